@@ -1,0 +1,100 @@
+"""Label schemes: which emotions a network or a data set knows, and in which order.
+
+The order is half of a network's meaning: the same seven numbers read in Kaggle's order or in the alphabetical order that
+class folders give are two different answers. A `LabelScheme` is that order, plus how FER2013's numbers map onto it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ferviz.errors import UnknownNameError, UsageError
+
+FER2013 = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+"""Kaggle's numbering of FER2013: label 0 is angry, ... 6 is neutral."""
+
+FERPLUS = ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt")
+"""FERPlus' eight classes in the order of its vote columns."""
+
+SYNONYMS = {
+    "anger": "angry", "disgusted": "disgust", "fearful": "fear", "afraid": "fear", "scared": "fear", "happiness": "happy",
+    "joy": "happy", "sadness": "sad", "surprised": "surprise", "calm": "neutral", "neutrality": "neutral",
+    "contemptuous": "contempt", "natural": "neutral",
+}  # fmt: skip
+"""Other words for the same emotions, as data sets and networks spell them."""
+
+COLORS = {
+    "angry": "#c8432f", "disgust": "#7a8f2a", "fear": "#6d4f9e", "happy": "#e3a51a", "sad": "#3b6ea8",
+    "surprise": "#d9730d", "neutral": "#7d7d7d", "contempt": "#8a5a44", "positive": "#e3a51a", "negative": "#3b6ea8",
+}  # fmt: skip
+"""One colour an emotion, the same in every figure."""
+
+
+@dataclass(frozen=True)
+class LabelScheme:
+    """An ordered set of classes and how FER2013's seven fall into it.
+
+    name: e.g. "6-merged". labels: the class names, in the order of the network's outputs.
+    from_fer: for each of the seven FER2013 numbers the index in `labels`, or -1 where such faces are left out.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    from_fer: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def _scheme(name: str, labels: Sequence[str], groups: dict[str, str] | None = None) -> LabelScheme:
+    groups = groups or {}
+    index = {label: i for i, label in enumerate(labels)}
+    return LabelScheme(name, tuple(labels), tuple(index.get(groups.get(e, e), -1) for e in FER2013))
+
+
+_SIX = tuple(e for e in FER2013 if e != "disgust")
+
+SCHEMES: dict[str, LabelScheme] = {
+    s.name: s
+    for s in (
+        _scheme("7", FER2013),
+        _scheme("7-alphabetical", sorted(FER2013)),
+        _scheme("6-merged", _SIX, {"disgust": "angry"}),
+        _scheme("6-dropped", _SIX),
+        _scheme("8-ferplus", FERPLUS),
+        _scheme(
+            "positive-negative",
+            ("negative", "positive"),
+            {e: "negative" for e in ("angry", "disgust", "fear", "sad")} | {"happy": "positive"},
+        ),
+    )
+}
+"""The named schemes; `scheme()` also makes any subset."""
+
+
+def canonical(name: str) -> str:
+    """Return the usual spelling of an emotion's name: lower case, synonyms folded, other names left as they are."""
+    word = name.strip().lower().replace("_", " ").replace("-", " ")
+    return SYNONYMS.get(word, word.replace(" ", "-"))
+
+
+def scheme(which: str | Iterable[str]) -> LabelScheme:
+    """Return a label scheme by name ("7", "6-merged", ...), from "happy,sad", or from a sequence of class names.
+
+    Names of FER2013's emotions (or their synonyms) keep their meaning; other names become classes without FER2013 faces.
+    Raises UsageError for fewer than two classes or a repeated one, UnknownNameError for an unknown scheme name.
+    """
+    if isinstance(which, str):
+        if which in SCHEMES:
+            return SCHEMES[which]
+        if "," not in which:
+            raise UnknownNameError("label scheme", which, SCHEMES)
+        which = which.split(",")
+    labels = tuple(canonical(w) for w in which)
+    if len(labels) < 2 or len(set(labels)) != len(labels) or "" in labels:
+        raise UsageError(f"labels need two or more different names, got {', '.join(labels) or 'none'}")
+    for known in SCHEMES.values():
+        if known.labels == labels and not known.name.startswith("6"):
+            return known
+    return _scheme(",".join(labels), labels)

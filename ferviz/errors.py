@@ -1,0 +1,78 @@
+"""One tree of expected errors; every leaf carries the exit code that the command line ends with.
+
+FervizError                1   anything that ferviz expected but has no better name for
+├── UsageError             2   an argument makes no sense
+│   └── UnknownNameError   2   a method, layer, class, detector ... that is not there (lists what is)
+├── PictureError           3   a picture or video that cannot be read
+├── ModelError             4   a network that cannot be read, or cannot do what was asked
+│   └── UntrustedModelError 4  a network file that asks for code to be run
+├── NoFaceError            5   no face was found
+├── DataError              6   a data set that cannot be read (file, line, column)
+└── OutputError            1   an output that cannot be written (disk full, no permission)
+    └── OutputExistsError  7   the output is already there and may not be overwritten
+
+Every message is one sentence: what was wrong, where, and what to do next.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class FervizError(Exception):
+    """Base of every expected error; the command line prints it as one sentence and ends with `exit_code`."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(FervizError):
+    exit_code = 2
+
+
+class UnknownNameError(UsageError):
+    """A name that is not among the known ones.
+
+    kind: what was looked up, e.g. "layer". name: what was asked for. known: the names that exist, in the order to show.
+    where: the place that was searched, e.g. "this model"; left out when empty.
+    """
+
+    def __init__(self, kind: str, name: object, known: Iterable[str], where: str = "") -> None:
+        names = [str(k) for k in known]
+        close = difflib.get_close_matches(str(name).lower(), [n.lower() for n in names], n=1, cutoff=0.6)
+        hint = next((f"; did you mean {n!r}?" for n in names if close and n.lower() == close[0]), "")
+        if len(names) > 24:
+            names = [*names[:12], f"... {len(names) - 24} more ...", *names[-12:]]
+        inside = f" in {where}" if where else ""
+        listed = f"it has {', '.join(names)}" if where else f"known are {', '.join(names)}"
+        super().__init__(f"{kind} {str(name)!r} is not{inside or ' known'}; {listed if names else 'there is none'}{hint}")
+        self.name, self.known = name, names
+
+
+class PictureError(FervizError):
+    exit_code = 3
+
+
+class ModelError(FervizError):
+    exit_code = 4
+
+
+class UntrustedModelError(ModelError):
+    pass
+
+
+class NoFaceError(FervizError):
+    exit_code = 5
+
+
+class DataError(FervizError):
+    exit_code = 6
+
+
+class OutputError(FervizError):
+    exit_code = 1
+
+
+class OutputExistsError(OutputError):
+    exit_code = 7

@@ -1,0 +1,24 @@
+"""A Face: the pixels of one cropped face and where they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face as it goes into a network.
+
+    pixels: (H, W, 3) uint8 RGB, the crop. source: the picture's path, or "" for an array.
+    box: (left, top, right, bottom) in pixels of the source picture, after its EXIF rotation; None = the whole picture.
+    landmarks: (5, 2) float32 (x, y) in the source picture: right eye, left eye, nose, right and left mouth corner
+    (the person's right, so on the picture's left side), or None. score: the detector's confidence, or None.
+    """
+
+    pixels: np.ndarray = field(repr=False)
+    source: str = ""
+    box: tuple[int, int, int, int] | None = None
+    landmarks: np.ndarray | None = field(default=None, repr=False)
+    score: float | None = None

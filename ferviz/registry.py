@@ -1,0 +1,97 @@
+"""One Registry for everything that has a name: attribution methods, detectors, architectures, readers.
+
+An entry is any object (mostly a function) with a name and a one-line summary. Entries may be given as "module:attribute",
+which is imported at first use, so listing names costs nothing. Other packages add entries through the entry-point group
+`ferviz.<kind>` (for example `ferviz.methods`).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Generic, TypeVar
+
+from ferviz.errors import UnknownNameError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Entry(Generic[T]):
+    """One registered thing: its name, one line about it, and the object or "module:attribute" that leads to it."""
+
+    name: str
+    summary: str
+    target: T | str
+
+    def load(self) -> T:
+        """Return the object, importing it if it was registered by address."""
+        if isinstance(self.target, str):
+            module, _, attribute = self.target.partition(":")
+            loaded: T = getattr(importlib.import_module(module), attribute)
+            return loaded
+        return self.target
+
+
+class Registry(Generic[T]):
+    """Names to entries, in the order of registration, with "did you mean" for the others.
+
+    kind: the word for one entry in messages, e.g. "method". group: the entry-point group that plugins use, or "".
+    """
+
+    def __init__(self, kind: str, group: str = "") -> None:
+        self.kind, self.group = kind, group
+        self._entries: dict[str, Entry[T]] = {}
+        self._plugins_read = not group
+
+    def register(self, name: str, summary: str) -> Callable[[T], T]:
+        """Return a decorator that registers what it decorates under `name` and gives it back unchanged."""
+
+        def add(target: T) -> T:
+            self.add(name, summary, target)
+            return target
+
+        return add
+
+    def add(self, name: str, summary: str, target: T | str) -> None:
+        """Register `target` (an object, or its "module:attribute") under `name`; a name is given once only."""
+        if name in self._entries and self._entries[name].target is not target:
+            raise ValueError(f"{self.kind} {name!r} is registered already")
+        self._entries[name] = Entry(name, summary, target)
+
+    def __getitem__(self, name: str) -> T:
+        """Return the object registered under `name`. Raises UnknownNameError with the nearest name."""
+        return self.entry(name).load()
+
+    def entry(self, name: str) -> Entry[T]:
+        """Return the Entry under `name` without importing it. Raises UnknownNameError."""
+        self._read_plugins()
+        if name not in self._entries:
+            raise UnknownNameError(self.kind, name, self._entries)
+        return self._entries[name]
+
+    def __contains__(self, name: object) -> bool:
+        self._read_plugins()
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        self._read_plugins()
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def summaries(self) -> dict[str, str]:
+        """Return {name: summary} of every entry, in order."""
+        return {name: self._entries[name].summary for name in self}
+
+    def _read_plugins(self) -> None:
+        if self._plugins_read:
+            return
+        self._plugins_read = True
+        for point in entry_points(group=self.group):
+            if point.name not in self._entries:
+                summary = f"from {point.dist.name}" if point.dist else "from another package"
+                self._entries[point.name] = Entry(point.name, summary, point.value)
