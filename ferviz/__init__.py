@@ -1,0 +1,120 @@
+"""ferviz shows what a facial-expression network looks at, and what it dreams of.
+
+>>> import ferviz
+>>> model = ferviz.load_model()                    # the bundled network; or load_model("my.h5")
+>>> faces = ferviz.find_faces("group.jpg")
+>>> ferviz.explain(model, faces).save("out.png")
+
+Public names are loaded at first use, so that importing ferviz costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ferviz.attribution.activations import Activations, activations
+    from ferviz.attribution.explain import explain
+    from ferviz.attribution.explanation import Explanation
+    from ferviz.attribution.methods import methods
+    from ferviz.data.dataset import Dataset
+    from ferviz.data.read import read_data
+    from ferviz.emotions import LabelScheme, scheme
+    from ferviz.errors import (
+        DataError,
+        FervizError,
+        ModelError,
+        NoFaceError,
+        OutputError,
+        OutputExistsError,
+        PictureError,
+        UnknownNameError,
+        UntrustedModelError,
+        UsageError,
+    )
+    from ferviz.evaluation.evaluate import Evaluation, evaluate
+    from ferviz.faces.face import Face
+    from ferviz.faces.find import find_faces
+    from ferviz.faces.registry import detectors
+    from ferviz.images import read_image
+    from ferviz.models.architectures import architectures
+    from ferviz.models.inputs import InputSpec
+    from ferviz.models.load import load_model
+    from ferviz.models.model import Model, Prediction
+    from ferviz.training.train import train
+
+_ADDRESSES = {
+    "ferviz.attribution.activations": "Activations activations",
+    "ferviz.attribution.explain": "explain",
+    "ferviz.attribution.explanation": "Explanation",
+    "ferviz.attribution.methods": "methods",
+    "ferviz.data.dataset": "Dataset",
+    "ferviz.data.read": "read_data",
+    "ferviz.emotions": "LabelScheme scheme",
+    "ferviz.errors": "DataError FervizError ModelError NoFaceError OutputError OutputExistsError PictureError "
+    "UnknownNameError UntrustedModelError UsageError",
+    "ferviz.evaluation.evaluate": "Evaluation evaluate",
+    "ferviz.faces.face": "Face",
+    "ferviz.faces.find": "find_faces",
+    "ferviz.faces.registry": "detectors",
+    "ferviz.images": "read_image",
+    "ferviz.models.architectures": "architectures",
+    "ferviz.models.inputs": "InputSpec",
+    "ferviz.models.load": "load_model",
+    "ferviz.models.model": "Model Prediction",
+    "ferviz.training.train": "train",
+}
+_HOME = {name: module for module, names in _ADDRESSES.items() for name in names.split()}
+
+__all__ = [
+    "Activations",
+    "DataError",
+    "Dataset",
+    "Evaluation",
+    "Explanation",
+    "Face",
+    "FervizError",
+    "InputSpec",
+    "LabelScheme",
+    "Model",
+    "ModelError",
+    "NoFaceError",
+    "OutputError",
+    "OutputExistsError",
+    "PictureError",
+    "Prediction",
+    "UnknownNameError",
+    "UntrustedModelError",
+    "UsageError",
+    "activations",
+    "architectures",
+    "detectors",
+    "evaluate",
+    "explain",
+    "find_faces",
+    "load_model",
+    "methods",
+    "read_data",
+    "read_image",
+    "scheme",
+    "train",
+]
+
+try:
+    __version__ = metadata.version("ferviz")
+except metadata.PackageNotFoundError:  # a source tree that was never installed
+    __version__ = "0+unknown"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'ferviz' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

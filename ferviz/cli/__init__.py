@@ -1,0 +1,100 @@
+"""The command line: a thin skin over the library; one file a command, imported only when that command runs."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from ferviz.errors import FervizError
+
+COMMANDS = {
+    "gradcam": "Show where a network looks: Grad-CAM over the face.",
+    "explain": "Explain faces with any attribution method.",
+    "activations": "Draw what the layers make of a face.",
+    "predict": "Say which emotions the faces show.",
+    "layers": "Print a network's input, labels and layers.",
+    "data": "Describe and draw a data set.",
+    "train": "Train a network.",
+    "evaluate": "Measure a network on labelled faces.",
+    "check": "Test whether a network is fed what it was trained on.",
+}
+"""Command name -> the line that `ferviz --help` shows. The file of the same name in this folder holds `command`."""
+
+
+class LazyGroup(click.Group):
+    """Lists commands from COMMANDS and imports one only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"ferviz.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from ferviz.errors import UnknownNameError
+
+            raise UnknownNameError("command", args[0], COMMANDS)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="ferviz")
+def group() -> None:
+    """See what a facial-expression network looks at, and what it dreams of.
+
+    Every command uses the bundled network unless --model names another. Start with: ferviz gradcam face.png
+    """
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code; expected errors become one sentence on standard error."""
+    try:
+        with contextlib.suppress(BrokenPipeError):
+            result = group.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+            sys.stdout.flush()
+            return result if isinstance(result, int) else 0
+        # The reader of our output went away (| head): nobody is left to be told.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
+    except click.ClickException as error:
+        context: Any = getattr(error, "ctx", None)
+        hint = f" (see: {context.command_path} --help)" if context else ""
+        _say(f"{error.format_message().rstrip('.')}{hint}")
+        return error.exit_code
+    except FervizError as error:
+        _say(str(error))
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        _say("interrupted")
+        return 130
+    except click.exceptions.Exit as error:
+        return error.exit_code
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console script: run the command line and end the process with its exit code."""
+    sys.exit(run(arguments))
+
+
+def _say(sentence: str) -> None:
+    colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    click.echo(f"{click.style('ferviz:', fg='red', bold=True) if colour else 'ferviz:'} {sentence}", err=True)

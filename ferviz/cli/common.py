@@ -1,0 +1,155 @@
+"""What the commands share: options, loading a network, messages on standard error, JSON on standard output."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ferviz.errors import FervizError
+
+if TYPE_CHECKING:
+    from ferviz.faces.face import Face
+    from ferviz.models.model import Model
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _stack(*options: Callable[[F], F]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def model_options(function: F) -> F:
+    """--model, --labels, --scaling, --weights, --engine, --trust: which network, and what its file does not say."""
+    return _stack(
+        click.option("--model", "-m", metavar="FILE", help="A network (.keras, .h5, .json, SavedModel folder, .ferviz) or a bundled name."),
+        click.option("--labels", metavar="NAMES", help='The classes in the order of the outputs: "7", "7-alphabetical", "8-ferplus" ... or "happy,sad,...".'),
+        click.option("--scaling", metavar="RANGE", help="What the network was fed: 0..1, -1..1, 0..255 or standardize."),
+        click.option("--weights", metavar="FILE", help="The weights, where --model is an architecture as JSON."),
+        click.option("--engine", type=click.Choice(["auto", "keras", "litert"]), default="auto", show_default=True, help="What runs the network."),
+        click.option("--trust", is_flag=True, help="Allow the network's file to bring its own code (Lambda layers). It can do anything you can."),
+    )(function)  # fmt: skip
+
+
+def face_options(function: F) -> F:
+    """--detector, --threshold, --min-size, --largest, --detector-model: which faces of a picture."""
+    return _stack(
+        click.option("--detector", default="auto", show_default=True, metavar="NAME", help="How faces are found: auto, none (the picture is a face), haar, ..."),
+        click.option("--detector-model", metavar="FILE", help="The detector's own network, where it needs one."),
+        click.option("--threshold", type=float, help="How sure the detector has to be (0 to 1; each has its own default)."),
+        click.option("--min-size", type=click.IntRange(1), help="Smallest face, in pixels."),
+        click.option("--largest", is_flag=True, help="Only the largest face of each picture."),
+    )(function)  # fmt: skip
+
+
+def output_options(default: str) -> Callable[[F], F]:
+    """--out (with `default` described in the help), --force, --json, --seed, --quiet."""
+    return _stack(
+        click.option("--out", "-o", metavar="FILE", help=f"Where to write; the suffix decides the format.  [default: {default}]"),
+        click.option("--force", "-f", is_flag=True, help="Replace the output if it is already there."),
+        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output."),
+        click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything that is drawn at random."),
+        click.option("--quiet", "-q", is_flag=True, help="No progress and no messages."),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Console:
+    """Where a command talks: messages and progress to standard error, results to standard output."""
+
+    quiet: bool = False
+
+    def say(self, message: str) -> None:
+        """One line for the person at the terminal."""
+        if not self.quiet:
+            click.echo(message, err=True)
+
+    def warn(self, message: str) -> None:
+        """One line about something that may spoil the result."""
+        if not self.quiet:
+            click.echo(f"note: {message}", err=True)
+
+    def progress(self, items: Iterable[Any], label: str, total: int | None = None) -> Iterable[Any]:
+        """Yield `items` under a progress bar with the time left; silent when quiet or not at a terminal."""
+        if self.quiet or not sys.stderr.isatty():
+            yield from items
+            return
+        from rich.console import Console as RichConsole
+        from rich.progress import track
+
+        yield from track(items, description=label, total=total, console=RichConsole(stderr=True), transient=True)
+
+
+def print_json(command: str, document: dict[str, Any]) -> None:
+    """Print one JSON document on standard output, with schema_version and command first."""
+    from ferviz.files import to_json
+
+    click.echo(to_json({"schema_version": 1, "command": command, **document}, indent=2))
+
+
+def open_model(options: dict[str, Any], console: Console) -> Model:
+    """Load the network that the shared model options name, and say what had to be assumed about it.
+
+    options: the command's keyword arguments, of which model, labels, scaling, weights, engine and trust are read.
+    """
+    from ferviz.models.load import load_model
+
+    model = load_model(
+        options.get("model"),
+        labels=options.get("labels"),
+        scaling=options.get("scaling"),
+        weights=options.get("weights"),
+        engine=options.get("engine") or "auto",
+        trust=bool(options.get("trust")),
+    )
+    for note in model.notes:
+        console.warn(note)
+    return model
+
+
+@dataclass
+class Picture:
+    """One picture of a command's input: its faces, or the error that kept them away."""
+
+    source: str
+    faces: list[Face]
+    error: FervizError | None = None
+
+
+def find_all(paths: Iterable[str], options: dict[str, Any], console: Console) -> list[Picture]:
+    """Find the faces of every picture; what fails for one is kept in its `error`, and the rest goes on.
+
+    paths: files, folders and globs. options: the command's keyword arguments, of which the face options are read.
+    Raises UsageError / PictureError when `paths` hold no picture at all.
+    """
+    from ferviz.faces.find import find_faces
+    from ferviz.images import list_pictures
+
+    chosen = {
+        key: options[key]
+        for key in ("detector", "detector_model", "threshold", "min_size", "largest")
+        if options.get(key) is not None
+    }
+    pictures = []
+    files = list_pictures(paths)
+    for path in console.progress(files, "finding faces", len(files)):
+        try:
+            pictures.append(Picture(str(path), find_faces(path, **chosen)))
+        except FervizError as error:
+            pictures.append(Picture(str(path), [], error))
+    return pictures
+
+
+def default_output(paths: Iterable[str], command: str, suffix: str = ".png") -> Path:
+    """Return `<stem>_<command>.png` in the working directory, from the first path's stem."""
+    first = next(iter(paths), "ferviz")
+    return Path(f"{Path(first).stem or 'ferviz'}_{command}{suffix}")
