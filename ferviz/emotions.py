@@ -66,7 +66,7 @@ SCHEMES: dict[str, LabelScheme] = {
         _scheme(
             "positive-negative",
             ("negative", "positive"),
-            {e: "negative" for e in ("angry", "disgust", "fear", "sad")} | {"happy": "positive"},
+            dict.fromkeys(("angry", "disgust", "fear", "sad"), "negative") | {"happy": "positive"},
         ),
     )
 }

@@ -46,7 +46,9 @@ class UnknownNameError(UsageError):
             names = [*names[:12], f"... {len(names) - 24} more ...", *names[-12:]]
         inside = f" in {where}" if where else ""
         listed = f"it has {', '.join(names)}" if where else f"known are {', '.join(names)}"
-        super().__init__(f"{kind} {str(name)!r} is not{inside or ' known'}; {listed if names else 'there is none'}{hint}")
+        super().__init__(
+            f"{kind} {str(name)!r} is not{inside or ' known'}; {listed if names else 'there is none'}{hint}"
+        )
         self.name, self.known = name, names
 
 

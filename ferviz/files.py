@@ -32,7 +32,9 @@ def check_output(path: PathLike, force: bool = False) -> Path:
     if path.is_dir():
         raise OutputError(f"{path} is a folder; name a file to write to")
     if path.exists() and not force:
-        raise OutputExistsError(f"{path} is already there; pass --force (force=True) to replace it, or name another file")
+        raise OutputExistsError(
+            f"{path} is already there; pass --force (force=True) to replace it, or name another file"
+        )
     if not path.parent.is_dir():
         raise OutputError(f"the folder {path.parent} is not there; make it first, or name another file")
     return path
@@ -59,7 +61,9 @@ def atomic(path: PathLike, force: bool = True) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror or error}); free some space or choose another --out") from error
+        raise OutputError(
+            f"{path} cannot be written ({error.strerror or error}); free some space or choose another --out"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

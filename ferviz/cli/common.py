@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ferviz.models.model import Model
 
 F = TypeVar("F", bound=Callable[..., Any])
+ENGINES = ["auto", "keras", "litert"]
 
 
 def _stack(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -32,18 +33,18 @@ def model_options(function: F) -> F:
     """--model, --labels, --scaling, --weights, --engine, --trust: which network, and what its file does not say."""
     return _stack(
         click.option("--model", "-m", metavar="FILE", help="A network (.keras, .h5, .json, SavedModel folder, .ferviz) or a bundled name."),
-        click.option("--labels", metavar="NAMES", help='The classes in the order of the outputs: "7", "7-alphabetical", "8-ferplus" ... or "happy,sad,...".'),
+        click.option("--labels", metavar="NAMES", help="The outputs' order: 7, 7-alphabetical, 8-ferplus ... or happy,sad,..."),
         click.option("--scaling", metavar="RANGE", help="What the network was fed: 0..1, -1..1, 0..255 or standardize."),
         click.option("--weights", metavar="FILE", help="The weights, where --model is an architecture as JSON."),
-        click.option("--engine", type=click.Choice(["auto", "keras", "litert"]), default="auto", show_default=True, help="What runs the network."),
-        click.option("--trust", is_flag=True, help="Allow the network's file to bring its own code (Lambda layers). It can do anything you can."),
+        click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True, help="What runs the network."),
+        click.option("--trust", is_flag=True, help="Let the network's file run its own code (Lambda layers)."),
     )(function)  # fmt: skip
 
 
 def face_options(function: F) -> F:
     """--detector, --threshold, --min-size, --largest, --detector-model: which faces of a picture."""
     return _stack(
-        click.option("--detector", default="auto", show_default=True, metavar="NAME", help="How faces are found: auto, none (the picture is a face), haar, ..."),
+        click.option("--detector", default="auto", show_default=True, metavar="NAME", help="auto, none (the picture is a face), haar, ..."),
         click.option("--detector-model", metavar="FILE", help="The detector's own network, where it needs one."),
         click.option("--threshold", type=float, help="How sure the detector has to be (0 to 1; each has its own default)."),
         click.option("--min-size", type=click.IntRange(1), help="Smallest face, in pixels."),
