@@ -1,0 +1,88 @@
+"""The architecture of design and docs, checked on the syntax trees of every module."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import ferviz
+
+PACKAGE = Path(ferviz.__file__).parent
+
+# A module imports only from names to the left of its own (and from its own package).
+ORDER = [
+    "errors", "registry", "emotions", "files", "images", "rendering", "data", "faces", "engines", "models",
+    "attribution", "dreaming", "evaluation", "training", "cli",
+]  # fmt: skip
+FRAMEWORKS = {"tensorflow", "keras", "jax", "torch", "tf_keras_vis"}
+FRAMEWORK_PACKAGES = {"engines", "models", "dreaming", "training"}
+
+
+def part(module: Path) -> str:
+    return module.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(module: Path, *, at_run_time_only: bool = True):
+    """Yield (line, dotted name) of every import; those under `if TYPE_CHECKING:` are for readers, not for Python."""
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    skipped = set()
+    if at_run_time_only:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+                skipped |= {id(inner) for statement in node.body for inner in ast.walk(statement)}
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}:{node.lineno}: relative import"
+            yield node.lineno, node.module
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def test_imports_go_one_way():
+    wrong = []
+    for module in MODULES:
+        own = part(module)
+        if own in ("__init__", "__main__"):
+            continue
+        for line, name in imports(module):
+            words = name.split(".")
+            if words[0] != "ferviz" or len(words) < 2 or words[1] not in ORDER or words[1] == own:
+                continue
+            if ORDER.index(words[1]) > ORDER.index(own):
+                wrong.append(f"{module.relative_to(PACKAGE)}:{line} imports {name}")
+    assert not wrong, "\n".join(sorted(set(wrong)))
+
+
+def test_frameworks_stay_in_their_packages():
+    wrong = [
+        f"{module.relative_to(PACKAGE)}:{line} imports {name}"
+        for module in MODULES
+        for line, name in imports(module)
+        if name.split(".")[0] in FRAMEWORKS and part(module) not in FRAMEWORK_PACKAGES
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_package_is_in_the_order():
+    parts = {part(m) for m in MODULES} - {"__init__", "__main__", "assets"}
+    assert parts == set(ORDER)
+
+
+def test_packages_do_not_shadow_public_functions():
+    packages = {p.parent.name for p in PACKAGE.glob("*/__init__.py")}
+    assert not packages & set(ferviz.__all__)
+
+
+def test_the_library_never_prints():
+    wrong = []
+    for module in MODULES:
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
+                wrong.append(f"{module.relative_to(PACKAGE)}:{node.lineno}")
+    assert not wrong, "\n".join(wrong)
