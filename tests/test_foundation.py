@@ -141,7 +141,7 @@ def test_every_public_name_is_there():
 
 
 def test_import_and_help_are_light():
-    heavy = "tensorflow keras matplotlib cv2 rich scipy PIL".split()
+    heavy = ["tensorflow", "keras", "matplotlib", "cv2", "rich", "scipy", "PIL"]
     code = (
         "import sys, ferviz; from ferviz.cli import run; code = run(['--help']); dir(ferviz);"
         f"print('HEAVY', [m for m in {heavy!r} if m in sys.modules], code)"
