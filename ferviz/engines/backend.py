@@ -1,0 +1,104 @@
+"""Keras and TensorFlow, imported when they are first needed: quietly, and with TensorFlow as the backend.
+
+Everything else in ferviz asks here and never writes `import keras` itself, so that `import ferviz` stays fast and one
+place decides about log noise and about the backend.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from ferviz.errors import ModelError
+
+QUIET = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_CPP_MAX_VLOG_LEVEL": "0",
+    "GRPC_VERBOSITY": "ERROR",
+    "GLOG_minloglevel": "3",
+    "TF_ENABLE_DEPRECATION_WARNINGS": "0",
+}
+"""Environment that silences TensorFlow's C++ side; it is read once, at the import. What the user has set wins."""
+
+NOISE = re.compile(
+    rb"WARNING: All log messages before absl::InitializeLog|[IWE]\d{4} \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d .*: [IWE] |"
+    rb"To enable the following instructions:|\s*$"
+)
+"""Lines that TensorFlow's libraries write straight to file descriptor 2 while they are loaded."""
+
+
+def keras() -> Any:
+    """Return the module `keras`, running on TensorFlow.
+
+    Where Keras is not imported yet, its backend, channel order and float type are set for this process whatever
+    `KERAS_BACKEND` or `~/.keras/keras.json` say. Where the caller imported it before, it is taken as it is.
+    Raises ModelError when Keras already runs on another backend: that cannot be changed within a process.
+    """
+    if "keras" in sys.modules:
+        module: Any = importlib.import_module("keras")
+        running = module.config.backend()
+        if running != "tensorflow":
+            raise ModelError(
+                f"Keras was already imported with its {running} backend and cannot be switched; start a new process and "
+                "import ferviz's model first, or set KERAS_BACKEND=tensorflow"
+            )
+        tensorflow()
+        return module
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    tensorflow()
+    with _silenced():
+        module = importlib.import_module("keras")
+    # Importing Keras obeys ~/.keras/keras.json; a channels_first or float16 default there would change every layer
+    # that a file or an architecture does not spell out.
+    module.config.set_image_data_format("channels_last")
+    module.config.set_floatx("float32")
+    return module
+
+
+def tensorflow() -> ModuleType:
+    """Return the module `tensorflow`, imported without a word on the terminal."""
+    if "tensorflow" in sys.modules:
+        return sys.modules["tensorflow"]
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    with _silenced():
+        module = importlib.import_module("tensorflow")
+    # TensorFlow's Python side writes its notes through absl's logger at INFO and WARNING.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    return module
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """Hold back what is written to file descriptor 2, and afterwards let through whatever is not log noise.
+
+    Loading the libraries writes notes there before any setting of theirs is read, so nothing less helps.
+    """
+    try:
+        sys.stderr.flush()
+        kept = os.dup(2)
+    except (OSError, AttributeError, ValueError):  # no standard error at all: nothing to silence
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError, ValueError):
+                sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+            held.seek(0)
+            rest = b"".join(line for line in held if not NOISE.match(line))
+            if rest:
+                os.write(2, rest)
