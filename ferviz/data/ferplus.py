@@ -1,0 +1,102 @@
+"""FERPlus: ten people's votes on every FER2013 face, in the same order of rows; a second, different set of labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ferviz.data.csv_reader import USAGES, fields_of, header_of, lines_of
+from ferviz.data.table import Table
+from ferviz.emotions import FERPLUS
+from ferviz.errors import DataError
+from ferviz.files import PathLike
+
+COLUMNS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "nf")
+"""The vote columns, in FERPlus' order: eight emotions, "unknown", and "nf" for not a face."""
+
+
+def read_votes(path: PathLike, table: Table) -> np.ndarray:
+    """Read the votes and join them to a table by row.
+
+    path: fer2013new.csv (columns Usage, Image name and the ten vote columns, row i for row i of fer2013.csv), or a table with a
+    `row` column that says which row each line is for. table: what the votes are for; its rows and splits are compared with those
+    of the votes (and its emotions, where the votes' table has them too).
+    -> (N, 10) int64 in the order of COLUMNS.
+    Raises DataError for a line that cannot be read, for a row without votes, and where the two tables do not belong together.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            lines = lines_of(file)
+            columns = header_of(next(lines, (0, b""))[1])
+            missing = [c for c in COLUMNS if c not in columns]
+            if missing:
+                raise DataError(
+                    f"{path} has no column {missing[0]!r} in its first line; FERPlus' votes are in fer2013new.csv"
+                )
+            votes: dict[int, tuple[int, dict[str, bytes]]] = {}
+            for number, line in lines:
+                if not line.strip():
+                    continue
+                fields = fields_of(line)
+                if len(fields) != len(columns):
+                    raise DataError(
+                        f"{path}, line {number}: it has {len(fields)} fields instead of {len(columns)}; get a whole copy"
+                    )
+                values = dict(zip(columns, fields, strict=True))
+                row = len(votes) if "row" not in values else _number(values["row"], path, number, "row")
+                votes[row] = (number, values)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror or error}); check the path") from error
+    out = np.zeros((len(table.rows), len(COLUMNS)), np.int64)
+    for i, row in enumerate(table.rows.tolist()):
+        if row not in votes:
+            raise DataError(
+                f"{path} has no votes for row {row} (it has {len(votes)} rows); it belongs to another data set"
+            )
+        number, values = votes[row]
+        usage = USAGES.get(values.get("usage", b"").decode("utf-8", "replace").lower(), "")
+        given = USAGES.get(str(table.split[i]).lower(), "")
+        if usage and given and usage != given:
+            raise DataError(
+                f"{path}, line {number}, column 'usage': it says {usage} and row {row} of the faces {given}; they do not belong together"
+            )
+        emotion = values.get("emotion")
+        if emotion is not None and table.emotion[i] != _number(emotion, path, number, "emotion"):
+            raise DataError(
+                f"{path}, line {number}, column 'emotion': it differs from row {row} of the faces; they do not belong together"
+            )
+        out[i] = [_number(values[c], path, number, c) for c in COLUMNS]
+    return out
+
+
+def majority(votes: np.ndarray) -> np.ndarray:
+    """Return (N,) int64: the class with most of the ten columns' votes as an index into FERPLUS.
+
+    votes: (N, 10). -1 where two columns share the first place, or where "unknown" or "nf" has it.
+    """
+    first = votes.argmax(axis=1)
+    top = votes.max(axis=1)
+    tied = (votes == top[:, None]).sum(axis=1) > 1
+    return np.where(tied | (first >= len(FERPLUS)), -1, first).astype(np.int64)
+
+
+def distributions(votes: np.ndarray, labels: tuple[str, ...] = FERPLUS) -> np.ndarray:
+    """Return (N, K) float32: the share of the votes that each class got, each row summing to 1.
+
+    votes: (N, 10). labels: K class names; a name that FERPlus does not know gets 0, votes for anything else are not counted. A face
+    that nobody gave one of the labels has the row 1/K: it says nothing.
+    """
+    index = [FERPLUS.index(name) if name in FERPLUS else -1 for name in labels]
+    counts = np.stack([votes[:, i] if i >= 0 else np.zeros(len(votes)) for i in index], axis=1).astype(np.float32)
+    total = counts.sum(axis=1, keepdims=True)
+    return np.where(total > 0, counts / np.maximum(total, 1), np.float32(1 / len(labels))).astype(np.float32)
+
+
+def _number(text: bytes, path: Path, line: int, column: str) -> int:
+    if not text.isdigit() or len(text) > 9:
+        raise DataError(
+            f"{path}, line {line}, column {column!r}: it is {text[:20].decode('utf-8', 'replace')!r}, not a whole number"
+        )
+    return int(text)

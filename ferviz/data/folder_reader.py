@@ -1,0 +1,127 @@
+"""Class folders: class/*.png or split/class/*.png, as most face data sets and `flow_from_directory` have them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+
+from ferviz.data.table import BadRows, Table
+from ferviz.emotions import FER2013, FERPLUS, SCHEMES, canonical
+from ferviz.errors import DataError, PictureError
+from ferviz.images import is_picture, read_image
+
+KNOWN = frozenset(FER2013) | frozenset(FERPLUS) | frozenset(SCHEMES["positive-negative"].labels)
+"""Class names that make a folder a class folder; a digit 0 to 6 is FER2013's number."""
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether `path` is a folder."""
+    return path.is_dir()
+
+
+def class_name(folder: str) -> str:
+    """Return the class that a folder's name stands for: "Happiness", "happy" and "3" are all "happy"."""
+    word = canonical(folder)
+    return FER2013[int(word)] if re.fullmatch("[0-6]", word) else word
+
+
+def list_pictures(path: Path, classes: Collection[str] = ()) -> list[tuple[str, str, Path]]:
+    """Return (split, class, picture) of every picture, sorted by split, class and name.
+
+    path: a folder of class folders, or of splits that hold class folders. classes: further names that are classes.
+    Raises DataError where the folders' names are not classes.
+    """
+    known = KNOWN | {canonical(c) for c in classes}
+    inside = _folders(path)
+    if inside and all(class_name(f.name) not in known for f in inside):
+        found = [(split.name, folder) for split in inside for folder in _folders(split)]
+    else:
+        found = [("", folder) for folder in inside]
+    if not found:
+        raise DataError(
+            f"{path} holds no class folders; it should be like {path}/train/happy/1.png or {path}/happy/1.png"
+        )
+    strange = sorted({f.name for _, f in found if class_name(f.name) not in known})
+    if strange:
+        raise DataError(
+            f"{path} has a class folder {strange[0]!r} that is no known emotion; rename it, or name your classes with --labels"
+        )
+    return [
+        (split, class_name(folder.name), picture)
+        for split, folder in found
+        for picture in sorted(
+            p for p in folder.iterdir() if is_picture(p) and not p.name.startswith(".") and p.is_file()
+        )
+    ]
+
+
+def fingerprint(path: Path) -> str:
+    """Return a hash of every file's name, size and time below `path`: it changes when a picture does, and costs no reading."""
+    digest = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()):
+        about = file.stat()
+        digest.update(f"{file.relative_to(path).as_posix()}\0{about.st_size}\0{about.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def read_folder(path: Path, skip_bad: bool = False, classes: Collection[str] = ()) -> Table:
+    """Read class folders into memory.
+
+    path: see `list_pictures`. All pictures have one size; they stay grey (H, W) if every one is grey, otherwise all are RGB.
+    The row of a face is the number at the end of its file's name if every picture has one of its own, otherwise its place in
+    the sorted list. skip_bad: note pictures that cannot be read instead of raising. classes: further names that are classes.
+    -> the Table; its classes are sorted by name. Raises DataError.
+    """
+    pictures = list_pictures(path, classes)
+    bad = BadRows(str(path), skip_bad)
+    digest = hashlib.sha256()
+    images: list[np.ndarray] = []
+    kept: list[int] = []
+    grey = True
+    for i, (split, name, picture) in enumerate(pictures):
+        relative = picture.relative_to(path).as_posix()
+        try:
+            data = picture.read_bytes()
+            pixels = read_image(data)
+        except (OSError, PictureError) as error:
+            reason = str(error).replace("the given bytes", "it")
+            bad.add(0, relative, reason)
+            continue
+        if images and pixels.shape[:2] != images[0].shape[:2]:
+            (h, w), (first_h, first_w) = pixels.shape[:2], images[0].shape[:2]
+            bad.add(
+                0,
+                relative,
+                f"it is {h} x {w} pixels and the first picture {first_h} x {first_w}; crop the faces to one size",
+            )
+            continue
+        digest.update(f"{split}\0{name}\0{picture.name}\0".encode() + data)
+        one = bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 0] == pixels[..., 2]).all())
+        if grey and not one:
+            grey, images = False, [np.repeat(p[:, :, None], 3, axis=2) for p in images]
+        images.append(np.ascontiguousarray(pixels[..., 0]) if grey else pixels)
+        kept.append(i)
+    if not images:
+        raise DataError(f"{path} holds no picture that can be read; check the folder")
+    names = sorted({pictures[i][1] for i in kept})
+    numbers = [re.search(r"(\d{1,9})$", pictures[i][2].stem) for i in kept]
+    found = [int(m[1]) for m in numbers if m]
+    rows = found if len(set(found)) == len(kept) else kept
+    return Table(
+        images=np.stack(images),
+        emotion=np.array([names.index(pictures[i][1]) for i in kept], np.int64),
+        split=np.array([pictures[i][0] for i in kept]),
+        rows=np.array(rows, np.int64),
+        classes=tuple(names),
+        bad=tuple(bad.found),
+        sha256=digest.hexdigest(),
+    )
+
+
+def _folders(path: Path) -> list[Path]:
+    hidden = (".", "__")  # __MACOSX and the like
+    return sorted(f for f in path.iterdir() if f.is_dir() and not f.name.startswith(hidden))
