@@ -12,9 +12,11 @@ class Face:
     """One face as it goes into a network.
 
     pixels: (H, W, 3) uint8 RGB, the crop. source: the picture's path, or "" for an array.
-    box: (left, top, right, bottom) in pixels of the source picture, after its EXIF rotation; None = the whole picture.
+    box: (left, top, right, bottom) in pixels of the source picture, after its EXIF rotation: the part that was cut out, which may
+    reach over the picture's edge (there the edge pixels are repeated); None = the whole picture.
     landmarks: (5, 2) float32 (x, y) in the source picture: right eye, left eye, nose, right and left mouth corner
     (the person's right, so on the picture's left side), or None. score: the detector's confidence, or None.
+    angle: degrees by which the head was tilted clockwise; the crop was turned back by them about the box's centre.
     """
 
     pixels: np.ndarray = field(repr=False)
@@ -22,3 +24,4 @@ class Face:
     box: tuple[int, int, int, int] | None = None
     landmarks: np.ndarray | None = field(default=None, repr=False)
     score: float | None = None
+    angle: float = 0.0
