@@ -27,7 +27,8 @@ def parse(fields: Sequence[bytes], count: int) -> np.ndarray | None:
     if np.count_nonzero(digits < 10) != len(text) - len(spaces):
         return None
     ends = np.append(spaces, len(text))
-    length = np.diff(ends, prepend=-1) - 1
+    length = ends.copy()
+    length[1:] -= spaces + 1
     if length.min() < 1 or length.max() > 3:
         return None
     # A number shorter than the look back reads what stands before it; the length then multiplies that by nothing.
