@@ -1,0 +1,208 @@
+"""The Keras engine: logits, activations and gradients of any Keras network, compiled, without touching the network."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+
+from ferviz.engines.backend import tensorflow
+from ferviz.engines.base import INPUT, Array, LayerInfo
+from ferviz.engines.tracing import Call, Trace, input_shape, trace, wants_channels_first
+from ferviz.errors import ModelError, UnknownNameError, UsageError
+
+MOST_TARGETS = 16
+"""Targets that one compiled function answers at once; more are asked in several goes."""
+
+
+class KerasEngine:
+    """Executes a Keras network for explanations.
+
+    network: any `keras.Model` that takes one picture and returns one score a class; it is never changed.
+    channels_first: whether it wants (N, c, h, w); None finds out from the network. Batches are (N, h, w, c) either way.
+    shape: (h, w, c) of its pictures where the network does not know (a subclassed network that was never called).
+    Each question is compiled once, for any number of pictures, when it is first asked.
+    Raises ModelError for a network with several inputs or outputs, or whose input is not a picture.
+    """
+
+    name = "keras"
+
+    def __init__(
+        self, network: Any, channels_first: bool | None = None, shape: tuple[int | None, int | None, int] | None = None
+    ) -> None:
+        self.network = network
+        known = input_shape(network)
+        self.channels_first = wants_channels_first(network) if channels_first is None else channels_first
+        if shape is None:
+            if known is None:
+                raise ModelError(
+                    "the network was never built; call it on a picture once, or pass the shape of its pictures"
+                )
+            if len(known) != 4:
+                raise ModelError(f"the network takes {known}; ferviz needs one picture, (N, height, width, channels)")
+            height, width, channels = known[1:] if not self.channels_first else (known[2], known[3], known[1])
+            if channels is None:
+                raise ModelError(f"the network takes {known}; the number of its picture's channels has to be fixed")
+            shape = (height, width, channels)
+        self.input_shape: tuple[int | None, int | None, int] = shape
+        self._functions: dict[tuple[Any, ...], Callable[..., Any]] = {}
+        self._lock = threading.RLock()
+
+    # -- what the network is ---------------------------------------------------------------------------------------
+
+    @cached_property
+    def traced(self) -> Trace:
+        """The traced network (see `ferviz.engines.tracing`)."""
+        with self._lock:
+            return trace(self.network, self.input_shape, self.channels_first)
+
+    @cached_property
+    def _guided(self) -> Trace:
+        with self._lock:
+            return trace(self.network, self.input_shape, self.channels_first, guided=True)
+
+    @property
+    def head(self) -> str:
+        """What the network does to its logits at the end: "softmax", "sigmoid" or "linear" (nothing)."""
+        return self.traced.head
+
+    @property
+    def classes(self) -> int:
+        """K, the number of class scores."""
+        return int(self.traced.logits.shape[-1])
+
+    @cached_property
+    def layers(self) -> tuple[LayerInfo, ...]:
+        """Every layer call of the network, in order of execution."""
+        return tuple(_info(call) for call in self.traced.calls.values())
+
+    # -- the three primitives --------------------------------------------------------------------------------------
+
+    def logits(self, batch: Array) -> Array:
+        """batch (N, h, w, c) float32 -> class scores before softmax or sigmoid, (N, K) float32."""
+        t = self.traced
+        function = self._function(("logits",), lambda: t.part([t.picture], [t.logits]))
+        return self._run(function, batch)[0]
+
+    def activations(self, batch: Array, layers: Sequence[str]) -> list[Array]:
+        """-> the output of each named layer, float32: (N, h, w, C) for maps, (N, ...) otherwise.
+
+        Raises UnknownNameError for a layer that is not there.
+        """
+        t = self.traced
+        wanted = [address for address in layers if address != INPUT]
+        calls = [self._call(t, address) for address in wanted]
+        if not calls:
+            return [batch for _ in layers]
+
+        def build() -> Callable[..., Any]:
+            with t.function.graph.as_default():
+                return t.part([t.picture], [_channels_last(call.tensor, call) for call in calls])
+
+        function = self._function(("activations", *wanted), build)
+        found = dict(zip(wanted, self._run(function, batch), strict=True))
+        return [batch if address == INPUT else found[address] for address in layers]
+
+    def gradients(self, batch: Array, layer: str, weights: Array) -> tuple[Array, Array, Array]:
+        """weights (N, T, K): for each of T targets the gradient of sum_k weights[n,t,k] * logits[n,k] at `layer`.
+
+        -> activation (N, h, w, C), gradient (N, T, h, w, C), logits (N, K), all float32. `layer` may be "input".
+        All targets share one pass through the network up to `layer`. Raises UnknownNameError for an unknown layer,
+        ModelError where the logits do not depend on the layer in a differentiable way.
+        """
+        return self._gradients("traced", batch, layer, weights)
+
+    # -- more that this engine can do ------------------------------------------------------------------------------
+
+    def guided_gradients(self, batch: Array, layer: str, weights: Array) -> tuple[Array, Array, Array]:
+        """As `gradients`, but every ReLU on the way back also stops negative gradients (guided backpropagation)."""
+        return self._gradients("_guided", batch, layer, weights)
+
+    def logits_from(self, batch: Array, layer: str, activation: Array) -> Array:
+        """What the network answers when `layer` says `activation` (N, h, w, C) instead of what it would say.
+
+        Only the part after `layer` is run, with `batch` (N, h, w, c) for connections that pass the layer by. -> (N, K).
+        """
+        t, call = self.traced, self._call(self.traced, layer)
+        tf = tensorflow()
+
+        def build() -> Callable[..., Any]:
+            return t.part([t.picture, call.tensor], [t.logits])
+
+        function = self._function(("from", layer), build)
+        said = np.moveaxis(activation, -1, 1) if call.channels_first and activation.ndim == 4 else activation
+        return self._run(function, batch, tf.cast(said, call.tensor.dtype))[0]
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _gradients(self, which: str, batch: Array, layer: str, weights: Array) -> tuple[Array, Array, Array]:
+        t: Trace = getattr(self, which)
+        weights = np.ascontiguousarray(weights, np.float32)
+        if weights.ndim != 3 or weights.shape[0] != len(batch) or weights.shape[2] != self.classes:
+            raise UsageError(f"weights must be ({len(batch)}, targets, {self.classes}), got {weights.shape}")
+        parts = []
+        for start in range(0, weights.shape[1], MOST_TARGETS):
+            some = weights[:, start : start + MOST_TARGETS]
+            build = partial(self._gradient_part, t, layer, some.shape[1])
+            function = self._function(("gradients", which, layer, some.shape[1]), build)
+            activation, logits, gradient = self._run(function, batch, some)
+            parts.append(gradient)
+        return activation, parts[0] if len(parts) == 1 else np.concatenate(parts, 1), logits
+
+    def _gradient_part(self, t: Trace, layer: str, targets: int) -> Callable[..., Any]:
+        tf = tensorflow()
+        call = None if layer == INPUT else self._call(t, layer)
+        with t.function.graph.as_default():
+            at = t.picture if call is None else call.tensor
+            weights = tf.compat.v1.placeholder(tf.float32, [None, targets, self.classes])
+            gradients = [tf.gradients(tf.reduce_sum(t.logits * weights[:, i]), at)[0] for i in range(targets)]
+            if gradients[0] is None:
+                raise ModelError(f"the logits do not depend on {layer!r} in a differentiable way; choose another layer")
+            gradient = tf.stack([_channels_last(g, call) for g in gradients], 1)
+            return t.part([t.picture, weights], [_channels_last(at, call), t.logits, gradient])
+
+    def _call(self, t: Trace, address: str) -> Call:
+        address = t.aliases.get(address, address)
+        if address not in t.calls:
+            raise UnknownNameError("layer", address, t.calls, "this model")
+        return t.calls[address]
+
+    def _function(self, key: tuple[Any, ...], build: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+        with self._lock:
+            if key not in self._functions:
+                self._functions[key] = build()
+            return self._functions[key]
+
+    def _run(self, function: Callable[..., Any], batch: Array, *more: Any) -> list[np.ndarray]:
+        tf = tensorflow()
+        batch = np.ascontiguousarray(batch, np.float32)
+        expected = self.input_shape
+        if batch.ndim != 4 or any(
+            want not in (None, have) for want, have in zip(expected, batch.shape[1:], strict=True)
+        ):
+            raise UsageError(
+                f"the network takes pictures (N, {', '.join(str(d or 'any') for d in expected)}), got {batch.shape}"
+            )
+        return [
+            r.numpy()
+            for r in function(tf.constant(batch), *(tf.constant(m) if isinstance(m, np.ndarray) else m for m in more))
+        ]
+
+
+def _channels_last(tensor: Any, call: Call | None) -> Any:
+    tf = tensorflow()
+    if call is not None and call.channels_first and tensor.shape.rank == 4:
+        tensor = tf.transpose(tensor, [0, 2, 3, 1])
+    return tf.cast(tensor, tf.float32)
+
+
+def _info(call: Call) -> LayerInfo:
+    shape = tuple(call.tensor.shape[1:])
+    if len(shape) == 3 and call.channels_first:
+        shape = (*shape[1:], shape[0])
+    spatial = len(shape) == 3 and (None in shape[:2] or shape[0] * shape[1] > 1)
+    parameters = int(sum(int(np.prod(w.shape)) for w in call.layer.weights))
+    return LayerInfo(call.address, type(call.layer).__name__, shape, spatial, parameters)
