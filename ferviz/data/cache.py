@@ -26,7 +26,8 @@ def path_of(reader: str, key: str, skip_bad: bool) -> Path:
 def load(path: Path) -> Table | None:
     """Return the Table in a cache file, or None if there is none or it is damaged."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here: np.load leaves the file of a damaged archive open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             about = json.loads(str(stored["about"]))
             table = Table(
                 images=stored["images"],

@@ -136,9 +136,7 @@ def nuisance(n: int, rng: np.random.Generator, size: int = 48) -> Parameters:
     )  # fmt: skip
 
 
-def draw(
-    parameters: Parameters, rng: np.random.Generator | None = None, size: int = 48, chunk: int = 64
-) -> np.ndarray:
+def draw(parameters: Parameters, rng: np.random.Generator | None = None, size: int = 48, chunk: int = 64) -> np.ndarray:
     """Draw faces.
 
     rng: draws the noise; None = no noise. size: side in pixels. chunk: faces drawn at once, which bounds the memory and changes

@@ -17,7 +17,7 @@ def parse(fields: Sequence[bytes], count: int) -> np.ndarray | None:
     """
     text = np.frombuffer(b" ".join(fields), np.uint8)
     spaces = np.flatnonzero(text == _SPACE)
-    if len(spaces) != len(fields) * count - 1:
+    if len(spaces) != len(fields) * count - 1 or len(text) < 3:
         return None
     # The spaces between the texts have to fall where a whole number of faces has been read: so each has `count` numbers.
     borders = np.cumsum([len(f) + 1 for f in fields[:-1]], dtype=np.int64) - 1
