@@ -1,0 +1,217 @@
+"""Activations: what the layers of a network make of a face; an answer that draws and saves itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ferviz.attribution import records
+from ferviz.attribution.explanation import FIGURES, check_suffix
+from ferviz.engines.base import LayerInfo
+from ferviz.errors import ModelError, UnknownNameError, UsageError
+from ferviz.faces.crops import as_faces
+from ferviz.faces.face import Face
+from ferviz.files import PathLike, atomic, check_output, manifest, to_json, write_npz, write_text
+from ferviz.images import encode, write_image
+from ferviz.models.model import Model
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+MODES = ("mean", "channels")
+"""What a picture shows: the mean over the channels of each layer, or the channels of one layer."""
+
+Columns = list[tuple[str, np.ndarray]]
+
+
+def activations(
+    model: Model, faces: Any, layers: str | Sequence[str] | None = None, batch_size: int = 64
+) -> Activations:
+    """Return what layers of a network make of faces.
+
+    model: a network. faces: a Face, a list of them, or uint8 arrays (N, H, W) or (N, H, W, 3). layers: a name, several, "all" for every
+    layer with a map, or None for the last layer of each size that maps take on the way through the network.
+    batch_size: faces in one pass. Raises UnknownNameError for a layer that is not there, ModelError where the network has no map.
+    """
+    faces = as_faces(faces)
+    names = [layer.name for layer in _chosen(model, layers)]
+    parts: list[list[np.ndarray]] = []
+    for start in range(0, len(faces), batch_size):
+        parts.append(list(model.engine.activations(model.prepare(faces[start : start + batch_size]), names)))
+    arrays = {name: np.concatenate(found) for name, found in zip(names, zip(*parts, strict=True), strict=True)}
+    settings = {"model": model.name, "model_sha256": model.sha256, "engine": model.engine.name}
+    return Activations(arrays, tuple(faces), settings)
+
+
+@dataclass(frozen=True, eq=False)
+class Activations:
+    """What `ferviz.activations` answers.
+
+    arrays: {layer: (N, h, w, C) float32 for a layer with maps, (N, C) for one without}, in the order of the network.
+    faces: the N faces. settings: model, model_sha256, engine.
+    """
+
+    arrays: dict[str, np.ndarray] = field(repr=False)
+    faces: tuple[Face, ...] = field(repr=False)
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The names of the layers."""
+        return tuple(self.arrays)
+
+    def picture(
+        self,
+        mode: str = "mean",
+        *,
+        layer: str | None = None,
+        most: int = 64,
+        shared: bool = True,
+        start: int = 0,
+        scale: float = 1.0,
+    ) -> Image.Image:
+        """Return the activations as an RGB picture, without matplotlib.
+
+        mode: "mean" = rows are faces, columns the input and each layer's mean over its channels; "channels" = the channels of
+        one layer, the most active first: as tiles for one face, as columns for several. layer: that layer, where there are
+        several. most: how many channels. shared: all channels on one scale, else each on its own. start: the first face; a page
+        holds 24. scale: 1 for screens, 2 for fine print. Raises UsageError, UnknownNameError.
+        """
+        from ferviz.rendering import grids
+
+        faces = self.faces[start : start + grids.ROWS]
+        if not faces:
+            raise UsageError(f"there is no face number {start} to draw; there are {len(self.faces)}")
+        pixels, captions = [f.pixels for f in faces], records.captions(self.faces)[start : start + len(faces)]
+        notes = [self._about()]
+        if len(faces) < len(self.faces):
+            notes.append(
+                f"Faces {start + 1} to {start + len(faces)} of {len(self.faces)}; a .npz file holds all of them."
+            )
+        if mode == "mean":
+            notes.insert(
+                0,
+                "Each layer has a scale of its own, shared by its faces. A layer without a map is drawn unit by unit, row by row.",
+            )
+            columns = [(name, values[start : start + len(faces)]) for name, values in self._means()]
+            return grids.layer_grid(
+                pixels, columns, captions, title="Activations", subtitle="mean over each layer's channels", notes=tuple(notes), scale=scale
+            )  # fmt: skip
+        name, maps = self._channels(mode, layer)
+        shown = maps[start : start + len(faces)]
+        count = maps.shape[-1]
+        chosen = grids.most_active(shown, most if len(faces) == 1 else min(most, grids.COLUMNS))
+        of = f"{len(chosen)} of {count} channels" if len(chosen) < count else f"{count} channels"
+        height, width = maps.shape[1:3]
+        subtitle = f"{of} of {height}x{width}, most active first"
+        if len(faces) == 1:
+            notes.insert(
+                0,
+                "All channels on one scale."
+                if shared
+                else "Each channel on a scale of its own; its largest magnitude stands beside its number.",
+            )
+            return grids.channel_grid(
+                pixels[0], shown[0][..., chosen], chosen, title=name, subtitle=subtitle, shared=shared, notes=tuple(notes), scale=scale
+            )  # fmt: skip
+        notes.insert(
+            0, "All channels on one scale." if shared else "Each channel has a scale of its own, shared by its faces."
+        )
+        columns = [(str(c), shown[..., c]) for c in chosen]
+        return grids.layer_grid(
+            pixels, columns, captions, title=name, subtitle=subtitle, shared=shared, sizes=False, notes=tuple(notes), scale=scale
+        )  # fmt: skip
+
+    def plot(self, mode: str = "mean", *, layer: str | None = None, most: int = 12) -> Figure:
+        """Return the activations as a matplotlib Figure (made without pyplot); arguments as for `picture`, `most` as columns."""
+        from ferviz.rendering.figures import layers_figure
+        from ferviz.rendering.grids import ROWS, most_active
+
+        columns, title = self._means(), "Mean over each layer's channels"
+        if mode != "mean":
+            title, maps = self._channels(mode, layer)
+            columns = [(str(c), maps[..., c]) for c in most_active(maps, most)]
+        return layers_figure([f.pixels for f in self.faces[:ROWS]], columns, records.captions(self.faces), title)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return as plain data: model, engine, the layers with their shapes, and `pictures` with their faces."""
+        return {
+            "model": self.settings.get("model"),
+            "engine": self.settings.get("engine"),
+            "layers": [{"name": name, "shape": list(values.shape[1:])} for name, values in self.arrays.items()],
+            "pictures": records.pictures(self.faces),
+        }
+
+    def manifest(self) -> dict[str, Any]:
+        """Return how this was made, as it goes into every file: `to_dict`, settings, versions, time."""
+        return manifest(command="activations", **self.to_dict(), settings=self.settings)
+
+    def save(self, path: PathLike, force: bool = False, mode: str = "mean", **options: Any) -> None:
+        """Write the activations; the suffix says as what, and the manifest goes along.
+
+        path: .png, .jpg, .webp ... = the picture; .pdf, .svg = the figure; .npz = `activations/<layer>`, `images` (N, H, W, 3)
+        uint8, padded with zeros to the largest face, `sizes` (N, 2) of the faces, `manifest`; .json = `to_dict`.
+        force: replace an existing file. mode, options: as for `picture`.
+        Raises UsageError for another suffix, OutputExistsError, OutputError.
+        """
+        suffix = Path(path).suffix.lower()
+        check_suffix(path)
+        check_output(path, force)
+        if suffix == ".npz":
+            images, sizes = records.padded([face.pixels for face in self.faces])
+            arrays = {f"activations/{name}": values for name, values in self.arrays.items()}
+            write_npz(path, arrays | {"images": images, "sizes": sizes}, self.manifest(), force)
+        elif suffix == ".json":
+            write_text(path, to_json(self.manifest(), indent=2) + "\n", force)
+        elif suffix in FIGURES:
+            figure = self.plot(mode, layer=options.get("layer"))
+            with atomic(path, force) as temporary:
+                figure.savefig(temporary, metadata=FIGURES[suffix])
+        else:
+            write_image(path, self.picture(mode, **options), manifest=self.manifest() | {"mode": mode}, force=force)
+
+    def _repr_png_(self) -> bytes:
+        return encode(self.picture(), ".png")
+
+    def _means(self) -> Columns:
+        return [(name, values.mean(axis=-1) if values.ndim > 2 else values) for name, values in self.arrays.items()]
+
+    def _channels(self, mode: str, layer: str | None) -> tuple[str, np.ndarray]:
+        if mode != "channels":
+            raise UnknownNameError("mode", mode, MODES)
+        maps = [name for name, values in self.arrays.items() if values.ndim == 4]
+        if layer is None and len(self.arrays) > 1:
+            raise UsageError(f"channels are drawn for one layer at a time; name one of {', '.join(maps)}")
+        name = layer if layer is not None else self.layers[0]
+        if name not in self.arrays:
+            raise UnknownNameError("layer", name, self.layers, "these activations")
+        if name not in maps:
+            raise UsageError(
+                f"layer {name!r} has no map, so its channels are single numbers; draw it with the mode 'mean'"
+            )
+        return name, self.arrays[name]
+
+    def _about(self) -> str:
+        digest = str(self.settings.get("model_sha256") or "")
+        return f"Network {self.settings.get('model')}{f' ({digest[:8]})' if digest else ''}"
+
+
+def _chosen(model: Model, layers: str | Sequence[str] | None) -> list[LayerInfo]:
+    if isinstance(layers, str) and layers != "all":
+        layers = [layers]
+    if layers is not None and layers != "all":
+        return [model.layer(name) for name in dict.fromkeys(layers)]
+    maps = [layer for layer in model.layers if layer.spatial]
+    if layers is None:
+        last = {
+            layer.shape[:2]: layer for layer in maps
+        }  # a later layer of the same size takes the place of the earlier
+        maps = [layer for layer in maps if last[layer.shape[:2]] is layer]
+    if not maps:
+        raise ModelError(f"no layer of {model.name} has a map; name layers to see their units")
+    return maps

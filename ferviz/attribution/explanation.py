@@ -1,0 +1,281 @@
+"""An Explanation: the heatmaps of some faces, with everything that tells how they came about; it draws and saves itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ferviz.attribution import records
+from ferviz.errors import DataError, UsageError
+from ferviz.faces.face import Face
+from ferviz.files import PathLike, atomic, check_output, manifest, write_npz, write_text
+from ferviz.images import FORMATS, encode, write_image
+from ferviz.models.model import Prediction
+from ferviz.rendering.sheet import Cell, Sheet, is_signed, shared_limit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+PREDICTED = "predicted"
+"""The target that stands for whatever class the network says."""
+
+COARSE = 6
+"""A map with fewer positions than this along a side tells the part of the face, not the feature."""
+
+TITLES = {
+    "gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++", "gradcampp": "Grad-CAM++", "layercam": "LayerCAM", "hirescam": "HiResCAM",
+    "xgradcam": "XGrad-CAM", "scorecam": "Score-CAM", "ablationcam": "Ablation-CAM", "eigencam": "Eigen-CAM", "rise": "RISE",
+    "smoothgrad": "SmoothGrad", "integrated-gradients": "Integrated gradients",
+}  # fmt: skip
+"""Methods whose usual spelling is not their name with a capital."""
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What `ferviz.explain` answers.
+
+    heatmaps: (N, T, H, W) float32, at the network's input size. raw: (N, T, h, w) float32, at the size of the method's own map;
+    neither is ever normalised, so maps compare across faces and targets. faces: the N faces.
+    targets: T names ("happy", "happy-sad", or "predicted": the class in the face's prediction).
+    method, layer: their names; layer is "" for a method that looks at none, "input" for the picture itself.
+    predictions: what the network says about each face. settings: how it was made: model, model_sha256, engine, labels, seed and the
+    method's own. warnings: sentences about what may mislead.
+    """
+
+    heatmaps: np.ndarray = field(repr=False)
+    raw: np.ndarray = field(repr=False)
+    faces: tuple[Face, ...] = field(repr=False)
+    targets: tuple[str, ...]
+    method: str
+    layer: str
+    predictions: tuple[Prediction, ...] = field(repr=False)
+    settings: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("faces", "targets", "predictions", "warnings"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        wanted = (len(self.faces), len(self.targets))
+        for name, array in (("heatmaps", self.heatmaps), ("raw", self.raw)):
+            if array.ndim != 4 or array.shape[:2] != wanted:
+                raise UsageError(
+                    f"{name} of {wanted[0]} faces and {wanted[1]} targets cannot have the shape {array.shape}"
+                )
+        if len(self.predictions) != len(self.faces):
+            raise UsageError(f"{len(self.faces)} faces cannot have {len(self.predictions)} predictions")
+
+    def __len__(self) -> int:
+        return len(self.faces)
+
+    def __getitem__(self, which: int | slice) -> Explanation:
+        """Return the explanation of one face, or of a slice of them."""
+        if isinstance(which, int):
+            position = range(len(self))[which]  # raises IndexError, and so ends iteration
+            which = slice(position, position + 1)
+        return replace(
+            self,
+            heatmaps=self.heatmaps[which], raw=self.raw[which], faces=self.faces[which], predictions=self.predictions[which],
+        )  # fmt: skip
+
+    def target_names(self, face: int) -> tuple[str, ...]:
+        """Return what each of the T maps of face number `face` speaks for, "predicted" replaced by the class."""
+        said = self.predictions[face].label
+        return tuple(said if name == PREDICTED else name for name in self.targets)
+
+    def sheet(self, shared: bool = True, limit: float | None = None) -> Sheet:
+        """Return what a picture of this explanation shows, as plain data.
+
+        shared: one scale for all faces, else each face its own (shared by its targets). limit: the value at the end of the scale,
+        to compare pictures; None = the largest magnitude here.
+        """
+        signed = is_signed(list(self.heatmaps))
+        end = limit or shared_limit(list(self.heatmaps))
+        captions = records.captions(self.faces)
+        contrast = self._contrast()
+        cells = tuple(
+            Cell(
+                face.pixels,
+                maps,
+                self.target_names(number),
+                said.label,
+                said.probabilities,
+                captions[number],
+                None if shared or limit else shared_limit([maps]),
+            )
+            for number, (face, maps, said) in enumerate(zip(self.faces, self.heatmaps, self.predictions, strict=True))
+        )
+        return Sheet(
+            TITLES.get(self.method, self.method[:1].upper() + self.method[1:]),
+            _subtitle(self.targets, self._labels(), contrast, signed),
+            cells,
+            end,
+            signed,
+            (f"for {contrast[1]}", f"for {contrast[0]}") if contrast else ("against", "for"),
+            (self._about(),),
+            self._cautions(),
+        )
+
+    def picture(
+        self, start: int = 0, *, shared: bool = True, limit: float | None = None, scale: float = 1.0
+    ) -> Image.Image:
+        """Return the explanation as an RGB picture, without matplotlib.
+
+        start: the first face to show; a page holds 48 faces with one target, 16 with several. shared, limit: as in `sheet`.
+        scale: 1 for screens, 2 for fine print. Raises UsageError when there is no face to show.
+        """
+        from ferviz.rendering.overlays import explanation_picture, page_size
+
+        page = self[start : start + page_size(len(self.targets))]
+        if not len(page):
+            raise UsageError(f"there is no face number {start} to draw; the explanation has {len(self)}")
+        end = limit if limit is not None or not shared else shared_limit(list(self.heatmaps))
+        drawn = page.sheet(shared, end)
+        if len(page) < len(self):
+            last = start + len(page)
+            drawn = replace(
+                drawn,
+                notes=(*drawn.notes, f"Faces {start + 1} to {last} of {len(self)}; a .npz file holds all of them."),
+            )
+        return explanation_picture(drawn, scale)
+
+    def plot(self, *, shared: bool = True, limit: float | None = None) -> Figure:
+        """Return the explanation as a matplotlib Figure (made without pyplot), for papers; arguments as in `sheet`."""
+        from ferviz.rendering.figures import explanation_figure
+
+        return explanation_figure(self.sheet(shared, limit))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the answer as plain data: model, method, layer, targets, engine, and `pictures` with their faces in order."""
+        return {
+            "model": self.settings.get("model"),
+            "method": self.method,
+            "layer": self.layer,
+            "targets": list(self.targets),
+            "engine": self.settings.get("engine"),
+            "warnings": list(self.warnings),
+            "pictures": records.pictures(self.faces, self.predictions),
+        }
+
+    def manifest(self) -> dict[str, Any]:
+        """Return how this was made, as it goes into every file: `to_dict`, settings, versions, time."""
+        return manifest(command="explain", **self.to_dict(), map=list(self.raw.shape[2:]), settings=self.settings)
+
+    def save(
+        self,
+        path: PathLike,
+        force: bool = False,
+        *,
+        shared: bool = True,
+        limit: float | None = None,
+        scale: float = 1.0,
+    ) -> None:
+        """Write the explanation; the suffix says as what, and the manifest goes along.
+
+        path: .png, .jpg, .webp ... = the picture of the first page of faces; .pdf, .svg = the figure; .npz = `heatmaps`, `raw`,
+        `images` (N, H, W, 3) uint8, padded with zeros to the largest face, `sizes` (N, 2) of the faces, `manifest`; .json = `to_dict`.
+        force: replace an existing file. shared, limit, scale: as in `picture`.
+        Raises UsageError for another suffix, OutputExistsError, OutputError; a file is there whole or not at all.
+        """
+        suffix = Path(path).suffix.lower()
+        check_suffix(path)
+        check_output(path, force)
+        if suffix == ".npz":
+            images, sizes = records.padded([face.pixels for face in self.faces])
+            arrays = {"heatmaps": self.heatmaps, "raw": self.raw, "images": images, "sizes": sizes}
+            write_npz(path, arrays, self.manifest(), force)
+        elif suffix == ".json":
+            from ferviz.files import to_json
+
+            write_text(path, to_json(self.manifest(), indent=2) + "\n", force)
+        elif suffix in FIGURES:
+            with atomic(path, force) as temporary:
+                self.plot(shared=shared, limit=limit).savefig(temporary, metadata=FIGURES[suffix])
+        else:
+            picture = self.picture(shared=shared, limit=limit, scale=scale)
+            write_image(path, picture, manifest=self.manifest(), force=force)
+
+    @classmethod
+    def load(cls, path: PathLike) -> Explanation:
+        """Return an explanation that `save` wrote as .npz. Raises DataError for a file that is none."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in ("heatmaps", "raw", "images", "sizes")}
+                made = json.loads(str(file["manifest"]))
+            faces, predictions = records.read_pictures(made["pictures"], arrays["images"], arrays["sizes"])
+            return cls(
+                arrays["heatmaps"],
+                arrays["raw"],
+                faces,
+                tuple(made["targets"]),
+                made["method"],
+                made["layer"],
+                predictions,
+                made["settings"],
+                tuple(made["warnings"]),
+            )
+        except FileNotFoundError:
+            raise DataError(f"{path} is not there; check the path") from None
+        except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError) as error:
+            raise DataError(f"{path} is not an explanation that ferviz saved as .npz ({error})") from error
+
+    def _repr_png_(self) -> bytes:
+        return encode(self.picture(), ".png")
+
+    def _labels(self) -> tuple[str, ...]:
+        return tuple(self.predictions[0].probabilities) if self.predictions else ()
+
+    def _contrast(self) -> tuple[str, str] | None:
+        """Return (a, b) where the only target is "a-b" of two classes."""
+        known = self._labels()
+        if len(self.targets) != 1 or self.targets[0] in known:
+            return None
+        pairs = ((a, self.targets[0][len(a) + 1 :]) for a in (*known, PREDICTED) if self.targets[0].startswith(f"{a}-"))
+        return next(((a, b) for a, b in pairs if b in known or b == PREDICTED), None)
+
+    def _about(self) -> str:
+        size = "x".join(str(side) for side in self.raw.shape[2:])
+        where = (
+            "" if not self.layer else " of the input picture" if self.layer == "input" else f" of layer {self.layer}"
+        )
+        digest = str(self.settings.get("model_sha256") or "")
+        name = self.settings.get("model")
+        network = f"; network {name}{f' ({digest[:8]})' if digest else ''}" if name else ""
+        return f"{size} map{where}{network}"
+
+    def _cautions(self) -> tuple[str, ...]:
+        height, width = self.raw.shape[2:]
+        if min(height, width) >= COARSE or any("coarse" in warning for warning in self.warnings):
+            return self.warnings
+        return (
+            *self.warnings,
+            f"the map has only {height}x{width} positions: it is coarse and tells the part of the face, not the feature",
+        )
+
+
+FIGURES: dict[str, dict[str, Any]] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
+"""Suffixes that matplotlib writes, and the metadata that would otherwise differ each time."""
+
+
+def check_suffix(path: PathLike) -> None:
+    """Raise UsageError, in one sentence, for a path whose suffix says nothing that is written."""
+    known = (*FORMATS, *FIGURES, ".npz", ".json")
+    suffix = Path(path).suffix
+    if suffix.lower() not in known:
+        raise UsageError(
+            f"{path} cannot be written as {suffix or 'a file without a suffix'}; use one of {', '.join(known)}"
+        )
+
+
+def _subtitle(targets: Sequence[str], known: Iterable[str], contrast: tuple[str, str] | None, signed: bool) -> str:
+    speaks = "what speaks for and against" if signed and not contrast else "what speaks for"
+    if contrast:
+        return f"{speaks} {contrast[0]} rather than {contrast[1]}"
+    if len(targets) > 1:
+        return f"{speaks} each {'class' if set(targets) <= set(known) else 'target'}"
+    return f"{speaks} the predicted class" if targets[0] == PREDICTED else f"{speaks} {targets[0]}"

@@ -1,0 +1,106 @@
+"""Probability bars and scale keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from ferviz.emotions import COLORS, canonical
+from ferviz.rendering.text import GREY, INK, PAPER, line, line_height, shorten, width
+from ferviz.rendering.tiles import blend
+
+TRACK, PLAIN = "#eceff1", "#b0b6bc"
+GROUND_LEVEL = 128
+"""The grey under a scale key: what a face is on average, since maps are shown over faces."""
+
+
+def probability_bars(probabilities: Mapping[str, float], label: str, bar: int, height: int, size: int) -> Image.Image:
+    """Return one horizontal bar a class with its name and its probability; the predicted class is set off.
+
+    probabilities: {class: 0..1} in the order to draw. label: the predicted class. bar: pixels of a full bar. height: of the
+    whole, in pixels. size: of the text, in pixels (made smaller where the lines would touch).
+    """
+    rows = max(1, len(probabilities))
+    size = min(size, max(8, int(height / rows / 1.25)))
+    name_room = max((width(name, size) for name in probabilities), default=1)
+    number_room = width("0.00", size)
+    gap = max(4, size // 2)
+    made = Image.new("RGB", (name_room + gap + bar + gap + number_room + 2, height), PAPER)
+    draw = ImageDraw.Draw(made)
+    step = min(height / rows, size * 2.6)
+    top = (height - step * rows) / 2
+    thickness = max(3, round(size * 0.62))
+    for number, (name, value) in enumerate(probabilities.items()):
+        said = name == label
+        centre = top + step * (number + 0.5)
+        text_top = round(centre - line_height(size) / 2)
+        word = line(name, size, INK if said else GREY, bold=said)
+        made.paste(word, (name_room - min(word.width, name_room), text_top))
+        left, bar_top = name_room + gap, round(centre - thickness / 2)
+        draw.rectangle((left, bar_top, left + bar - 1, bar_top + thickness - 1), TRACK)
+        filled = round(bar * float(np.clip(value, 0, 1)))
+        if filled:
+            color = COLORS.get(canonical(name), "#4a7ba6") if said else PLAIN
+            draw.rectangle((left, bar_top, left + filled - 1, bar_top + thickness - 1), color)
+        number_text = line(f"{value:.2f}", size, INK if said else GREY, bold=said)
+        made.paste(number_text, (left + bar + gap, text_top))
+    return made
+
+
+def slim_bar(value: float, length: int, thickness: int, color: str) -> Image.Image:
+    """Return one bar without words: `value` (0..1) of `length` pixels filled."""
+    made = Image.new("RGB", (length, thickness), TRACK)
+    filled = round(length * float(np.clip(value, 0, 1)))
+    if filled:
+        ImageDraw.Draw(made).rectangle((0, 0, filled - 1, thickness - 1), color)
+    return made
+
+
+def number(value: float) -> str:
+    """Return a number in at most three significant digits, without useless ones: 0.0421, 1.5, 230, 4.2e-05."""
+    if value == 0:
+        return "0"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def scale_key(limit: float, signed: bool, length: int, size: int, ends: tuple[str, str]) -> Image.Image:
+    """Return the colour scale with its end values, as the colours look over a face.
+
+    limit: the value at the end. signed: from -limit to limit, else from 0. length: of the bar in pixels. size: of the text.
+    ends: what the two ends of a signed scale mean.
+    """
+    bar = _key_bar(signed, length, size)
+    if signed:
+        return keyed(bar, f"{ends[0]} {number(limit)}", f"{number(limit)} {ends[1]}", size)
+    return keyed(bar, "0", number(limit), size)
+
+
+def own_scale_key(signed: bool, length: int, size: int, ends: tuple[str, str]) -> Image.Image:
+    """Return the colour scale of cells that each have their own; arguments as for `scale_key`."""
+    bar = _key_bar(signed, length, size)
+    return keyed(bar, ends[0] if signed else "0", f"{ends[1] if signed else 'most'}, each face on its own scale", size)
+
+
+def _key_bar(signed: bool, length: int, size: int) -> np.ndarray:
+    thickness = max(6, round(size * 0.8))
+    values = np.broadcast_to(np.linspace(-1 if signed else 0, 1, length, dtype=np.float32), (thickness, length))
+    return blend(np.full((thickness, length, 3), GROUND_LEVEL, np.uint8), values, 1.0, signed)
+
+
+def keyed(bar: np.ndarray, low: str, high: str, size: int) -> Image.Image:
+    """Return a colour bar, (h, w, 3) uint8, with words at its two ends."""
+    strip = Image.fromarray(bar)
+    left, right = line(low, size, GREY), line(high, size, GREY)
+    gap = max(4, size // 2)
+    made = Image.new("RGB", (left.width + strip.width + right.width + 2 * gap, line_height(size)), PAPER)
+    made.paste(left, (0, 0))
+    made.paste(strip, (left.width + gap, (made.height - strip.height) // 2 + 1))
+    made.paste(right, (left.width + strip.width + 2 * gap, 0))
+    return made
+
+
+def caption(text: str, size: int, room: int, color: str = GREY, bold: bool = False) -> Image.Image:
+    """Return one line of at most `room` pixels, cut in its middle where it is longer."""
+    return line(shorten(text, size, room), size, color, bold)

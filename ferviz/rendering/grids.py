@@ -1,0 +1,167 @@
+"""Activations as pictures: a grid of faces by layers, the channels of one layer as tiles, and strips for what has no map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from ferviz.rendering.charts import caption, keyed, number
+from ferviz.rendering.colormaps import colors
+from ferviz.rendering.layout import beside, grid, sized, stack
+from ferviz.rendering.overlays import framed
+from ferviz.rendering.text import GREY, INK, line, line_height
+from ferviz.rendering.tiles import face_tile, map_tile, tile_side
+
+CHANNELS = 64
+"""Most channels of a layer on one picture."""
+
+ROWS = 24
+"""Most faces on one picture."""
+
+COLUMNS = 12
+"""Most channels beside several faces."""
+
+COLUMN_MAP, CHANNEL_MAP = "viridis", "viridis"
+
+
+def layer_grid(
+    faces: Sequence[np.ndarray],
+    columns: Sequence[tuple[str, np.ndarray]],
+    captions: Sequence[str],
+    *,
+    title: str,
+    subtitle: str = "",
+    shared: bool = False,
+    sizes: bool = True,
+    notes: tuple[str, ...] = (),
+    scale: float = 1.0,
+) -> Image.Image:
+    """Return a grid with one row a face and one column a layer: the input first, then each layer's channel mean.
+
+    faces: N pictures (H, W, 3) uint8. columns: (layer, means) with means (N, h, w), or (N, C) for a layer without a map, which is
+    drawn as a strip of its units. captions: N texts under the faces. Each column has its own scale, shared by its rows (layers
+    live on different scales, faces do not), and its ends stand below the column; with `shared` all columns have the same one.
+    sizes: the size of each column's maps stands below its name.
+    """
+    side, size = _side(len(faces), len(columns)), round((13 if len(faces) < 8 else 12) * scale)
+    side, gap = tile_side([f.shape[:2] for f in faces], round(side * scale)), round(8 * scale)
+    inputs = [
+        stack([face_tile(f, side), caption(c, size, side)], gap // 3) for f, c in zip(faces, captions, strict=True)
+    ]
+    blocks = [_column("input", "" if sizes else None, inputs, None, side, size, gap)]
+    common = _scale_of(np.concatenate([np.ravel(values) for _, values in columns]))
+    for name, values in columns:
+        signed, limit = common if shared else _scale_of(values)
+        tiles = [_tile(v, side, limit, signed) for v in values]
+        tiles = [sized(t, side, inputs[0].height) for t in tiles]
+        shape = "x".join(str(n) for n in values.shape[1:]) if sizes else None
+        ends = None if shared else _ends(limit, signed, side, size)
+        blocks.append(_column(name, shape, tiles, ends, side, size, gap))
+    key = _key(common[1], common[0], round(180 * scale), round(14 * scale)) if shared else None
+    return framed(beside(blocks, gap), title, subtitle, key, notes, (), scale)
+
+
+def channel_grid(
+    face: np.ndarray,
+    maps: np.ndarray,
+    channels: Sequence[int],
+    *,
+    title: str,
+    subtitle: str = "",
+    shared: bool = True,
+    notes: tuple[str, ...] = (),
+    scale: float = 1.0,
+) -> Image.Image:
+    """Return the face followed by one tile a channel, each with its number.
+
+    face: (H, W, 3) uint8. maps: (h, w, C) float, the channels to draw. channels: their C numbers. shared: all tiles on one scale,
+    else each on its own (and then its largest value stands beside its number).
+    """
+    count = maps.shape[-1]
+    across = 4 if count <= 16 else 8 if count <= 64 else 12
+    wanted = {4: 128, 8: 96, 12: 72}[across]
+    side, size, gap = round(wanted * scale), round(13 * scale), round(8 * scale)
+    side = tile_side([maps.shape[:2]], side)
+    signed, limit = _scale_of(maps)
+    tiles = []
+    for index, channel in enumerate(channels):
+        own_signed, own_limit = (signed, limit) if shared else (signed, _scale_of(maps[..., index])[1])
+        tile = map_tile(maps[..., index], side, own_limit, own_signed, CHANNEL_MAP)
+        silent = not np.any(np.abs(maps[..., index]) > 0)
+        words = [line(str(channel), size, GREY if silent else INK)]
+        if silent or not shared:
+            words.append(line("silent" if silent else number(own_limit), size, GREY))
+        tiles.append(stack([tile, beside(words, gap)], gap // 4))
+    key = _key(limit, signed, round(180 * scale), round(14 * scale)) if shared else None
+    large = tile_side([face.shape[:2]], side * 2 + gap)
+    faced = stack([face_tile(face, large), line("input", size, INK)], gap // 4)
+    body = beside([faced, grid(tiles, across, (gap, gap))], gap * 2)
+    return framed(body, title, subtitle, key, notes, (), scale)
+
+
+def unit_strip(values: np.ndarray, side: int, limit: float, signed: bool) -> Image.Image:
+    """Return a layer without a map, (C,) float, as a square of unit cells, row by row; unused cells are left as paper."""
+    count = len(values)
+    across = int(np.ceil(np.sqrt(count)))
+    rows = -(-count // across)
+    cells = np.full((across, across, 3), 255, np.uint8)
+    padded = np.zeros(rows * across, np.float32)
+    padded[:count] = values
+    painted = colors(padded, limit, signed, None if signed else COLUMN_MAP)
+    painted[count:] = 255
+    cells[:rows] = painted.reshape(rows, across, 3)
+    return face_tile(cells, side)
+
+
+def most_active(maps: np.ndarray, most: int = CHANNELS) -> list[int]:
+    """Return the numbers of the `most` channels of (h, w, C) whose mean magnitude is largest, strongest first."""
+    strength = np.abs(maps).mean(axis=tuple(range(maps.ndim - 1)))
+    return [int(i) for i in np.argsort(-strength, kind="stable")[:most]]
+
+
+def _column(
+    name: str, shape: str | None, tiles: list[Image.Image], key: Image.Image | None, side: int, size: int, gap: int
+) -> Image.Image:
+    head = caption(name, size, side, INK, bold=True)
+    head = head if shape is None else stack([head, line(shape, size, GREY)])
+    foot = [key] if key is not None else []
+    return sized(stack([head, stack(tiles, gap), *foot], gap // 2), side)
+
+
+def _tile(values: np.ndarray, side: int, limit: float, signed: bool) -> Image.Image:
+    if values.ndim == 1:
+        return unit_strip(values, side, limit, signed)
+    return map_tile(values, side, limit, signed, COLUMN_MAP)
+
+
+def _scale_of(values: np.ndarray) -> tuple[bool, float]:
+    """Return (signed, limit) of a scale that holds all values: signed where some lie below zero by more than a thousandth."""
+    finite = np.nan_to_num(values)
+    limit = float(np.max(np.abs(finite), initial=0)) or 1.0
+    return bool(np.min(finite, initial=0) < -limit / 1000), limit
+
+
+def _ends(limit: float, signed: bool, side: int, size: int) -> Image.Image:
+    bar = _bar(signed, side, max(5, size // 2))
+    left, right = line(f"-{number(limit)}" if signed else "0", size, GREY), line(number(limit), size, GREY)
+    spare = max(0, side - left.width - right.width)
+    return stack([Image.fromarray(bar), beside([sized(left, left.width + spare, line_height(size)), right])])
+
+
+def _key(limit: float, signed: bool, length: int, size: int) -> Image.Image:
+    return keyed(
+        _bar(signed, length, max(6, round(size * 0.8))), f"-{number(limit)}" if signed else "0", number(limit), size
+    )
+
+
+def _bar(signed: bool, length: int, thickness: int) -> np.ndarray:
+    ramp = np.linspace(-1 if signed else 0, 1, length, dtype=np.float32)
+    return np.broadcast_to(colors(ramp, 1.0, signed, None if signed else COLUMN_MAP), (thickness, length, 3)).copy()
+
+
+def _side(rows: int, columns: int) -> int:
+    if columns > 10:
+        return 80
+    return 144 if rows <= 3 and columns <= 6 else 96

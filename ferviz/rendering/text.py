@@ -1,0 +1,128 @@
+"""Text as small pictures: one type family, a few sizes, sharp at any scale, without matplotlib.
+
+Plain ASCII is set in Aileron, which Pillow carries; text that it has no letters for (accents, other alphabets) is set in the
+DejaVu Sans that matplotlib installs: its file is found, the package is not imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib import util
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+INK, GREY, FAINT, AMBER = "#1c1c1e", "#5f6368", "#9aa0a6", "#9a5b00"
+"""Colours of what is read first, of what explains it, of marks, and of warnings."""
+
+PAPER = "#ffffff"
+
+Font = ImageFont.FreeTypeFont
+
+
+@lru_cache(maxsize=64)
+def font(size: int, wide: bool = False, bold: bool = False) -> Font:
+    """Return the font of `size` pixels; wide: the one with many alphabets, where it is installed."""
+    path = _dejavu(bold) if wide else None
+    if path is not None:
+        return ImageFont.truetype(
+            path, round(size * 0.88)
+        )  # DejaVu's letters are larger than Aileron's at the same size
+    built_in = ImageFont.load_default(size)
+    assert isinstance(built_in, ImageFont.FreeTypeFont)
+    return built_in
+
+
+def width(text: str, size: int) -> int:
+    """Return how many pixels `text` takes in one line."""
+    face = _font_for(text, size)
+    words = text.split(" ")
+    return round(sum(face.getlength(word) for word in words) + (len(words) - 1) * _space(size)) + 1
+
+
+def line_height(size: int) -> int:
+    """Return the height in pixels of one line of `size`, the same for every text."""
+    return round(size * 1.3)
+
+
+def line(text: str, size: int, color: str = INK, bold: bool = False, paper: str = PAPER) -> Image.Image:
+    """Return one line of text as an RGB picture, `line_height(size)` tall and as wide as the text.
+
+    size: in pixels. color, paper: any colour Pillow knows. bold: heavier strokes.
+    """
+    face = _font_for(text, size, bold)
+    drawn = Image.new("RGB", (max(1, width(text, size) + (2 if bold else 0)), line_height(size)), paper)
+    draw = ImageDraw.Draw(drawn)
+    stroke = size / 48 if bold and face.getname()[0] == "Aileron" else 0
+    # Anchored at the baseline, so that lines with and without descenders sit level.
+    left = 0.0
+    for word in text.split(" "):
+        draw.text((round(left), round(size * 0.98)), word, font=face, fill=color, anchor="ls", stroke_width=stroke)
+        left += face.getlength(word) + _space(size)
+    return drawn
+
+
+def phrase(parts: Sequence[Image.Image], sizes: Sequence[int], gap: int) -> Image.Image:
+    """Return lines of different `sizes` side by side, `gap` pixels apart, on one baseline."""
+    drop = [round(0.98 * size) for size in sizes]
+    tops = [max(drop) - d for d in drop]
+    height = max(top + part.height for top, part in zip(tops, parts, strict=True))
+    made = Image.new("RGB", (sum(p.width for p in parts) + gap * (len(parts) - 1), height), PAPER)
+    left = 0
+    for part, top in zip(parts, tops, strict=True):
+        made.paste(part, (left, top))
+        left += part.width + gap
+    return made
+
+
+def shorten(text: str, size: int, room: int) -> str:
+    """Return `text` cut in its middle so that it fits `room` pixels: the beginning and the end of a file name both tell."""
+    if width(text, size) <= room:
+        return text
+    for keep in range(len(text) - 1, 1, -1):
+        tail = min(keep // 2, 10)
+        short = f"{text[: keep - tail].rstrip()}...{text[len(text) - tail :].lstrip()}"
+        if width(short, size) <= room:
+            return short
+    return text[:1]
+
+
+def wrap(text: str, size: int, room: int) -> list[str]:
+    """Return `text` broken between words into lines of at most `room` pixels; a longer word is shortened."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and width(f"{lines[-1]} {word}", size) <= room:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(shorten(word, size, room))
+    return lines
+
+
+def paragraph(text: str, size: int, room: int, color: str = GREY) -> Image.Image:
+    """Return `text` as a picture at most `room` pixels wide, as many lines tall as it takes."""
+    lines = [line(part, size, color) for part in wrap(text, size, room)] or [line("", size, color)]
+    drawn = Image.new("RGB", (max(part.width for part in lines), sum(part.height for part in lines)), PAPER)
+    top = 0
+    for part in lines:
+        drawn.paste(part, (0, top))
+        top += part.height
+    return drawn
+
+
+def _space(size: int) -> float:
+    # Aileron's own space all but vanishes at small sizes, so words are set one by one.
+    return 0.27 * size
+
+
+def _font_for(text: str, size: int, bold: bool = False) -> Font:
+    return font(size) if text.isascii() else font(size, wide=True, bold=bold)
+
+
+@lru_cache(maxsize=2)
+def _dejavu(bold: bool) -> str | None:
+    found = util.find_spec("matplotlib")
+    if found is None or found.origin is None:
+        return None
+    path = Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" / f"DejaVuSans{'-Bold' if bold else ''}.ttf"
+    return str(path) if path.is_file() else None

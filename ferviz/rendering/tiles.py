@@ -1,0 +1,117 @@
+"""Tiles: one face, or one map over a face, as a square picture in which single pixels stay visible."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from ferviz.rendering.colormaps import colors
+from ferviz.rendering.text import FAINT, GREY, line
+
+NOTHING = 1e-8
+"""A map that nowhere exceeds this holds no evidence: rounding is not evidence, and is not stretched into any."""
+
+STRONGEST = 0.78
+"""How much of the face the strongest evidence covers; the rest of the face shines through."""
+
+GROUND = "#eceff1"
+
+
+def tile_side(sizes: Sequence[tuple[int, int]], wanted: int) -> int:
+    """Return the side in pixels, near `wanted`, that shows faces of these (height, width) at a whole factor.
+
+    Where the faces differ in size, or are larger than that, it is `wanted` itself.
+    """
+    longest = {max(size) for size in sizes}
+    side = longest.pop() if len(longest) == 1 else wanted
+    return side * round(wanted / side) if side <= wanted else wanted
+
+
+def face_tile(pixels: np.ndarray, side: int, grey: bool = False) -> Image.Image:
+    """Return a face on a `side` x `side` tile, as large as fits.
+
+    pixels: (H, W) or (H, W, 3) uint8. A small face is enlarged by a whole factor without smoothing, so that each of its pixels is a
+    square; one that would fill less than three fifths of its tile that way, or is larger, is resampled. grey: without colour.
+    """
+    return _centred(fitted(pixels, side, grey), side)
+
+
+def fitted(pixels: np.ndarray, side: int, grey: bool = False) -> Image.Image:
+    """Return the face itself at the size that `face_tile` shows it, without a tile around it."""
+    face = Image.fromarray(np.ascontiguousarray(pixels))
+    face = face.convert("L").convert("RGB") if grey else face.convert("RGB")
+    longest = max(face.size)
+    factor = side // longest
+    if factor >= 1 and factor * longest >= 0.6 * side:
+        return face.resize((face.width * factor, face.height * factor), Image.Resampling.NEAREST)
+    ratio = side / longest
+    size = (max(1, round(face.width * ratio)), max(1, round(face.height * ratio)))
+    return face.resize(size, Image.Resampling.LANCZOS)
+
+
+def overlay_tile(
+    pixels: np.ndarray, heat: np.ndarray, side: int, limit: float, signed: bool = False, words: bool = True
+) -> Image.Image:
+    """Return a map over a face on a `side` x `side` tile; the cover grows with the evidence, the face is grey.
+
+    pixels: (H, W) or (H, W, 3) uint8. heat: (h, w) float of any size, laid over the whole face. limit: > 0, the value that takes
+    the colour map's end. signed: negative values are evidence against. A map without evidence says so, in
+    words unless those are switched off, over a paler face.
+    """
+    face = fitted(pixels, side, grey=True)
+    if not has_evidence(heat):
+        pale = Image.blend(face, Image.new("RGB", face.size, GROUND), 0.55)
+        return _centred(_labelled(pale, "no evidence") if words else pale, side)
+    values = resized(heat, face.width, face.height)
+    blended = blend(np.asarray(face), values, limit, signed)
+    return _centred(Image.fromarray(blended), side)
+
+
+def blend(ground: np.ndarray, values: np.ndarray, limit: float, signed: bool = False) -> np.ndarray:
+    """Return `ground` covered by the colours of `values`, (H, W, 3) uint8.
+
+    ground: (H, W, 3) uint8. values: (H, W) float. The cover is STRONGEST * (|value| / limit) ** 0.7, at most STRONGEST:
+    nothing where there is no evidence, half of the strongest at about a third of the limit.
+    """
+    amount = np.clip(np.nan_to_num(np.abs(values) if signed else values) / limit, 0, 1)
+    cover = (STRONGEST * amount**0.7).astype(np.float32)[..., None]
+    return np.rint(ground * (1 - cover) + colors(values, limit, signed) * cover).astype(np.uint8)
+
+
+def map_tile(values: np.ndarray, side: int, limit: float, signed: bool = False, name: str = "viridis") -> Image.Image:
+    """Return a map by itself, each of its positions a square where it is small enough, on a tile of `side` pixels.
+
+    values: (h, w) float. limit: > 0, the value that takes the colour map's end. name: the colour map for unsigned values.
+    """
+    return face_tile(colors(values, limit, signed, None if signed else name), side)
+
+
+def resized(heat: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Return a map resized to (height, width) float32, linearly with half-pixel centres, so that evidence stays where it is."""
+    source = Image.fromarray(np.ascontiguousarray(np.nan_to_num(heat), np.float32))
+    return np.asarray(source.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def has_evidence(heat: np.ndarray) -> bool:
+    """Return whether a map says anything at all."""
+    return bool(np.max(np.abs(np.nan_to_num(heat)), initial=0) > NOTHING)
+
+
+def _labelled(face: Image.Image, words: str) -> Image.Image:
+    size = max(10, min(16, face.width // 9))
+    text = line(words, size, GREY, paper=GROUND)
+    left, top = (face.width - text.width) // 2, (face.height - text.height) // 2
+    frame = (left - 5, top - 3, left + text.width + 4, top + text.height + 2)
+    ImageDraw.Draw(face).rounded_rectangle(frame, 4, GROUND, FAINT)
+    face.paste(text, (left, top))
+    return face
+
+
+def _centred(face: Image.Image, side: int) -> Image.Image:
+    if face.size == (side, side):
+        return face
+    made = Image.new("RGB", (side, side), GROUND)
+    made.paste(face, ((side - face.width) // 2, (side - face.height) // 2))
+    return made
