@@ -1,0 +1,155 @@
+"""The run folder: what a run was asked to do, and what it leaves behind."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ferviz.data.dataset import Dataset
+from ferviz.emotions import LabelScheme, scheme
+from ferviz.errors import DataError, OutputError, OutputExistsError, UsageError
+from ferviz.files import PathLike, manifest, to_json, write_text
+from ferviz.training.recipe import Recipe
+from ferviz.training.state import NAME as STATE
+
+CONFIG, HISTORY, MANIFEST = "config.json", "history.csv", "manifest.json"
+COLUMNS = ("epoch", "rate", "loss", "val_loss", "val_accuracy", "seconds")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides a run. faces: all splits, in the network's label scheme. The rest: see `train`."""
+
+    folder: Path
+    faces: Dataset = field(repr=False)
+    architecture: str
+    options: dict[str, Any]
+    recipe: Recipe
+    seed: int
+    start: str | None
+    teachers: tuple[str, ...]
+    validation: str
+    resume: bool
+
+    def parts(self) -> tuple[Dataset, Dataset]:
+        """Return (the faces to learn from, the faces to choose by)."""
+        training, validating = (self.faces.take(self.faces.split == name) for name in ("Training", self.validation))
+        for part, name in ((training, "Training"), (validating, self.validation)):
+            if not len(part):
+                found = ", ".join(sorted(set(self.faces.split.tolist()))) or "none"
+                raise DataError(f"{self.faces.source or 'the data'} has no {name} rows; its splits are {found}")
+        return training, validating
+
+    def config(self) -> dict[str, Any]:
+        """Return what config.json holds: all that a resumed run must agree with."""
+        return {
+            "architecture": self.architecture, "options": self.options, "labels": list(self.faces.names), "scheme": self.faces.scheme.name,
+            "recipe": self.recipe.to_dict(), "seed": self.seed, "start": self.start, "teachers": list(self.teachers),
+            "validation": self.validation, "data": {"source": self.faces.source, "sha256": self.faces.sha256, "rows": len(self.faces)},
+        }  # fmt: skip
+
+
+def plan(
+    out: Path,
+    data: Dataset | PathLike,
+    architecture: str,
+    options: dict[str, Any],
+    labels: str | LabelScheme | None,
+    recipe: Recipe,
+    seed: int,
+    start: PathLike | None,
+    teachers: Sequence[PathLike],
+    validation: str | None,
+    *,
+    resume: bool,
+    force: bool,
+) -> Plan:
+    """Check what was asked, make or open the folder, and write config.json.
+
+    Raises UsageError, DataError, OutputExistsError (a run is there, neither resume nor force) or OutputError.
+    """
+    there = out / CONFIG
+    before: dict[str, Any] = {}
+    if resume:
+        if not there.is_file():
+            raise UsageError(f"{out} holds no run to resume ({CONFIG} is missing); leave --resume out to start one")
+        before = json.loads(there.read_text(encoding="utf-8"))
+        architecture, options, labels = before["architecture"], before["options"], ",".join(before["labels"])
+        epochs = recipe.epochs
+        recipe = replace(Recipe.from_dict(before["recipe"]), epochs=epochs)
+        seed, start, teachers, validation = before["seed"], before["start"], before["teachers"], before["validation"]
+    elif there.exists() and not force:
+        raise OutputExistsError(
+            f"{out} holds a run already; pass --resume to go on with it, --force to start over, or name another folder"
+        )
+    faces = relabel(data if isinstance(data, Dataset) else _read(data, recipe), labels)
+    if before and before["data"]["sha256"] != faces.sha256:
+        raise DataError(
+            f"the run in {out} learned from other data than {faces.source or 'these'}; resume it with the data it began with"
+        )
+    made = Plan(
+        out, faces, architecture, dict(options), recipe, seed, None if start is None else str(start),
+        tuple(str(t) for t in teachers), validation or _other_split(faces), resume,
+    )  # fmt: skip
+    made.parts()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"the run folder {out} cannot be made ({error.strerror or error}); choose another --out"
+        ) from error
+    if not resume:
+        (out / STATE).unlink(missing_ok=True)
+    write_text(there, to_json(made.config(), indent=2) + "\n")
+    return made
+
+
+def relabel(data: Dataset, labels: str | LabelScheme | None) -> Dataset:
+    """Return `data` in another label scheme; faces that it does not know are left out.
+
+    labels: a scheme, its name or class names; None = leave as it is. Raises DataError when the data's own scheme is not FER2013's seven and differs.
+    """
+    if labels is None:
+        return data
+    wanted = labels if isinstance(labels, LabelScheme) else scheme(labels)
+    if wanted.labels == data.scheme.labels:
+        return data
+    if data.scheme.name != "7":
+        raise DataError(
+            f"the data's labels are {', '.join(data.names)} and cannot become {', '.join(wanted.labels)}; read it with --labels 7"
+        )
+    new = np.asarray(wanted.from_fer)[data.labels]
+    return replace(replace(data, labels=new, scheme=wanted).take(new >= 0))
+
+
+def _other_split(faces: Dataset) -> str:
+    names = [n for n in dict.fromkeys(faces.split.tolist()) if n not in ("Training", "PrivateTest")]
+    return "PublicTest" if "PublicTest" in names or len(names) != 1 else names[0]
+
+
+def _read(path: PathLike, recipe: Recipe) -> Dataset:
+    from ferviz.data.read import read_data
+
+    return read_data(path)
+
+
+def write_history(folder: Path, history: list[dict[str, float]]) -> None:
+    """Write history.csv, atomically: one row an epoch, columns COLUMNS."""
+    text = io.StringIO()
+    rows = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    rows.writeheader()
+    rows.writerows({k: row[k] if k == "epoch" else f"{row[k]:.6g}" for k in COLUMNS} for row in history)
+    write_text(folder / HISTORY, text.getvalue())
+
+
+def finish(plan: Plan, history: list[dict[str, float]], best: dict[str, float]) -> None:
+    """Write manifest.json: the whole configuration, the outcome and the versions."""
+    facts = manifest(kind="training run", **plan.config(), best=best, epochs=len(history))
+    write_text(plan.folder / MANIFEST, to_json(facts, indent=2) + "\n")

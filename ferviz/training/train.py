@@ -1,0 +1,164 @@
+"""`train`: from labelled faces to a network file, through a run folder that can be left and taken up at any moment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ferviz.data.dataset import Dataset
+from ferviz.emotions import LabelScheme
+from ferviz.errors import DataError
+from ferviz.files import PathLike
+from ferviz.training import folder as run_folder
+from ferviz.training import state as run_state
+from ferviz.training.batches import Source, class_weights, fit_pictures, soft_targets
+from ferviz.training.learner import Learner, scores
+from ferviz.training.network import Networks, prepare
+from ferviz.training.recipe import Recipe
+from ferviz.training.schedule import plateau_factor, rate_at, should_stop
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is: epoch and step count from 1, `loss` is the epoch's mean so far, `seconds_left` an estimate for the
+    whole run, `validated` the row of the epoch that just ended (else None)."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    rate: float
+    seconds_left: float
+    validated: dict[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run. folder: holds best.keras, last.keras and how they came about. history: one row an epoch.
+    best: the row of the epoch with the best validation accuracy, whose network best.keras is."""
+
+    folder: Path
+    history: list[dict[str, float]] = field(repr=False)
+    best: dict[str, float] = field(default_factory=dict)
+
+
+def train(
+    data: Dataset | PathLike,
+    architecture: str = "residual",
+    *,
+    out: PathLike,
+    labels: str | LabelScheme | None = None,
+    options: dict[str, Any] | None = None,
+    recipe: Recipe | None = None,
+    seed: int = 0,
+    start: PathLike | None = None,
+    teachers: Sequence[PathLike] = (),
+    validation: str | None = None,
+    resume: bool = False,
+    force: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> Run:
+    """Train a network on `data` and leave it, with its history, in the folder `out`.
+
+    data: a Dataset, or a file or folder that ferviz.data reads. architecture, options: see ferviz.models.architectures.
+    labels: label scheme that the network gets; None = the data's. recipe: None = the defaults. seed: of initial weights, order,
+    augmentation and dropout. start: a network file to go on from (then `architecture` and `options` are not used).
+    teachers: network files whose answers are learned too. validation: name of the split that chooses the best epoch; None = PublicTest
+    (or the only other one). resume: take up the run in `out`; everything but the number of epochs is then read from there.
+    force: replace a run that is there. progress: called after every step.
+    Raises UsageError for options that make no sense, DataError for data without faces to train or validate on,
+    OutputExistsError when `out` holds a run already, OutputError when it cannot be written (the last state stays).
+    """
+    recipe = recipe or Recipe()
+    plan = run_folder.plan(
+        Path(out),
+        data,
+        architecture,
+        options or {},
+        labels,
+        recipe,
+        seed,
+        start,
+        teachers,
+        validation,
+        resume=resume,
+        force=force,
+    )
+    recipe, faces = plan.recipe, plan.faces
+    networks = prepare(plan)
+    learner = Learner(
+        networks.learning, len(faces.scheme), recipe, votes=networks.votes, taught=bool(plan.teachers), seed=plan.seed
+    )
+    try:
+        return _run(plan, networks, learner, progress)
+    finally:
+        learner.close()
+
+
+def _run(
+    plan: run_folder.Plan, networks: Networks, learner: Learner, progress: Callable[[Progress], None] | None
+) -> Run:
+    recipe, faces = plan.recipe, plan.faces
+    training, validating = plan.parts()
+    height, width, channels = networks.size
+    source = Source(
+        fit_pictures(training.images, height, width, channels),
+        training.labels,
+        networks.targets(training, soft_targets(training.labels, len(faces.scheme), recipe.smoothing)),
+        class_weights(training.labels, len(faces.scheme), recipe.class_weights),
+        recipe,
+        plan.seed,
+        networks.teach,
+    )
+    judge = fit_pictures(validating.images, height, width, channels)
+    state = (run_state.load(plan.folder) if plan.resume else None) or run_state.State()
+    if state.epoch:
+        learner.restore(state.variables, state.optimizer)
+    while state.epoch < recipe.epochs and not should_stop(recipe, [r["val_accuracy"] for r in state.history]):
+        row = _epoch(learner, source, state, progress)
+        with learner.averaged():
+            row["val_loss"], row["val_accuracy"] = scores(learner.logits(judge), validating.labels)
+            row["seconds"] = time.monotonic() - row.pop("began")
+            best = row["val_accuracy"] > max((r["val_accuracy"] for r in state.history), default=-1.0)
+            networks.save(plan.folder, "last")
+            if best:
+                networks.save(plan.folder, "best")
+        state = replace(state, epoch=state.epoch + 1, history=[*state.history, row])
+        run_folder.write_history(plan.folder, state.history)
+        # The state comes last: a run that is cut off before it repeats this epoch and writes the same files again.
+        state.variables, state.optimizer = learner.state()
+        run_state.save(plan.folder, state)
+        if progress:
+            steps = source.steps
+            left = row["seconds"] * (recipe.epochs - state.epoch)
+            progress(Progress(state.epoch, recipe.epochs, steps, steps, row["loss"], row["rate"], left, row))
+    run = Run(plan.folder, state.history, max(state.history, key=lambda r: r["val_accuracy"]))
+    run_folder.finish(plan, run.history, run.best)
+    return run
+
+
+def _epoch(
+    learner: Learner, source: Source, state: run_state.State, progress: Callable[[Progress], None] | None
+) -> dict[str, float]:
+    recipe, steps, began = source.recipe, source.steps, time.monotonic()
+    factor = plateau_factor(recipe, [r["val_accuracy"] for r in state.history])
+    losses: list[float] = []
+    rate = 0.0
+    for step, batch in enumerate(source.epoch(state.epoch)):
+        rate = rate_at(recipe, state.epoch * steps + step, steps, factor)
+        losses.append(learner.step(batch, rate))
+        if not np.isfinite(losses[-1]):
+            raise DataError(
+                f"the loss became {losses[-1]} in epoch {state.epoch + 1}, step {step + 1}; try a smaller --rate or --precision float32"
+            )
+        if progress:
+            pace = (time.monotonic() - began) / (step + 1)
+            left = pace * ((recipe.epochs - state.epoch) * steps - step - 1)
+            progress(Progress(state.epoch + 1, recipe.epochs, step + 1, steps, float(np.mean(losses)), rate, left))
+    return {"epoch": state.epoch + 1, "rate": rate, "loss": float(np.mean(losses)), "began": began}
