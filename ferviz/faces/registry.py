@@ -10,6 +10,9 @@ from ferviz.faces.detection import Detector
 from ferviz.registry import Registry
 
 DETECTORS: Registry[Callable[..., Detector]] = Registry("detector", group="ferviz.detectors")
+DETECTORS.add("yunet", "YuNet, best and fastest, with landmarks; fetched once", "ferviz.faces.yunet:YuNet")
+DETECTORS.add("ssd", "OpenCV's SSD on 300 x 300 pixels; fetched once", "ferviz.faces.ssd:SSD")
+DETECTORS.add("mtcnn", "MTCNN, with landmarks; needs the extra ferviz[mtcnn], slow", "ferviz.faces.mtcnn:MTCNN")
 DETECTORS.add("haar", "OpenCV's Haar cascade: always there, upright frontal faces", "ferviz.faces.haar:Haar")
 
 AUTO, NONE = "auto", "none"
