@@ -17,9 +17,8 @@ def augment(images: np.ndarray, how: Augmentation, rng: np.random.Generator) -> 
     n, height, width = images.shape[:3]
     out = np.empty((n, height, width, images.shape[3] if images.ndim == 4 else 1), np.float32)
     matrices = _matrices(n, height, width, how, rng)
-    plain = matrices is None
     for i, image in enumerate(images):
-        if plain:
+        if matrices is None:
             out[i] = image.reshape(out.shape[1:])
         else:
             warped = cv2.warpAffine(
@@ -70,10 +69,8 @@ def _erase(out: np.ndarray, probability: float, rng: np.random.Generator) -> Non
     ratio = np.exp(rng.uniform(np.log(0.5), np.log(2.0), n))
     h = np.clip(np.sqrt(area * ratio), 1, height).astype(int)
     w = np.clip(np.sqrt(area / ratio), 1, width).astype(int)
-    top, left, grey = (
-        (rng.random(n) * (height - h + 1)).astype(int),
-        (rng.random(n) * (width - w + 1)).astype(int),
-        rng.uniform(0, 255, n),
-    )
+    top = (rng.random(n) * (height - h + 1)).astype(int)
+    left = (rng.random(n) * (width - w + 1)).astype(int)
+    grey = 255 * rng.random(n)
     for i in chosen:
         out[i, top[i] : top[i] + h[i], left[i] : left[i] + w[i]] = grey[i]

@@ -63,7 +63,8 @@ class Source:
         targets, labels = self.targets[at], self.labels[at]
         weights = self.class_weights[labels]
         if self.recipe.augmentation.mixup:
-            share = np.float32(rng.beta(*[self.recipe.augmentation.mixup] * 2))
+            alpha = self.recipe.augmentation.mixup
+            share = np.float32(rng.beta(alpha, alpha))
             other = rng.permutation(size)
             pixels, targets, weights = (share * a + (1 - share) * a[other] for a in (pixels, targets, weights))
         return Batch(pixels, targets, weights, labels)

@@ -114,7 +114,8 @@ def plan(
 def relabel(data: Dataset, labels: str | LabelScheme | None) -> Dataset:
     """Return `data` in another label scheme; faces that it does not know are left out.
 
-    labels: a scheme, its name or class names; None = leave as it is. Raises DataError when the data's own scheme is not FER2013's seven and differs.
+    labels: a scheme, its name or class names; None = leave as it is. Raises DataError when the data's own scheme is not
+    FER2013's seven and differs.
     """
     if labels is None:
         return data

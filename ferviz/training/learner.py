@@ -12,20 +12,25 @@ from ferviz.training import objective
 from ferviz.training.batches import Batch
 from ferviz.training.fastnorm import fused_normalisation
 from ferviz.training.recipe import Recipe
+from ferviz.training.safeconv import safe_convolutions
 from ferviz.training.state import grab, put
 
 CHUNK = 256
 
 
 class Learner:
-    """network: keras.Model of logits (K, and V of the votes behind them). classes: K. votes: V. taught: the targets hold teachers' answers."""
+    """network: keras.Model of logits (K, and V of the votes behind them). classes: K. votes: V.
+
+    taught: the targets hold the teachers' answers. seed: of the dropout.
+    """
 
     def __init__(
         self, network: Any, classes: int, recipe: Recipe, *, votes: int = 0, taught: bool = False, seed: int = 0
     ) -> None:
         self.network, self.classes, self.recipe = network, classes, recipe
-        self._fused = contextlib.ExitStack()
-        self._fused.enter_context(fused_normalisation(network))
+        self._swapped = contextlib.ExitStack()
+        self._swapped.enter_context(fused_normalisation(network))
+        self._swapped.enter_context(safe_convolutions(network))
         self._seed_generators(seed)
         self.variables = list(network.variables)  # before compile adds the metrics' to them
         self.optimizer = objective.optimizer(recipe)
@@ -34,7 +39,7 @@ class Learner:
 
     def close(self) -> None:
         """Give the layers their own calls back."""
-        self._fused.close()
+        self._swapped.close()
 
     def step(self, batch: Batch, rate: float) -> float:
         """Take one step at learning rate `rate` and return its loss."""

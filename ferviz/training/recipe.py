@@ -43,9 +43,11 @@ class Recipe:
     schedule: "cosine" to 0, "plateau" (halved after `patience` epochs without a better validation accuracy) or "constant".
     warmup: epochs over which the rate rises from 0. smoothing: label smoothing. class_weights: "balanced" weighs classes by
     1 / frequency. ema: momentum of the averaged weights that are validated and saved, 0 = off. patience: see plateau.
-    stop_after: epochs without a better validation accuracy after which the run ends, 0 = never. votes: weight of the
-    FERPlus votes as auxiliary target, 0 = off. teach: weight of the teachers' answers, and temperature their softness.
-    freeze: layers from the front that keep their weights (fine-tuning). precision: one of PRECISIONS; "auto" takes bfloat16 where the machine computes it fast.
+    stop_after: epochs without a better validation accuracy after which the run ends, 0 = never.
+    votes: weight of the FERPlus votes as auxiliary target, 0 = off. teach: weight of the teachers' answers, and temperature
+    their softness.
+    freeze: layers from the front that keep their weights (fine-tuning). precision: one of PRECISIONS; "auto" takes bfloat16
+    where the machine computes it fast.
     """
 
     epochs: int = 60

@@ -17,6 +17,7 @@ from ferviz.files import PathLike
 from ferviz.training import folder as run_folder
 from ferviz.training import state as run_state
 from ferviz.training.batches import Source, class_weights, fit_pictures, soft_targets
+from ferviz.training.devices import all_devices
 from ferviz.training.learner import Learner, scores
 from ferviz.training.network import Networks, prepare
 from ferviz.training.recipe import Recipe
@@ -90,10 +91,19 @@ def train(
         resume=resume,
         force=force,
     )
-    recipe, faces = plan.recipe, plan.faces
+    with all_devices(plan.recipe.batch):
+        return _prepared(plan, progress)
+
+
+def _prepared(plan: run_folder.Plan, progress: Callable[[Progress], None] | None) -> Run:
     networks = prepare(plan)
     learner = Learner(
-        networks.learning, len(faces.scheme), recipe, votes=networks.votes, taught=bool(plan.teachers), seed=plan.seed
+        networks.learning,
+        len(plan.faces.scheme),
+        plan.recipe,
+        votes=networks.votes,
+        taught=bool(plan.teachers),
+        seed=plan.seed,
     )
     try:
         return _run(plan, networks, learner, progress)

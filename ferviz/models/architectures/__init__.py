@@ -15,9 +15,14 @@ from ferviz.registry import Registry
 
 ARCHITECTURES: Registry[Callable[..., Any]] = Registry("architecture", "ferviz.architectures")
 _HERE = "ferviz.models.architectures"
-ARCHITECTURES.add(
-    "residual", "small residual network, 3x3 convolutions, GAP head (the bundled one)", f"{_HERE}.residual:build"
-)
+for _name, _summary in (
+    ("residual", "small residual network of 3x3 convolutions, GAP head (the bundled one)"),
+    ("plain", "convolutions and poolings in two or three stages, dense layers"),
+    ("vgg", "VGG-like, LeakyReLU, batch normalisation, dense layers"),
+    ("mini_xception", "mini_XCEPTION of Arriaga et al. 2017, 58 thousand parameters"),
+    ("transfer", "any backbone of keras.applications with a new head"),
+):
+    ARCHITECTURES.add(_name, _summary, f"{_HERE}.{_name}:build")
 
 _GIVEN = ("classes", "seed", "logits")
 """What the trainer decides, not the user's options."""

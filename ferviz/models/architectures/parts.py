@@ -106,3 +106,9 @@ def classifier(x: Any, classes: int, dropout: float, seeds: Seeds, logits: bool)
     start = keras.initializers.GlorotUniform(seed=seeds())
     last = None if logits else "softmax"
     return keras.layers.Dense(classes, activation=last, kernel_initializer=start, dtype="float32", name="emotions")(x)
+
+
+def dense(units: int, seeds: Seeds, name: str) -> Any:
+    """Return a dense layer with He initialisation."""
+    keras = load_keras()
+    return keras.layers.Dense(units, kernel_initializer=keras.initializers.HeNormal(seed=seeds()), name=name)

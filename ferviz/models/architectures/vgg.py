@@ -1,0 +1,67 @@
+"""A VGG-like network: pairs of 3x3 convolutions with LeakyReLU and batch normalisation after it, then dense layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ferviz.models.architectures.parts import (
+    MEAN,
+    STD,
+    Seeds,
+    activation,
+    classifier,
+    conv,
+    dense,
+    load_keras,
+    pixels_in,
+    share,
+    sizes,
+)
+
+
+def build(
+    classes: int = 7,
+    *,
+    height: int = 48,
+    width: int = 48,
+    channels: int = 1,
+    widths: Sequence[int] = (32, 64, 128, 256),
+    blocks: int | Sequence[int] = 2,
+    dense_widths: Sequence[int] = (256, 256),
+    activation_name: str = "leaky_relu",
+    dropout: float = 0.25,
+    dense_dropout: float = 0.5,
+    momentum: float = 0.99,
+    mean: float = MEAN,
+    std: float = STD,
+    seed: int = 0,
+    logits: bool = False,
+) -> Any:
+    """Build the network: (N, height, width, channels) raw pixels -> (N, classes).
+
+    widths: channels of each stage. blocks: convolutions in each. dense_widths: of the layers after the last map.
+    activation_name: one of parts.ACTIVATIONS. dropout: after each stage; dense_dropout: after each dense layer.
+    momentum: of batch normalisation. mean, std: of the training pixels / 255. seed: of the initial weights. logits: leave the softmax out.
+    """
+    keras = load_keras()
+    widths = sizes(widths, "widths")
+    counts = sizes(blocks, "blocks", len(widths))
+    seeds = Seeds(seed)
+    start, x = pixels_in(height, width, channels, mean, std)
+    for stage, (filters, count) in enumerate(zip(widths, counts, strict=True), 1):
+        for number in range(1, count + 1):
+            x = conv(filters, seeds, f"stage{stage}_conv{number}", bias=True)(x)
+            x = activation(activation_name, f"stage{stage}_{activation_name}{number}")(x)
+            x = keras.layers.BatchNormalization(momentum=momentum, name=f"stage{stage}_norm{number}")(x)
+        x = keras.layers.MaxPooling2D(2, name=f"stage{stage}_halve")(x)
+        if share(dropout, "dropout"):
+            x = keras.layers.Dropout(dropout, seed=seeds(), name=f"stage{stage}_dropout")(x)
+    x = keras.layers.Flatten(name="flatten")(x)
+    for number, units in enumerate(sizes(dense_widths, "dense_widths") if dense_widths else (), 1):
+        x = dense(units, seeds, f"dense{number}")(x)
+        x = activation(activation_name, f"dense{number}_{activation_name}")(x)
+        x = keras.layers.BatchNormalization(momentum=momentum, name=f"dense{number}_norm")(x)
+        if share(dense_dropout, "dense_dropout"):
+            x = keras.layers.Dropout(dense_dropout, seed=seeds(), name=f"dense{number}_dropout")(x)
+    return keras.Model(start, classifier(x, classes, 0.0, seeds, logits), name="vgg")
