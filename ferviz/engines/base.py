@@ -40,8 +40,12 @@ class Engine(Protocol):
     """
 
     name: str
-    classes: int
-    layers: Sequence[LayerInfo]
+
+    @property
+    def classes(self) -> int: ...
+
+    @property
+    def layers(self) -> Sequence[LayerInfo]: ...
 
     def logits(self, batch: Array) -> Array:
         """batch (N, h, w, c) float32, as the network's input spec wants it -> (N, K), before softmax."""

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from ferviz.errors import UsageError
 
 SCALINGS = ("0..1", "-1..1", "0..255", "standardize")
 """Value ranges a network may want. "standardize" subtracts `mean` and divides by `std` after division by `unit`."""
+
+MAX_SIDE = 4096
+"""No network for faces is fed more pixels a side; a file that says so would only fill the memory."""
+
+_RANGES = {"0..1": (1 / 255, 0.0), "-1..1": (2 / 255, -1.0), "0..255": (1.0, 0.0)}
+_TINY = 1e-6  # the least deviation that a single picture is divided by: a blank picture becomes zeros, not NaN
 
 
 @dataclass(frozen=True)
@@ -21,10 +28,12 @@ class InputSpec:
 
     height, width: pixels; None = any (then faces are resized to `fallback`). channels: 1 (grey) or 3.
     scaling: one of SCALINGS; "0..255" means raw pixels. order: "rgb" or "bgr".
-    resize: "uint8" = resized as pixels, then scaled; "float" = scaled values are resized (an accuracy of .2 to .4 points).
-    mean, std: for "standardize": numbers, or arrays (h, w) / (h, w, c), in units of pixel / `unit`; None with
+    resize: "uint8" = resized as pixels (rounded to whole numbers), then scaled; "float" = scaled values are resized; the wrong
+    one costs .2 to .4 points of accuracy.
+    mean, std: for "standardize": numbers, c numbers, or arrays (h, w) / (h, w, c), in units of pixel / `unit`; None with
     "standardize" means each picture by its own mean and deviation. unit: 1 (raw pixels) or 255.
-    assumed: names of the fields that nobody said and that were guessed.
+    assumed: names of the fields that nobody said and that were guessed. fallback: the side used where the size is free.
+    Raises UsageError for a value that cannot be.
     """
 
     height: int | None = 48
@@ -33,21 +42,137 @@ class InputSpec:
     scaling: str = "0..1"
     order: str = "rgb"
     resize: str = "uint8"
-    mean: Any = None
-    std: Any = None
+    mean: Any = field(default=None, repr=False, compare=False)
+    std: Any = field(default=None, repr=False, compare=False)
     unit: float = 1.0
     assumed: tuple[str, ...] = ()
     fallback: int = 96
 
     def __post_init__(self) -> None:
-        if self.scaling not in SCALINGS:
-            raise UsageError(f"scaling {self.scaling!r} is not known; use one of {', '.join(SCALINGS)}")
+        _one_of("scaling", self.scaling, SCALINGS)
+        _one_of("order", self.order, ("rgb", "bgr"))
+        _one_of("resize", self.resize, ("uint8", "float"))
+        _one_of("channels", self.channels, (1, 3))
+        _one_of("unit", self.unit, (1, 255))
+        for name in ("height", "width", "fallback"):
+            side = getattr(self, name)
+            if side is not None and not (isinstance(side, int) and 1 <= side <= MAX_SIDE):
+                raise UsageError(f"{name} {side!r} is not a size; it has to be a whole number from 1 to {MAX_SIDE}")
+        if (self.mean is None) != (self.std is None):
+            raise UsageError("mean and std come together: give both, or neither for each picture's own")
+        if self.mean is not None:
+            if self.scaling != "standardize":
+                raise UsageError(f'mean and std belong to scaling "standardize", not to "{self.scaling}"')
+            object.__setattr__(self, "mean", self._constants("mean", self.mean))
+            object.__setattr__(self, "std", self._constants("std", self.std))
+            if not (self.std > 0).all():
+                raise UsageError("std has values of zero or below; every deviation has to be positive")
 
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) that faces are resized to."""
         return self.height or self.fallback, self.width or self.fallback
 
-    def prepare(self, pixels: Sequence[np.ndarray]) -> np.ndarray:
-        """pixels: face crops (H, W) or (H, W, 3) uint8 RGB, of any sizes -> (N, h, w, c) float32 as the network wants it."""
-        raise NotImplementedError
+    def prepare(self, pixels: Sequence[np.ndarray] | np.ndarray) -> npt.NDArray[np.float32]:
+        """Turn face crops into the batch that the network wants.
+
+        pixels: face crops (H, W), (H, W, 1) or (H, W, 3) uint8 RGB, of any sizes, in a list or, of one size, as one array
+        (N, H, W) or (N, H, W, 3). Grey is made with ITU-R BT.601's weights, as Pillow and OpenCV make it; smaller pictures are
+        made by averaging (cv2.INTER_AREA), larger ones by linear interpolation.
+        -> (N, h, w, c) float32 with the channels last, in `order`; N may be 0. Raises UsageError for anything else.
+        """
+        batch = self._stack(pixels)
+        if self.order == "bgr" and self.channels == 3:
+            batch = batch[..., ::-1]
+        return np.ascontiguousarray(self._scaled(batch), dtype=np.float32)
+
+    def _stack(self, pixels: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+        """-> (N, h, w, c), uint8 or, where floats are resized, float32 from 0 to 255."""
+        height, width = self.size
+        if len(pixels) == 0:
+            return np.zeros((0, height, width, self.channels), np.uint8)
+        if isinstance(pixels, np.ndarray):
+            groups = [pixels]
+        elif len({np.shape(p) for p in pixels}) == 1:
+            groups = [np.stack([np.asarray(p) for p in pixels])]
+        else:
+            groups = [np.asarray(p)[None] for p in pixels]
+        return np.concatenate([self._resized(_colours(g, self.channels)) for g in groups])
+
+    def _resized(self, batch: np.ndarray) -> np.ndarray:
+        height, width = self.size
+        if batch.shape[1:3] == (height, width):
+            return batch
+        how = cv2.INTER_AREA if batch.shape[1] >= height and batch.shape[2] >= width else cv2.INTER_LINEAR
+        if self.resize == "float":
+            # Scaling is linear, so resizing the pixels as floats and scaling afterwards gives the same values.
+            batch = batch.astype(np.float32)
+        result = np.stack([cv2.resize(one, (width, height), interpolation=how) for one in batch])
+        return result.reshape(len(batch), height, width, self.channels)
+
+    def _scaled(self, batch: np.ndarray) -> np.ndarray:
+        values = batch.astype(np.float32)
+        if self.scaling != "standardize":
+            factor, offset = _RANGES[self.scaling]
+            if factor != 1:
+                values *= np.float32(factor)
+            if offset:
+                values += np.float32(offset)
+            return values
+        values /= np.float32(self.unit)
+        if self.mean is not None:
+            values -= self.mean
+            values /= self.std
+            return values
+        values -= values.mean(axis=(1, 2, 3), keepdims=True)
+        values /= np.maximum(values.std(axis=(1, 2, 3), keepdims=True), _TINY)
+        return values
+
+    def _constants(self, name: str, value: Any) -> npt.NDArray[np.float32]:
+        """Check `mean` or `std` and give it the axes (h, w, c), as far as it has them."""
+        height, width = self.size
+        try:
+            constants = np.asarray(value, dtype=np.float32)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"{name} has to be numbers, not {type(value).__name__}") from error
+        if constants.shape == (height, width):
+            constants = constants[..., None]
+        shapes = [(), (1,), (self.channels,), (height, width, 1), (height, width, self.channels)]
+        if constants.shape not in shapes:
+            raise UsageError(
+                f"{name} has the shape {constants.shape}; it has to be one number, {self.channels} of them, or an array "
+                f"{(height, width)} or {(height, width, self.channels)}"
+            )
+        if not np.isfinite(constants).all():
+            raise UsageError(f"{name} has values that are not finite")
+        constants.setflags(write=False)
+        return constants
+
+
+def _colours(batch: np.ndarray, channels: int) -> np.ndarray:
+    """(N, H, W), (N, H, W, 1) or (N, H, W, 3) uint8 -> (N, H, W, channels) uint8."""
+    if batch.ndim == 4 and batch.shape[3] == 1:
+        batch = batch[..., 0]
+    if (
+        batch.dtype != np.uint8
+        or batch.ndim not in (3, 4)
+        or (batch.ndim == 4 and batch.shape[3] != 3)
+        or 0 in batch.shape
+    ):
+        raise UsageError(
+            f"faces have to be uint8 arrays (H, W) or (H, W, 3), not {batch.dtype} of shape {batch.shape[1:]}; "
+            "ferviz scales the values itself"
+        )
+    if batch.ndim == 3:
+        grey = batch[..., None]
+        return grey if channels == 1 else np.repeat(grey, 3, axis=3)
+    if channels == 3:
+        return batch
+    # One call for the whole batch: the rows of all pictures under each other are one tall picture.
+    rows = np.ascontiguousarray(batch).reshape(-1, batch.shape[2], 3)
+    return cv2.cvtColor(rows, cv2.COLOR_RGB2GRAY).reshape(*batch.shape[:3], 1)
+
+
+def _one_of(name: str, value: Any, known: tuple[Any, ...]) -> None:
+    if value not in known:
+        raise UsageError(f"{name} {value!r} is not known; use one of {', '.join(map(str, known))}")

@@ -1,0 +1,141 @@
+"""From a checked configuration to a Keras network: built within a budget of weights, errors told with the layer's name."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import re
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ferviz.engines.backend import keras as get_keras
+from ferviz.engines.backend import tensorflow
+from ferviz.errors import FervizError, ModelError
+from ferviz.models.known import LAYERS
+from ferviz.models.reading import one_line
+from ferviz.models.safety import layer_module
+
+MAX_ACTIVATION = 1 << 28
+"""Numbers that one layer may put out for one face: a gigabyte."""
+
+_SLACK = 1_000_000
+_BASE_SETTINGS = frozenset({"name", "trainable"})
+
+
+def build(config: dict[str, Any], where: str, budget: int, trust: bool = False) -> Any:
+    """Return the keras.Model that `config` describes, its weights all zero.
+
+    config: mended and checked. where: the file, for messages. budget: how many numbers its weights may have together, plus a
+    million; more raises ModelError before they are allocated. trust: let layers run the file's own code.
+    Raises ModelError naming the layer that Keras cannot make.
+    """
+    keras = get_keras()
+    if not trust:
+        config = _without_empty_settings(config, keras)
+    try:
+        with warnings.catch_warnings(), _within(None if trust else budget + _SLACK, where):
+            warnings.simplefilter("ignore")  # Keras' advice to the one who wrote the network
+            network = keras.saving.deserialize_keras_object(config, safe_mode=not trust)
+    except FervizError:
+        raise
+    except (Exception, RecursionError) as error:
+        name = _culprit(config, keras, trust)
+        place = f" at layer {name!r}" if name else ""
+        raise ModelError(f"{where} cannot be rebuilt by Keras {keras.__version__}{place}: {_reason(error)}") from error
+    if not isinstance(network, keras.Model):
+        raise ModelError(f"{where} describes a {type(network).__name__}, which is a layer and no network")
+    _check_activations(network, where)
+    return network
+
+
+@contextlib.contextmanager
+def _within(budget: int | None, where: str) -> Iterator[None]:
+    """Count every variable before it is made, and make it zero: values come from the file, so no time is spent on others."""
+    tf = tensorflow()
+    total = 0
+
+    def creator(following: Any, **settings: Any) -> Any:
+        nonlocal total
+        value = settings.get("initial_value")
+        if budget is None or not callable(value):
+            return following(**settings)
+        with tf.Graph().as_default():  # here the value is only described, not made
+            described = value()
+        total += int(np.prod(described.shape.as_list(), dtype=np.float64))
+        if total > budget:
+            raise ModelError(
+                f"{where} describes a network with more than {budget:,} weights, but does not hold as many; "
+                "architecture and weights do not belong together, or the file is made to do harm"
+            )
+        settings["initial_value"] = np.zeros(described.shape.as_list(), described.dtype.as_numpy_dtype)
+        return following(**settings)
+
+    with tf.variable_creator_scope(creator):
+        yield
+
+
+def _without_empty_settings(config: Any, keras: Any) -> Any:
+    """Leave out settings that a layer does not know and that say nothing anyway (None, False, empty)."""
+    if isinstance(config, list):
+        return [_without_empty_settings(one, keras) for one in config]
+    if not isinstance(config, dict):
+        return config
+    config = {k: _without_empty_settings(v, keras) for k, v in config.items()}
+    name, settings = config.get("class_name"), config.get("config")
+    if name in LAYERS and isinstance(settings, dict):
+        module = keras.src.legacy.layers if layer_module(name) != "keras.layers" else keras.layers
+        known = _BASE_SETTINGS | set(inspect.signature(getattr(module, name).__init__).parameters)
+        config["config"] = {k: v for k, v in settings.items() if k in known or v not in (None, False, [], {}, "")}
+    return config
+
+
+def _culprit(config: dict[str, Any], keras: Any, trust: bool) -> str:
+    """Return the name of the first layer that cannot be made on its own, "" if all of them can (then it is the graph)."""
+    inner = config.get("config")
+    for layer in inner.get("layers", []) if isinstance(inner, dict) else []:
+        if not isinstance(layer, dict):
+            continue
+        alone = {k: v for k, v in layer.items() if k != "inbound_nodes"}
+        name = str((layer.get("config") or {}).get("name", layer.get("name", "")))
+        try:
+            with warnings.catch_warnings(), _within(_SLACK, ""):
+                warnings.simplefilter("ignore")
+                keras.saving.deserialize_keras_object(alone, safe_mode=not trust)
+        except Exception:
+            within = _culprit(layer, keras, trust)
+            return f"{name}/{within}" if within else name
+    return ""
+
+
+def _reason(error: BaseException) -> str:
+    """Return what Keras says in one line: the exception inside its long account, where there is one."""
+    text = str(error)
+    inner = re.search(r"Exception encountered: (.*)", text)
+    called = re.search(r"Exception encountered when calling (\S+)", text)
+    if called and not inner:
+        lines = [re.sub(r"\x1b\[\d+m", "", line).strip() for line in text.splitlines() if line.strip()]
+        inner_text = next((line for line in lines[1:] if not line.startswith("Arguments received")), lines[0])
+        return f"{called.group(1)}: {one_line(inner_text)}"
+    return one_line(inner.group(1) if inner else text)
+
+
+def _check_activations(network: Any, where: str) -> None:
+    for layer in leaves(network):
+        with contextlib.suppress(AttributeError, ValueError, TypeError):
+            shape = [side for side in tuple(layer.output.shape)[1:] if side]
+            if np.prod(shape, dtype=np.float64) > MAX_ACTIVATION:
+                raise ModelError(
+                    f"{where} asks layer {layer.name!r} for {tuple(shape)} numbers a face; that is not run"
+                )
+
+
+def leaves(network: Any) -> list[Any]:
+    """Return the layers of a network and of the networks inside it, innermost only, in order."""
+    keras = get_keras()
+    result = []
+    for layer in network.layers:
+        result.extend(leaves(layer) if isinstance(layer, keras.Model) and layer.layers else [layer])
+    return result

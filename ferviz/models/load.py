@@ -1,0 +1,244 @@
+"""load_model: from whatever a network was saved as to a Model that can be asked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ferviz.errors import ModelError, UnknownNameError, UsageError
+from ferviz.files import PathLike, sha256
+from ferviz.models import kinds, safety
+from ferviz.models import weights as stored
+from ferviz.models.meaning import settle_input, settle_labels
+from ferviz.models.mends import mend
+from ferviz.models.model import Model
+from ferviz.models.pairs import architecture_for, weights_for
+from ferviz.models.reading import Architecture, architecture_in, open_hdf5, read_json, read_zip
+from ferviz.models.sidecar import SUFFIX, find_sidecar, read_sidecar
+
+ENGINES = ("auto", "keras", "litert")
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+
+
+@dataclass
+class _Found:
+    """What was put together on the way. files: that the network came from. notes: for the user."""
+
+    files: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, sentence: str) -> None:
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+
+def load_model(
+    path: Any = None,
+    *,
+    labels: str | Iterable[str] | None = None,
+    scaling: str | None = None,
+    weights: PathLike | None = None,
+    engine: str = "auto",
+    trust: bool = False,
+) -> Model:
+    """Read a network and find out how it wants to be fed.
+
+    path: a file of any Keras (.keras, .h5, .hdf5, whatever its name: the bytes decide), an architecture as JSON (its weights are
+    looked for beside it), a SavedModel folder (answers only), a live keras.Model, or the name of a network that ferviz brings
+    along; None = the bundled one.
+    labels: what the outputs are, in their order: a scheme's name ("7", "7-alphabetical", "8-ferplus", ...), "happy,sad,...", or a
+    sequence of names. scaling: what the network was fed, "0..1", "-1..1", "0..255" or "standardize". What is not given here is
+    taken from the sidecar `<path>.ferviz.json`, then from the network itself, then assumed; `notes` of the result say so.
+    weights: the file with the weights, where `path` is only an architecture. engine: "auto", "keras" or "litert".
+    trust: let the file run its own code (Lambda layers, registered classes); without it such files are refused unread.
+    Raises ModelError (UntrustedModelError) for what cannot be read or served, UsageError for arguments that make no sense.
+    """
+    if engine not in ENGINES:
+        raise UnknownNameError("engine", engine, ENGINES)
+    if path is not None and not isinstance(path, str | Path) and not hasattr(path, "__fspath__"):
+        return _live(path, labels, scaling, weights)
+    if path is None or (str(path) in bundled() and not Path(path).exists()):
+        path = bundled_path("bundled" if path is None else str(path))
+    path = Path(path)
+    kind = kinds.kind(path) if "://" not in str(path) else kinds.regular(path)
+    if kind == kinds.EXPLAINER or engine == "litert":
+        return _explainer(path, str(kind))
+    found = _Found([path])
+    if kind == kinds.SAVED_MODEL:
+        from ferviz.engines.savedmodel import SavedModelEngine
+
+        runner: Any = SavedModelEngine(path, trust)
+        network, size = None, runner.input_shape
+        found.note(f"{path.name} is a SavedModel: its answers can be had, its layers and gradients cannot")
+    else:
+        from ferviz.engines.keras import KerasEngine
+
+        network = _keras_network(path, str(kind), weights, trust, found)
+        size, first = _interface(network, str(path))
+        runner = KerasEngine(network, first)
+    classes = int(runner.classes) if network is None else _classes(network, str(path))
+    beside = find_sidecar(*found.files)
+    sidecar = read_sidecar(beside) if beside else None
+    names = settle_labels(labels, sidecar, classes, found.note)
+    spec = settle_input(size, network, scaling, sidecar, found.note)
+    return Model(_stem(path), _digest(found.files), names, spec, runner, tuple(found.notes))
+
+
+def bundled() -> list[str]:
+    """Return the names of the networks that ferviz brings along."""
+    return sorted(file.stem for file in ASSETS.glob("*.keras"))
+
+
+def bundled_path(name: str = "bundled") -> Path:
+    """Return the file of a network that ferviz brings along. Raises ModelError where it is missing."""
+    path = ASSETS / f"{name}.keras"
+    if not path.is_file():
+        raise ModelError(
+            f"the bundled network is missing from this installation ({path}); install ferviz again, or name a file"
+        )
+    return path
+
+
+# -- the kinds of files ------------------------------------------------------------------------------------------------
+
+
+def _explainer(path: Path, kind: str) -> Model:
+    """The place where compiled explainers come in; they run without Keras."""
+    if kind != kinds.EXPLAINER:
+        raise ModelError(f"the engine litert runs compiled explainers, and {path} is none; use engine keras")
+    raise ModelError(
+        f"{path} is a compiled explainer, which this version of ferviz cannot run; name the network it was made from"
+    )
+
+
+def _keras_network(path: Path, kind: str, weights: PathLike | None, trust: bool, found: _Found) -> Any:
+    from ferviz.models.build import build
+
+    architecture, source = _parts(path, kind, weights, found)
+    where = str(path)
+    config, notes = mend(architecture.config, architecture.version)
+    for sentence in notes:
+        found.note(sentence)
+    if not trust:
+        safety.check(config, where)
+    origin = str(found.files[-1])
+    network = build(config, where, stored.count(source, origin), trust)
+    stored.load(network, source, origin, found.note)
+    return network
+
+
+def _parts(path: Path, kind: str, weights: PathLike | None, found: _Found) -> tuple[Architecture, Path | bytes]:
+    """-> (architecture, where its weights are: a path or bytes of HDF5), from one file or from two that belong together."""
+    architecture: Architecture | None = None
+    source: Path | bytes | None = None
+    if kind == kinds.ZIP:
+        architecture, source = read_zip(path)
+    elif kind == kinds.HDF5:
+        source = path
+        with open_hdf5(path, path) as file:
+            architecture = architecture_in(file, path)
+    else:
+        if path.name.endswith(SUFFIX):
+            raise ModelError(f"{path} is a sidecar; name the network that it belongs to")
+        architecture = read_json(path)
+    if architecture is None:
+        other = architecture_for(path, found.note)
+        architecture = read_json(other)
+        found.files.insert(0, other)
+    if weights is not None or source is None:
+        other = Path(weights) if weights is not None else weights_for(path, found.note)
+        found.files.append(other)
+        source = _weights_in(other)
+    return architecture, source
+
+
+def _weights_in(path: Path) -> Path | bytes:
+    kind = kinds.kind(path)
+    if kind == kinds.HDF5:
+        return path
+    if kind == kinds.ZIP:
+        inside = read_zip(path)[1]
+        if inside is not None:
+            return inside
+    raise ModelError(f"{path} holds no weights that Keras wrote; name an .h5, .weights.h5 or .keras file")
+
+
+def _live(network: Any, labels: Any, scaling: str | None, weights: PathLike | None) -> Model:
+    from ferviz.engines.backend import keras
+    from ferviz.engines.keras import KerasEngine
+
+    if not isinstance(network, keras().Model):
+        raise UsageError(f"a network is a path or a keras.Model, not {type(network).__name__}")
+    if weights is not None:
+        raise UsageError("a network in memory has its weights already; load them into it, or give its file")
+    found = _Found()
+    where = f"the network {network.name!r}"
+    size, first = _interface(network, where)
+    runner = KerasEngine(network, first)
+    names = settle_labels(labels, None, _classes(network, where, runner), found.note)
+    spec = settle_input(size, network, scaling, None, found.note)
+    return Model(network.name, "", names, spec, runner, tuple(found.notes))
+
+
+# -- what goes in and what comes out -----------------------------------------------------------------------------------
+
+
+def _interface(network: Any, where: str) -> tuple[tuple[int | None, int | None, int], bool]:
+    """-> ((height, width, channels) of the one picture, are the channels first). Raises ModelError for other inputs."""
+    from ferviz.engines.tracing import input_shape, wants_channels_first
+
+    inputs = getattr(network, "inputs", None)
+    if inputs is not None and len(inputs) != 1:
+        raise ModelError(f"{where} takes {len(inputs)} inputs; ferviz explains networks that take one picture")
+    shape = tuple(inputs[0].shape) if inputs else input_shape(network)
+    if shape is None:
+        raise ModelError(f"{where} does not say what it takes; call it on a picture once before you hand it over")
+    if len(shape) != 4:
+        raise ModelError(f"{where} takes {_shown(shape)}; ferviz needs one picture, (N, height, width, channels)")
+    first = wants_channels_first(network)
+    height, width, channels = (shape[2], shape[3], shape[1]) if first else shape[1:]
+    if channels not in (1, 3):
+        raise ModelError(
+            f"{where} takes pictures with {channels} channels ({_shown(shape)}); ferviz feeds 1 (grey) or 3 (colour)"
+        )
+    for side in (height, width):
+        if side is not None and side > 4096:
+            raise ModelError(f"{where} takes pictures of {height} x {width} pixels; that is not run")
+    return (height, width, channels), first
+
+
+def _classes(network: Any, where: str, runner: Any = None) -> int:
+    """-> K, the number of classes. Raises ModelError for anything but one vector of two or more."""
+    outputs = getattr(network, "outputs", None)
+    if not outputs:
+        classes = int(runner.classes)
+    else:
+        if len(outputs) != 1:
+            raise ModelError(f"{where} has {len(outputs)} outputs; ferviz needs one, with a score for each class")
+        shape = tuple(outputs[0].shape)
+        wide = [side for side in shape[1:] if side != 1]
+        if len(shape) < 2 or None in wide or len(wide) > 1:
+            raise ModelError(f"{where} gives {_shown(shape)}; ferviz needs a score for each class, (N, classes)")
+        classes = wide[0] if wide else 1
+    if classes < 2:
+        raise ModelError(
+            f"{where} has an output of one unit (a yes-or-no network); ferviz explains two or more classes, so end it with two"
+        )
+    return int(classes)
+
+
+def _shown(shape: Iterable[int | None]) -> str:
+    rest = list(shape)[1:]
+    return "(" + ", ".join(["N", *("any" if side is None else str(side) for side in rest)]) + ")"
+
+
+def _stem(path: Path) -> str:
+    return path.name if path.is_dir() else path.name.split(".")[0] or path.name
+
+
+def _digest(files: list[Path]) -> str:
+    digests = [sha256(file) for file in files]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()

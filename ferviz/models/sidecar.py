@@ -1,0 +1,135 @@
+"""The sidecar: a small JSON file beside a network that says what the network's own file does not.
+
+{"schema_version": 1,
+ "labels": ["angry", ..., "neutral"],            or the name of a label scheme, "7-alphabetical"
+ "input": {"scaling": "standardize", "resize": "uint8", "order": "rgb", "unit": 255, "mean": 0.507, "std": 0.255,
+           "statistics": "my.npz", "height": 96, "width": 96},
+ "about": {...}}                                  anything; ferviz does not look at it
+
+Every key but schema_version may be left out. `statistics` names an .npz beside it with the arrays `mean` and `std`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ferviz import emotions
+from ferviz.errors import ModelError, UsageError
+from ferviz.files import PathLike, to_json, write_npz, write_text
+from ferviz.models.inputs import InputSpec
+from ferviz.models.kinds import regular
+from ferviz.models.reading import damaged
+
+SUFFIX = ".ferviz.json"
+MAX_BYTES = 8 * 1024**2
+MAX_STATISTICS = 256 * 1024**2
+_KEYS = ("schema_version", "labels", "input", "about")
+_INPUT_KEYS = ("scaling", "resize", "order", "unit", "mean", "std", "statistics", "height", "width")
+_SMALL = 4
+"""Up to so many numbers `mean` and `std` are written into the JSON; larger arrays go to an .npz beside it."""
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """What a sidecar says. path: its file. labels: class names, None if it does not say. input: the fields of InputSpec it sets."""
+
+    path: Path
+    labels: tuple[str, ...] | None = None
+    input: dict[str, Any] = field(default_factory=dict)
+
+
+def find_sidecar(*paths: PathLike) -> Path | None:
+    """Return the sidecar beside one of `paths` (`my.h5.ferviz.json`, or `my.ferviz.json`), None if there is none."""
+    for path in map(Path, paths):
+        for candidate in (path.with_name(path.name + SUFFIX), path.with_name(path.stem + SUFFIX)):
+            if candidate.is_file():
+                return candidate
+    return None
+
+
+def read_sidecar(path: PathLike) -> Sidecar:
+    """Read and check a sidecar. Raises ModelError that names the key which is wrong."""
+    path = regular(path, "sidecar")
+    with damaged(path):
+        if path.stat().st_size > MAX_BYTES:
+            raise ModelError(
+                f"{path} has more than 8 MiB; put mean and std into an .npz and name it as input.statistics"
+            )
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+    if not isinstance(document, dict) or document.get("schema_version") != 1:
+        found = document.get("schema_version") if isinstance(document, dict) else None
+        raise ModelError(f"{path} has schema_version {found!r}; this version of ferviz reads 1")
+    _only(document, _KEYS, path, "")
+    given = document.get("input", {})
+    if not isinstance(given, dict):
+        raise ModelError(f"{path}: input has to be an object, not {type(given).__name__}")
+    _only(given, _INPUT_KEYS, path, "input.")
+    settings = {k: v for k, v in given.items() if k != "statistics"}
+    if "statistics" in given:
+        settings |= _statistics(path, given["statistics"])
+    return Sidecar(path, _labels(document.get("labels"), path), settings)
+
+
+def write_sidecar(
+    network: PathLike, labels: tuple[str, ...] | list[str], spec: InputSpec, about: Any = None, force: bool = True
+) -> Path:
+    """Write the sidecar of a network, so that it is read with these labels and this input from now on.
+
+    network: the network's file; the sidecar is written beside it as `<its name>.ferviz.json`, with an .npz where mean and std are
+    arrays. labels: class names in the order of the outputs. spec: what it is fed. about: anything to keep with it (JSON).
+    force: an existing one is replaced. Returns the sidecar's path. Raises OutputError, OutputExistsError.
+    """
+    network = Path(network)
+    path = network.with_name(network.name + SUFFIX)
+    settings: dict[str, Any] = {"scaling": spec.scaling, "resize": spec.resize}
+    if spec.channels == 3:
+        settings["order"] = spec.order
+    if spec.scaling == "standardize":
+        settings["unit"] = spec.unit
+    if spec.mean is not None and max(spec.mean.size, spec.std.size) <= _SMALL:
+        settings |= {"mean": spec.mean.tolist(), "std": spec.std.tolist()}
+    elif spec.mean is not None:
+        statistics = path.with_name(network.name + ".ferviz.npz")
+        write_npz(statistics, {"mean": spec.mean, "std": spec.std}, {}, force)
+        settings["statistics"] = statistics.name
+    document = {"schema_version": 1, "labels": list(labels), "input": settings}
+    write_text(path, to_json(document | ({} if about is None else {"about": about}), indent=2) + "\n", force)
+    return path
+
+
+def _labels(value: Any, path: Path) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) and not (isinstance(value, list) and all(isinstance(v, str) for v in value)):
+        raise ModelError(f"{path}: labels has to be a list of names or the name of a label scheme")
+    try:
+        return emotions.scheme(value).labels
+    except UsageError as error:
+        raise ModelError(f"{path}: {error}") from error
+
+
+def _statistics(path: Path, name: Any) -> dict[str, np.ndarray]:
+    if not isinstance(name, str) or Path(name).name != name or not name.endswith(".npz"):
+        raise ModelError(f"{path}: input.statistics has to name an .npz file beside it, not {name!r}")
+    file = regular(path.with_name(name), "statistics")
+    with damaged(file):
+        if file.stat().st_size > MAX_STATISTICS:
+            raise ModelError(f"{file} has more than 256 MiB; mean and std of a network's input are smaller")
+        with np.load(file, allow_pickle=False) as arrays:
+            if not {"mean", "std"} <= set(arrays.files):
+                raise ModelError(f"{file} lacks mean or std; it has {', '.join(arrays.files) or 'nothing'}")
+            declared = sum(info.file_size for info in arrays.zip.infolist())
+            if declared > MAX_STATISTICS:
+                raise ModelError(f"{file} unpacks to more than 256 MiB; mean and std of a network's input are smaller")
+            return {"mean": arrays["mean"], "std": arrays["std"]}
+
+
+def _only(document: dict[str, Any], known: tuple[str, ...], path: Path, prefix: str) -> None:
+    for key in document:
+        if key not in known:
+            raise ModelError(f"{path}: {prefix}{key} is not a key of a sidecar; it may have {', '.join(known)}")
