@@ -1,0 +1,38 @@
+"""What a dream has to pay for: roughness, extreme pixels, and distance from the face that it began with.
+
+All weights are in units of the objective (logits), per pixel and for pixels in 0..1, so they mean the same at every size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Penalties:
+    """Weights of what is taken from the objective; 0 leaves a part out.
+
+    tv: total variation, the mean absolute difference of neighbours (Mahendran and Vedaldi 2015). l2: the mean squared deviation from
+    mid-grey. pull: the mean squared distance from the start picture.
+    """
+
+    tv: float = 0.0
+    l2: float = 0.0
+    pull: float = 0.0
+
+    def cost(self, pictures: Any, starts: Any) -> Any:
+        """pictures, starts: (F, h, w, c) tensors in 0..1 -> (F,) tensor."""
+        from ferviz.engines.backend import tensorflow
+
+        tf = tensorflow()
+        cost = tf.zeros_like(pictures[:, 0, 0, 0])
+        if self.tv:
+            down = tf.reduce_mean(tf.abs(pictures[:, 1:] - pictures[:, :-1]), [1, 2, 3])
+            across = tf.reduce_mean(tf.abs(pictures[:, :, 1:] - pictures[:, :, :-1]), [1, 2, 3])
+            cost += self.tv * (down + across)
+        if self.l2:
+            cost += self.l2 * tf.reduce_mean(tf.square(pictures - 0.5), [1, 2, 3])
+        if self.pull:
+            cost += self.pull * tf.reduce_mean(tf.square(pictures - starts), [1, 2, 3])
+        return cost
