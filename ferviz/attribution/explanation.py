@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -118,7 +120,7 @@ class Explanation:
             signed,
             (f"for {contrast[1]}", f"for {contrast[0]}") if contrast else ("against", "for"),
             (self._about(),),
-            self._cautions(),
+            self.cautions(),
         )
 
     def picture(
@@ -204,7 +206,7 @@ class Explanation:
     def load(cls, path: PathLike) -> Explanation:
         """Return an explanation that `save` wrote as .npz. Raises DataError for a file that is none."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in ("heatmaps", "raw", "images", "sizes")}
                 made = json.loads(str(file["manifest"]))
             faces, predictions = records.read_pictures(made["pictures"], arrays["images"], arrays["sizes"])
@@ -221,7 +223,17 @@ class Explanation:
             )
         except FileNotFoundError:
             raise DataError(f"{path} is not there; check the path") from None
-        except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError) as error:
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            IndexError,
+            AttributeError,
+            EOFError,
+            BadZipFile,
+            zlib.error,
+        ) as error:
             raise DataError(f"{path} is not an explanation that ferviz saved as .npz ({error})") from error
 
     def _repr_png_(self) -> bytes:
@@ -248,7 +260,8 @@ class Explanation:
         network = f"; network {name}{f' ({digest[:8]})' if digest else ''}" if name else ""
         return f"{size} map{where}{network}"
 
-    def _cautions(self) -> tuple[str, ...]:
+    def cautions(self) -> tuple[str, ...]:
+        """Return `warnings`, and one more where the map is coarse and nobody said so yet."""
         height, width = self.raw.shape[2:]
         if min(height, width) >= COARSE or any("coarse" in warning for warning in self.warnings):
             return self.warnings
