@@ -127,16 +127,25 @@ class Activations:
             pixels, columns, captions, title=name, subtitle=subtitle, shared=shared, sizes=False, notes=tuple(notes), scale=scale
         )  # fmt: skip
 
-    def plot(self, mode: str = "mean", *, layer: str | None = None, most: int = 12) -> Figure:
-        """Return the activations as a matplotlib Figure (made without pyplot); arguments as for `picture`, `most` as columns."""
-        from ferviz.rendering.figures import layers_figure
-        from ferviz.rendering.grids import ROWS, most_active
+    def plot(self, mode: str = "mean", *, layer: str | None = None, most: int | None = None) -> Figure:
+        """Return the activations as a matplotlib Figure (made without pyplot).
 
-        columns, title = self._means(), "Mean over each layer's channels"
-        if mode != "mean":
-            title, maps = self._channels(mode, layer)
-            columns = [(str(c), maps[..., c]) for c in most_active(maps, most)]
-        return layers_figure([f.pixels for f in self.faces[:ROWS]], columns, records.captions(self.faces), title)
+        mode, layer: as for `picture`. most: how many channels; None = 63 for one face, 12 beside several.
+        """
+        from ferviz.rendering import figures
+        from ferviz.rendering.grids import CHANNELS, COLUMNS, ROWS, most_active
+
+        faces = [face.pixels for face in self.faces[:ROWS]]
+        captions = records.captions(self.faces)[:ROWS]
+        if mode == "mean":
+            return figures.layers_figure(faces, self._means(), captions, "Mean over each layer's channels")
+        name, maps = self._channels(mode, layer)
+        chosen = most_active(
+            maps, most or (CHANNELS - 1 if len(faces) == 1 else COLUMNS)
+        )  # the face takes a tile itself
+        if len(faces) == 1:
+            return figures.channels_figure(faces[0], maps[0][..., chosen], chosen, name)
+        return figures.layers_figure(faces, [(str(c), maps[..., c]) for c in chosen], captions, name)
 
     def to_dict(self) -> dict[str, Any]:
         """Return as plain data: model, engine, the layers with their shapes, and `pictures` with their faces."""

@@ -31,9 +31,8 @@ COARSE = 6
 """A map with fewer positions than this along a side tells the part of the face, not the feature."""
 
 TITLES = {
-    "gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++", "gradcampp": "Grad-CAM++", "layercam": "LayerCAM", "hirescam": "HiResCAM",
-    "xgradcam": "XGrad-CAM", "scorecam": "Score-CAM", "ablationcam": "Ablation-CAM", "eigencam": "Eigen-CAM", "rise": "RISE",
-    "smoothgrad": "SmoothGrad", "integrated-gradients": "Integrated gradients",
+    "gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++", "hirescam": "HiResCAM", "layercam": "LayerCAM", "xgradcam": "XGrad-CAM",
+    "eigencam": "Eigen-CAM", "scorecam": "Score-CAM", "ablationcam": "Ablation-CAM", "smoothgrad": "SmoothGrad", "rise": "RISE",
 }  # fmt: skip
 """Methods whose usual spelling is not their name with a capital."""
 
@@ -113,7 +112,7 @@ class Explanation:
             for number, (face, maps, said) in enumerate(zip(self.faces, self.heatmaps, self.predictions, strict=True))
         )
         return Sheet(
-            TITLES.get(self.method, self.method[:1].upper() + self.method[1:]),
+            _title(self.method),
             _subtitle(self.targets, self._labels(), contrast, signed),
             cells,
             end,
@@ -283,6 +282,12 @@ def check_suffix(path: PathLike) -> None:
         raise UsageError(
             f"{path} cannot be written as {suffix or 'a file without a suffix'}; use one of {', '.join(known)}"
         )
+
+
+def _title(method: str) -> str:
+    source, _, name = method.rpartition(":")  # "tf-keras-vis:gradcam" is another package's
+    words = TITLES.get(name) or name[:1].upper() + name[1:].replace("-", " ")
+    return f"{words} ({source})" if source else words
 
 
 def _subtitle(targets: Sequence[str], known: Iterable[str], contrast: tuple[str, str] | None, signed: bool) -> str:

@@ -91,6 +91,26 @@ def layers_figure(
     return figure
 
 
+def channels_figure(face: np.ndarray, maps: np.ndarray, channels: Sequence[int], title: str) -> Figure:
+    """Return a face and the channels of one layer as tiles on one scale; arguments as for `grids.channel_grid`."""
+    across = 4 if len(channels) <= 16 else 8
+    rows = -(-(len(channels) + 1) // across)
+    width, height = TILE * across * 0.72, TILE * rows * 0.86 + 0.9
+    figure = Figure(figsize=(width, height))
+    places = GridSpec(
+        rows, across, figure, wspace=0.08, hspace=0.22, left=0.02, right=0.98, top=1 - 0.45 / height, bottom=0.4 / height,
+    )  # fmt: skip
+    figure.text(0.02, 1 - 0.1 / height, title, va="top", fontsize=12, fontweight="bold", color=INK)
+    signed, limit = bool(np.min(maps) < 0), float(np.max(np.abs(maps))) or 1.0
+    _tile(figure, places[0, 0], face, "input")
+    for position, (channel, number_) in enumerate(zip(np.moveaxis(maps, -1, 0), channels, strict=True), start=1):
+        row, column = divmod(position, across)
+        _tile(figure, places[row, column], colors(channel, limit, signed, None if signed else "viridis"), str(number_))
+    words = f"All channels on one scale, from {'-' + number(limit) if signed else '0'} to {number(limit)}"
+    figure.text(0.02, 0.08 / height, words, fontsize=7, color=GREY)
+    return figure
+
+
 def _tile(figure: Figure, place: Any, pixels: np.ndarray, words: str) -> Any:
     axes = figure.add_subplot(place)
     axes.imshow(pixels, interpolation="nearest", cmap="gray" if pixels.ndim == 2 else None)

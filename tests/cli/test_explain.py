@@ -1,0 +1,273 @@
+"""`ferviz gradcam`, `explain` and `activations` with a network small enough to know its heatmaps beforehand."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ferviz.cli import run
+from ferviz.engines.base import INPUT, LayerInfo
+from ferviz.images import read_manifest, write_image
+from ferviz.models.inputs import InputSpec
+from ferviz.models.model import Model
+
+LABELS = ("angry", "happy", "sad")
+VOTES = np.array([[0, 3, -1], [1, 0, 2]], np.float32)  # (channels, classes): light speaks for happy, darkness for sad
+
+
+class LightAndDark:
+    """Two channels, light and darkness of a 12 x 12 picture; a logit is the sum of their votes over the mean."""
+
+    name, classes, head = "by-hand", 3, "softmax"
+    layers = (LayerInfo("light", "Conv2D", (12, 12, 2), True, 1), LayerInfo("votes", "Dense", (3,), False, 6))
+
+    def maps(self, batch):
+        light = batch.reshape(len(batch), 12, 4, 12, 4).mean(axis=(2, 4))
+        return np.stack([light, 1 - light], axis=-1).astype(np.float32)
+
+    def logits(self, batch):
+        return self.maps(batch).mean(axis=(1, 2)) @ VOTES
+
+    def activations(self, batch, layers):
+        known = {"light": self.maps(batch), "votes": self.logits(batch)}
+        return [known[name] for name in layers]
+
+    def gradients(self, batch, layer, weights):
+        slopes = weights @ VOTES.T / 144  # (N, T, channels)
+        if layer == INPUT:
+            slope = (slopes[..., 0] - slopes[..., 1]) / 16
+            return batch, np.broadcast_to(slope[:, :, None, None, None], (*slope.shape, 48, 48, 1)), self.logits(batch)
+        gradient = np.broadcast_to(slopes[:, :, None, None, :], (*slopes.shape[:2], 12, 12, 2))
+        return self.maps(batch), gradient, self.logits(batch)
+
+
+@pytest.fixture(autouse=True)
+def model(monkeypatch: pytest.MonkeyPatch) -> Model:
+    from ferviz.cli import activations, explain
+
+    made = Model("by-hand", "ef" * 32, LABELS, InputSpec(48, 48, 1, "0..1"), LightAndDark())
+    for module in (explain, activations):
+        monkeypatch.setattr(module, "open_model", lambda options, console: made)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with three crops, a text that calls itself a picture, and a picture without a face."""
+    monkeypatch.chdir(tmp_path)
+    left = np.zeros((48, 48, 3), np.uint8)
+    left[:, :24] = 255
+    (tmp_path / "shots").mkdir()
+    write_image("face.png", left)
+    write_image("shots/1.png", np.full((48, 48, 3), 240, np.uint8))
+    write_image("shots/2.png", np.full((48, 48, 3), 10, np.uint8))
+    Path("words.png").write_text("these are words")
+    write_image("empty.png", np.zeros((60, 200, 3), np.uint8))
+    return tmp_path
+
+
+def files(folder: Path) -> set[str]:
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+
+
+def answer(capsys: pytest.CaptureFixture[str]) -> dict:
+    """Standard output, which is one JSON document and nothing else."""
+    return json.loads(capsys.readouterr().out)
+
+
+def test_gradcam_writes_a_picture_beside_nothing_else(here, capsys):
+    before = files(here)
+    assert run(["gradcam", "face.png"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == ["face.png: happy 0.58", "wrote face_gradcam.png"]
+    assert files(here) - before == {"face_gradcam.png"}
+    manifest = read_manifest("face_gradcam.png")
+    assert (manifest["method"], manifest["layer"], manifest["model"]) == ("gradcam", "light", "by-hand")
+
+
+def test_quiet_says_nothing(capsys):
+    assert run(["gradcam", "face.png", "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("command", ["gradcam", "explain"])
+def test_numbers_are_those_worked_out_by_hand(command):
+    """Grad-CAM of happy is relu(3/144 * light): the left half of the face, 3/144 there and nothing on the right."""
+    assert run([command, "face.png", "--target", "happy,happy-sad", "--out", "a.npz"]) == 0
+    with np.load("a.npz") as file:
+        raw = file["raw"]
+        assert raw.shape == (1, 2, 12, 12)
+        np.testing.assert_allclose(raw[0, 0, :, :6], 3 / 144, rtol=1e-5)
+        np.testing.assert_allclose(raw[0, 0, :, 6:], 0, atol=1e-8)
+        np.testing.assert_allclose(raw[0, 1, :, :6], 4 / 144, rtol=1e-5)
+        assert json.loads(str(file["manifest"]))["targets"] == ["happy", "happy-sad"]
+
+
+def test_json(capsys):
+    assert run(["gradcam", "face.png", "--target", "all", "--json"]) == 0
+    document = answer(capsys)
+    assert document["schema_version"] == 1
+    assert document["command"] == "gradcam"
+    about = {k: document[k] for k in ("model", "method", "layer", "targets", "engine", "out")}
+    assert about == {
+        "model": "by-hand", "method": "gradcam", "layer": "light", "targets": list(LABELS), "engine": "by-hand", "out": "face_gradcam.png",
+    }  # fmt: skip
+    (picture,) = document["pictures"]
+    assert (picture["source"], picture["error"]) == ("face.png", None)
+    (face,) = picture["faces"]
+    assert face["box"] is None
+    assert face["label"] == "happy"
+    light = np.exp([0.5, 1.5, 0.5])
+    np.testing.assert_allclose(list(face["probabilities"].values()), light / light.sum(), rtol=1e-5)
+
+
+def test_a_folder_goes_in_order(here, capsys):
+    assert run(["explain", "shots", "--method", "layercam", "--json"]) == 0
+    document = answer(capsys)
+    assert [(p["source"], p["faces"][0]["label"]) for p in document["pictures"]] == [
+        ("shots/1.png", "happy"),
+        ("shots/2.png", "sad"),
+    ]
+    assert document["method"] == "layercam"
+    assert document["out"] == "shots_explain.png"
+    assert (here / "shots_explain.png").is_file()
+
+
+@pytest.mark.parametrize("command", ["gradcam", "activations"])
+def test_one_bad_picture_does_not_stop_the_rest(here, capsys, command):
+    assert run([command, "shots/1.png", "words.png", "empty.png", "shots/2.png", "--json"]) == 3
+    out, err = capsys.readouterr()
+    pictures = json.loads(out)["pictures"]
+    assert [len(p["faces"]) for p in pictures] == [1, 0, 0, 1]
+    assert "words.png" in pictures[1]["error"]
+    assert "no face" in pictures[2]["error"].lower()
+    assert pictures[0]["error"] is pictures[3]["error"] is None
+    assert "words.png is not a" in err
+    assert (here / f"1_{command}.png").is_file()
+
+
+def test_all_bad(here, capsys):
+    before = files(here)
+    assert run(["gradcam", "empty.png", "words.png", "--json"]) == 5
+    document = answer(capsys)
+    assert document["out"] is None
+    assert all(p["error"] for p in document["pictures"])
+    assert files(here) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["gradcam", "none.png"], 3, "none.png is not there"),
+        (["gradcam", "words.png"], 3, "words.png is not a PNG"),
+        (["gradcam", "empty.png"], 5, "empty.png"),
+        (["gradcam", "face.png", "--layer", "ligth"], 2, "layer 'ligth' is not in this model; it has light, votes; did you mean 'light'?"),
+        (["gradcam", "face.png", "--target", "hapy"], 2, "class 'hapy' is not in this model; it has angry, happy, sad"),
+        (["gradcam", "face.png", "--layer", "votes"], 4, "votes"),
+        (["gradcam", "face.png", "--out", "a.docx"], 2, "a.docx cannot be written as .docx; use one of .png"),
+        (["gradcam", "face.png", "--out", "none/a.png"], 1, "the folder none is not there"),
+        (["gradcam", "face.png", "--out", "shots"], 2, "shots cannot be written"),
+        (["gradcam", "face.png", "--detector", "none", "--batch-size", "0"], 2, "--batch-size"),
+        (["gradcam", "face.png", "--limit", "0"], 2, "--limit"),
+        (["gradcam", "face.png", "--method", "rise"], 2, "--method"),
+        (["explain", "face.png", "--method", "gradcm"], 2, "method 'gradcm' is not known; .* did you mean 'gradcam'"),
+        (["explain", "face.png", "--option", "steps"], 2, "is not NAME=VALUE"),
+        (["explain", "face.png", "--option", "steps=3"], 2, "setting 'steps' is not in this method"),
+        (["activations", "face.png", "--layer", "lights"], 2, "layer 'lights' is not in this model"),
+        (["activations", "face.png", "--layer", "votes", "--mode", "channels"], 2, "'votes' has no map"),
+        (["activations", "face.png", "--layer", "light", "--layer", "votes", "--mode", "channels"], 2, "draws one layer"),
+        (["activations", "words.png"], 3, "words.png"),
+        (["activations", "face.png", "--out", "a.txt"], 2, "a.txt cannot be written as .txt"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_one_sentence_and_leave_nothing(here, capsys, arguments, code, says):
+    before = files(here)
+    assert run(arguments) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.strip().splitlines()) == 1, err
+    assert err.startswith("ferviz: ")
+    assert re.search(says if ".*" in says else re.escape(says), err), err
+    assert files(here) == before
+
+
+@pytest.mark.parametrize("command", ["gradcam", "explain", "activations"])
+def test_nothing_is_overwritten_unasked(here, capsys, command):
+    target = here / f"face_{command}.png"
+    target.write_text("mine")
+    assert run([command, "face.png"]) == 7
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "--force" in err
+    assert target.read_text() == "mine"
+    assert run([command, "face.png", "--force"]) == 0
+    assert read_manifest(target)["schema_version"] == 1
+
+
+def test_an_existing_output_is_told_before_the_network_is_read(here, monkeypatch):
+    from ferviz.cli import explain
+
+    def never(options, console):
+        raise AssertionError("the network was read")
+
+    monkeypatch.setattr(explain, "open_model", never)
+    (here / "face_gradcam.png").write_text("mine")
+    assert run(["gradcam", "face.png"]) == 7
+
+
+def test_same_command_same_pixels(here):
+    from ferviz.images import read_image
+
+    for name in "ab":
+        assert run(["explain", "face.png", "--method", "smoothgrad", "--seed", "3", "--out", f"{name}.png"]) == 0
+    np.testing.assert_array_equal(read_image("a.png"), read_image("b.png"))
+
+
+def test_the_seed_reaches_the_method():
+    for seed in "01":
+        assert (
+            run(
+                [
+                    "explain",
+                    "face.png",
+                    "--method",
+                    "rise",
+                    "--option",
+                    "masks=8",
+                    "--seed",
+                    seed,
+                    "--out",
+                    f"{seed}.npz",
+                ]
+            )
+            == 0
+        )
+    with np.load("0.npz") as a, np.load("1.npz") as b:
+        assert not np.array_equal(a["raw"], b["raw"])
+        assert json.loads(str(b["manifest"]))["settings"]["seed"] == 1
+
+
+def test_activations(capsys, here):
+    assert run(["activations", "face.png", "--layer", "light", "--layer", "votes", "--json", "--out", "a.npz"]) == 0
+    document = answer(capsys)
+    assert document["layers"] == [{"name": "light", "shape": [12, 12, 2]}, {"name": "votes", "shape": [3]}]
+    assert (document["command"], document["mode"], document["out"]) == ("activations", "mean", "a.npz")
+    with np.load("a.npz") as file:
+        np.testing.assert_allclose(file["activations/light"][0, :, :6, 0], 1)
+        np.testing.assert_allclose(file["activations/votes"], [[0.5, 1.5, 0.5]], rtol=1e-5)
+
+
+def test_channels_of_the_default_layer(here):
+    assert run(["activations", "face.png", "--mode", "channels", "--own-scale"]) == 0
+    assert read_manifest("face_activations.png")["layers"][0]["name"] == "light"
+    assert run(["activations", "shots", "--mode", "channels", "--channels", "1", "--out", "b.png"]) == 0
+
+
+def test_patterns_name_their_output_after_the_first_file(here):
+    assert run(["gradcam", "shots/*.png"]) == 0
+    assert (here / "1_gradcam.png").is_file()
