@@ -29,6 +29,7 @@ class KerasEngine:
     """
 
     name = "keras"
+    takes_predicted = True
 
     def __init__(
         self, network: Any, channels_first: bool | None = None, shape: tuple[int | None, int | None, int] | None = None
@@ -109,6 +110,7 @@ class KerasEngine:
     def gradients(self, batch: Array, layer: str, weights: Array) -> tuple[Array, Array, Array]:
         """weights (N, T, K): for each of T targets the gradient of sum_k weights[n,t,k] * logits[n,k] at `layer`.
 
+        weights may have a column more, (N, T, K + 1): the weight of the class with the greatest logit, whichever that is.
         -> activation (N, h, w, C), gradient (N, T, h, w, C), logits (N, K), all float32. `layer` may be "input".
         All targets share one pass through the network up to `layer`. Raises UnknownNameError for an unknown layer,
         ModelError where the logits do not depend on the layer in a differentiable way.
@@ -141,8 +143,10 @@ class KerasEngine:
     def _gradients(self, which: str, batch: Array, layer: str, weights: Array) -> tuple[Array, Array, Array]:
         t: Trace = getattr(self, which)
         weights = np.ascontiguousarray(weights, np.float32)
-        if weights.ndim != 3 or weights.shape[0] != len(batch) or weights.shape[2] != self.classes:
+        if weights.ndim != 3 or weights.shape[0] != len(batch) or weights.shape[2] - self.classes not in (0, 1):
             raise UsageError(f"weights must be ({len(batch)}, targets, {self.classes}), got {weights.shape}")
+        if weights.shape[2] == self.classes:
+            weights = np.pad(weights, ((0, 0), (0, 0), (0, 1)))
         parts = []
         for start in range(0, weights.shape[1], MOST_TARGETS):
             some = weights[:, start : start + MOST_TARGETS]
@@ -157,8 +161,10 @@ class KerasEngine:
         call = None if layer == INPUT else self._call(t, layer)
         with t.function.graph.as_default():
             at = t.picture if call is None else call.tensor
-            weights = tf.compat.v1.placeholder(tf.float32, [None, targets, self.classes])
-            gradients = [tf.gradients(tf.reduce_sum(t.logits * weights[:, i]), at)[0] for i in range(targets)]
+            weights = tf.compat.v1.placeholder(tf.float32, [None, targets, self.classes + 1])
+            predicted = tf.one_hot(tf.argmax(t.logits, 1), self.classes)[:, None]
+            total = weights[..., :-1] + weights[..., -1:] * predicted
+            gradients = [tf.gradients(tf.reduce_sum(t.logits * total[:, i]), at)[0] for i in range(targets)]
             if gradients[0] is None:
                 raise ModelError(f"the logits do not depend on {layer!r} in a differentiable way; choose another layer")
             gradient = tf.stack([_channels_last(g, call) for g in gradients], 1)

@@ -109,7 +109,7 @@ def input_shape(network: Any) -> tuple[int | None, ...] | None:
     try:
         shape = network.input_shape
     except (AttributeError, ValueError, RuntimeError):
-        shape = (getattr(network, "_build_shapes_dict", None) or {}).get("input_shape")
+        shape = getattr(network, "_build_shapes_dict", None)  # {the argument's name: shape}
     while isinstance(shape, (list, dict)) and len(shape) == 1:
         shape = next(iter(shape.values())) if isinstance(shape, dict) else shape[0]
     if isinstance(shape, (list, dict)) and not (shape and not isinstance(next(iter(shape)), (list, tuple, dict, str))):

@@ -1,0 +1,108 @@
+"""The family of class activation maps, as arithmetic on one layer's activation and the gradient there.
+
+Every function takes A: activation (N, h, w, C) and G: gradient (N, T, h, w, C), the gradient of the target S at A, and returns maps
+(N, T, h, w). Sums over i, j run over the map, sums over k over its channels. relu: keep only what speaks for the target, as the
+papers do; without it the map is signed and also shows what speaks against.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ferviz.engines.base import Array
+
+
+def gradcam(activation: Array, gradient: Array, *, relu: bool = True) -> Array:
+    """Grad-CAM: relu(sum_k mean_ij(G_k) A_k).
+
+    Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization, ICCV 2017, eq. 1-2.
+    """
+    return _weighted(activation, gradient.mean((2, 3)), relu)
+
+
+def gradcampp(activation: Array, gradient: Array, *, relu: bool = True) -> Array:
+    """Grad-CAM++: relu(sum_k w_k A_k) with w_k = sum_ij alpha_k relu(G_k), alpha = G^2 / (2 G^2 + sum_ij(A) G^3).
+
+    Chattopadhay et al., Grad-CAM++: Improved Visual Explanations for Deep Convolutional Networks, WACV 2018, eq. 10-19, for
+    Y = exp(S): the factor exp(S), which all of a map's weights share, is left out, so that neither a large nor a very negative logit
+    overflows or fades. alpha is 0 where its denominator is.
+    """
+    square = gradient * gradient
+    total = activation.sum((1, 2))[:, None, None, None, :]
+    denominator = 2 * square + total * square * gradient
+    alpha = np.divide(square, denominator, out=np.zeros_like(square), where=denominator != 0)
+    return _weighted(activation, (alpha * np.maximum(gradient, 0)).sum((2, 3)), relu)
+
+
+def hirescam(activation: Array, gradient: Array, *, relu: bool = True) -> Array:
+    """HiResCAM: relu(sum_k G_k * A_k), without averaging the gradient first.
+
+    Draelos and Carin, Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional neural networks, 2020, eq. 5.
+    """
+    return _rectified(np.einsum("nhwc,nthwc->nthw", activation, gradient, optimize=True), relu)
+
+
+def layercam(activation: Array, gradient: Array, *, relu: bool = True) -> Array:
+    """LayerCAM: relu(sum_k relu(G_k) * A_k).
+
+    Jiang et al., LayerCAM: Exploring Hierarchical Class Activation Maps for Localization, IEEE TIP 2021, eq. 6-8.
+    """
+    return hirescam(activation, np.maximum(gradient, 0), relu=relu)
+
+
+def xgradcam(activation: Array, gradient: Array, *, relu: bool = True) -> Array:
+    """XGrad-CAM: relu(sum_k w_k A_k) with w_k = sum_ij(A_k * G_k) / sum_ij(A_k); a channel that adds up to 0 has no weight.
+
+    Fu et al., Axiom-based Grad-CAM: Towards Accurate Visualization and Explanation of CNNs, BMVC 2020, eq. 8.
+    """
+    total = np.broadcast_to(activation.sum((1, 2))[:, None], (*gradient.shape[:2], gradient.shape[-1]))
+    product = np.einsum("nhwc,nthwc->ntc", activation, gradient, optimize=True)
+    # A sum that is nothing but rounding error would make a weight out of noise.
+    present = np.abs(total) > 1e-6 * np.abs(activation).sum((1, 2))[:, None]
+    return _weighted(activation, np.divide(product, total, out=np.zeros_like(product), where=present), relu)
+
+
+def eigencam(activation: Array, gradient: Array, *, relu: bool = True) -> Array:
+    """Eigen-CAM: the activation's projection on its first principal component; the same for every target.
+
+    Muhammad and Yeasin, Eigen-CAM: Class Activation Map using Principal Components, IJCNN 2020, eq. 3-5: A = U s V^T with one row a
+    position, the map is A v_1. A component's sign is free; it is taken so that the map adds up to more than 0.
+    """
+    n, h, w, channels = activation.shape
+    rows = activation.reshape(n, h * w, channels).astype(np.float64)
+    if channels <= h * w:
+        _, vectors = np.linalg.eigh(rows.transpose(0, 2, 1) @ rows)
+        projection = (rows @ vectors[..., -1:])[..., 0]
+    else:
+        values, vectors = np.linalg.eigh(rows @ rows.transpose(0, 2, 1))
+        projection = vectors[..., -1] * np.sqrt(np.maximum(values[..., -1:], 0))
+    projection *= np.where(projection.sum(1, keepdims=True) < 0, -1, 1)
+    maps = projection.reshape(n, 1, h, w).astype(np.float32)
+    return _rectified(np.repeat(maps, gradient.shape[1], axis=1), relu)
+
+
+def fuse(maps: list[Array]) -> Array:
+    """Fuse one face's maps of several layers: each scaled to a largest magnitude of 1, then the strongest at each place.
+
+    maps: one (N, T, H, W) a layer, all of one size. -> (N, T, H, W). A map without evidence stays empty. After the fusion in LayerCAM
+    (Jiang et al. 2021, section III-C), without its tanh.
+    """
+    scaled = []
+    for each in maps:
+        largest = np.abs(each).max((2, 3), keepdims=True)
+        scaled.append(np.divide(each, largest, out=np.zeros_like(each), where=largest > 0))
+    stacked = np.stack(scaled)
+    strongest = np.abs(stacked).argmax(0)
+    fused: Array = np.take_along_axis(stacked, strongest[None], 0)[0]
+    return fused
+
+
+def _weighted(activation: Array, weights: Array, relu: bool) -> Array:
+    """sum_k weights[n,t,k] A[n,h,w,k] -> (N, T, h, w)."""
+    n, h, w, channels = activation.shape
+    maps = weights @ activation.reshape(n, h * w, channels).transpose(0, 2, 1)
+    return _rectified(maps.reshape(n, weights.shape[1], h, w), relu)
+
+
+def _rectified(maps: Array, relu: bool) -> Array:
+    return np.maximum(maps, 0) if relu else maps

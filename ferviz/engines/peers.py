@@ -1,0 +1,97 @@
+"""tf-keras-vis, run on a network of ours: a second opinion by an implementation that shares no code with ferviz."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from typing import Any
+
+import numpy as np
+
+from ferviz.engines.backend import keras as get_keras
+from ferviz.engines.backend import tensorflow
+from ferviz.engines.base import INPUT, Array
+from ferviz.errors import ModelError
+
+NAMES = ("gradcam", "gradcam++", "layercam", "scorecam", "faster-scorecam", "saliency", "smoothgrad")
+
+
+def tf_keras_vis(
+    engine: Any, method: str, batch: Array, layer: str, weights: Array, seed: int = 0, expand: bool = False
+) -> Array:
+    """Run one of tf-keras-vis' methods.
+
+    engine: a KerasEngine. method: one of NAMES. batch: (N, h, w, c). layer: of the top level of a functional or Sequential network.
+    weights: (N, T, K), on the logits. expand: bring the map to picture size as that library does (its interpolation aligns corners).
+    seed: of its SmoothGrad, which draws from TensorFlow's or NumPy's global generator; that one's state is put back afterwards.
+    -> (N, T, h, w), not normalised. Raises ModelError, with that library's own words, where it cannot run the network.
+    """
+    network = getattr(engine, "network", None)
+    if network is None:
+        raise ModelError(f"tf-keras-vis needs a Keras network, and the {engine.name} engine has none")
+    tf = tensorflow()
+    options: dict[str, Any] = {"normalize_cam": False, "expand_cam": expand, "seek_penultimate_conv_layer": False}
+    if method in ("saliency", "smoothgrad"):
+        options = {"normalize_map": False}
+    else:
+        if "/" in layer or ":" in layer or layer == INPUT:
+            raise ModelError(f"tf-keras-vis reaches layers of the top level only, called once, not {layer!r}")
+        options["penultimate_layer"] = layer
+    if method == "smoothgrad":
+        options |= {"smooth_samples": 32, "smooth_noise": 0.15}
+    if method == "faster-scorecam":
+        options["max_N"] = 10
+    state = np.random.get_state()  # noqa: NPY002 - the library uses the global generator
+    try:
+        # Its Score-CAM draws Keras' progress bar on standard output.
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            tool = _tool(method, _functional(engine, batch, softmax=method in ("scorecam", "faster-scorecam")))
+            np.random.seed(seed)  # noqa: NPY002
+            maps = [
+                tool(lambda y, w=w: tf.reduce_sum(w * y, -1), tf.constant(batch), **options)
+                for w in (weights[:, t] for t in range(weights.shape[1]))
+            ]
+    except ModelError:
+        raise
+    except Exception as error:  # whatever goes wrong inside the other library
+        raise ModelError(f"tf-keras-vis cannot explain this network ({type(error).__name__}: {error:.120})") from error
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+    return np.stack([np.asarray(m, np.float32).reshape(len(batch), *np.shape(m)[-2:]) for m in maps], 1)
+
+
+def _tool(method: str, model: Any) -> Any:
+    from tf_keras_vis.gradcam import Gradcam
+    from tf_keras_vis.gradcam_plus_plus import GradcamPlusPlus
+    from tf_keras_vis.layercam import Layercam
+    from tf_keras_vis.saliency import Saliency
+    from tf_keras_vis.scorecam import Scorecam
+
+    kinds = {"gradcam": Gradcam, "gradcam++": GradcamPlusPlus, "layercam": Layercam, "saliency": Saliency}
+    return kinds.get(method, Saliency if method == "smoothgrad" else Scorecam)(model, clone=False)
+
+
+def _functional(engine: Any, batch: Array, softmax: bool) -> Any:
+    """A functional copy of the network that ends in its logits (or its softmax), with the same weights."""
+    keras = get_keras()
+    network = engine.network
+    if engine.channels_first or not network.inputs:
+        raise ModelError("tf-keras-vis needs a functional or Sequential network with the channels last")
+    model = keras.models.clone_model(keras.Model(network.inputs, network.outputs))
+    model.set_weights(network.get_weights())
+    last = model.layers[-1]
+    if not softmax and engine.head != "linear":
+        if isinstance(last, keras.layers.Softmax):
+            model = keras.Model(model.inputs, last.input)
+        else:
+            last.activation = keras.activations.linear
+    said = np.asarray(model(batch[:2], training=False))
+    wanted = engine.logits(batch[:2])
+    if softmax:
+        powers = np.exp(wanted - wanted.max(1, keepdims=True))
+        wanted = powers / powers.sum(1, keepdims=True)
+    if said.shape != wanted.shape or not np.allclose(said, wanted, atol=1e-2, rtol=1e-2):
+        raise ModelError("tf-keras-vis cannot take the logits out of this network; it needs an activation to take away")
+    return model
