@@ -40,6 +40,7 @@ class Model:
     name: short name, from the file's. sha256: of the file (of JSON and weights: of both; of a folder: of all its files); "" for a
     network in memory. labels: (K,) class names in the order of the outputs. input: what it is fed.
     engine: what executes it. notes: what was assumed or mended, one sentence each.
+    origin: the file and the settings it was loaded with (`ferviz.models.cache.Origin`); None for a network in memory.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Model:
     input: InputSpec
     engine: Engine = field(repr=False)
     notes: tuple[str, ...] = ()
+    origin: Any = field(default=None, repr=False, compare=False)
 
     @property
     def layers(self) -> tuple[LayerInfo, ...]:
@@ -117,14 +119,14 @@ class Model:
 
     def probabilities(self, faces: Any, batch_size: int = BATCH) -> Array:
         """faces -> (N, K) float32: softmax of the logits, or sigmoid for a network that ends so."""
-        return self._probabilities(self.logits(faces, batch_size))
+        return self.probabilities_of(self.logits(faces, batch_size))
 
     def predict(self, faces: Any, batch_size: int = BATCH) -> list[Prediction]:
         """faces -> one Prediction a face, in order."""
         from ferviz.faces.crops import as_faces
 
         faces = as_faces(faces)
-        values = self._probabilities(self._logits(faces, batch_size))
+        values = self.probabilities_of(self._logits(faces, batch_size))
         return [
             Prediction(self.labels[int(row.argmax())], dict(zip(self.labels, map(float, row), strict=True)), face)
             for row, face in zip(values, faces, strict=True)
@@ -138,7 +140,8 @@ class Model:
         ]
         return np.concatenate(parts) if parts else np.zeros((0, len(self.labels)), np.float32)
 
-    def _probabilities(self, logits: Array) -> Array:
+    def probabilities_of(self, logits: Array) -> Array:
+        """logits (N, K) -> (N, K) float32: softmax of the logits, or sigmoid for a network that ends so."""
         if self.head == "sigmoid":
             return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)), np.float32)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
