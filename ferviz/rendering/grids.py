@@ -12,7 +12,7 @@ from ferviz.rendering.colormaps import colors
 from ferviz.rendering.layout import beside, grid, sized, stack
 from ferviz.rendering.overlays import framed
 from ferviz.rendering.text import GREY, INK, line, line_height
-from ferviz.rendering.tiles import face_tile, map_tile, tile_side
+from ferviz.rendering.tiles import cells_tile, face_tile, map_tile, tile_side
 
 CHANNELS = 64
 """Most channels of a layer on one picture."""
@@ -112,7 +112,7 @@ def unit_strip(values: np.ndarray, side: int, limit: float, signed: bool) -> Ima
     painted = colors(padded, limit, signed, None if signed else COLUMN_MAP)
     painted[count:] = 255
     cells[:rows] = painted.reshape(rows, across, 3)
-    return face_tile(cells, side)
+    return cells_tile(cells, side)
 
 
 def most_active(maps: np.ndarray, most: int = CHANNELS) -> list[int]:

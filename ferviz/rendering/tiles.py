@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ferviz.rendering.colormaps import colors
-from ferviz.rendering.text import FAINT, GREY, line
+from ferviz.rendering.text import FAINT, GREY, PAPER, line
 
 NOTHING = 1e-8
 """A map that nowhere exceeds this holds no evidence: rounding is not evidence, and is not stretched into any."""
@@ -16,24 +16,27 @@ NOTHING = 1e-8
 STRONGEST = 0.78
 """How much of the face the strongest evidence covers; the rest of the face shines through."""
 
+SMALL = 64
+"""Faces up to this many pixels a side are shown pixel by pixel: they are what networks see. Larger ones are photographs."""
+
 GROUND = "#eceff1"
 
 
 def tile_side(sizes: Sequence[tuple[int, int]], wanted: int) -> int:
-    """Return the side in pixels, near `wanted`, that shows faces of these (height, width) at a whole factor.
+    """Return the side in pixels, near `wanted`, that shows small faces of these (height, width) at a whole factor.
 
-    Where the faces differ in size, or are larger than that, it is `wanted` itself.
+    Where the faces differ in size, or are not small, it is `wanted` itself.
     """
     longest = {max(size) for size in sizes}
     side = longest.pop() if len(longest) == 1 else wanted
-    return side * round(wanted / side) if side <= wanted else wanted
+    return side * max(1, round(wanted / side)) if side <= SMALL else wanted
 
 
 def face_tile(pixels: np.ndarray, side: int, grey: bool = False) -> Image.Image:
     """Return a face on a `side` x `side` tile, as large as fits.
 
     pixels: (H, W) or (H, W, 3) uint8. A small face is enlarged by a whole factor without smoothing, so that each of its pixels is a
-    square; one that would fill less than three fifths of its tile that way, or is larger, is resampled. grey: without colour.
+    square; one that would fill less than three fifths of its tile that way, or is not small, is resampled. grey: without colour.
     """
     return _centred(fitted(pixels, side, grey), side)
 
@@ -44,7 +47,7 @@ def fitted(pixels: np.ndarray, side: int, grey: bool = False) -> Image.Image:
     face = face.convert("L").convert("RGB") if grey else face.convert("RGB")
     longest = max(face.size)
     factor = side // longest
-    if factor >= 1 and factor * longest >= 0.6 * side:
+    if longest <= SMALL and factor * longest >= 0.6 * side:
         return face.resize((face.width * factor, face.height * factor), Image.Resampling.NEAREST)
     ratio = side / longest
     size = (max(1, round(face.width * ratio)), max(1, round(face.height * ratio)))
@@ -85,7 +88,20 @@ def map_tile(values: np.ndarray, side: int, limit: float, signed: bool = False, 
 
     values: (h, w) float. limit: > 0, the value that takes the colour map's end. name: the colour map for unsigned values.
     """
-    return face_tile(colors(values, limit, signed, None if signed else name), side)
+    return cells_tile(colors(values, limit, signed, None if signed else name), side)
+
+
+def cells_tile(cells: np.ndarray, side: int) -> Image.Image:
+    """Return coloured cells, (h, w, 3) uint8, as squares of whole pixels on a tile; more cells than pixels are averaged."""
+    picture = Image.fromarray(cells)
+    longest = max(picture.size)
+    factor = side // longest
+    if factor * longest >= 0.6 * side:
+        picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+    else:
+        size = (max(1, round(picture.width * side / longest)), max(1, round(picture.height * side / longest)))
+        picture = picture.resize(size, Image.Resampling.BOX)
+    return _centred(picture, side, PAPER)
 
 
 def resized(heat: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -109,9 +125,9 @@ def _labelled(face: Image.Image, words: str) -> Image.Image:
     return face
 
 
-def _centred(face: Image.Image, side: int) -> Image.Image:
+def _centred(face: Image.Image, side: int, ground: str = GROUND) -> Image.Image:
     if face.size == (side, side):
         return face
-    made = Image.new("RGB", (side, side), GROUND)
+    made = Image.new("RGB", (side, side), ground)
     made.paste(face, ((side - face.width) // 2, (side - face.height) // 2))
     return made

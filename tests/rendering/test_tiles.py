@@ -31,7 +31,7 @@ def test_large_face_fits(draw):
 
 @pytest.mark.parametrize(("sizes", "wanted", "side"), [
     ([(48, 48)] * 3, 288, 288), ([(48, 48)], 144, 144), ([(64, 64)], 144, 128), ([(48, 48)], 72, 96),
-    ([(48, 48), (64, 64)], 144, 144), ([(300, 200)], 144, 144), ([(7, 7)], 96, 98),
+    ([(48, 48), (64, 64)], 144, 144), ([(300, 200)], 144, 144), ([(92, 92)], 144, 144), ([(7, 7)], 96, 98),
 ])  # fmt: skip
 def test_tile_side(sizes, wanted, side):
     assert tile_side(sizes, wanted) == side
@@ -98,3 +98,10 @@ def test_map_positions_are_squares():
     blocks = tile.reshape(4, 24, 4, 24, 3)
     np.testing.assert_array_equal(blocks, np.broadcast_to(blocks[:, :1, :, :1], blocks.shape))
     assert len(np.unique(tile.reshape(-1, 3), axis=0)) == 16
+
+
+def test_a_map_larger_than_its_tile_is_averaged():
+    values = np.indices((192, 192)).sum(axis=0) % 2
+    tile = np.asarray(map_tile(values.astype(np.float32), 96, 1.0)).astype(int)
+    assert tile.shape == (96, 96, 3)
+    assert np.ptp(tile.reshape(-1, 3), axis=0).max() <= 2
