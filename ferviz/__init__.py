@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ferviz.attribution.methods import methods
     from ferviz.data.dataset import Dataset
     from ferviz.data.read import read_data
+    from ferviz.dreaming import objectives
+    from ferviz.dreaming.dream import dream
+    from ferviz.dreaming.result import Dream
     from ferviz.emotions import LabelScheme, scheme
     from ferviz.errors import (
         DataError,
@@ -52,6 +55,9 @@ _ADDRESSES = {
     "ferviz.attribution.methods": "methods",
     "ferviz.data.dataset": "Dataset",
     "ferviz.data.read": "read_data",
+    "ferviz.dreaming": "objectives",
+    "ferviz.dreaming.dream": "dream",
+    "ferviz.dreaming.result": "Dream",
     "ferviz.emotions": "LabelScheme scheme",
     "ferviz.errors": "DataError FervizError ModelError NoFaceError OutputError OutputExistsError PictureError "
     "UnknownNameError UntrustedModelError UsageError",
@@ -72,6 +78,7 @@ __all__ = [
     "Activations",
     "DataError",
     "Dataset",
+    "Dream",
     "Evaluation",
     "Explanation",
     "Face",
@@ -91,11 +98,13 @@ __all__ = [
     "activations",
     "architectures",
     "detectors",
+    "dream",
     "evaluate",
     "explain",
     "find_faces",
     "load_model",
     "methods",
+    "objectives",
     "read_data",
     "read_image",
     "scheme",

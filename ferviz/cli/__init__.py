@@ -17,6 +17,7 @@ COMMANDS = {
     "gradcam": "Show where a network looks: Grad-CAM over the face.",
     "explain": "Explain faces with any attribution method.",
     "activations": "Draw what the layers make of a face.",
+    "dream": "Dream: pictures that a network wants to see.",
     "predict": "Say which emotions the faces show.",
     "layers": "Print a network's input, labels and layers.",
     "data": "Describe and draw a data set.",

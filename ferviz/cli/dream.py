@@ -1,0 +1,219 @@
+"""`ferviz dream`: pictures that a network wants to see."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import click
+
+from ferviz.cli.common import Console, default_output, model_options, open_model, output_options, print_json
+from ferviz.errors import UsageError
+
+if TYPE_CHECKING:
+    from ferviz.dreaming.objectives import Objective
+    from ferviz.dreaming.result import Dream
+    from ferviz.models.model import Model
+
+PRIORS = ["faces", "class", "spectrum", "none"]
+FRAMES = 48
+JUDGE = (
+    "Another network that says what it sees; may be repeated. FILE?scaling=-1..1&labels=7 where its file does not say."
+)
+
+
+@click.command()
+@click.option(
+    "--target",
+    "-t",
+    metavar="CLASS",
+    help="all, a class, several (happy,sad), or a contrast (happy-sad).  [default: all]",
+)
+@click.option(
+    "--layer", "-l", metavar="NAME", help="Dream of this layer's channels; with --image: more of what the layer sees."
+)
+@click.option(
+    "--channel", "-c", metavar="NUMBERS", help="Of --layer: 12, or 3,7,9, or all, or mean (the layer as a whole)."
+)
+@click.option(
+    "--count",
+    type=click.IntRange(1),
+    default=16,
+    show_default=True,
+    help="How many of the layer's most active channels.",
+)
+@click.option("--image", "-i", metavar="PICTURE", help="Dream on this picture instead of from nothing.")
+@click.option("--octaves", type=click.IntRange(1), help="Sizes at which --image is dreamt.  [default: 4 for layers]")
+@click.option("--size", type=click.IntRange(16), help="Longer side of the largest octave, in pixels.")
+@click.option("--steps", type=int, default=256, show_default=True, help="Steps of gradient ascent.")
+@click.option(
+    "--samples", type=int, default=4, show_default=True, help="Views of each picture that a step averages over."
+)
+@click.option(
+    "--prior", type=click.Choice(PRIORS), help="Help from real faces.  [default: faces for classes, none for layers]"
+)
+@click.option("--strength", type=float, default=1.0, show_default=True, help="The prior's weight, 0 or more.")
+@click.option("--copies", type=int, default=1, show_default=True, help="Dreams of each kind, from different noise.")
+@click.option(
+    "--facets",
+    type=click.IntRange(1),
+    help="Dreams of each class, one for each group of its real faces (needs --faces).",
+)
+@click.option(
+    "--faces", metavar="DATA", help="Labelled faces: for --facets, --judge (distances) and the choice of channels."
+)
+@click.option(
+    "--judge",
+    "-j",
+    "judges",
+    multiple=True,
+    metavar="FILE",
+    help=JUDGE,
+)
+@click.option("--animate", metavar="FILE", help="Also write the way as .gif or .webp.")
+@click.option("--side", type=click.IntRange(16), help="Pixels of each dream on the sheet.")
+@model_options
+@output_options("ferviz_dream.png, with --image <picture>_dream.png")
+def command(**options: Any) -> int:
+    """Dream: pictures that a network wants to see.
+
+    Without options, one dream of every class. --out FILE.png, .jpg or .webp is the sheet with captions, .npz the exact pixels,
+    .json the numbers, .pdf or .svg a figure. A dream shows what moves the network; see docs/dreams.md for what it does not prove.
+    """
+    from ferviz.dreaming.result import check_animation, check_suffix
+    from ferviz.files import check_output
+
+    console = Console(options["quiet"])
+    out = (
+        Path(options["out"])
+        if options["out"]
+        else default_output([options["image"]] if options["image"] else [], "dream")
+    )
+    check_suffix(out)
+    check_output(out, options["force"])
+    if options["animate"]:
+        check_animation(options["animate"])
+        check_output(options["animate"], options["force"])
+    _check(options)
+    from ferviz.dreaming.deepdream import Octaves
+    from ferviz.dreaming.dream import dream
+
+    faces = _faces(options["faces"])
+    model = open_model(options, console)
+    judges = [_judge(text, options["trust"], console) for text in options["judges"]]
+    octaves = Octaves(options["octaves"], size=options["size"]) if options["octaves"] or options["size"] else None
+    with _progress(console) as progress:
+        made = dream(
+            model, _objectives(model, options, faces), steps=options["steps"], seed=options["seed"], copies=options["copies"],
+            prior=options["prior"], strength=options["strength"], samples=options["samples"], image=options["image"],
+            octaves=octaves, facets=options["facets"] or 0, faces=faces, frames=FRAMES if options["animate"] else 0, progress=progress,
+        )  # fmt: skip
+    if judges:
+        made = made.judged(judges, faces)
+    made.save(out, options["force"], side=options["side"])
+    if options["animate"]:
+        made.animate(options["animate"], force=options["force"])
+    if options["as_json"]:
+        print_json("dream", {"out": out, **made.to_dict()})
+    _report(made, console)
+    for path in (out, options["animate"]):
+        if path:
+            console.say(f"wrote {path}")
+    return 0
+
+
+def _check(options: dict[str, Any]) -> None:
+    if options["channel"] and not options["layer"]:
+        raise UsageError("--channel needs --layer, the layer whose channel it is (see: ferviz layers)")
+    if options["layer"] and options["target"]:
+        raise UsageError("--target is about classes and --layer about a layer; give one of them")
+    if (options["octaves"] or options["size"]) and not options["image"]:
+        raise UsageError("--octaves and --size belong to --image, the picture to dream on")
+
+
+def _objectives(model: Model, options: dict[str, Any], faces: Any) -> list[Objective]:
+    from ferviz.dreaming import objectives
+    from ferviz.dreaming.channels import most_active
+
+    name, channel = options["layer"], options["channel"]
+    if not name:
+        return [_class_objective(model, text) for text in _targets(model, options["target"] or "all")]
+    shape = model.layer(name).shape
+    if channel == "mean" or (options["image"] and not channel):
+        return [objectives.layer(name)]
+    if channel == "all":
+        chosen = list(range(shape[-1] or 0))
+    elif channel:
+        chosen = _numbers(channel)
+    else:
+        chosen = most_active(model, name, options["count"], faces)
+    return [objectives.channel(name, index) for index in chosen]
+
+
+def _targets(model: Model, text: str) -> Sequence[str]:
+    return model.labels if text == "all" else [part.strip() for part in text.split(",")]
+
+
+def _class_objective(model: Model, text: str) -> Objective:
+    from ferviz.dreaming import objectives
+
+    # A class may have a hyphen in its own name; only then is it no contrast.
+    if text not in model.labels and text.count("-") == 1:
+        return objectives.contrast(*(part.strip() for part in text.split("-")))
+    return objectives.logit(text)
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(f"--channel takes numbers such as 12 or 3,7,9, or all, or mean, not {text!r}") from None
+
+
+def _faces(path: str | None) -> Any:
+    if path is None:
+        return None
+    from ferviz.data.read import read_data
+
+    return read_data(path)
+
+
+def _judge(text: str, trust: bool, console: Console) -> Model:
+    """Load FILE or FILE?labels=...&scaling=...&weights=... as another network."""
+    from ferviz.models.load import load_model
+
+    path, _, query = text.partition("?")
+    given: dict[str, Any] = dict(parse_qsl(query))
+    unknown = set(given) - {"labels", "scaling", "weights"}
+    if unknown:
+        raise UsageError(f"--judge FILE?... takes labels, scaling and weights, not {', '.join(sorted(unknown))}")
+    model = load_model(path, trust=trust, **given)
+    for note in model.notes:
+        console.warn(f"{model.name}: {note}")
+    return model
+
+
+@contextlib.contextmanager
+def _progress(console: Console) -> Iterator[Callable[[int, int], None] | None]:
+    """A progress bar as a callback; none where nobody watches."""
+    if console.quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console as RichConsole
+    from rich.progress import Progress
+
+    with Progress(console=RichConsole(stderr=True), transient=True) as bar:
+        task = bar.add_task("dreaming", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _report(made: Dream, console: Console) -> None:
+    for name, lines in zip(made.objective, made.captions(), strict=True):
+        if len(made) <= 32:
+            console.say(f"{name}: {'; '.join(lines)}")
+    if made.judgement is not None:
+        console.say(str(made.judgement))

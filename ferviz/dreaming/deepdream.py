@@ -1,0 +1,160 @@
+"""DeepDream: a picture in which a network finds more and more of what it finds in it.
+
+Octave by octave: the picture is dreamt at a small size first, and what the dream added is blown up and carried to the next size, so
+that large forms come before small ones (Mordvintsev, Olah and Tyka 2015). A network that takes any size dreams the picture at its own
+resolution. One that is tied to its size (Flatten) dreams at that size, on a Laplacian pyramid instead of octaves, and what it adds is
+blown up and laid over the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ferviz.dreaming.ascent import Schedule
+from ferviz.dreaming.batches import Progress, climb
+from ferviz.dreaming.network import DreamNetwork, takes_any_size
+from ferviz.dreaming.objectives import Objective
+from ferviz.dreaming.parameterization import Pixels, Pyramid
+from ferviz.dreaming.penalties import Penalties
+from ferviz.dreaming.priors import Prior
+from ferviz.dreaming.statistics import resized
+from ferviz.dreaming.transforms import Transforms
+from ferviz.errors import PictureError, UsageError
+from ferviz.models.model import Model
+
+SMALLEST = 16
+"""Pixels of the shorter side below which a picture, or an octave, is too small to dream."""
+
+STEP = 0.02
+"""Length of a step, as the root mean square change of pixels in 0..1."""
+
+JITTER = Transforms(shift=2.0, rotate=0.0, scale=0.0, contrast=0.0, brightness=0.0, noise=0.0)
+"""A picture's own layout is to stay, so views are only shifted; that is enough against the network's grid."""
+
+LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+"""RGB to grey, ITU-R BT.601."""
+
+
+@dataclass(frozen=True)
+class Octaves:
+    """count: sizes to dream at; None = 4, as far as the smallest is large enough. ratio: between two sizes. size: the longer side of
+    the largest in pixels; None = the picture's own, at least 192 and at most 512."""
+
+    count: int | None = None
+    ratio: float = 1.4
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class Dreamt:
+    """What came out. images: (K, H, W, 3) uint8. trace: (K, steps), all octaves one after another. frames: (T, K, H, W, 3) uint8, of the
+    last octave. sizes: (height, width) of each octave."""
+
+    images: np.ndarray = field(repr=False)
+    trace: np.ndarray = field(repr=False)
+    frames: np.ndarray = field(repr=False)
+    sizes: tuple[tuple[int, int], ...]
+
+
+def deepdream(
+    model: Model,
+    objectives: Sequence[Objective],
+    picture: np.ndarray,
+    *,
+    octaves: Octaves,
+    schedule: Schedule,
+    transforms: Transforms | None = None,
+    penalties: Penalties | None = None,
+    seed: int = 0,
+    frames: int = 0,
+    progress: Progress | None = None,
+) -> Dreamt:
+    """Dream a picture, once for each objective.
+
+    picture: (H, W, 3) uint8. schedule: its steps are shared out among the octaves; its rate is the length of a step. frames: how
+    many pictures of the way to keep. Raises PictureError for a picture that is too small, UsageError for octaves that make no sense.
+    """
+    height, width = picture.shape[:2]
+    if min(height, width) < SMALLEST:
+        raise PictureError(f"the picture has {width} x {height} pixels; a dream needs at least {SMALLEST} on each side")
+    free = takes_any_size(model)
+    whole = _target(picture, octaves) if free else (height, width)
+    sizes = _sizes(whole, octaves) if free else [model.input.size]
+    channels = model.input.channels
+    base = _resize(picture.astype(np.float32) / 255.0, whole)
+    parameterization = Pixels(deviation=0.0) if free else Pyramid()
+    shares = [len(part) for part in np.array_split(np.arange(schedule.steps), len(sizes))]
+    detail = np.zeros((len(objectives), *sizes[0], channels), np.float32)
+    traces: list[np.ndarray] = []
+    done = 0
+    for size, steps in zip(sizes, shares, strict=True):
+        if not steps:
+            continue
+        clean = _seen(_resize(base, size), channels)
+        detail = np.stack([_resize(d, size) for d in detail])
+        starts = np.clip(clean + detail, 0.0, 1.0)
+        octave = Schedule(steps, schedule.rate, schedule.samples, settle=0.0, normalized=True)
+
+        def tell(now: int, _: int, before: int = done) -> None:
+            if progress:
+                progress(before + now, schedule.steps)
+
+        prior = Prior("image", starts, parameterization, penalties or Penalties(), schedule.rate)
+        result = climb(
+            DreamNetwork(model, size), objectives, prior, transforms or JITTER, octave,
+            seed=seed + len(traces), frames=frames if size == sizes[-1] else 0, progress=tell,
+        )  # fmt: skip
+        detail = result.pictures - clean
+        traces.append(result.trace)
+        done += steps
+    onto = [_onto(base, d) for d in detail]
+    kept = [[_onto(base, f.astype(np.float32) / 255.0 - clean) for f in frame] for frame in result.frames]
+    return Dreamt(
+        np.stack(onto), np.concatenate(traces, 1), np.array(kept, np.uint8).reshape(-1, *np.shape(onto)), tuple(sizes)
+    )
+
+
+def _target(picture: np.ndarray, octaves: Octaves) -> tuple[int, int]:
+    longer = max(picture.shape[:2])
+    wanted = octaves.size or min(max(longer, 192), 512)
+    if wanted < SMALLEST:
+        raise UsageError(f"a dream of {wanted} pixels is too small; ask for at least {SMALLEST}")
+    height, width = (max(SMALLEST, round(side * wanted / longer)) for side in picture.shape[:2])
+    return height, width
+
+
+def _sizes(whole: tuple[int, int], octaves: Octaves) -> list[tuple[int, int]]:
+    """Return the octaves' sizes, the smallest first."""
+    if (octaves.count is not None and octaves.count < 1) or octaves.ratio <= 1.0:
+        raise UsageError(
+            f"octaves need a count of 1 or more and a ratio above 1, not {octaves.count} and {octaves.ratio}"
+        )
+    count = octaves.count or 4
+    scales = [octaves.ratio**-level for level in reversed(range(count))]
+    sizes = [(round(whole[0] * s), round(whole[1] * s)) for s in scales]
+    large = [size for size in sizes if min(size) >= 2 * SMALLEST or size == whole]
+    if octaves.count is not None and len(large) < count:
+        raise UsageError(
+            f"{count} octaves of ratio {octaves.ratio:g} begin at {sizes[0][1]} x {sizes[0][0]} pixels, which is too small; "
+            "ask for fewer octaves or a larger size"
+        )
+    return large
+
+
+def _seen(base: np.ndarray, channels: int) -> np.ndarray:
+    """(h, w, 3) in 0..1 -> (h, w, channels) as a grey or colour network sees it."""
+    return base if channels == 3 else (base @ LUMINANCE)[..., None]
+
+
+def _onto(base: np.ndarray, detail: np.ndarray) -> np.ndarray:
+    """Lay what was dreamt over the picture, (H, W, 3) uint8; a grey dream changes the luminance and leaves the colours."""
+    whole = base + _resize(detail, (base.shape[0], base.shape[1]))
+    return np.rint(np.clip(whole, 0.0, 1.0) * 255.0).astype(np.uint8)
+
+
+def _resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(h, w, c) -> (*size, c) float32."""
+    return np.moveaxis(resized(np.moveaxis(picture, 2, 0), size), 0, 2)
