@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-import cv2
-
-from ferviz.errors import NoFaceError, UsageError
+from ferviz.errors import NoFaceError
 from ferviz.faces.crops import crop, frame
-from ferviz.faces.detection import Detection, Detector, overlap, without_doubles
+from ferviz.faces.detection import Detection, Detector, overlap
 from ferviz.faces.face import Face
 from ferviz.faces.registry import AUTO, NONE, open_detector
+from ferviz.faces.search import MIN_SIZE, detect
 from ferviz.images import Pixels, read_image, source_name
 
-MIN_SIZE = 24
-"""Smaller faces (longer side of the detector's box, pixels) are left out by default: a network sees no expression in them."""
-
 MARGIN = 0.0
-"""Share of the detector's box that is added on each side by default."""
-
-MOST_FACES = 500
-"""The surest this many of a picture are kept: a pattern of stripes must not become ten thousand faces."""
+"""Share of the box that is added on each side by default: none, since the detectors' boxes agree with FER2013's frames (docs/faces.md)."""
 
 _SMALLEST = 8  # pixels; no detector and no network makes anything of less
 _CROP_SIDE = 64  # a picture no larger than this, and not long, is a face crop
@@ -38,7 +30,8 @@ def find_faces(
     largest: bool = False,
     margin: float = MARGIN,
     detector_model: str | None = None,
-    max_pixels: int | None = None,
+    max_side: int | None = None,
+    tilt: str = "retry",
 ) -> list[Face]:
     """Find the faces of one picture.
 
@@ -48,9 +41,12 @@ def find_faces(
     name of `ferviz.detectors()`, or an object with `Detector`'s methods.
     threshold: least score, 0..1; None = the detector's own. min_size: least side of a face, in pixels of the picture.
     largest: only the largest face. margin: share of the box that the crop has more on each side.
-    detector_model: path of the detector's network. max_pixels: search the picture scaled down to so many pixels (None = the
+    detector_model: path of the detector's network. max_side: search the picture scaled down until no side is longer (None = the
     detector's own choice); crops are always cut from the full picture.
-    -> faces, left to right (by the box's centre, then top to bottom); crops are square.
+    tilt: "retry" (search the turned picture too where the upright one shows no face), "all" (always: finds a tilted head among
+    upright ones, twelve times as slow) or "none".
+    -> faces, left to right (by the box's centre, then top to bottom); crops are square, and upright where a head is tilted by
+    more than FER2013's are.
     Raises NoFaceError when there is none, PictureError, UnknownNameError, ModelError, UsageError.
     """
     pixels = read_image(source)
@@ -66,7 +62,14 @@ def find_faces(
     if auto and max(height, width) <= _CROP_SIDE and _roundly_square(pixels, 1.5):
         return [Face(pixels, name)]
     searcher = open_detector(detector, detector_model) if isinstance(detector, str) else detector
-    found = detect(pixels, searcher, threshold=threshold, min_size=min_size, max_pixels=max_pixels)
+    found = detect(
+        pixels,
+        searcher,
+        threshold=threshold,
+        min_size=min_size,
+        max_side=max_side,
+        tilt="none" if auto and _roundly_square(pixels, 1.1) and max(height, width) <= _SQUARE_SIDE else tilt,
+    )
     if auto and _is_crop(pixels, found):
         return [Face(pixels, name)]
     if not found:
@@ -77,33 +80,6 @@ def find_faces(
     if largest:
         found = [max(found, key=lambda d: d.size)]
     return [cut_out(pixels, detection, name, margin) for detection in reading_order(found)]
-
-
-def detect(
-    pixels: Pixels,
-    detector: Detector,
-    *,
-    threshold: float | None = None,
-    min_size: float = MIN_SIZE,
-    max_pixels: int | None = None,
-) -> list[Detection]:
-    """Run one detector over a picture, in bounded time, and give its detections in pixels of that picture.
-
-    pixels: (H, W, 3) uint8 RGB. Other arguments as in `find_faces`. -> at most MOST_FACES detections, best first, none of which
-    overlaps a better one or lies outside the picture. Raises UsageError for a threshold outside 0..1.
-    """
-    least = detector.threshold if threshold is None else threshold
-    if not 0 <= least <= 1:
-        raise UsageError(f"the detection threshold is a number from 0 to 1, not {least:g}")
-    height, width = pixels.shape[:2]
-    scale = min(1.0, math.sqrt((max_pixels or detector.max_pixels) / (height * width)))
-    searched = pixels
-    if scale < 1:
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        searched = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    found = [d.scaled(1 / scale) for d in detector.detect(searched, least, min_size * scale)]
-    found = [d for d in found if d.size >= min_size and overlap(d.box, (0, 0, width, height)) > 0]
-    return without_doubles(found)[:MOST_FACES]
 
 
 def cut_out(pixels: Pixels, detection: Detection, source: str = "", margin: float = MARGIN) -> Face:

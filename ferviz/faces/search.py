@@ -1,0 +1,110 @@
+"""Searching a picture with one detector, in bounded time, upright and turned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from ferviz.errors import UnknownNameError, UsageError
+from ferviz.faces.align import upright
+from ferviz.faces.detection import Detection, Detector, overlap, without_doubles
+from ferviz.images import Pixels
+
+MIN_SIZE = 24
+"""Smaller faces (longer side of the detector's box, pixels) are left out by default: a network sees no expression in them."""
+
+MOST_FACES = 500
+"""The surest this many of a picture are kept: a pattern of stripes must not become ten thousand faces."""
+
+TILTS = ("retry", "all", "none")
+"""When to search the turned picture: where the upright one shows no face; always; never."""
+
+TURNS = (30, -30, 60, -60, 90, -90, 120, -120, 150, -150, 180)
+"""Degrees by which the picture is turned back. No detector minds 15 degrees, so steps of 30 cover the circle."""
+
+_TURNED_AREA = 0.5  # of the detector's pixels: eleven more searches must not cost eleven times as much
+
+
+def detect(
+    pixels: Pixels,
+    detector: Detector,
+    *,
+    threshold: float | None = None,
+    min_size: float = MIN_SIZE,
+    max_side: int | None = None,
+    tilt: str = "retry",
+) -> list[Detection]:
+    """Run one detector over a picture and give its detections in pixels of that picture.
+
+    pixels: (H, W, 3) uint8 RGB. threshold: least score, 0..1; None = the detector's own. min_size: least side of a box, in pixels.
+    max_side: search the picture scaled down until no side is longer; None = as many pixels as the detector allows for.
+    tilt: one of TILTS. -> at most MOST_FACES detections, best first, none of which overlaps a better one or lies outside the
+    picture; `angle` is set where a tilt has to be taken out. Raises UsageError, UnknownNameError for senseless arguments.
+    """
+    least = detector.threshold if threshold is None else threshold
+    if not 0 <= least <= 1:
+        raise UsageError(f"the detection threshold is a number from 0 to 1, not {least:g}")
+    if tilt not in TILTS:
+        raise UnknownNameError("tilt", tilt, TILTS)
+    height, width = pixels.shape[:2]
+    scale = math.sqrt(detector.max_pixels / (height * width)) if max_side is None else max_side / max(height, width)
+    searched, scale = scaled_down(pixels, scale)
+
+    def search(picture: Pixels, factor: float) -> list[Detection]:
+        return [d.scaled(1 / factor) for d in detector.detect(picture, least, min_size * factor)]
+
+    found = [upright(d) for d in search(searched, scale)] if tilt != "none" else search(searched, scale)
+    if tilt == "all" or (tilt == "retry" and not _large_enough(found, min_size, width, height)):
+        smaller, factor = scaled_down(searched, math.sqrt(_TURNED_AREA * detector.max_pixels / searched[..., 0].size))
+        turned = turned_search(smaller, lambda picture: search(picture, 1.0), TURNS)
+        found += [upright(replace(d.scaled(1 / (scale * factor)), angle=d.angle)) for d in turned]
+    return without_doubles(_large_enough(found, min_size, width, height))[:MOST_FACES]
+
+
+def scaled_down(pixels: Pixels, scale: float) -> tuple[Pixels, float]:
+    """Return the picture at `scale` of its size and the scale itself; at its own size where `scale` is 1 or more."""
+    if scale >= 1:
+        return pixels, 1.0
+    height, width = pixels.shape[:2]
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), scale
+
+
+def turned_search(
+    pixels: Pixels, search: Callable[[Pixels], list[Detection]], turns: Sequence[float]
+) -> list[Detection]:
+    """Search the picture turned counter-clockwise by each of `turns` (degrees) and give what was found in its own pixels.
+
+    search: finds detections in the picture that it is given. -> detections whose box is upright in the picture turned back by
+    `angle` about the box's centre; landmarks lie where they are in `pixels`.
+    """
+    height, width = pixels.shape[:2]
+    found = []
+    for turn in turns:
+        there = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), turn, 1.0)
+        cos, sin = abs(there[0, 0]), abs(there[0, 1])
+        new_width, new_height = (
+            math.ceil(width * cos + height * sin - 1e-6),
+            math.ceil(width * sin + height * cos - 1e-6),
+        )
+        there[:, 2] += (new_width - width) / 2, (new_height - height) / 2
+        back = cv2.invertAffineTransform(there)
+        canvas = cv2.warpAffine(pixels, there, (new_width, new_height), borderValue=(128, 128, 128))
+        for detection in search(canvas):
+            left, top, right, bottom = detection.box
+            x, y = back @ np.array([(left + right) / 2, (top + bottom) / 2, 1.0])
+            half_width, half_height = (right - left) / 2, (bottom - top) / 2
+            points = detection.landmarks
+            if points is not None:
+                points = (points @ back[:, :2].T + back[:, 2]).astype(np.float32)
+            box = (float(x - half_width), float(y - half_height), float(x + half_width), float(y + half_height))
+            found.append(replace(detection, box=box, landmarks=points, angle=float(turn)))
+    return found
+
+
+def _large_enough(found: list[Detection], min_size: float, width: int, height: int) -> list[Detection]:
+    return [d for d in found if d.size >= min_size and overlap(d.box, (0, 0, width, height)) > 0]
