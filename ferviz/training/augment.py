@@ -71,6 +71,6 @@ def _erase(out: np.ndarray, probability: float, rng: np.random.Generator) -> Non
     w = np.clip(np.sqrt(area / ratio), 1, width).astype(int)
     top = (rng.random(n) * (height - h + 1)).astype(int)
     left = (rng.random(n) * (width - w + 1)).astype(int)
-    grey = 255 * rng.random(n)
+    grey = np.asarray(rng.uniform(0, 255, n))
     for i in chosen:
         out[i, top[i] : top[i] + h[i], left[i] : left[i] + w[i]] = grey[i]

@@ -69,6 +69,12 @@ class Source:
             pixels, targets, weights = (share * a + (1 - share) * a[other] for a in (pixels, targets, weights))
         return Batch(pixels, targets, weights, labels)
 
+    def sample(self, count: int = 2048) -> np.ndarray:
+        """Return (count, h, w, c) float32, augmented faces of the training part, always the same ones."""
+        rng = np.random.default_rng([self.seed, 2])
+        at = rng.permutation(len(self.images))[:count]
+        return augment(self.images[at], self.recipe.augmentation, rng)
+
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of epoch `epoch`, made ahead in a thread of their own."""
         order = self.order(epoch)

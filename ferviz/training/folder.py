@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ferviz.data.dataset import Dataset
+from ferviz.data.read import read_data, relabel
 from ferviz.emotions import LabelScheme, scheme
 from ferviz.errors import DataError, OutputError, OutputExistsError, UsageError
 from ferviz.files import PathLike, manifest, to_json, write_text
+from ferviz.training.curves import write_curves
 from ferviz.training.recipe import Recipe
 from ferviz.training.state import NAME as STATE
 
@@ -44,7 +44,9 @@ class Plan:
         for part, name in ((training, "Training"), (validating, self.validation)):
             if not len(part):
                 found = ", ".join(sorted(set(self.faces.split.tolist()))) or "none"
-                raise DataError(f"{self.faces.source or 'the data'} has no {name} rows; its splits are {found}")
+                raise DataError(
+                    f"{self.faces.source or 'the data'} has no {name} rows; its splits are {found} (--split random draws new ones)"
+                )
         return training, validating
 
     def config(self) -> dict[str, Any]:
@@ -78,10 +80,8 @@ def plan(
     there = out / CONFIG
     before: dict[str, Any] = {}
     if resume:
-        if not there.is_file():
-            raise UsageError(f"{out} holds no run to resume ({CONFIG} is missing); leave --resume out to start one")
-        before = json.loads(there.read_text(encoding="utf-8"))
-        architecture, options, labels = before["architecture"], before["options"], ",".join(before["labels"])
+        before = _config(out)
+        architecture, options, labels = before["architecture"], before["options"], before["scheme"]
         epochs = recipe.epochs
         recipe = replace(Recipe.from_dict(before["recipe"]), epochs=epochs)
         seed, start, teachers, validation = before["seed"], before["start"], before["teachers"], before["validation"]
@@ -89,7 +89,9 @@ def plan(
         raise OutputExistsError(
             f"{out} holds a run already; pass --resume to go on with it, --force to start over, or name another folder"
         )
-    faces = relabel(data if isinstance(data, Dataset) else _read(data, recipe), labels)
+    faces = data if isinstance(data, Dataset) else read_data(data)
+    if labels is not None:
+        faces = relabel(faces, labels if isinstance(labels, LabelScheme) else scheme(labels))
     if before and before["data"]["sha256"] != faces.sha256:
         raise DataError(
             f"the run in {out} learned from other data than {faces.source or 'these'}; resume it with the data it began with"
@@ -111,34 +113,30 @@ def plan(
     return made
 
 
-def relabel(data: Dataset, labels: str | LabelScheme | None) -> Dataset:
-    """Return `data` in another label scheme; faces that it does not know are left out.
-
-    labels: a scheme, its name or class names; None = leave as it is. Raises DataError when the data's own scheme is not
-    FER2013's seven and differs.
-    """
-    if labels is None:
-        return data
-    wanted = labels if isinstance(labels, LabelScheme) else scheme(labels)
-    if wanted.labels == data.scheme.labels:
-        return data
-    if data.scheme.name != "7":
-        raise DataError(
-            f"the data's labels are {', '.join(data.names)} and cannot become {', '.join(wanted.labels)}; read it with --labels 7"
-        )
-    new = np.asarray(wanted.from_fer)[data.labels]
-    return replace(replace(data, labels=new, scheme=wanted).take(new >= 0))
-
-
 def _other_split(faces: Dataset) -> str:
     names = [n for n in dict.fromkeys(faces.split.tolist()) if n not in ("Training", "PrivateTest")]
     return "PublicTest" if "PublicTest" in names or len(names) != 1 else names[0]
 
 
-def _read(path: PathLike, recipe: Recipe) -> Dataset:
-    from ferviz.data.read import read_data
+def epochs_before(out: Path) -> int:
+    """Return how many epochs the run in `out` was to have. Raises UsageError where there is none."""
+    return int(_config(out)["recipe"]["epochs"])
 
-    return read_data(path)
+
+def labels_before(out: Path) -> str:
+    """Return the labels of the run in `out`, by scheme name or as a list. Raises UsageError where there is none."""
+    return str(_config(out)["scheme"])
+
+
+def _config(out: Path) -> dict[str, Any]:
+    path = out / CONFIG
+    if not path.is_file():
+        raise UsageError(f"{out} holds no run to resume ({CONFIG} is missing); leave --resume out to start one")
+    try:
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path} is damaged, so the run cannot go on; start it again with --force") from error
+    return config
 
 
 def write_history(folder: Path, history: list[dict[str, float]]) -> None:
@@ -151,6 +149,7 @@ def write_history(folder: Path, history: list[dict[str, float]]) -> None:
 
 
 def finish(plan: Plan, history: list[dict[str, float]], best: dict[str, float]) -> None:
-    """Write manifest.json: the whole configuration, the outcome and the versions."""
+    """Write curves.png and manifest.json: the whole configuration, the outcome and the versions."""
+    write_curves(plan.folder, history, f"{plan.architecture}, seed {plan.seed}")
     facts = manifest(kind="training run", **plan.config(), best=best, epochs=len(history))
     write_text(plan.folder / MANIFEST, to_json(facts, indent=2) + "\n")

@@ -14,6 +14,7 @@ from ferviz.training.fastnorm import fused_normalisation
 from ferviz.training.recipe import Recipe
 from ferviz.training.safeconv import safe_convolutions
 from ferviz.training.state import grab, put
+from ferviz.training.statistics import Statistics
 
 CHUNK = 256
 
@@ -21,19 +22,28 @@ CHUNK = 256
 class Learner:
     """network: keras.Model of logits (K, and V of the votes behind them). classes: K. votes: V.
 
-    taught: the targets hold the teachers' answers. seed: of the dropout.
+    taught: the targets hold the teachers' answers. seed: of the dropout. steps: of the whole run, 0 = unknown.
     """
 
     def __init__(
-        self, network: Any, classes: int, recipe: Recipe, *, votes: int = 0, taught: bool = False, seed: int = 0
+        self,
+        network: Any,
+        classes: int,
+        recipe: Recipe,
+        *,
+        votes: int = 0,
+        taught: bool = False,
+        seed: int = 0,
+        steps: int = 0,
     ) -> None:
         self.network, self.classes, self.recipe = network, classes, recipe
         self._swapped = contextlib.ExitStack()
         self._swapped.enter_context(fused_normalisation(network))
         self._swapped.enter_context(safe_convolutions(network))
+        self._statistics = Statistics(network)
         self._seed_generators(seed)
         self.variables = list(network.variables)  # before compile adds the metrics' to them
-        self.optimizer = objective.optimizer(recipe)
+        self.optimizer = objective.optimizer(recipe, steps)
         self.optimizer.build(network.trainable_variables)
         network.compile(self.optimizer, loss=objective.loss(classes, votes, taught, recipe), metrics=[])
 
@@ -48,17 +58,21 @@ class Learner:
         return float(value[0] if isinstance(value, list | tuple) else value)
 
     @contextlib.contextmanager
-    def averaged(self) -> Iterator[None]:
-        """Within the block the network has its averaged weights (where the recipe averages)."""
+    def averaged(self, pixels: np.ndarray) -> Iterator[None]:
+        """Within the block the network has its averaged weights (where the recipe averages).
+
+        pixels: (N, h, w, c) float32 training faces, for the batch statistics that go with these weights.
+        """
         if not self.recipe.ema:
             yield
             return
-        kept = grab(self.network.trainable_variables)
+        kept = grab(self.variables)
         self.optimizer.finalize_variable_values(self.network.trainable_variables)
         try:
+            self._statistics.refresh(pixels)
             yield
         finally:
-            put(self.network.trainable_variables, kept, "weights")
+            put(self.variables, kept, "weights")
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """images (N, h, w, c) uint8 -> (N, K) float32; always in whole chunks, so that nothing is traced twice."""

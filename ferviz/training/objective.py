@@ -40,12 +40,16 @@ def loss(classes: int, votes: int, taught: bool, recipe: Recipe) -> Callable[[An
     return total
 
 
-def optimizer(recipe: Recipe) -> Any:
-    """Return the recipe's Keras optimizer: weight decay spares biases and norms, EMA of the weights if asked for."""
+def optimizer(recipe: Recipe, steps: int = 0) -> Any:
+    """Return the recipe's Keras optimizer: weight decay spares biases and norms, EMA of the weights if asked for.
+
+    steps: of the whole run. The average never reaches back over more than a tenth of them, so that a short run's average
+    is not mostly its beginning.
+    """
     keras = load_keras()
     shared: dict[str, Any] = {"learning_rate": recipe.peak, "weight_decay": recipe.weight_decay or None}
     if recipe.ema:
-        shared |= {"use_ema": True, "ema_momentum": recipe.ema}
+        shared |= {"use_ema": True, "ema_momentum": min(recipe.ema, max(1 - 10 / steps, 0.0)) if steps else recipe.ema}
     if recipe.optimizer == "sgd":
         made = keras.optimizers.SGD(momentum=0.9, nesterov=True, **shared)
     else:

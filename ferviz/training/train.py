@@ -17,6 +17,7 @@ from ferviz.files import PathLike
 from ferviz.training import folder as run_folder
 from ferviz.training import state as run_state
 from ferviz.training.batches import Source, class_weights, fit_pictures, soft_targets
+from ferviz.training.curves import check_tensorboard, write_tensorboard
 from ferviz.training.devices import all_devices
 from ferviz.training.learner import Learner, scores
 from ferviz.training.network import Networks, prepare
@@ -63,6 +64,7 @@ def train(
     validation: str | None = None,
     resume: bool = False,
     force: bool = False,
+    tensorboard: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Run:
     """Train a network on `data` and leave it, with its history, in the folder `out`.
@@ -72,11 +74,13 @@ def train(
     augmentation and dropout. start: a network file to go on from (then `architecture` and `options` are not used).
     teachers: network files whose answers are learned too. validation: name of the split that chooses the best epoch; None = PublicTest
     (or the only other one). resume: take up the run in `out`; everything but the number of epochs is then read from there.
-    force: replace a run that is there. progress: called after every step.
+    force: replace a run that is there. tensorboard: write its logs too. progress: called after every step.
     Raises UsageError for options that make no sense, DataError for data without faces to train or validate on,
     OutputExistsError when `out` holds a run already, OutputError when it cannot be written (the last state stays).
     """
     recipe = recipe or Recipe()
+    if tensorboard:
+        check_tensorboard()
     plan = run_folder.plan(
         Path(out),
         data,
@@ -92,33 +96,14 @@ def train(
         force=force,
     )
     with all_devices(plan.recipe.batch):
-        return _prepared(plan, progress)
+        return _prepared(plan, tensorboard, progress)
 
 
-def _prepared(plan: run_folder.Plan, progress: Callable[[Progress], None] | None) -> Run:
-    networks = prepare(plan)
-    learner = Learner(
-        networks.learning,
-        len(plan.faces.scheme),
-        plan.recipe,
-        votes=networks.votes,
-        taught=bool(plan.teachers),
-        seed=plan.seed,
-    )
-    try:
-        return _run(plan, networks, learner, progress)
-    finally:
-        learner.close()
-
-
-def _run(
-    plan: run_folder.Plan, networks: Networks, learner: Learner, progress: Callable[[Progress], None] | None
-) -> Run:
-    recipe, faces = plan.recipe, plan.faces
+def _prepared(plan: run_folder.Plan, tensorboard: bool, progress: Callable[[Progress], None] | None) -> Run:
+    recipe, faces, networks = plan.recipe, plan.faces, prepare(plan)
     training, validating = plan.parts()
-    height, width, channels = networks.size
     source = Source(
-        fit_pictures(training.images, height, width, channels),
+        fit_pictures(training.images, *networks.size),
         training.labels,
         networks.targets(training, soft_targets(training.labels, len(faces.scheme), recipe.smoothing)),
         class_weights(training.labels, len(faces.scheme), recipe.class_weights),
@@ -126,21 +111,40 @@ def _run(
         plan.seed,
         networks.teach,
     )
-    judge = fit_pictures(validating.images, height, width, channels)
+    learner = Learner(
+        networks.learning, len(faces.scheme), recipe, votes=networks.votes, taught=bool(plan.teachers), seed=plan.seed,
+        steps=source.steps * recipe.epochs,
+    )  # fmt: skip
+    try:
+        history = _run(plan, networks, learner, source, validating, tensorboard, progress)
+    finally:
+        learner.close()
+    run = Run(plan.folder, history, max(history, key=lambda row: row["val_accuracy"]))
+    run_folder.finish(plan, run.history, run.best)
+    return run
+
+
+def _run(
+    plan: run_folder.Plan, networks: Networks, learner: Learner, source: Source, validating: Dataset, tensorboard: bool,
+    progress: Callable[[Progress], None] | None,
+) -> list[dict[str, float]]:  # fmt: skip
+    recipe, judge = plan.recipe, fit_pictures(validating.images, *networks.size)
+    sample = source.sample()
     state = (run_state.load(plan.folder) if plan.resume else None) or run_state.State()
     if state.epoch:
         learner.restore(state.variables, state.optimizer)
     while state.epoch < recipe.epochs and not should_stop(recipe, [r["val_accuracy"] for r in state.history]):
         row = _epoch(learner, source, state, progress)
-        with learner.averaged():
+        with learner.averaged(sample):
             row["val_loss"], row["val_accuracy"] = scores(learner.logits(judge), validating.labels)
             row["seconds"] = time.monotonic() - row.pop("began")
-            best = row["val_accuracy"] > max((r["val_accuracy"] for r in state.history), default=-1.0)
             networks.save(plan.folder, "last")
-            if best:
+            if row["val_accuracy"] > max((r["val_accuracy"] for r in state.history), default=-1.0):
                 networks.save(plan.folder, "best")
         state = replace(state, epoch=state.epoch + 1, history=[*state.history, row])
         run_folder.write_history(plan.folder, state.history)
+        if tensorboard:
+            write_tensorboard(plan.folder, state.history)
         # The state comes last: a run that is cut off before it repeats this epoch and writes the same files again.
         state.variables, state.optimizer = learner.state()
         run_state.save(plan.folder, state)
@@ -148,9 +152,7 @@ def _run(
             steps = source.steps
             left = row["seconds"] * (recipe.epochs - state.epoch)
             progress(Progress(state.epoch, recipe.epochs, steps, steps, row["loss"], row["rate"], left, row))
-    run = Run(plan.folder, state.history, max(state.history, key=lambda r: r["val_accuracy"]))
-    run_folder.finish(plan, run.history, run.best)
-    return run
+    return state.history
 
 
 def _epoch(
