@@ -1,0 +1,62 @@
+"""How Keras and TensorFlow are imported: quietly, on the right backend, whatever the user's settings say."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+HOSTILE = '{"floatx": "float16", "epsilon": 1e-07, "backend": "jax", "image_data_format": "channels_first"}'
+
+
+def python(code: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("TF_", "KERAS", "GRPC", "GLOG"))}
+    return subprocess.run(
+        [sys.executable, "-c", code], env={**kept, "HOME": str(home), **environment}, capture_output=True, text=True, timeout=300
+    )  # fmt: skip
+
+
+def test_keras_comes_quietly_with_our_backend_whatever_keras_json_says(tmp_path: Path) -> None:
+    (tmp_path / ".keras").mkdir()
+    (tmp_path / ".keras" / "keras.json").write_text(HOSTILE)
+    code = (
+        "import sys; from ferviz.engines.backend import keras\n"
+        "assert 'keras' not in sys.modules and 'tensorflow' not in sys.modules\n"
+        "k = keras(); c = k.config\n"
+        "n = k.Sequential([k.layers.Input((8, 8, 1)), k.layers.Conv2D(2, 3), k.layers.Flatten(), k.layers.Dense(2)])\n"
+        "from ferviz.engines.keras import KerasEngine; import numpy as np\n"
+        "KerasEngine(n).logits(np.zeros((1, 8, 8, 1), 'float32'))\n"
+        "print(c.backend(), c.image_data_format(), c.floatx())"
+    )
+    done = python(code, tmp_path, KERAS_BACKEND="torch")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["tensorflow", "channels_last", "float32"]
+    assert done.stderr == ""
+    assert (tmp_path / ".keras" / "keras.json").read_text() == HOSTILE
+
+
+def test_keras_on_another_backend_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    code = (
+        "import sys, types\n"
+        "fake = types.ModuleType('keras'); fake.config = types.SimpleNamespace(backend=lambda: 'jax')\n"
+        "sys.modules['keras'] = fake\n"
+        "from ferviz.engines.backend import keras; from ferviz.errors import ModelError\n"
+        "try: keras()\n"
+        "except ModelError as error: print(error)\n"
+        "assert 'tensorflow' not in sys.modules"
+    )
+    done = python(code, tmp_path)
+    assert "already imported with its jax backend" in done.stdout, done.stderr
+
+
+def test_what_is_no_log_noise_still_reaches_standard_error(tmp_path: Path) -> None:
+    code = (
+        "import os; from ferviz.engines.backend import _silenced\n"
+        "with _silenced():\n"
+        "    os.write(2, b'I0000 00:00:1795228951.123767 7660 port.cc:153] oneDNN\\nSegmentation something\\n')\n"
+        "try:\n"
+        "    with _silenced(): os.write(2, b'last words\\n'); raise ImportError\n"
+        "except ImportError: os.write(2, b'end\\n')"
+    )
+    assert python(code, tmp_path).stderr.splitlines() == ["Segmentation something", "last words", "end"]
