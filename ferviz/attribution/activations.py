@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 MODES = ("mean", "channels")
 """What a picture shows: the mean over the channels of each layer, or the channels of one layer."""
 
+UNITS = " A layer without a map is drawn unit by unit, row by row."
+
 Columns = list[tuple[str, np.ndarray]]
 
 
@@ -94,10 +96,8 @@ class Activations:
                 f"Faces {start + 1} to {start + len(faces)} of {len(self.faces)}; a .npz file holds all of them."
             )
         if mode == "mean":
-            notes.insert(
-                0,
-                "Each layer has a scale of its own, shared by its faces. A layer without a map is drawn unit by unit, row by row.",
-            )
+            units = "" if all(values.ndim == 4 for values in self.arrays.values()) else UNITS
+            notes.insert(0, f"Each layer has a scale of its own, shared by its faces.{units}")
             columns = [(name, values[start : start + len(faces)]) for name, values in self._means()]
             return grids.layer_grid(
                 pixels, columns, captions, title="Activations", subtitle="mean over each layer's channels", notes=tuple(notes), scale=scale

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from ferviz.attribution import records
+from ferviz.attribution import records, wording
+from ferviz.attribution.wording import PREDICTED
 from ferviz.errors import DataError, UsageError
 from ferviz.faces.face import Face
 from ferviz.files import PathLike, atomic, check_output, manifest, write_npz, write_text
@@ -24,17 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL import Image
 
-PREDICTED = "predicted"
-"""The target that stands for whatever class the network says."""
-
 COARSE = 6
 """A map with fewer positions than this along a side tells the part of the face, not the feature."""
-
-TITLES = {
-    "gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++", "hirescam": "HiResCAM", "layercam": "LayerCAM", "xgradcam": "XGrad-CAM",
-    "eigencam": "Eigen-CAM", "scorecam": "Score-CAM", "ablationcam": "Ablation-CAM", "smoothgrad": "SmoothGrad", "rise": "RISE",
-}  # fmt: skip
-"""Methods whose usual spelling is not their name with a capital."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +89,8 @@ class Explanation:
         signed = is_signed(list(self.heatmaps))
         end = limit or shared_limit(list(self.heatmaps))
         captions = records.captions(self.faces)
-        contrast = self._contrast()
+        labels = tuple(self.predictions[0].probabilities) if self.predictions else ()
+        contrast = wording.contrast(self.targets, labels)
         cells = tuple(
             Cell(
                 face.pixels,
@@ -112,8 +104,8 @@ class Explanation:
             for number, (face, maps, said) in enumerate(zip(self.faces, self.heatmaps, self.predictions, strict=True))
         )
         return Sheet(
-            _title(self.method),
-            _subtitle(self.targets, self._labels(), contrast, signed),
+            wording.title(self.method),
+            wording.subtitle(self.method, self.targets, labels, signed),
             cells,
             end,
             signed,
@@ -146,10 +138,11 @@ class Explanation:
         return explanation_picture(drawn, scale)
 
     def plot(self, *, shared: bool = True, limit: float | None = None) -> Figure:
-        """Return the explanation as a matplotlib Figure (made without pyplot), for papers; arguments as in `sheet`."""
+        """Return the first page of faces as a matplotlib Figure (made without pyplot), for papers; arguments as in `sheet`."""
         from ferviz.rendering.figures import explanation_figure
+        from ferviz.rendering.overlays import page_size
 
-        return explanation_figure(self.sheet(shared, limit))
+        return explanation_figure(self[: page_size(len(self.targets))].sheet(shared, limit))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as plain data: model, method, layer, targets, engine, and `pictures` with their faces in order."""
@@ -238,17 +231,6 @@ class Explanation:
     def _repr_png_(self) -> bytes:
         return encode(self.picture(), ".png")
 
-    def _labels(self) -> tuple[str, ...]:
-        return tuple(self.predictions[0].probabilities) if self.predictions else ()
-
-    def _contrast(self) -> tuple[str, str] | None:
-        """Return (a, b) where the only target is "a-b" of two classes."""
-        known = self._labels()
-        if len(self.targets) != 1 or self.targets[0] in known:
-            return None
-        pairs = ((a, self.targets[0][len(a) + 1 :]) for a in (*known, PREDICTED) if self.targets[0].startswith(f"{a}-"))
-        return next(((a, b) for a, b in pairs if b in known or b == PREDICTED), None)
-
     def _about(self) -> str:
         size = "x".join(str(side) for side in self.raw.shape[2:])
         where = (
@@ -282,18 +264,3 @@ def check_suffix(path: PathLike) -> None:
         raise UsageError(
             f"{path} cannot be written as {suffix or 'a file without a suffix'}; use one of {', '.join(known)}"
         )
-
-
-def _title(method: str) -> str:
-    source, _, name = method.rpartition(":")  # "tf-keras-vis:gradcam" is another package's
-    words = TITLES.get(name) or name[:1].upper() + name[1:].replace("-", " ")
-    return f"{words} ({source})" if source else words
-
-
-def _subtitle(targets: Sequence[str], known: Iterable[str], contrast: tuple[str, str] | None, signed: bool) -> str:
-    speaks = "what speaks for and against" if signed and not contrast else "what speaks for"
-    if contrast:
-        return f"{speaks} {contrast[0]} rather than {contrast[1]}"
-    if len(targets) > 1:
-        return f"{speaks} each {'class' if set(targets) <= set(known) else 'target'}"
-    return f"{speaks} the predicted class" if targets[0] == PREDICTED else f"{speaks} {targets[0]}"

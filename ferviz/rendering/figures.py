@@ -29,11 +29,11 @@ def explanation_figure(sheet: Sheet) -> Figure:
     widths = [1.0] * (1 + targets) + ([1.6] if bars else [])
     rows, feet = len(sheet.cells), len(sheet.notes) + len(sheet.warnings)
     width, top, foot = TILE * sum(widths) * 1.12, 0.5, 0.45 + 0.18 * feet
-    height = rows * TILE * 1.25 + top + foot
+    height = rows * TILE * 1.25 + top + foot + 0.12
     figure = Figure(figsize=(width, height))
     places = GridSpec(
         rows, len(widths), figure, width_ratios=widths, wspace=0.08, hspace=0.22,
-        left=0.02, right=0.96, top=1 - top / height, bottom=(foot + 0.1) / height,
+        left=0.02, right=0.96, top=1 - top / height, bottom=(foot + 0.22) / height,
     )  # fmt: skip
     for row, cell in enumerate(sheet.cells):
         shown = _tile(figure, places[row, 0], cell.face, cell.caption)

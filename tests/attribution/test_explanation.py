@@ -34,7 +34,8 @@ def made(count: int = 3, targets: tuple[str, ...] = ("predicted",), sizes=(48, 6
     raw = rng.random((count, len(targets), 12, 12)).astype(np.float32)
     heat = np.repeat(np.repeat(raw, 4, axis=2), 4, axis=3)
     settings = {"model": "tiny", "model_sha256": "ab" * 32, "engine": "keras", "seed": 0}
-    return Explanation(heat, raw, faces, targets, "gradcam", "conv3", said, **{"settings": settings, **changes})
+    known = {"settings": settings, "method": "gradcam", "layer": "conv3", **changes}
+    return Explanation(heat, raw, faces, targets, predictions=said, **known)
 
 
 def test_npz_comes_back_equal(tmp_path):
@@ -231,3 +232,27 @@ def test_shapes_that_do_not_fit():
 
 def test_notebooks_show_a_png():
     assert made(1)._repr_png_().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("method", "words"), [
+    ("gradcam", "Grad-CAM"), ("tf-keras-vis:scorecam", "Score-CAM (tf-keras-vis)"), ("gradient-x-input", "Gradient x input"),
+])  # fmt: skip
+def test_methods_are_written_as_people_write_them(method, words):
+    assert made(method=method).sheet().title == words
+
+
+def test_sizes_do_not_speak_for_anything():
+    sizes = made(method="saliency")
+    assert sizes.sheet().subtitle == "what matters for the predicted class"
+    assert (
+        replace(sizes, heatmaps=sizes.heatmaps - 0.5).sheet().subtitle
+        == "what speaks for and against the predicted class"
+    )
+
+
+def test_classes_with_a_hyphen_are_not_contrasts():
+    one = made(1, targets=("not-happy",))
+    said = replace(one.predictions[0], probabilities={"not-happy": 0.4, "happy": 0.6})
+    assert replace(one, predictions=(said,)).sheet().subtitle == "what speaks for not-happy"
+    both = replace(one, predictions=(said,), targets=("not-happy-happy",)).sheet()
+    assert both.subtitle == "what speaks for not-happy rather than happy"
