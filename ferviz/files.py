@@ -104,13 +104,15 @@ def _plain(value: Any) -> Any:
 def manifest(**facts: Any) -> dict[str, Any]:
     """Return a run's manifest: the given facts plus ferviz' version, the runtime's versions, and the time (UTC).
 
-    Versions are read from the installed packages' metadata: nothing is imported for it.
+    Versions are read from the installed packages' metadata: nothing is imported for it. SOURCE_DATE_EPOCH (seconds since 1970)
+    takes the place of the clock, so that the same run can give the same bytes.
     """
     versions = {"python": platform.python_version()}
     for package in ("ferviz", "numpy", "tensorflow", "keras", "ai-edge-litert", "opencv-python-headless", "pillow"):
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions[package] = metadata.version(package)
-    written = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    written = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(epoch) if epoch.isdecimal() else None))
     return {"schema_version": 1, **facts, "versions": versions, "platform": sys.platform, "created": written}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ferviz.cli.common import Console, face_options, find_all, model_options, open_model, output_options, print_json
-from ferviz.cli.explain import output_path, report
+from ferviz.cli.explain import output_path, report, tell_pages
 
 
 @click.command()
@@ -65,6 +65,8 @@ def command(pictures: tuple[str, ...], layers: tuple[str, ...], mode: str, **opt
     document: dict[str, Any] = {"model": None, "engine": None, "layers": None, "out": None}
     faces = [face for picture in found for face in picture.faces]
     if faces:
+        from ferviz.rendering.grids import ROWS
+
         model = open_model(options, console)
         chosen: Any = "all" if "all" in layers else layers or None
         if mode == "channels" and not layers:
@@ -73,6 +75,7 @@ def command(pictures: tuple[str, ...], layers: tuple[str, ...], mode: str, **opt
                 console.warn(note)
         made = activations(model, faces, chosen, batch_size=options["batch_size"])
         made.save(out, options["force"], mode, most=options["channels"], shared=not options["own_scale"])
+        tell_pages(len(faces), ROWS, out, console)
         document |= {key: value for key, value in made.to_dict().items() if key != "pictures"} | {"out": str(out)}
     if options["as_json"]:
         from ferviz.attribution.records import face

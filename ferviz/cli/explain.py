@@ -104,6 +104,7 @@ def explain_pictures(
     made: Explanation | None = None
     if any(picture.faces for picture in found):
         from ferviz.attribution.explain import explain
+        from ferviz.rendering.overlays import page_size
 
         model = open_model(options, console)
         made = explain(
@@ -117,6 +118,7 @@ def explain_pictures(
             **(settings or {}),
         )
         made.save(out, options["force"], shared=not options["own_scale"], limit=options["limit"])
+        tell_pages(len(made), page_size(len(made.targets)), out, console)
     if options["as_json"]:
         print_json(name, _document(found, made, out))
     for warning in made.cautions() if made else ():
@@ -129,6 +131,12 @@ def output_path(out: str | None, paths: Sequence[str], files: Sequence[Path], co
     if out:
         return Path(out)
     return default_output(paths if Path(paths[0]).exists() else [str(file) for file in files], command)
+
+
+def tell_pages(faces: int, page: int, out: Path, console: Console) -> None:
+    """Say so where a picture cannot show every face."""
+    if faces > page and out.suffix.lower() not in (".npz", ".json"):
+        console.warn(f"{out} shows the first {page} of {faces} faces; --out FILE.npz or FILE.json holds all of them")
 
 
 def report(found: Sequence[Picture], predictions: Sequence[Prediction], out: Path, console: Console) -> int:

@@ -106,6 +106,14 @@ def test_same_explanation_same_pixels(tmp_path):
     assert found[0] == found[1]
 
 
+def test_same_bytes_under_a_fixed_clock(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    for name in "ab":
+        made().save(tmp_path / f"{name}.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    assert read_manifest(tmp_path / "a.png")["created"] == "1970-01-02T00:00:00Z"
+
+
 def test_json_is_the_documented_one(tmp_path):
     made().save(tmp_path / "a.json")
     document = json.loads((tmp_path / "a.json").read_text())

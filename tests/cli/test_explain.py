@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -271,3 +273,77 @@ def test_channels_of_the_default_layer(here):
 def test_patterns_name_their_output_after_the_first_file(here):
     assert run(["gradcam", "shots/*.png"]) == 0
     assert (here / "1_gradcam.png").is_file()
+
+
+def test_more_faces_than_a_page_holds(here, capsys):
+    for number in range(50):
+        write_image(f"shots/{number}.png", np.full((48, 48, 3), number, np.uint8), force=True)
+    assert run(["gradcam", "shots", "--out", "a.png"]) == 0
+    assert (
+        "note: a.png shows the first 48 of 50 faces; --out FILE.npz or FILE.json holds all of them"
+        in capsys.readouterr().err
+    )
+    assert run(["gradcam", "shots", "--out", "a.npz"]) == 0
+    assert "shows the first" not in capsys.readouterr().err
+    with np.load("a.npz") as file:
+        assert file["raw"].shape == (50, 1, 12, 12)
+
+
+def test_the_way_to_a_picture_imports_no_framework(here):
+    """What the process pays beside the network itself: no TensorFlow, matplotlib or rich."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import test_explain as t\n"
+        "from ferviz.cli import explain, run\n"
+        "explain.open_model = lambda *_: t.Model('m', '', t.LABELS, t.InputSpec(48, 48, 1, '0..1'), t.LightAndDark())\n"
+        "assert run(['gradcam', 'face.png']) == 0\n"
+        "print([m for m in ('tensorflow', 'keras', 'matplotlib', 'rich', 'pandas', 'scipy') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(Path(__file__).parent)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_real_network_from_its_file(here, monkeypatch, capfd):
+    """From a Keras file to a picture; TensorFlow's own noise stays away from the terminal."""
+    from ferviz.cli import common, explain
+    from ferviz.engines import backend
+
+    keras = backend.keras()
+    keras.utils.set_random_seed(0)
+    network = keras.Sequential(
+        [
+            keras.Input((48, 48, 1)),
+            keras.layers.Conv2D(4, 3, strides=4, padding="same", activation="relu", name="map"),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(3, activation="softmax"),
+        ]
+    )
+    network.save("tiny.keras")
+    monkeypatch.setattr(explain, "open_model", common.open_model)
+    capfd.readouterr()
+    arguments = ["gradcam", "face.png", "--model", "tiny.keras", "--labels", "happy,sad,neutral", "--scaling", "0..1"]
+    assert run([*arguments, "--json"]) == 0
+    out, err = capfd.readouterr()
+    document = json.loads(out)
+    assert (document["model"], document["layer"], document["engine"]) == ("tiny", "map", "keras")
+    assert err.splitlines()[-1] == "wrote face_gradcam.png"
+    assert all(line.startswith(("note: ", "face.png: ", "wrote ")) for line in err.splitlines()), err
+    pixels = np.zeros((1, 48, 48, 1), np.float32)
+    pixels[:, :, :24] = 1
+    said = np.asarray(network(pixels))[0]
+    np.testing.assert_allclose(list(document["pictures"][0]["faces"][0]["probabilities"].values()), said, atol=1e-5)
+
+
+def test_a_text_is_no_network(here, monkeypatch, capsys):
+    from ferviz.cli import common, explain
+
+    monkeypatch.setattr(explain, "open_model", common.open_model)
+    Path("words.h5").write_text("these are words")
+    before = files(here)
+    assert run(["gradcam", "face.png", "--model", "words.h5"]) == 4
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "words.h5" in err
+    assert files(here) == before
