@@ -1,0 +1,309 @@
+"""The pages that an Evaluation and a Comparison draw, as matplotlib Figures (never through pyplot)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ferviz.emotions import COLORS, canonical
+from ferviz.evaluation import metrics
+from ferviz.rendering.text import AMBER, GREY, INK
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ferviz.evaluation.evaluation import Comparison, Evaluation
+
+BLUE, PALE, TRACK = "#2f5d8a", "#8fb3d4", "#e4e8ec"
+
+
+def percent(rate: float, interval: tuple[float, float] | list[float] | None = None) -> str:
+    """Return "66.4 %" or "66.4 % (64.8 to 67.9)"."""
+    out = f"{rate * 100:.1f} %"
+    return out if interval is None else f"{out} ({interval[0] * 100:.1f} to {interval[1] * 100:.1f})"
+
+
+def evaluation_figure(e: Evaluation) -> Figure:
+    """Return one page: confusion matrix, precision and recall a class, calibration, rank of the truth, hidden regions, mistakes."""
+    from matplotlib.figure import Figure
+
+    hidden = bool(e.occlusion)
+    height = 10.6 if hidden else 8.6
+    figure = Figure(figsize=(11.5, height))
+    rows = [4.2, 2.5, 2.0] if hidden else [4.2, 2.5]
+    top, bottom = 1 - 1.15 / height, (0.42 + 0.16 * len(e.notes[:2])) / height
+    grid = figure.add_gridspec(
+        len(rows), 1, height_ratios=rows, hspace=0.3, left=0.075, right=0.985, top=top, bottom=bottom
+    )
+    _header(figure, e, height)
+    upper = grid[0].subgridspec(1, 2, width_ratios=[1.06, 1], wspace=0.2)
+    _confusion(figure.add_subplot(upper[0]), e)
+    right = upper[1].subgridspec(2, 1, height_ratios=[1.35, 1], hspace=0.48)
+    _classes(figure.add_subplot(right[0]), e)
+    lower = right[1].subgridspec(1, 2, wspace=0.34)
+    _reliability(figure.add_subplot(lower[0]), e)
+    _ranks(figure.add_subplot(lower[1]), e)
+    _mistakes(figure, grid[1], e, rows=2, columns=10)
+    _caption(figure, grid[1], "surest mistakes: what it says, and what the label says", height)
+    if hidden:
+        _caption(figure, grid[2], "recall while a part of every face is filled with its mean grey", height)
+        _hidden(figure, grid[2], e)
+    for line, note in enumerate(e.notes[:2]):
+        figure.text(
+            0.02, (0.14 + 0.14 * (len(e.notes[:2]) - 1 - line)) / height, f"Note: {note}"[:170], fontsize=7, color=AMBER
+        )
+    return figure
+
+
+def mistakes_figure(e: Evaluation, rows: int = 6, columns: int = 8) -> Figure:
+    """Return the wrong answers that the network was surest of, as a sheet."""
+    from matplotlib.figure import Figure
+
+    count = len(e.mistakes(rows * columns))
+    rows = max(1, -(-count // columns))
+    height = 0.75 + 1.62 * rows
+    figure = Figure(figsize=(11.5, height))
+    _title(figure, f"{e.model}: surest mistakes", f"{e.split}, {len(e):,} faces", height)
+    place = figure.add_gridspec(1, 1, left=0.015, right=0.985, top=1 - 0.55 / height, bottom=0.12 / height)[0]
+    _mistakes(figure, place, e, rows, columns)
+    return figure
+
+
+def comparison_figure(c: Comparison) -> Figure:
+    """Return one page about two networks: accuracies, recall a class, and the faces that only one of them gets right."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11.5, 4.8))
+    first, second, test = c.first, c.second, c.test
+    _title(figure, f"{first.model}  against  {second.model}", f"{test.n:,} faces of {first.split}", 4.8)
+    grid = figure.add_gridspec(1, 2, width_ratios=[1, 1.7], wspace=0.24, left=0.045, right=0.985, top=0.75, bottom=0.1)
+    left = figure.add_subplot(grid[0])
+    both = int((first.right & second.right).sum())
+    parts = {
+        "both right": (both, "#6b9a6f"), f"only {first.model}": (test.only_first, BLUE),
+        f"only {second.model}": (test.only_second, PALE), "both wrong": (test.n - both - test.only_first - test.only_second, TRACK),
+    }  # fmt: skip
+    places = np.arange(len(parts))
+    left.barh(places, [n for n, _ in parts.values()], color=[color for _, color in parts.values()], height=0.62)
+    for place, (words, (n, _)) in enumerate(parts.items()):
+        left.text(0, place - 0.4, f"{words}: {n:,}", fontsize=9, color=INK, va="bottom")
+    left.set_ylim(len(parts) - 0.5, -0.75)
+    left.set_axis_off()
+    words = (
+        f"{percent(first.accuracy, first.interval)}  against  {percent(second.accuracy, second.interval)}\n"
+        f"difference {test.difference * 100:+.1f} points ({test.interval[0] * 100:+.1f} to {test.interval[1] * 100:+.1f}), "
+        f"McNemar p = {test.p:.2g}; they disagree on {percent(c.disagreement)}"
+    )
+    figure.text(0.02, 0.9, words, fontsize=9, color=GREY, va="top", linespacing=1.5)
+    axes = figure.add_subplot(grid[1])
+    names = c.shared
+    for offset, e, color in ((-0.2, first, BLUE), (0.2, second, PALE)):
+        found = [e.classes[e.labels.index(n)] for n in names]
+        _bars(
+            axes,
+            np.arange(len(names)) + offset,
+            [f.recall for f in found],
+            [f.interval for f in found],
+            color,
+            e.model,
+            0.36,
+        )
+    axes.set_xticks(np.arange(len(names)), names, fontsize=9)
+    _percent_axis(axes, "recall, %")
+    axes.legend(fontsize=8.5, frameon=False, loc="upper right", ncols=2)
+    axes.set_ylim(0, 112)
+    return figure
+
+
+def _title(figure: Figure, title: str, subtitle: str, height: float) -> None:
+    figure.text(0.02, 1 - 0.12 / height, title, fontsize=14, fontweight="bold", color=INK, va="top")
+    figure.text(0.985, 1 - 0.16 / height, subtitle, fontsize=9.5, color=GREY, ha="right", va="top")
+
+
+def _caption(figure: Figure, place: Any, words: str, height: float) -> None:
+    box = place.get_position(figure)
+    figure.text(box.x0, box.y1 + 0.2 / height, words, fontsize=9, color=GREY)
+
+
+def _header(figure: Figure, e: Evaluation, height: float) -> None:
+    shown = e.to_dict()
+    _title(
+        figure,
+        e.model,
+        f"{e.split}, {len(e):,} faces  ·  labels {e.settings.get('scheme', '')}  ·  fed {e.settings.get('scaling', '')}",
+        height,
+    )
+    if not len(e):
+        return
+    words = [
+        f"accuracy {percent(e.accuracy, e.interval)}",
+        f"top-2 {percent(shown['top2'])}",
+        f"macro recall {percent(shown['macro_recall'])}",
+        f"macro F1 {shown['macro_f1']:.3f}",
+    ]
+    words += [f"{name} {percent(f['accuracy'])}" for name, f in shown.get("tta", {}).items()]
+    if e.in_training is not None and e.in_training.any():
+        without, inside = shown["duplicates"]["without"], shown["duplicates"]["in_training"]
+        words.append(f"without the {inside['n']:,} that are also in training {percent(without['accuracy'])}")
+    first = 4 if len(words) > 5 else len(words)
+    lines = ["   ·   ".join(words[:first]), "   ·   ".join(words[first:])]
+    figure.text(0.02, 1 - 0.48 / height, "\n".join(lines), fontsize=9.5, color=INK, va="top", linespacing=1.5)
+
+
+def _confusion(axes: Any, e: Evaluation) -> None:
+    rates = metrics.row_normalised(e.confusion)
+    axes.imshow(rates, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    classes = len(e.labels)
+    small = 9 if classes <= 8 else 7
+    for i in range(classes):
+        for j in range(classes):
+            color = "white" if rates[i, j] > 0.55 else INK
+            axes.text(j, i - 0.1, f"{rates[i, j] * 100:.0f}", ha="center", va="center", fontsize=small + 1, color=color)
+            axes.text(
+                j,
+                i + 0.24,
+                f"{e.confusion[i, j]:,}",
+                ha="center",
+                va="center",
+                fontsize=small - 2.5,
+                color=color,
+                alpha=0.75,
+            )
+    axes.set_xticks(range(classes), e.labels, fontsize=small)
+    axes.set_yticks(range(classes), e.labels, fontsize=small)
+    axes.tick_params(length=0)
+    axes.set_xlabel("predicted   (large: % of the row, small: faces)", fontsize=9, color=GREY)
+    axes.set_ylabel("true", fontsize=9, color=GREY)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _classes(axes: Any, e: Evaluation) -> None:
+    places = np.arange(len(e.labels))
+    found = e.classes
+    _bars(axes, places - 0.2, [f.recall for f in found], [f.interval for f in found], BLUE, "recall", 0.36)
+    axes.bar(places + 0.2, [f.precision * 100 for f in found], 0.36, color=PALE, label="precision")
+    words = [f"{n}\n{f.support:,} → {f.predicted:,}" for n, f in zip(e.labels, found, strict=True)]
+    axes.set_xticks(places, words, fontsize=7.5 if len(words) < 9 else 6)
+    _percent_axis(axes, "%")
+    axes.set_ylim(0, 112)
+    axes.legend(fontsize=8, frameon=False, ncols=2, loc="upper right", borderaxespad=0)
+    axes.set_title(
+        "recall (with 95 % interval) and precision;  true → predicted faces", fontsize=9, color=GREY, loc="left"
+    )
+
+
+def _bars(
+    axes: Any,
+    places: np.ndarray,
+    rates: list[float | None],
+    intervals: list[tuple[float, float]],
+    color: str,
+    name: str,
+    width: float,
+) -> None:
+    values = np.array([r or 0 for r in rates]) * 100
+    low, high = (np.array(side) * 100 for side in zip(*intervals, strict=True))
+    axes.bar(places, values, width, color=color, label=name)
+    known = [r is not None for r in rates]
+    reach = np.stack([np.maximum(values - low, 0), np.maximum(high - values, 0)])[:, known]
+    axes.errorbar(places[known], values[known], reach, fmt="none", ecolor=INK, elinewidth=0.9, capsize=2)
+
+
+def _percent_axis(axes: Any, words: str) -> None:
+    axes.set_ylim(0, 100)
+    axes.set_ylabel(words, fontsize=8.5, color=GREY)
+    axes.tick_params(axis="y", labelsize=8, colors=GREY)
+    axes.tick_params(axis="x", length=0)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _reliability(axes: Any, e: Evaluation) -> None:
+    r = e.reliability
+    has = r.count > 0
+    centres = (r.edges[:-1] + r.edges[1:]) / 2
+    axes.bar(centres[has], r.accuracy[has] * 100, 0.088, color=BLUE)
+    axes.plot([0, 1], [0, 100], color=GREY, linewidth=0.9, linestyle=(0, (4, 3)))
+    share = r.count / max(r.count.sum(), 1)
+    axes.bar(centres[has], -share[has] / share.max() * 18, 0.088, color=TRACK)
+    axes.set_xlim(0, 1)
+    _percent_axis(axes, "right, %")
+    axes.set_ylim(-20, 100)
+    axes.set_yticks([0, 50, 100])
+    axes.set_xlabel("confidence", fontsize=8.5, color=GREY, labelpad=1)
+    axes.tick_params(axis="x", labelsize=8, colors=GREY)
+    axes.set_title(f"calibration: ECE {r.ece:.3f}", fontsize=9, color=GREY, loc="left")
+
+
+def _ranks(axes: Any, e: Evaluation) -> None:
+    counts = np.bincount(e.ranks, minlength=len(e.labels) + 1)[1:] / max(len(e), 1) * 100
+    places = np.arange(1, len(counts) + 1)
+    axes.bar(places, counts, 0.72, color=[BLUE, PALE] + [TRACK] * len(counts))
+    for x, y in zip(places, counts, strict=True):
+        axes.annotate(
+            f"{y:.0f}" if y >= 1 else f"{y:.1f}",
+            (x, y),
+            (0, 2),
+            textcoords="offset points",
+            ha="center",
+            fontsize=7.5,
+            color=GREY,
+        )
+    axes.set_xticks(places, [str(p) for p in places], fontsize=8, color=GREY)
+    _percent_axis(axes, "faces, %")
+    axes.set_ylim(0, max(counts.max() * 1.18, 1))
+    axes.set_xlabel("place of the true class", fontsize=8.5, color=GREY, labelpad=1)
+    axes.set_title("rank of the truth", fontsize=9, color=GREY, loc="left")
+
+
+def _mistakes(figure: Figure, place: Any, e: Evaluation, rows: int, columns: int) -> None:
+    inner = place.subgridspec(rows, columns, hspace=0.34, wspace=0.05)
+    for number, i in enumerate(e.mistakes(rows * columns)):
+        axes = figure.add_subplot(inner[number // columns, number % columns])
+        axes.imshow(e.images[i], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        axes.set_xticks([])
+        axes.set_yticks([])
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        said, true = e.labels[e.predicted[i]], e.labels[e.true[i]]
+        axes.set_title(f"{said} {e.probabilities[i].max():.2f}", fontsize=8, color=_color(said), pad=2)
+        axes.set_xlabel(f"labelled {true}", fontsize=7, color=GREY, labelpad=1.5)
+
+
+def _hidden(figure: Figure, place: Any, e: Evaluation) -> None:
+    axes = figure.add_subplot(place)
+    shown = {"none": e.probabilities, **e.occlusion}
+    names = list(shown)
+    width = 0.86 / len(names)
+    tints = ["#3c4043", "#9a6b1f", "#2f5d8a", "#6b9a6f", "#a3423a"]
+    for at, name in enumerate(names):
+        found = metrics.per_class(metrics.confusion(e.true, shown[name].argmax(axis=1), len(e.labels)))
+        rates = [float((shown[name].argmax(axis=1) == e.true).mean()), *(f.recall or 0 for f in found)]
+        places = np.arange(len(rates)) + (at - (len(names) - 1) / 2) * width
+        axes.bar(
+            places,
+            np.array(rates) * 100,
+            width * 0.92,
+            color=tints[at % len(tints)],
+            label="nothing hidden" if name == "none" else f"{name} hidden",
+        )
+        for x, rate in zip(places, rates, strict=True):
+            axes.annotate(
+                f"{rate * 100:.0f}",
+                (x, rate * 100),
+                (0, 1.5),
+                textcoords="offset points",
+                ha="center",
+                fontsize=6.5,
+                color=GREY,
+            )
+    axes.set_xticks(range(len(e.labels) + 1), ["all", *(f"{n}" for n in e.labels)], fontsize=9)
+    _percent_axis(axes, "recall, %")
+    axes.set_ylim(0, 118)
+    axes.set_yticks([0, 50, 100])
+    axes.legend(fontsize=8, frameon=False, ncols=5, loc="upper right", borderaxespad=0)
+
+
+def _color(name: str) -> str:
+    return COLORS.get(canonical(name), INK)

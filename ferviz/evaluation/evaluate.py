@@ -1,0 +1,105 @@
+"""Measuring a network on labelled faces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ferviz.data.dataset import Dataset
+from ferviz.data.duplicates import also_in
+from ferviz.data.read import read_data
+from ferviz.errors import UsageError
+from ferviz.evaluation import views
+from ferviz.evaluation.evaluation import Evaluation
+from ferviz.evaluation.matching import match
+from ferviz.evaluation.metrics import sigmoid, softmax
+from ferviz.files import PathLike
+from ferviz.models.model import Model
+
+OCCLUSIONS = ("regions",)
+
+
+def evaluate(
+    model: Model | PathLike | None,
+    data: Dataset | PathLike,
+    *,
+    split: str | None = "PublicTest",
+    tta: str | Sequence[str] | None = None,
+    occlude: str | None = None,
+    without_duplicates: bool = True,
+    batch_size: int = 256,
+    progress: Callable[[str], None] | None = None,
+) -> Evaluation:
+    """Measure a network on labelled faces.
+
+    model: a Model, a path to one, or None for the bundled one. data: a Dataset or a path that `read_data` takes. Its classes and the
+    network's are brought together by name; see `matching.match`.
+    split: what is measured; data without splits is measured whole, None measures everything.
+    tta: test-time augmentations to measure besides: "flip", "ten-crop", or both; the views' probabilities are averaged.
+    occlude: "regions" measures again with the brows, eyes, nose and mouth hidden, one at a time.
+    without_duplicates: where `data` has a training split that is not measured itself, say how the network does on faces that are
+    pixel-identical to a training face, and without them. batch_size: faces in one pass. progress: is told what is being done.
+    -> the Evaluation. Raises DataError for classes that do not match, UnknownNameError for an unknown split or augmentation.
+    """
+    if not isinstance(model, Model):
+        from ferviz.models.load import load_model
+
+        model = load_model(model)
+    if not isinstance(data, Dataset):
+        data = read_data(data)
+    if occlude is not None and occlude not in OCCLUSIONS:
+        raise UsageError(f"occlude {occlude!r} is not known; use {', '.join(OCCLUSIONS)}")
+    wanted = [tta] if isinstance(tta, str) else list(tta or ())
+    augmentations = {name: views.TTA[name] for name in wanted}
+    tell = progress or (lambda _: None)
+
+    part = data if split is None or data.splits == ("",) else data.part(split)
+    matched = match(part, model.labels)
+    images = matched.data.images
+    activate = sigmoid if model.head == "sigmoid" else softmax
+
+    def ask(shown: np.ndarray) -> np.ndarray:
+        return matched.group(activate(views.logits(model, shown, batch_size)))
+
+    tell(f"{len(images):,} faces")
+    plain = ask(images)
+    augmented = {}
+    for name, make in augmentations.items():
+        tell(name)
+        answers = [plain if view is images else ask(view) for view in make(images)]
+        augmented[name] = np.mean(answers, axis=0)
+    occlusion = {}
+    if occlude:
+        for region, shown in views.hidden(images):
+            tell(f"{region} hidden")
+            occlusion[region] = ask(shown)
+    return Evaluation(
+        model=model.name,
+        sha256=model.sha256,
+        split="all" if part is data and len(data.splits) > 1 else part.splits[0] or "all",
+        labels=matched.labels,
+        true=matched.true,
+        probabilities=plain,
+        images=images,
+        rows=matched.data.rows,
+        tta=augmented,
+        occlusion=occlusion,
+        in_training=_in_training(data, part, matched.data) if without_duplicates else None,
+        notes=(*model.notes, *matched.notes),
+        settings={
+            "data": data.source,
+            "data_sha256": data.sha256,
+            "scheme": data.scheme.name,
+            "scaling": model.input.scaling,
+            "engine": model.engine.name,
+            "left_out": data.left_out,
+        },
+    )
+
+
+def _in_training(data: Dataset, part: Dataset, measured: Dataset) -> np.ndarray | None:
+    training = [s for s in data.splits if s.lower() in ("training", "train")]
+    if not training or set(training) & set(part.splits):
+        return None
+    return also_in(measured, data.part(*training))
