@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -78,9 +79,24 @@ def blend(ground: np.ndarray, values: np.ndarray, limit: float, signed: bool = F
     ground: (H, W, 3) uint8. values: (H, W) float. The cover is STRONGEST * (|value| / limit) ** 0.7, at most STRONGEST:
     nothing where there is no evidence, half of the strongest at about a third of the limit.
     """
-    amount = np.clip(np.nan_to_num(np.abs(values) if signed else values) / limit, 0, 1)
-    cover = (STRONGEST * amount**0.7).astype(np.float32)[..., None]
-    return np.rint(ground * (1 - cover) + colors(values, limit, signed) * cover).astype(np.uint8)
+    levels, paint, rest = _cover(signed)
+    scaled = np.nan_to_num(np.asarray(values, np.float32) / np.float32(limit), nan=0.0, posinf=1.0, neginf=-1.0)
+    zero = levels // 2 if signed else 0
+    step = np.clip(np.rint(scaled * (levels - zero - 1)) + zero, 0, levels - 1).astype(np.intp)
+    return np.rint(ground * rest[step] + paint[step]).astype(np.uint8)
+
+
+@lru_cache(maxsize=2)
+def _cover(signed: bool) -> tuple[int, np.ndarray, np.ndarray]:
+    """Return (how many levels, what each adds (levels, 3), what each leaves of the ground (levels, 1)).
+
+    With tables a picture costs two look-ups a pixel instead of a power; the levels are finer than eight bits can show, and odd in
+    number where signed, so that zero is one of them.
+    """
+    levels = 2047 if signed else 1024
+    values = np.linspace(-1 if signed else 0, 1, levels, dtype=np.float32)
+    cover = (STRONGEST * np.abs(values) ** 0.7).astype(np.float32)[:, None]
+    return levels, colors(values, 1.0, signed) * cover, 1 - cover
 
 
 def map_tile(values: np.ndarray, side: int, limit: float, signed: bool = False, name: str = "viridis") -> Image.Image:
