@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,7 +69,7 @@ class SSD:
 
 
 def _tiles(width: int, height: int) -> Iterator[Rectangle]:
-    """Yield the whole picture and, for a larger one, squarish parts of about half its shorter side that overlap by half."""
+    """Yield the whole picture and, for a larger one, squarish parts of about half its shorter side that overlap by a third."""
     yield 0, 0, width, height
     if max(width, height) < _TILE_FROM:
         return
@@ -82,7 +83,7 @@ def _tiles(width: int, height: int) -> Iterator[Rectangle]:
 def _starts(length: int, side: int) -> list[int]:
     if side >= length:
         return [0]
-    count = -(-(length - side) * 2 // side) + 1
+    count = math.ceil((length - side) * 1.5 / side) + 1
     return [round(i * (length - side) / (count - 1)) for i in range(count)]
 
 
