@@ -19,6 +19,7 @@ from ferviz.files import PathLike, atomic, check_output, manifest, write_npz, wr
 from ferviz.images import FORMATS, encode, write_image
 from ferviz.models.model import Prediction
 from ferviz.rendering.sheet import Cell, Sheet, is_signed, shared_limit
+from ferviz.rendering.tiles import has_evidence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -145,7 +146,10 @@ class Explanation:
         return explanation_figure(self[: page_size(len(self.targets))].sheet(shared, limit))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the answer as plain data: model, method, layer, targets, engine, and `pictures` with their faces in order."""
+        """Return the answer as plain data: model, method, layer, targets, engine, and `pictures` with their faces in order.
+
+        A face holds its box, score, landmarks, label, probabilities and `evidence` (see `evidence`).
+        """
         return {
             "model": self.settings.get("model"),
             "method": self.method,
@@ -153,8 +157,22 @@ class Explanation:
             "targets": list(self.targets),
             "engine": self.settings.get("engine"),
             "warnings": list(self.warnings),
-            "pictures": records.pictures(self.faces, self.predictions),
+            "pictures": records.pictures(self.faces, self.predictions, [self.evidence(i) for i in range(len(self))]),
         }
+
+    def evidence(self, face: int) -> dict[str, dict[str, Any]]:
+        """Return for each target of face number `face` how strong its evidence is and where: {target: {"most", "least", "at"}}.
+
+        most, least: the greatest and the least value of the map. at: (x, y) of the greatest, in 0..1 of the face's width and height;
+        None for a map without evidence.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for name, heat in zip(self.target_names(face), self.raw[face], strict=True):
+            row, column = np.unravel_index(int(np.argmax(heat)), heat.shape)
+            place = [round(float((column + 0.5) / heat.shape[1]), 3), round(float((row + 0.5) / heat.shape[0]), 3)]
+            most, least = float(np.max(heat)), float(np.min(heat))
+            found[name] = {"most": most, "least": least, "at": place if has_evidence(heat) else None}
+        return found
 
     def manifest(self) -> dict[str, Any]:
         """Return how this was made, as it goes into every file: `to_dict`, settings, versions, time."""

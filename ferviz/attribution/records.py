@@ -26,13 +26,20 @@ def face(face: Face, said: Prediction | None = None) -> dict[str, Any]:
     return record
 
 
-def pictures(faces: Sequence[Face], predictions: Sequence[Prediction | None] | None = None) -> list[dict[str, Any]]:
-    """Return [{source, error, faces: [...]}]: neighbouring faces of one source are one picture. source: None for an array."""
+def pictures(
+    faces: Sequence[Face],
+    predictions: Sequence[Prediction | None] | None = None,
+    evidence: Sequence[dict[str, Any]] | None = None,
+) -> list[dict[str, Any]]:
+    """Return [{source, error, faces: [...]}]: neighbouring faces of one source are one picture. source: None for an array.
+
+    evidence: what else each face's record holds under that name, or None.
+    """
     made: list[dict[str, Any]] = []
-    for one, said in zip(faces, predictions or [None] * len(faces), strict=True):
+    for number, (one, said) in enumerate(zip(faces, predictions or [None] * len(faces), strict=True)):
         if not made or made[-1]["source"] != (one.source or None):
             made.append({"source": one.source or None, "error": None, "faces": []})
-        made[-1]["faces"].append(face(one, said))
+        made[-1]["faces"].append(face(one, said) | ({"evidence": evidence[number]} if evidence else {}))
     return made
 
 

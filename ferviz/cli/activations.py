@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ferviz.cli.common import Console, face_options, find_all, model_options, open_model, output_options, print_json
-from ferviz.cli.explain import output_path, report, tell_pages
+from ferviz.cli.explain import output_path, report, tell_pages, zoom_option
 
 
 @click.command()
@@ -39,6 +39,7 @@ from ferviz.cli.explain import output_path, report, tell_pages
 @click.option(
     "--batch-size", type=click.IntRange(1), default=64, show_default=True, help="Faces in one pass through the network."
 )
+@zoom_option
 @model_options
 @face_options
 @output_options("<picture>_activations.png")
@@ -74,7 +75,14 @@ def command(pictures: tuple[str, ...], layers: tuple[str, ...], mode: str, **opt
             if note:
                 console.warn(note)
         made = activations(model, faces, chosen, batch_size=options["batch_size"])
-        made.save(out, options["force"], mode, most=options["channels"], shared=not options["own_scale"])
+        made.save(
+            out,
+            options["force"],
+            mode,
+            most=options["channels"],
+            shared=not options["own_scale"],
+            scale=options["zoom"],
+        )
         tell_pages(len(faces), ROWS, out, console)
         document |= {key: value for key, value in made.to_dict().items() if key != "pictures"} | {"out": str(out)}
     if options["as_json"]:

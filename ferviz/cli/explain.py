@@ -29,9 +29,19 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+zoom_option = click.option(
+    "--zoom",
+    type=click.FloatRange(0.5, 4),
+    default=1.0,
+    show_default=True,
+    help="Size of the picture: 1 for screens, 2 for print.",
+)
+
+
 def target_options(function: F) -> F:
-    """--target, --layer, --batch-size, --own-scale, --limit: what is explained, where, and on which colour scale."""
+    """--target, --layer, --batch-size, --own-scale, --limit, --zoom: what is explained, where, and on which colour scale."""
     for option in (
+        zoom_option,
         click.option(
             "--limit",
             type=click.FloatRange(0, min_open=True),
@@ -117,7 +127,7 @@ def explain_pictures(
             seed=options["seed"],
             **(settings or {}),
         )
-        made.save(out, options["force"], shared=not options["own_scale"], limit=options["limit"])
+        made.save(out, options["force"], shared=not options["own_scale"], limit=options["limit"], scale=options["zoom"])
         tell_pages(len(made), page_size(len(made.targets)), out, console)
     if options["as_json"]:
         print_json(name, _document(found, made, out))
@@ -164,6 +174,9 @@ def _document(found: Sequence[Picture], made: Explanation | None, out: Path) -> 
 
     said = iter(made.predictions if made else ())
     pictures = [picture_record(p.source, [next(said) for _ in p.faces], p.error) for p in found]
+    if made is not None:
+        for number, face in enumerate(face for picture in pictures for face in picture["faces"]):
+            face["evidence"] = made.evidence(number)
     about: dict[str, Any] = dict.fromkeys(("model", "method", "layer", "targets", "engine", "warnings"))
     if made is not None:
         about = {key: value for key, value in made.to_dict().items() if key != "pictures"}

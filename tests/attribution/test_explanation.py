@@ -130,6 +130,17 @@ def test_json_is_the_documented_one(tmp_path):
     assert {"model", "method", "layer", "targets", "engine"} <= set(document)
 
 
+def test_evidence_says_how_much_and_where():
+    one = made(1, targets=("happy", "sad"))
+    one.raw[0, 0] = 0
+    one.raw[0, 0, 2, 9] = 5
+    one.raw[0, 0, 3, 3] = -1
+    one.raw[0, 1] = 0
+    assert one.evidence(0)["happy"] == {"most": 5.0, "least": -1.0, "at": [round(9.5 / 12, 3), round(2.5 / 12, 3)]}
+    assert one.evidence(0)["sad"] == {"most": 0.0, "least": 0.0, "at": None}
+    assert one.to_dict()["pictures"][0]["faces"][0]["evidence"] == one.evidence(0)
+
+
 def test_figures(tmp_path):
     for name in "ab":
         made(1).save(tmp_path / f"{name}.pdf")

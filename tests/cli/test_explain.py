@@ -124,6 +124,9 @@ def test_json(capsys):
     (face,) = picture["faces"]
     assert face["box"] is None
     assert face["label"] == "happy"
+    assert face["evidence"]["happy"] == {"most": pytest.approx(3 / 144), "least": 0.0, "at": [0.042, 0.042]}
+    # Sad's map is what darkness adds less what light takes away: 2/144 on the right, nothing on the left.
+    assert face["evidence"]["sad"]["at"][0] > 0.5
     light = np.exp([0.5, 1.5, 0.5])
     np.testing.assert_allclose(list(face["probabilities"].values()), light / light.sum(), rtol=1e-5)
 
@@ -268,6 +271,17 @@ def test_channels_of_the_default_layer(here):
     assert run(["activations", "face.png", "--mode", "channels", "--own-scale"]) == 0
     assert read_manifest("face_activations.png")["layers"][0]["name"] == "light"
     assert run(["activations", "shots", "--mode", "channels", "--channels", "1", "--out", "b.png"]) == 0
+
+
+def test_zoom_makes_the_picture_larger():
+    from ferviz.images import read_image
+
+    for name, zoom in (("one", "1"), ("two", "2")):
+        assert run(["gradcam", "face.png", "--zoom", zoom, "--out", f"{name}.png"]) == 0
+        assert run(["activations", "face.png", "--zoom", zoom, "--out", f"a{name}.png"]) == 0
+    for kind in ("", "a"):
+        ratio = np.array(read_image(f"{kind}two.png").shape) / read_image(f"{kind}one.png").shape
+        np.testing.assert_allclose(ratio[:2], 2, atol=0.05)
 
 
 def test_patterns_name_their_output_after_the_first_file(here):
