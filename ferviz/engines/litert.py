@@ -1,0 +1,277 @@
+"""The LiteRT engine: the same questions as any engine, answered by a compiled network without TensorFlow or Keras."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ferviz.engines.base import INPUT, Array, LayerInfo
+from ferviz.engines.quiet import silenced
+from ferviz.errors import ModelError, UnknownNameError, UsageError
+
+MEMORY = 48 * 1024**2
+"""Bytes of results that one run of a graph may hold; larger batches are run in parts."""
+
+MOST = 64
+"""Pictures in one run: more gain nothing, the caches are full long before."""
+
+
+class NotCompiledError(ModelError):
+    """The compiled network does not hold what was asked for; the network it was made from does. `reason` says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}; ask the network itself with engine keras (or auto)")
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a compiled network says about itself.
+
+    size: (h, w, c) of its pictures. classes: K. head: "softmax", "sigmoid" or "linear". default: the layer whose gradients are
+    fastest. layers: every layer of the network. activations, gradients: the layers of which the file has them.
+    refused: {layer: why its gradient is not in the file}, INPUT stands for the picture.
+    """
+
+    size: tuple[int, int, int]
+    classes: int
+    head: str
+    default: str
+    layers: tuple[LayerInfo, ...]
+    activations: frozenset[str]
+    gradients: frozenset[str]
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+class LiteRTEngine:
+    """Executes a compiled network (see `ferviz.engines.compiling` for the graphs in it).
+
+    content: the LiteRT file. contents: what is in it. threads: of the processor, None = all that this process may use.
+    Safe to share between threads: one question is answered at a time. Raises ModelError for a file that LiteRT cannot
+    run or that does not hold what `contents` says.
+    """
+
+    name = "litert"
+
+    def __init__(self, content: bytes, contents: Contents, threads: int | None = None) -> None:
+        self.contents = contents
+        self.classes, self.head, self.layers = contents.classes, contents.head, contents.layers
+        self._lock = threading.RLock()
+        self._last: tuple[Array, Array, Array] | None = None
+        self._graphs = _Graphs(content, threads or _processors())
+        self._check()
+
+    # -- the three primitives --------------------------------------------------------------------------------------
+
+    def logits(self, batch: Array) -> Array:
+        """batch (N, h, w, c) float32 -> class scores before softmax or sigmoid, (N, K) float32."""
+        return self._predict(batch)[0].copy()
+
+    def activations(self, batch: Array, layers: Sequence[str]) -> list[Array]:
+        """-> the output of each named layer, float32: (N, h, w, C) for maps, (N, ...) otherwise.
+
+        Raises UnknownNameError for a layer that the network does not have, NotCompiledError for one that the file lacks.
+        """
+        wanted = [layer for layer in dict.fromkeys(layers) if layer != INPUT]
+        for layer in wanted:
+            self._known(layer)
+            if layer not in self.contents.activations:
+                raise NotCompiledError(f"the compiled network does not hold the activation of {layer!r}")
+        if wanted == [self.contents.default]:
+            found = {wanted[0]: self._predict(batch)[1].copy()}
+        elif wanted:
+            named = {layer: f"activation/{layer}" for layer in wanted}
+            answer = self._run("layers", named.values(), picture=self._batch(batch))
+            found = {layer: answer[name] for layer, name in named.items()}
+        return [batch if layer == INPUT else found[layer] for layer in layers]
+
+    def gradients(self, batch: Array, layer: str, weights: Array) -> tuple[Array, Array, Array]:
+        """weights (N, T, K): for each of T targets the gradient of sum_k weights[n,t,k] * logits[n,k] at `layer`.
+
+        -> activation (N, h, w, C), gradient (N, T, h, w, C), logits (N, K), all float32. `layer` may be "input".
+        At the default layer all targets share one pass through the network. Raises UnknownNameError for a layer that the
+        network does not have, NotCompiledError, with the reason, for one whose gradient the file lacks.
+        """
+        return self._gradients(batch, layer, weights, "picture")
+
+    # -- more that this engine can do ------------------------------------------------------------------------------
+
+    def guided_gradients(self, batch: Array, layer: str, weights: Array) -> tuple[Array, Array, Array]:
+        """As `gradients` at the picture, but every ReLU on the way back also stops negative gradients."""
+        if layer != INPUT:
+            raise NotCompiledError(f"the compiled network has guided gradients at the picture only, not at {layer!r}")
+        return self._gradients(batch, layer, weights, "guided")
+
+    def logits_from(self, batch: Array, layer: str, activation: Array) -> Array:
+        """What the network answers when `layer` says `activation` (N, h, w, C) instead of what it would say: (N, K)."""
+        self._known(layer)
+        if layer != self.contents.default or "head" not in self._graphs:
+            raise NotCompiledError(f"the compiled network cannot be entered at {layer!r}")
+        blank = np.zeros((len(activation), self.classes), np.float32)
+        return self._run("head", ["logits"], activation=_contiguous(activation), weights=blank)["logits"]
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _gradients(self, batch: Array, layer: str, weights: Array, at_picture: str) -> tuple[Array, Array, Array]:
+        batch, weights = self._batch(batch), _contiguous(weights)
+        if weights.ndim != 3 or weights.shape[0] != len(batch) or weights.shape[2] != self.classes:
+            raise UsageError(f"weights must be ({len(batch)}, targets, {self.classes}), got {weights.shape}")
+        self._known(layer)
+        count, targets = weights.shape[:2]
+        rows = weights.reshape(count * targets, self.classes)
+
+        def repeated(values: Array) -> Array:
+            return values if targets == 1 else np.repeat(values, targets, axis=0)
+
+        def by_target(values: Array) -> Array:
+            return values.reshape(count, targets, *values.shape[1:])
+
+        if layer == INPUT:
+            if at_picture not in self._graphs:
+                reason = self.contents.refused.get(INPUT, "it was left out")
+                raise NotCompiledError(f"the compiled network has no gradient at the picture: {reason}")
+            answer = self._run(at_picture, ["gradient", "logits"], picture=repeated(batch), weights=rows)
+            return batch, by_target(answer["gradient"]), np.ascontiguousarray(answer["logits"][::targets])
+        if layer not in self.contents.gradients:
+            reason = self.contents.refused.get(layer, "it was left out when the network was compiled")
+            raise NotCompiledError(f"the compiled network has no gradient at {layer!r}: {reason}")
+        if layer == self.contents.default and "head" in self._graphs:
+            logits, activation = self._predict(batch)
+            answer = self._run("head", ["gradient"], activation=repeated(activation), weights=rows)
+            return activation.copy(), by_target(answer["gradient"]), logits.copy()
+        names = [f"activation/{layer}", f"gradient/{layer}", "logits"]
+        answer = self._run("gradients", names, picture=repeated(batch), weights=rows)
+        activation, gradient, logits = (answer[name] for name in names)
+        return np.ascontiguousarray(activation[::targets]), by_target(gradient), np.ascontiguousarray(logits[::targets])
+
+    def _predict(self, batch: Array) -> tuple[Array, Array]:
+        """-> (logits, activation of the default layer). The last answer is kept: an explanation asks for it twice."""
+        batch = self._batch(batch)
+        with self._lock:
+            if self._last is None or not np.array_equal(self._last[0], batch):
+                answer = self._run("predict", ["logits", "activation"], picture=batch)
+                self._last = (batch.copy(), answer["logits"], answer["activation"])
+            return self._last[1], self._last[2]
+
+    def _batch(self, batch: Array) -> Array:
+        batch = _contiguous(batch)
+        if batch.shape[1:] != self.contents.size:
+            expected = ", ".join(map(str, self.contents.size))
+            raise UsageError(f"the network was compiled for pictures (N, {expected}), got {batch.shape}")
+        return batch
+
+    def _known(self, layer: str) -> None:
+        if layer != INPUT and all(layer != info.name for info in self.layers):
+            raise UnknownNameError("layer", layer, [info.name for info in self.layers], "this model")
+
+    def _run(self, graph: str, outputs: Iterable[str], **feeds: Array) -> dict[str, Array]:
+        with self._lock:
+            return self._graphs.run(graph, list(outputs), feeds)
+
+    def _check(self) -> None:
+        c = self.contents
+        picture = (-1, *c.size)
+        weights = (-1, c.classes)
+        self._graphs.expect("predict", {"picture": picture}, {"logits": weights, "activation": None})
+        self._graphs.expect("layers", {"picture": picture}, {f"activation/{name}": None for name in c.activations})
+        if c.gradients and (c.gradients != {c.default} or "gradients" in self._graphs):
+            both = {f"{what}/{name}": None for what in ("activation", "gradient") for name in c.gradients}
+            self._graphs.expect("gradients", {"picture": picture, "weights": weights}, {"logits": weights, **both})
+        if "head" in self._graphs:
+            self._graphs.expect("head", {"activation": None, "weights": weights}, {"logits": weights, "gradient": None})
+        for name in ("picture", "guided"):
+            if name in self._graphs:
+                feeds = {"picture": picture, "weights": weights}
+                self._graphs.expect(name, feeds, {"logits": weights, "gradient": picture})
+
+
+class _Graphs:
+    """The graphs of one LiteRT file, by name. content: the file. threads: of the processor."""
+
+    def __init__(self, content: bytes, threads: int) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        try:
+            self._interpreter = Interpreter(model_content=content, num_threads=threads)
+            self._signatures: dict[str, Any] = self._interpreter.get_signature_list()
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(f"LiteRT cannot read the compiled network ({_first(error)}); compile it again") from error
+        self._runners: dict[str, Any] = {}
+        self._all: dict[str, list[Any]] = {}
+        self._started: set[str] = set()
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._signatures
+
+    def expect(self, name: str, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
+        """Raise ModelError unless the graph has these inputs and outputs with these shapes (None = any; -1 = free)."""
+        have = self._signatures.get(name)
+        if have is None or set(have["inputs"]) != set(inputs) or set(have["outputs"]) != set(outputs):
+            raise ModelError(f"the compiled network's graph {name!r} is not what its table says; compile it again")
+        runner = self._runner(name)
+        for wanted, details in ((inputs, runner.get_input_details()), (outputs, runner.get_output_details())):
+            for key, shape in wanted.items():
+                found = details[key]
+                if found["dtype"] is not np.float32 or (shape and tuple(found["shape_signature"]) != shape):
+                    raise ModelError(
+                        f"the compiled network's {name!r} has another {key!r} than its table says; compile it again"
+                    )
+
+    def run(self, name: str, outputs: list[str], feeds: dict[str, Array]) -> dict[str, Array]:
+        """Run one graph over any number of rows -> {output: array}, in parts that keep the memory bounded."""
+        runner = self._runner(name)
+        count = len(next(iter(feeds.values())))
+        details = runner.get_output_details()
+        if count == 0:
+            return {key: np.zeros((0, *details[key]["shape"][1:]), np.float32) for key in outputs}
+        row = sum(int(np.prod(d["shape"][1:], dtype=np.int64)) * 4 for d in details.values())
+        part = int(np.clip(MEMORY // max(row, 1), 1, MOST))
+        if hasattr(runner, "_outputs"):  # copy out only what is wanted; without this attribute everything is
+            runner._outputs = [pair for pair in self._all[name] if pair[0] in outputs]
+        answers = []
+        for start in range(0, count, part):
+            some = {key: value[start : start + part] for key, value in feeds.items()}
+            try:
+                answers.append(self._call(name, runner, some))
+            except (ValueError, RuntimeError) as error:
+                raise ModelError(
+                    f"LiteRT could not run the compiled network ({_first(error)}); compile it again"
+                ) from error
+        if len(answers) == 1:
+            return {key: answers[0][key] for key in outputs}
+        return {key: np.concatenate([answer[key] for answer in answers]) for key in outputs}
+
+    def _call(self, name: str, runner: Callable[..., dict[str, Array]], feeds: dict[str, Array]) -> dict[str, Array]:
+        if name in self._started:
+            return runner(**feeds)
+        with silenced():  # the first run of a graph announces the processor back end
+            answer = runner(**feeds)
+        self._started.add(name)
+        return answer
+
+    def _runner(self, name: str) -> Any:
+        if name not in self._runners:
+            self._runners[name] = self._interpreter.get_signature_runner(name)
+            self._all[name] = list(getattr(self._runners[name], "_outputs", ()))
+        return self._runners[name]
+
+
+def _contiguous(values: Array) -> Array:
+    return np.ascontiguousarray(values, np.float32)
+
+
+def _processors() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        return os.cpu_count() or 1
+
+
+def _first(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:160].rstrip(". ") if lines else type(error).__name__
