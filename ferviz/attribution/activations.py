@@ -81,12 +81,12 @@ class Activations:
 
         mode: "mean" = rows are faces, columns the input and each layer's mean over its channels; "channels" = the channels of
         one layer, the most active first: as tiles for one face, as columns for several. layer: that layer, where there are
-        several. most: how many channels. shared: all channels on one scale, else each on its own. start: the first face; a page
-        holds 24. scale: 1 for screens, 2 for fine print. Raises UsageError, UnknownNameError.
+        several. most: how many channels, at most 256. shared: all channels on one scale, else each on its own. start: the first
+        face; a page holds `page_size` of them. scale: 1 for screens, 2 for fine print. Raises UsageError, UnknownNameError.
         """
         from ferviz.rendering import grids
 
-        faces = self.faces[start : start + grids.ROWS]
+        faces = self.faces[start : start + self.page_size(mode)]
         if not faces:
             raise UsageError(f"there is no face number {start} to draw; there are {len(self.faces)}")
         pixels, captions = [f.pixels for f in faces], records.captions(self.faces)[start : start + len(faces)]
@@ -105,7 +105,7 @@ class Activations:
         name, maps = self._channels(mode, layer)
         shown = maps[start : start + len(faces)]
         count = maps.shape[-1]
-        chosen = grids.most_active(shown, most if len(faces) == 1 else min(most, grids.COLUMNS))
+        chosen = grids.most_active(shown, min(most, grids.MOST if len(faces) == 1 else grids.COLUMNS))
         of = f"{len(chosen)} of {count} channels" if len(chosen) < count else f"{count} channels"
         height, width = maps.shape[1:3]
         subtitle = f"{of} of {height}x{width}, most active first"
@@ -127,16 +127,22 @@ class Activations:
             pixels, columns, captions, title=name, subtitle=subtitle, shared=shared, sizes=False, notes=tuple(notes), scale=scale
         )  # fmt: skip
 
+    def page_size(self, mode: str = "mean") -> int:
+        """Return how many faces one picture shows."""
+        from ferviz.rendering import grids
+
+        return grids.page_size(len(self.arrays)) if mode == "mean" else grids.ROWS
+
     def plot(self, mode: str = "mean", *, layer: str | None = None, most: int | None = None) -> Figure:
         """Return the activations as a matplotlib Figure (made without pyplot).
 
         mode, layer: as for `picture`. most: how many channels; None = 63 for one face, 12 beside several.
         """
         from ferviz.rendering import figures
-        from ferviz.rendering.grids import CHANNELS, COLUMNS, ROWS, most_active
+        from ferviz.rendering.grids import CHANNELS, COLUMNS, most_active
 
-        faces = [face.pixels for face in self.faces[:ROWS]]
-        captions = records.captions(self.faces)[:ROWS]
+        faces = [face.pixels for face in self.faces[: self.page_size(mode)]]
+        captions = records.captions(self.faces)[: len(faces)]
         if mode == "mean":
             return figures.layers_figure(faces, self._means(), captions, "Mean over each layer's channels")
         name, maps = self._channels(mode, layer)

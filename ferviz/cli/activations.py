@@ -66,8 +66,6 @@ def command(pictures: tuple[str, ...], layers: tuple[str, ...], mode: str, **opt
     document: dict[str, Any] = {"model": None, "engine": None, "layers": None, "out": None}
     faces = [face for picture in found for face in picture.faces]
     if faces:
-        from ferviz.rendering.grids import ROWS
-
         model = open_model(options, console)
         chosen: Any = "all" if "all" in layers else layers or None
         if mode == "channels" and not layers:
@@ -83,7 +81,7 @@ def command(pictures: tuple[str, ...], layers: tuple[str, ...], mode: str, **opt
             shared=not options["own_scale"],
             scale=options["zoom"],
         )
-        tell_pages(len(faces), ROWS, out, console)
+        tell_pages(len(faces), made.page_size(mode), out, console)
         document |= {key: value for key, value in made.to_dict().items() if key != "pictures"} | {"out": str(out)}
     if options["as_json"]:
         from ferviz.attribution.records import face

@@ -20,11 +20,16 @@ def probability_bars(probabilities: Mapping[str, float], label: str, bar: int, h
     """Return one horizontal bar a class with its name and its probability; the predicted class is set off.
 
     probabilities: {class: 0..1} in the order to draw. label: the predicted class. bar: pixels of a full bar. height: of the
-    whole, in pixels. size: of the text, in pixels (made smaller where the lines would touch).
+    whole, in pixels. size: of the text, in pixels (made smaller where the lines would touch). Of more classes than there is room
+    for, the most probable are drawn.
     """
+    room = max(1, height // 11)
+    if len(probabilities) > room:
+        kept = set(sorted(probabilities, key=lambda name: -probabilities[name])[:room])
+        probabilities = {name: value for name, value in probabilities.items() if name in kept}
     rows = max(1, len(probabilities))
     size = min(size, max(8, int(height / rows / 1.25)))
-    name_room = max((width(name, size) for name in probabilities), default=1)
+    name_room = min(max((width(name, size) for name in probabilities), default=1), max(bar, 8 * size))
     number_room = width("0.00", size)
     gap = max(4, size // 2)
     made = Image.new("RGB", (name_room + gap + bar + gap + number_room + 2, height), PAPER)
@@ -36,7 +41,7 @@ def probability_bars(probabilities: Mapping[str, float], label: str, bar: int, h
         said = name == label
         centre = top + step * (number + 0.5)
         text_top = round(centre - line_height(size) / 2)
-        word = line(name, size, INK if said else GREY, bold=said)
+        word = line(shorten(name, size, name_room), size, INK if said else GREY, bold=said)
         made.paste(word, (name_room - min(word.width, name_room), text_top))
         left, bar_top = name_room + gap, round(centre - thickness / 2)
         draw.rectangle((left, bar_top, left + bar - 1, bar_top + thickness - 1), TRACK)

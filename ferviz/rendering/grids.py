@@ -17,13 +17,24 @@ from ferviz.rendering.tiles import cells_tile, face_tile, map_tile, tile_side
 CHANNELS = 64
 """Most channels of a layer on one picture."""
 
+MOST = 256
+"""Channels beyond this many are never drawn on one picture."""
+
 ROWS = 24
-"""Most faces on one picture."""
+"""Most faces on one picture, beside up to ACROSS layers."""
+
+ACROSS = 16
+"""Most layers side by side; more go below, with the faces once again."""
 
 COLUMNS = 12
 """Most channels beside several faces."""
 
 COLUMN_MAP, CHANNEL_MAP = "viridis", "viridis"
+
+
+def page_size(columns: int) -> int:
+    """Return how many faces one picture shows beside this many layers."""
+    return max(1, ROWS // -(-columns // ACROSS))
 
 
 def layer_grid(
@@ -43,24 +54,25 @@ def layer_grid(
     faces: N pictures (H, W, 3) uint8. columns: (layer, means) with means (N, h, w), or (N, C) for a layer without a map, which is
     drawn as a strip of its units. captions: N texts under the faces. Each column has its own scale, shared by its rows (layers
     live on different scales, faces do not), and its ends stand below the column; with `shared` all columns have the same one.
-    sizes: the size of each column's maps stands below its name.
+    sizes: the size of each column's maps stands below its name. More than ACROSS columns go into several bands.
     """
     side, size = _side(len(faces), len(columns)), round((13 if len(faces) < 8 else 12) * scale)
     side, gap = tile_side([f.shape[:2] for f in faces], round(side * scale)), round(8 * scale)
     inputs = [
         stack([face_tile(f, side), caption(c, size, side)], gap // 3) for f, c in zip(faces, captions, strict=True)
     ]
-    blocks = [_column("input", "" if sizes else None, inputs, None, side, size, gap)]
-    common = _scale_of(np.concatenate([np.ravel(values) for _, values in columns]))
+    first = _column("input", "" if sizes else None, inputs, None, side, size, gap)
+    common = _scale_of(np.concatenate([np.ravel(values) for _, values in columns])) if shared else None
+    blocks = []
     for name, values in columns:
-        signed, limit = common if shared else _scale_of(values)
-        tiles = [_tile(v, side, limit, signed) for v in values]
-        tiles = [sized(t, side, inputs[0].height) for t in tiles]
+        signed, limit = common or _scale_of(values)
+        tiles = [sized(_tile(v, side, limit, signed), side, inputs[0].height) for v in values]
         shape = "x".join(str(n) for n in values.shape[1:]) if sizes else None
-        ends = None if shared else _ends(limit, signed, side, size)
+        ends = None if common else _ends(limit, signed, side, size)
         blocks.append(_column(name, shape, tiles, ends, side, size, gap))
-    key = _key(common[1], common[0], round(180 * scale), round(14 * scale)) if shared else None
-    return framed(beside(blocks, gap), title, subtitle, key, notes, (), scale)
+    bands = [beside([first, *blocks[i : i + ACROSS]], gap) for i in range(0, len(blocks), ACROSS)]
+    key = _key(common[1], common[0], round(180 * scale), round(14 * scale)) if common else None
+    return framed(stack(bands, 2 * gap), title, subtitle, key, notes, (), scale)
 
 
 def channel_grid(

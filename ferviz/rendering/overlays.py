@@ -12,12 +12,15 @@ from ferviz.rendering.text import AMBER, GREY, INK, line, line_height, paragraph
 from ferviz.rendering.tiles import face_tile, overlay_tile, tile_side
 
 PAGE = 48
-"""Most cells with one map each on one picture; with several maps each, a third of it."""
+"""Most cells with one map each on one picture; with several maps each, a third of it or fewer."""
+
+ACROSS = 10
+"""Most maps of one face side by side; more go below."""
 
 
 def page_size(targets: int) -> int:
     """Return how many faces one picture shows when each has this many maps."""
-    return PAGE if targets == 1 else PAGE // 3
+    return PAGE if targets == 1 else max(1, PAGE // 3 // -(-targets // ACROSS))
 
 
 def explanation_picture(sheet: Sheet, scale: float = 1.0) -> Image.Image:
@@ -105,7 +108,10 @@ def _strip(cell: Cell, sheet: Sheet, side: int, size: int, gap: int) -> Image.Im
             color = COLORS.get(canonical(name), "#4a7ba6")
             parts.append(slim_bar(probability, side, max(3, size // 4), color))
         blocks.append(stack(parts, gap // 2))
-    return beside(blocks, gap)
+    face, maps = blocks[0], blocks[1:]
+    if len(maps) <= ACROSS:
+        return beside(blocks, gap)
+    return beside([face, grid(maps, ACROSS, (gap, gap))], gap)
 
 
 def _key(sheet: Sheet, scale: float) -> Image.Image | None:

@@ -65,6 +65,30 @@ def test_strips_stay_bounded(draw):
     assert picture.height < 2600
 
 
+@pytest.mark.parametrize("targets", [2, 11, 100, 400])
+def test_many_classes_stay_on_the_page(draw, targets):
+    names = tuple(f"class {i}" for i in range(targets))
+    cells = [replace(draw.cell([draw.blob(12)] * targets, names), probabilities=dict.fromkeys(names, 1 / targets))]
+    picture = explanation_picture(draw.sheet(cells * page_size(targets)))
+    assert picture.width < 1800
+    assert picture.height < 8000
+
+
+def test_bars_of_a_hundred_classes_show_the_likeliest():
+    many = {f"c{i}": i / 4950 for i in range(100)}
+    few = {f"c{i}": i / 4950 for i in range(94, 100)}
+    assert probability_bars(many, "c99", 100, 66, 12).tobytes() == probability_bars(few, "c99", 100, 66, 12).tobytes()
+
+
+def test_many_layers_go_into_bands(draw):
+    columns = [(f"layer {i}", np.ones((1, 6, 6))) for i in range(40)]
+    one = grids.layer_grid([draw.face()], columns[:16], ["a.png"], title="Activations")
+    three = grids.layer_grid([draw.face()], columns, ["a.png"], title="Activations")
+    assert three.width == one.width
+    assert three.height == pytest.approx(3 * one.height, rel=0.3)
+    assert [grids.page_size(n) for n in (1, 16, 17, 40, 400)] == [24, 24, 12, 8, 1]
+
+
 def test_twice_the_scale_is_twice_the_picture(draw):
     sheet = draw.sheet([draw.cell([draw.blob()])])
     one, two = explanation_picture(sheet), explanation_picture(sheet, 2.0)
