@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from ferviz.faces.registry import detectors
     from ferviz.images import read_image
     from ferviz.models.architectures import architectures
+    from ferviz.models.compiled import compile
     from ferviz.models.inputs import InputSpec
     from ferviz.models.load import load_model
     from ferviz.models.model import Model, Prediction
@@ -67,6 +68,7 @@ _ADDRESSES = {
     "ferviz.faces.registry": "detectors",
     "ferviz.images": "read_image",
     "ferviz.models.architectures": "architectures",
+    "ferviz.models.compiled": "compile",
     "ferviz.models.inputs": "InputSpec",
     "ferviz.models.load": "load_model",
     "ferviz.models.model": "Model Prediction",
@@ -97,6 +99,7 @@ __all__ = [
     "UsageError",
     "activations",
     "architectures",
+    "compile",
     "detectors",
     "dream",
     "evaluate",

@@ -80,7 +80,8 @@ def explain(
             **settings,
             **({"details": details} if details else {}),
         },
-        warnings=warnings,
+        # An engine that had to ask another one says why.
+        warnings=(*warnings, *filter(None, [getattr(model.engine, "fallback", "")])),
     )
 
 

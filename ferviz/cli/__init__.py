@@ -19,6 +19,8 @@ COMMANDS = {
     "activations": "Draw what the layers make of a face.",
     "dream": "Dream: pictures that a network wants to see.",
     "predict": "Say which emotions the faces show.",
+    "detectors": "List the face detectors, or fetch one's network.",
+    "compile": "Compile a network with its explanations: no TensorFlow afterwards.",
     "layers": "Print a network's input, labels and layers.",
     "data": "Describe and draw a data set.",
     "train": "Train a network.",

@@ -30,13 +30,14 @@ def _stack(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 def model_options(function: F) -> F:
-    """--model, --labels, --scaling, --weights, --engine, --trust: which network, and what its file does not say."""
+    """--model, --labels, --scaling, --weights, --engine, --no-cache, --trust: which network, and what its file does not say."""
     return _stack(
         click.option("--model", "-m", metavar="FILE", help="A network (.keras, .h5, .json, SavedModel folder, .ferviz) or a bundled name."),
         click.option("--labels", metavar="NAMES", help="The outputs' order: 7, 7-alphabetical, 8-ferplus ... or happy,sad,..."),
         click.option("--scaling", metavar="RANGE", help="What the network was fed: 0..1, -1..1, 0..255 or standardize."),
         click.option("--weights", metavar="FILE", help="The weights, where --model is an architecture as JSON."),
         click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True, help="What runs the network."),
+        click.option("--no-cache", is_flag=True, help="Neither use nor leave a compiled form of the network in the cache folder."),
         click.option("--trust", is_flag=True, help="Let the network's file run its own code (Lambda layers)."),
     )(function)  # fmt: skip
 
@@ -100,7 +101,7 @@ def print_json(command: str, document: dict[str, Any]) -> None:
 def open_model(options: dict[str, Any], console: Console) -> Model:
     """Load the network that the shared model options name, and say what had to be assumed about it.
 
-    options: the command's keyword arguments, of which model, labels, scaling, weights, engine and trust are read.
+    options: the command's keyword arguments, of which model, labels, scaling, weights, engine, no_cache and trust are read.
     """
     from ferviz.models.load import load_model
 
@@ -111,10 +112,28 @@ def open_model(options: dict[str, Any], console: Console) -> Model:
         weights=options.get("weights"),
         engine=options.get("engine") or "auto",
         trust=bool(options.get("trust")),
+        cache=not options.get("no_cache"),
     )
     for note in model.notes:
         console.warn(note)
     return model
+
+
+def remember(model: Model, options: dict[str, Any], console: Console) -> None:
+    """Compile a network that ran on Keras into the cache folder, so that its next explanation starts at once.
+
+    Called after the results are written. Does nothing with --no-cache, --engine keras, and for networks that are compiled already.
+    """
+    if (
+        options.get("no_cache")
+        or options.get("engine") == "keras"
+        or model.origin is None
+        or model.engine.name != "keras"
+    ):
+        return
+    from ferviz.models.cache import keep
+
+    keep(model, model.origin, console.say)
 
 
 @dataclass

@@ -19,12 +19,13 @@ from ferviz.cli.common import (
     open_model,
     output_options,
     print_json,
+    remember,
 )
 from ferviz.errors import UsageError
 
 if TYPE_CHECKING:
     from ferviz.attribution.explanation import Explanation
-    from ferviz.models.model import Prediction
+    from ferviz.models.model import Model, Prediction
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -112,6 +113,7 @@ def explain_pictures(
     check_output(out, options["force"])
     found = find_all([str(file) for file in files], options, console)
     made: Explanation | None = None
+    model: Model | None = None
     if any(picture.faces for picture in found):
         from ferviz.attribution.explain import explain
         from ferviz.rendering.overlays import page_size
@@ -133,7 +135,10 @@ def explain_pictures(
         print_json(name, _document(found, made, out))
     for warning in made.cautions() if made else ():
         console.warn(warning)
-    return report(found, made.predictions if made else (), out, console)
+    code = report(found, made.predictions if made else (), out, console)
+    if model is not None:
+        remember(model, options, console)
+    return code
 
 
 def output_path(out: str | None, paths: Sequence[str], files: Sequence[Path], command: str) -> Path:

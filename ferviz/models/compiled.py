@@ -55,6 +55,10 @@ def compile_model(
     return explainer
 
 
+compile = compile_model
+"""The public name, `ferviz.compile`."""
+
+
 def open_explainer(
     source: Explainer | PathLike,
     *,
