@@ -15,7 +15,7 @@ from ferviz.engines.base import LayerInfo
 from ferviz.errors import ModelError, UnknownNameError, UsageError
 from ferviz.faces.crops import as_faces
 from ferviz.faces.face import Face
-from ferviz.files import PathLike, atomic, check_output, manifest, to_json, write_npz, write_text
+from ferviz.files import PathLike, check_output, manifest, to_json, write_npz, write_text
 from ferviz.images import encode, write_image
 from ferviz.models.model import Model
 
@@ -184,9 +184,9 @@ class Activations:
         elif suffix == ".json":
             write_text(path, to_json(self.manifest(), indent=2) + "\n", force)
         elif suffix in FIGURES:
-            figure = self.plot(mode, layer=options.get("layer"))
-            with atomic(path, force) as temporary:
-                figure.savefig(temporary, metadata=FIGURES[suffix])
+            from ferviz.rendering.figures import write_figure
+
+            write_figure(path, self.plot(mode, layer=options.get("layer")), self.manifest() | {"mode": mode}, force)
         else:
             write_image(path, self.picture(mode, **options), manifest=self.manifest() | {"mode": mode}, force=force)
 

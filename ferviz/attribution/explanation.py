@@ -15,7 +15,7 @@ from ferviz.attribution import records, wording
 from ferviz.attribution.wording import PREDICTED
 from ferviz.errors import DataError, UsageError
 from ferviz.faces.face import Face
-from ferviz.files import PathLike, atomic, check_output, manifest, write_npz, write_text
+from ferviz.files import PathLike, check_output, manifest, write_npz, write_text
 from ferviz.images import FORMATS, encode, write_image
 from ferviz.models.model import Prediction
 from ferviz.rendering.sheet import Cell, Sheet, is_signed, shared_limit
@@ -187,7 +187,7 @@ class Explanation:
         limit: float | None = None,
         scale: float = 1.0,
     ) -> None:
-        """Write the explanation; the suffix says as what, and the manifest goes along.
+        """Write the explanation; the suffix says as what, and the manifest goes along wherever the format has a place for it.
 
         path: .png, .jpg, .webp ... = the picture of the first page of faces; .pdf, .svg = the figure; .npz = `heatmaps`, `raw`,
         `images` (N, H, W, 3) uint8, padded with zeros to the largest face, `sizes` (N, 2) of the faces, `manifest`; .json = `to_dict`.
@@ -206,8 +206,9 @@ class Explanation:
 
             write_text(path, to_json(self.manifest(), indent=2) + "\n", force)
         elif suffix in FIGURES:
-            with atomic(path, force) as temporary:
-                self.plot(shared=shared, limit=limit).savefig(temporary, metadata=FIGURES[suffix])
+            from ferviz.rendering.figures import write_figure
+
+            write_figure(path, self.plot(shared=shared, limit=limit), self.manifest(), force)
         else:
             picture = self.picture(shared=shared, limit=limit, scale=scale)
             write_image(path, picture, manifest=self.manifest(), force=force)
@@ -270,8 +271,8 @@ class Explanation:
         )
 
 
-FIGURES: dict[str, dict[str, Any]] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
-"""Suffixes that matplotlib writes, and the metadata that would otherwise differ each time."""
+FIGURES = (".pdf", ".svg")
+"""Suffixes that matplotlib writes."""
 
 
 def check_suffix(path: PathLike) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 
 from ferviz.emotions import COLORS, canonical
+from ferviz.files import PathLike, atomic, to_json
 from ferviz.rendering.charts import GROUND_LEVEL, PLAIN, TRACK, number
 from ferviz.rendering.colormaps import colors
 from ferviz.rendering.sheet import Cell, Sheet
@@ -20,6 +23,21 @@ TILE = 1.5
 """Inches of a tile's side."""
 
 _PIXELS = 288  # of a tile inside the figure; faces of 48 pixels become six times as large
+
+
+def write_figure(path: PathLike, figure: Figure, manifest: dict[str, Any], force: bool = False) -> None:
+    """Write a figure as .pdf or .svg, atomically; the same figure and manifest give the same bytes.
+
+    manifest: how it was made; it goes as JSON among a PDF's keywords or into an SVG's description. force: replace an existing file.
+    Raises OutputExistsError, OutputError.
+    """
+    text = to_json(manifest)
+    pdf = Path(path).suffix.lower() == ".pdf"
+    about = {"CreationDate": None, "Keywords": text} if pdf else {"Date": None, "Description": text}
+    # Letters stay letters in both, so that a journal can set them and a reader can search them.
+    style = {"svg.hashsalt": "ferviz", "svg.fonttype": "none", "pdf.fonttype": 42}
+    with atomic(path, force) as temporary, rc_context(style):
+        figure.savefig(temporary, metadata=about)
 
 
 def explanation_figure(sheet: Sheet) -> Figure:

@@ -141,12 +141,17 @@ def test_evidence_says_how_much_and_where():
     assert one.to_dict()["pictures"][0]["faces"][0]["evidence"] == one.evidence(0)
 
 
-def test_figures(tmp_path):
+@pytest.mark.parametrize("suffix", [".pdf", ".svg"])
+def test_figures_are_the_same_each_time_and_carry_their_manifest(tmp_path, monkeypatch, suffix):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
     for name in "ab":
-        made(1).save(tmp_path / f"{name}.pdf")
-    made(1).save(tmp_path / "a.svg")
-    assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
-    assert ElementTree.parse(tmp_path / "a.svg").getroot().tag.endswith("svg")
+        made(1).save(tmp_path / f"{name}{suffix}")
+    data = (tmp_path / f"a{suffix}").read_bytes()
+    assert data == (tmp_path / f"b{suffix}").read_bytes()
+    assert b"gradcam" in data
+    if suffix == ".svg":
+        assert ElementTree.fromstring(data).tag.endswith("svg")
+        assert b">Grad-CAM</text>" in data  # letters, not outlines
 
 
 @pytest.mark.parametrize("name", ["a.docx", "a", "a.npy"])
