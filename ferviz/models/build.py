@@ -113,7 +113,7 @@ def _culprit(config: dict[str, Any], keras: Any, trust: bool) -> str:
 def _reason(error: BaseException) -> str:
     """Return what Keras says in one line: the exception inside its long account, where there is one."""
     text = str(error)
-    inner = re.search(r"Exception encountered: (.*)", text)
+    inner = re.search(r"Exception encountered: (?!<class)(.*)", text)
     called = re.search(r"Exception encountered when calling (\S+)", text)
     if called and not inner:
         lines = [re.sub(r"\x1b\[\d+m", "", line).strip() for line in text.splitlines() if line.strip()]

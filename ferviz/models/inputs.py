@@ -111,14 +111,13 @@ class InputSpec:
         return result.reshape(len(batch), height, width, self.channels)
 
     def _scaled(self, batch: np.ndarray) -> np.ndarray:
-        values = batch.astype(np.float32)
         if self.scaling != "standardize":
             factor, offset = _RANGES[self.scaling]
-            if factor != 1:
-                values *= np.float32(factor)
+            values = np.multiply(batch, np.float32(factor), dtype=np.float32)
             if offset:
                 values += np.float32(offset)
             return values
+        values = batch.astype(np.float32)
         values /= np.float32(self.unit)
         if self.mean is not None:
             values -= self.mean

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ferviz.errors import ModelError, UnknownNameError, UsageError
 from ferviz.files import PathLike, sha256
 from ferviz.models import kinds, safety
 from ferviz.models import weights as stored
+from ferviz.models.build import build
 from ferviz.models.meaning import settle_input, settle_labels
 from ferviz.models.mends import mend
 from ferviz.models.model import Model
 from ferviz.models.pairs import architecture_for, weights_for
+from ferviz.models.probing import probe
 from ferviz.models.reading import Architecture, architecture_in, open_hdf5, read_json, read_zip
 from ferviz.models.sidecar import SUFFIX, find_sidecar, read_sidecar
+
+if TYPE_CHECKING:
+    from ferviz.models.cache import Origin
 
 ENGINES = ("auto", "keras", "litert")
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
@@ -43,29 +48,39 @@ def load_model(
     weights: PathLike | None = None,
     engine: str = "auto",
     trust: bool = False,
+    cache: bool = True,
 ) -> Model:
     """Read a network and find out how it wants to be fed.
 
     path: a file of any Keras (.keras, .h5, .hdf5, whatever its name: the bytes decide), an architecture as JSON (its weights are
     looked for beside it), a SavedModel folder (answers only), a live keras.Model, or the name of a network that ferviz brings
-    along; None = the bundled one.
+    along, or a compiled explainer (.ferviz); None = the bundled one.
     labels: what the outputs are, in their order: a scheme's name ("7", "7-alphabetical", "8-ferplus", ...), "happy,sad,...", or a
     sequence of names. scaling: what the network was fed, "0..1", "-1..1", "0..255" or "standardize". What is not given here is
     taken from the sidecar `<path>.ferviz.json`, then from the network itself, then assumed; `notes` of the result say so.
-    weights: the file with the weights, where `path` is only an architecture. engine: "auto", "keras" or "litert".
+    weights: the file with the weights, where `path` is only an architecture. engine: "keras"; "litert", compiled now where it is not
+    compiled yet; "auto", litert where a compiled form exists, with Keras behind it for what that form lacks.
     trust: let the file run its own code (Lambda layers, registered classes); without it such files are refused unread.
+    cache: a compiled form that an earlier run left in the cache folder may be used.
     Raises ModelError (UntrustedModelError) for what cannot be read or served, UsageError for arguments that make no sense.
     """
     if engine not in ENGINES:
         raise UnknownNameError("engine", engine, ENGINES)
     if path is not None and not isinstance(path, str | Path) and not hasattr(path, "__fspath__"):
         return _live(path, labels, scaling, weights)
+    if labels is not None and not isinstance(labels, str):
+        labels = tuple(labels)
     if path is None or (str(path) in bundled() and not Path(path).exists()):
         path = bundled_path("bundled" if path is None else str(path))
     path = Path(path)
     kind = kinds.kind(path) if "://" not in str(path) else kinds.regular(path)
-    if kind == kinds.EXPLAINER or engine == "litert":
-        return _explainer(path, str(kind))
+    if kind == kinds.EXPLAINER:
+        return _explainer(path, labels, scaling, engine)
+    origin = _origin(path, str(kind), labels, scaling, weights, trust)
+    if engine != "keras" and origin is not None:
+        compiled = _compiled(origin, engine, cache)
+        if compiled is not None:
+            return compiled
     found = _Found([path])
     if kind == kinds.SAVED_MODEL:
         from ferviz.engines.savedmodel import SavedModelEngine
@@ -84,7 +99,10 @@ def load_model(
     sidecar = read_sidecar(beside) if beside else None
     names = settle_labels(labels, sidecar, classes, found.note)
     spec = settle_input(size, network, scaling, sidecar, found.note)
-    return Model(_stem(path), _digest(found.files), names, spec, runner, tuple(found.notes))
+    if origin is not None:
+        origin = replace(origin, files=tuple(found.files))
+    model = Model(_stem(path), _digest(found.files), names, spec, runner, tuple(found.notes), origin)
+    return _compile_now(model) if engine == "litert" else model
 
 
 def bundled() -> list[str]:
@@ -105,18 +123,54 @@ def bundled_path(name: str = "bundled") -> Path:
 # -- the kinds of files ------------------------------------------------------------------------------------------------
 
 
-def _explainer(path: Path, kind: str) -> Model:
-    """The place where compiled explainers come in; they run without Keras."""
-    if kind != kinds.EXPLAINER:
-        raise ModelError(f"the engine litert runs compiled explainers, and {path} is none; use engine keras")
-    raise ModelError(
-        f"{path} is a compiled explainer, which this version of ferviz cannot run; name the network it was made from"
-    )
+def _explainer(path: Path, labels: Any, scaling: str | None, engine: str) -> Model:
+    from ferviz.models.compiled import open_explainer
+
+    if engine == "keras":
+        raise ModelError(f"{path} is a compiled explainer and runs without Keras; leave --engine keras out")
+    return open_explainer(path, labels=labels, scaling=scaling)
+
+
+def _origin(
+    path: Path, kind: str, labels: Any, scaling: str | None, weights: PathLike | None, trust: bool
+) -> Origin | None:
+    """-> what a compiled form of this network is filed under, None for a SavedModel, which cannot be compiled."""
+    from ferviz.models.cache import Origin
+
+    if kind == kinds.SAVED_MODEL:
+        return None
+    return Origin(path, (), labels, scaling, Path(weights) if weights is not None else None, trust)
+
+
+def _compiled(origin: Origin, engine: str, cache: bool) -> Model | None:
+    """-> the network's compiled form, if ferviz brings it along or an earlier run left one that still fits."""
+    from ferviz.models.cache import find
+    from ferviz.models.compiled import open_explainer
+
+    def keras() -> Any:
+        o = origin
+        return load_model(
+            o.path, labels=o.labels, scaling=o.scaling, weights=o.weights, engine="keras", trust=o.trust
+        ).engine
+
+    load = keras if engine == "auto" else None
+    shipped = origin.path.with_suffix(".ferviz")
+    if origin.path.parent == ASSETS and shipped.is_file():
+        model = open_explainer(shipped, labels=origin.labels, scaling=origin.scaling, load=load)
+    elif cache and (kept := find(origin)) is not None:
+        model = open_explainer(kept, load=load)
+    else:
+        return None
+    return replace(model, origin=origin)
+
+
+def _compile_now(model: Model) -> Model:
+    from ferviz.models.compiled import compile_model, open_explainer
+
+    return replace(open_explainer(compile_model(model)), origin=model.origin)
 
 
 def _keras_network(path: Path, kind: str, weights: PathLike | None, trust: bool, found: _Found) -> Any:
-    from ferviz.models.build import build
-
     architecture, source = _parts(path, kind, weights, found)
     where = str(path)
     config, notes = mend(architecture.config, architecture.version)
@@ -134,6 +188,8 @@ def _parts(path: Path, kind: str, weights: PathLike | None, found: _Found) -> tu
     """-> (architecture, where its weights are: a path or bytes of HDF5), from one file or from two that belong together."""
     architecture: Architecture | None = None
     source: Path | bytes | None = None
+    if kind != kinds.JSON and path.parent != ASSETS:
+        probe(path)
     if kind == kinds.ZIP:
         architecture, source = read_zip(path)
     elif kind == kinds.HDF5:
@@ -157,6 +213,8 @@ def _parts(path: Path, kind: str, weights: PathLike | None, found: _Found) -> tu
 
 def _weights_in(path: Path) -> Path | bytes:
     kind = kinds.kind(path)
+    if kind in (kinds.HDF5, kinds.ZIP):
+        probe(path)
     if kind == kinds.HDF5:
         return path
     if kind == kinds.ZIP:
