@@ -74,9 +74,34 @@ def target_options(function: F) -> F:
     return function
 
 
+def _list_methods(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted or context.resilient_parsing:
+        return
+    from ferviz.attribution.methods import METHODS
+
+    table = []
+    for name, summary in METHODS.summaries().items():
+        settings = ", ".join(f"{key}={value}" for key, value in METHODS[name].settings.items())
+        table.append((name, f"{summary}{f' ({settings})' if settings else ''}"))
+    formatter = context.make_formatter()
+    formatter.write_dl(table)
+    click.echo(formatter.getvalue(), nl=False)
+    context.exit()
+
+
 @click.command()
+@click.option(
+    "--methods",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_methods,
+    help="List the methods with their settings, and stop.",
+)
 @click.argument("pictures", nargs=-1, required=True, metavar="PICTURE|FOLDER...")
-@click.option("--method", default="gradcam", show_default=True, metavar="NAME", help="The attribution method.")
+@click.option(
+    "--method", default="gradcam", show_default=True, metavar="NAME", help="The attribution method (see --methods)."
+)
 @click.option(
     "--option", "-O", "extra", multiple=True, metavar="NAME=VALUE", help="A setting of the method; may be repeated."
 )
