@@ -46,4 +46,10 @@ def build(name: str, classes: int, *, seed: int = 0, logits: bool = False, **cho
     for key in chosen:
         if key not in known:
             raise UsageError(f"architecture {name!r} has no option {key!r}; it has {', '.join(known)}")
-    return builder(classes, seed=seed, logits=logits, **chosen)
+    try:
+        return builder(classes, seed=seed, logits=logits, **chosen)
+    except (ValueError, TypeError) as error:
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise UsageError(
+            f"architecture {name!r} cannot be built with these options, its maps may become too small ({why})"
+        ) from error

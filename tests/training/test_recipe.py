@@ -1,0 +1,78 @@
+"""The recipe refuses nonsense with the option's name; the schedule against values worked out by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ferviz.errors import UsageError
+from ferviz.training.recipe import Augmentation, Recipe
+from ferviz.training.schedule import plateau_factor, rate_at, should_stop
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ({"epochs": 0}, "epochs"),
+        ({"batch": 1}, "batch"),
+        ({"rate": -1.0}, "rate"),
+        ({"ema": 1.0}, "ema"),
+        ({"smoothing": float("nan")}, "smoothing"),
+        ({"optimizer": "adam"}, "adamw"),
+        ({"schedule": "steps"}, "cosine"),
+        ({"precision": "fp8"}, "bfloat16"),
+        ({"class_weights": "yes"}, "balanced"),
+        ({"augmentation": Augmentation(flip=1.5)}, "flip"),
+        ({"augmentation": Augmentation(mixup=-1)}, "mixup"),
+    ],
+)
+def test_values_that_make_no_sense_are_refused_by_name(given: dict[str, Any], word: str) -> None:
+    with pytest.raises(UsageError, match=word):
+        Recipe(**given)
+
+
+def test_a_recipe_survives_being_written_down() -> None:
+    recipe = Recipe(epochs=7, optimizer="sgd", rate=0.05, augmentation=Augmentation(mixup=0.2))
+    assert Recipe.from_dict(recipe.to_dict()) == recipe
+    with pytest.raises(UsageError, match="colour"):
+        Recipe.from_dict({**recipe.to_dict(), "colour": 1})
+    with pytest.raises(UsageError, match="shear"):
+        Recipe.from_dict({**recipe.to_dict(), "augmentation": {"shear": 1}})
+
+
+def test_defaults_of_the_optimizers() -> None:
+    assert (Recipe().peak, Recipe().weight_decay) == (2e-3, 0.05)
+    assert (Recipe(optimizer="sgd").peak, Recipe(optimizer="sgd").weight_decay) == (0.1, 5e-4)
+    assert Recipe(rate=0.0, decay=0.0).peak == 0.0
+
+
+def test_warm_up_then_cosine() -> None:
+    recipe = Recipe(epochs=5, rate=1.0, warmup=1.0)
+    rates = [rate_at(recipe, step, 4) for step in range(20)]
+    assert rates[:4] == pytest.approx([0.25, 0.5, 0.75, 1.0])
+    assert rates[4] == pytest.approx(1.0)
+    assert rates[12] == pytest.approx(0.5)  # half of the way from step 4 to step 20
+    assert rates[8] == pytest.approx(0.8535534)  # (1 + cos 45 degrees) / 2
+    assert rates[4:] == sorted(rates[4:], reverse=True)
+    assert rate_at(recipe, 20, 4) == pytest.approx(0.0)
+
+
+def test_plateau_halves_after_patience() -> None:
+    recipe = Recipe(schedule="plateau", patience=2, rate=1.0, warmup=0)
+    assert plateau_factor(recipe, []) == 1
+    assert plateau_factor(recipe, [0.5, 0.5]) == 1
+    assert plateau_factor(recipe, [0.5, 0.5, 0.4]) == 0.5
+    assert plateau_factor(recipe, [0.5, 0.5, 0.4, 0.6, 0.6]) == 0.5
+    assert plateau_factor(recipe, [0.5, 0.5, 0.4, 0.4, 0.4]) == 0.25
+    assert rate_at(recipe, 100, 4, 0.25) == 0.25
+    assert plateau_factor(Recipe(patience=1), [0.5, 0.4, 0.3]) == 1
+
+
+def test_early_stopping_counts_from_the_best() -> None:
+    recipe = Recipe(stop_after=2)
+    assert not should_stop(recipe, [])
+    assert not should_stop(recipe, [0.3, 0.5, 0.4])
+    assert should_stop(recipe, [0.3, 0.5, 0.4, 0.5])  # equal is not better
+    assert not should_stop(recipe, [0.3, 0.5, 0.4, 0.6])
+    assert not should_stop(Recipe(stop_after=0), [0.5, 0.1, 0.1, 0.1])
