@@ -27,7 +27,7 @@ def read_all(path: str) -> None:
                 return
             source = io.BytesIO(archive.read("model.weights.h5"))
     with h5py.File(source, "r") as file:
-        waiting, seen = [file], set()
+        waiting, seen = [file], set[int]()
         while waiting:
             group = waiting.pop()
             for key in group.attrs:
@@ -36,14 +36,13 @@ def read_all(path: str) -> None:
                 if name == "optimizer_weights" or not isinstance(group.get(name, getlink=True), h5py.HardLink):
                     continue  # links are told by name when the file is looked through
                 item = group[name]
-                if isinstance(item, h5py.Group):
+                if not isinstance(item, h5py.Dataset):
                     address = h5py.h5o.get_info(item.id).addr
                     if address not in seen and len(seen) < 100_000:
                         seen.add(address)
                         waiting.append(item)
-                elif isinstance(item, h5py.Dataset) and not (item.is_virtual or item.external):
-                    if item.size * item.dtype.itemsize <= LIMIT:
-                        item[()]
+                elif not (item.is_virtual or item.external) and item.size * item.dtype.itemsize <= LIMIT:
+                    item[()]
 
 
 def limit(seconds: int) -> None:

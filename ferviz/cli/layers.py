@@ -1,0 +1,109 @@
+"""`ferviz layers`: what was found in a network's file, what had to be assumed, and every layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ferviz.cli.common import Console, model_options, open_model, print_json
+from ferviz.errors import ModelError
+
+if TYPE_CHECKING:
+    from ferviz.models.model import Model
+
+
+@click.command()
+@model_options
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")
+@click.option("--quiet", "-q", is_flag=True, help="No notes.")
+def command(**options: Any) -> int:
+    """Print what a network is fed, what its outputs are called, and its layers with their shapes.
+
+    A layer marked * puts out a map, so that a heatmap can be made of it (--layer NAME); -> marks the one that is used
+    unless another is named.
+    """
+    # The notes are part of what this command prints, so they are not said a second time.
+    model = open_model(options, Console(quiet=True))
+    try:
+        default, remark = model.default_layer()
+    except ModelError as error:
+        default, remark = "", str(error)
+    if options["as_json"]:
+        print_json("layers", _document(model, default, remark))
+    else:
+        click.echo("\n".join(_lines(model, default, remark, options["quiet"])))
+    return 0
+
+
+def _document(model: Model, default: str, remark: str) -> dict[str, Any]:
+    spec = model.input
+    return {
+        "model": {"name": model.name, "sha256": model.sha256, "engine": model.engine.name, "head": model.head},
+        "input": {
+            "height": spec.height,
+            "width": spec.width,
+            "channels": spec.channels,
+            "scaling": spec.scaling,
+            "order": spec.order,
+            "resize": spec.resize,
+            "assumed": list(spec.assumed),
+        },
+        "labels": list(model.labels),
+        "notes": list(model.notes),
+        "default_layer": default or None,
+        "default_layer_note": remark or None,
+        "parameters": _parameters(model),
+        "layers": [
+            {
+                "name": layer.name,
+                "kind": layer.kind,
+                "shape": list(layer.shape),
+                "spatial": layer.spatial,
+                "parameters": layer.parameters,
+            }
+            for layer in model.layers
+        ],
+    }
+
+
+def _lines(model: Model, default: str, remark: str, quiet: bool) -> list[str]:
+    spec = model.input
+    size = " x ".join("any" if side is None else str(side) for side in (spec.height, spec.width))
+    colour = "grey" if spec.channels == 1 else f"colour ({spec.order})"
+    assumed = ", assumed" if "scaling" in spec.assumed else ""
+    lines = [
+        f"{model.name}: {_parameters(model):,} weights, ends in {_ENDS[model.head]}, run by {model.engine.name}",
+        f"  input   {size} {colour}, values {spec.scaling}{assumed}",
+        f"  labels  {', '.join(model.labels)}",
+        f"  sha256  {model.sha256}",
+    ]
+    if not quiet:
+        lines += [f"  note    {note}" for note in model.notes]
+    if remark and not quiet:
+        lines.append(f"  note    {remark}")
+    if model.layers:
+        rows = [(layer.name, layer.kind, _shape(layer.shape), f"{layer.parameters:,}") for layer in model.layers]
+        widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        lines.append("")
+        for layer, row in zip(model.layers, rows, strict=True):
+            mark = "->" if layer.name == default else " *" if layer.spatial else "  "
+            cells = [cell.ljust(width) for cell, width in zip(row[:3], widths, strict=False)]
+            lines.append(f"  {mark} {'  '.join(cells)}  {row[3].rjust(widths[3])}")
+    return lines
+
+
+_ENDS = {"softmax": "softmax", "sigmoid": "sigmoid (independent outputs)", "linear": "logits (softmax is added)"}
+
+
+def _shape(shape: tuple[int | None, ...]) -> str:
+    return " x ".join("any" if side is None else str(side) for side in shape)
+
+
+def _parameters(model: Model) -> int:
+    """Weights of the innermost layers, each layer once however often it is called."""
+    counted: dict[str, int] = {}
+    for layer in model.layers:
+        counted[layer.name.partition(":")[0]] = layer.parameters
+    holders = {name.rpartition("/")[0] for name in counted}
+    return sum(number for name, number in counted.items() if name not in holders)
