@@ -28,6 +28,9 @@ MODES = ("mean", "channels")
 
 UNITS = " A layer without a map is drawn unit by unit, row by row."
 
+FEW = 8
+"""Layers that are shown where none is named."""
+
 Columns = list[tuple[str, np.ndarray]]
 
 
@@ -37,7 +40,7 @@ def activations(
     """Return what layers of a network make of faces.
 
     model: a network. faces: a Face, a list of them, or uint8 arrays (N, H, W) or (N, H, W, 3). layers: a name, several, "all" for every
-    layer with a map, or None for the last layer of each size that maps take on the way through the network.
+    layer with a map, or None for up to eight on the way through the network: what its convolutions hand to each other.
     batch_size: faces in one pass. Raises UnknownNameError for a layer that is not there, ModelError where the network has no map.
     """
     faces = as_faces(faces)
@@ -222,11 +225,14 @@ def _chosen(model: Model, layers: str | Sequence[str] | None) -> list[LayerInfo]
     if layers is not None and layers != "all":
         return [model.layer(name) for name in dict.fromkeys(layers)]
     maps = [layer for layer in model.layers if layer.spatial]
-    if layers is None:
-        last = {
-            layer.shape[:2]: layer for layer in maps
-        }  # a later layer of the same size takes the place of the earlier
-        maps = [layer for layer in maps if last[layer.shape[:2]] is layer]
     if not maps:
         raise ModelError(f"no layer of {model.name} has a map; name layers to see their units")
-    return maps
+    return maps if layers == "all" else _between_convolutions(maps)
+
+
+def _between_convolutions(maps: Sequence[LayerInfo]) -> list[LayerInfo]:
+    """Return what each convolution but the first is given, and the last map: at most FEW of them, evenly spread."""
+    made = [i for i, layer in enumerate(maps) if "Conv" in layer.kind]
+    given = list(dict.fromkeys([*(i - 1 for i in made[1:] if i > made[0]), len(maps) - 1]))
+    kept = np.unique(np.linspace(0, len(given) - 1, FEW).round().astype(int)) if len(given) > FEW else range(len(given))
+    return [maps[given[i]] for i in kept]

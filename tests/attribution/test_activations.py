@@ -40,11 +40,22 @@ def faces() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (5, 48, 48), dtype=np.uint8)
 
 
-def test_last_layer_of_each_size_unless_named(model, faces):
-    assert activations(model, faces).layers == ("again", "pooled")
+def test_layers_between_convolutions_unless_named(model, faces):
+    assert activations(model, faces).layers == ("again", "pooled")  # not "first", which is on its way to "again"
     assert activations(model, faces, "all").layers == ("first", "again", "pooled")
     assert activations(model, faces, "sum").layers == ("sum",)
     assert activations(model, faces, ["sum", "first", "sum"]).layers == ("sum", "first")
+
+
+def test_a_deep_network_shows_eight_layers(model, faces):
+    deep = [LayerInfo(f"{kind} {i}", kind, (48, 48, 1), True) for i in range(20) for kind in ("Conv2D", "ReLU")]
+    model.engine.layers = (LayerInfo("scaled", "Rescaling", (48, 48, 1), True), *deep)
+    model.engine.activations = lambda batch, layers: [batch for _ in layers]
+    names = activations(model, faces).layers
+    assert len(names) == 8
+    assert names[0] == "ReLU 0"
+    assert names[-1] == "ReLU 19"
+    assert all(name.startswith("ReLU") for name in names)
 
 
 def test_values_are_the_networks_own_whatever_the_batch(model, faces):
