@@ -45,7 +45,7 @@ def probability_bars(probabilities: Mapping[str, float], label: str, bar: int, h
         made.paste(word, (name_room - min(word.width, name_room), text_top))
         left, bar_top = name_room + gap, round(centre - thickness / 2)
         draw.rectangle((left, bar_top, left + bar - 1, bar_top + thickness - 1), TRACK)
-        filled = round(bar * float(np.clip(value, 0, 1)))
+        filled = round(bar * _share(value))
         if filled:
             color = COLORS.get(canonical(name), "#4a7ba6") if said else PLAIN
             draw.rectangle((left, bar_top, left + filled - 1, bar_top + thickness - 1), color)
@@ -54,10 +54,14 @@ def probability_bars(probabilities: Mapping[str, float], label: str, bar: int, h
     return made
 
 
+def _share(value: float) -> float:
+    return float(np.clip(value, 0, 1)) if np.isfinite(value) else 0.0
+
+
 def slim_bar(value: float, length: int, thickness: int, color: str) -> Image.Image:
     """Return one bar without words: `value` (0..1) of `length` pixels filled."""
     made = Image.new("RGB", (length, thickness), TRACK)
-    filled = round(length * float(np.clip(value, 0, 1)))
+    filled = round(length * _share(value))
     if filled:
         ImageDraw.Draw(made).rectangle((0, 0, filled - 1, thickness - 1), color)
     return made

@@ -15,6 +15,7 @@ from ferviz.emotions import COLORS, canonical
 from ferviz.files import PathLike, atomic, to_json
 from ferviz.rendering.charts import GROUND_LEVEL, PLAIN, TRACK, number
 from ferviz.rendering.colormaps import colors
+from ferviz.rendering.grids import scale_of
 from ferviz.rendering.sheet import Cell, Sheet
 from ferviz.rendering.text import AMBER, GREY, INK
 from ferviz.rendering.tiles import blend, has_evidence, overlay_tile
@@ -61,7 +62,14 @@ def explanation_figure(sheet: Sheet) -> Figure:
             axes = _tile(figure, places[row, column], over, _named(cell, name))
             if not has_evidence(heat):
                 axes.text(
-                    0.5, 0.5, "no evidence", transform=axes.transAxes, ha="center", va="center", color=GREY, fontsize=8
+                    0.5,
+                    0.5,
+                    "no evidence" if np.isfinite(heat).all() else "not a number",
+                    transform=axes.transAxes,
+                    ha="center",
+                    va="center",
+                    color=GREY,
+                    fontsize=8,
                 )
         if bars:
             _bars(figure.add_subplot(places[row, len(widths) - 1]), cell)
@@ -98,8 +106,7 @@ def layers_figure(
     for row, (face, caption) in enumerate(zip(faces, captions, strict=True)):
         _tile(figure, places[row, 0], face, caption)
         for column, (name, values) in enumerate(columns, start=1):
-            signed = bool(np.min(values) < 0)
-            limit = float(np.max(np.abs(values))) or 1.0
+            signed, limit = scale_of(values)
             here = values[row] if values.ndim == 3 else values[row][None]
             axes = _tile(figure, places[row, column], colors(here, limit, signed, None if signed else "viridis"), "")
             if here.shape[0] == 1:
@@ -119,7 +126,7 @@ def channels_figure(face: np.ndarray, maps: np.ndarray, channels: Sequence[int],
         rows, across, figure, wspace=0.08, hspace=0.22, left=0.02, right=0.98, top=1 - 0.45 / height, bottom=0.4 / height,
     )  # fmt: skip
     figure.text(0.02, 1 - 0.1 / height, title, va="top", fontsize=12, fontweight="bold", color=INK)
-    signed, limit = bool(np.min(maps) < 0), float(np.max(np.abs(maps))) or 1.0
+    signed, limit = scale_of(maps)
     _tile(figure, places[0, 0], face, "input")
     for position, (channel, number_) in enumerate(zip(np.moveaxis(maps, -1, 0), channels, strict=True), start=1):
         row, column = divmod(position, across)

@@ -12,7 +12,7 @@ from ferviz.rendering.colormaps import colors
 from ferviz.rendering.layout import beside, grid, sized, stack
 from ferviz.rendering.overlays import framed
 from ferviz.rendering.text import GREY, INK, line, line_height
-from ferviz.rendering.tiles import cells_tile, face_tile, map_tile, tile_side
+from ferviz.rendering.tiles import cells_tile, face_tile, finite, map_tile, tile_side
 
 CHANNELS = 64
 """Most channels of a layer on one picture."""
@@ -62,10 +62,10 @@ def layer_grid(
         stack([face_tile(f, side), caption(c, size, side)], gap // 3) for f, c in zip(faces, captions, strict=True)
     ]
     first = _column("input", "" if sizes else None, inputs, None, side, size, gap)
-    common = _scale_of(np.concatenate([np.ravel(values) for _, values in columns])) if shared else None
+    common = scale_of(np.concatenate([np.ravel(values) for _, values in columns])) if shared else None
     blocks = []
     for name, values in columns:
-        signed, limit = common or _scale_of(values)
+        signed, limit = common or scale_of(values)
         tiles = [sized(_tile(v, side, limit, signed), side, inputs[0].height) for v in values]
         shape = "x".join(str(n) for n in values.shape[1:]) if sizes else None
         ends = None if common else _ends(limit, signed, side, size)
@@ -96,10 +96,10 @@ def channel_grid(
     wanted = {4: 128, 8: 96, 12: 72}[across]
     side, size, gap = round(wanted * scale), round(13 * scale), round(8 * scale)
     side = tile_side([maps.shape[:2]], side)
-    signed, limit = _scale_of(maps)
+    signed, limit = scale_of(maps)
     tiles = []
     for index, channel in enumerate(channels):
-        own_signed, own_limit = (signed, limit) if shared else (signed, _scale_of(maps[..., index])[1])
+        own_signed, own_limit = (signed, limit) if shared else (signed, scale_of(maps[..., index])[1])
         tile = map_tile(maps[..., index], side, own_limit, own_signed, CHANNEL_MAP)
         silent = not np.any(np.abs(maps[..., index]) > 0)
         words = [line(str(channel), size, GREY if silent else INK)]
@@ -148,11 +148,11 @@ def _tile(values: np.ndarray, side: int, limit: float, signed: bool) -> Image.Im
     return map_tile(values, side, limit, signed, COLUMN_MAP)
 
 
-def _scale_of(values: np.ndarray) -> tuple[bool, float]:
+def scale_of(values: np.ndarray) -> tuple[bool, float]:
     """Return (signed, limit) of a scale that holds all values: signed where some lie below zero by more than a thousandth."""
-    finite = np.nan_to_num(values)
-    limit = float(np.max(np.abs(finite), initial=0)) or 1.0
-    return bool(np.min(finite, initial=0) < -limit / 1000), limit
+    known = finite(values)
+    limit = float(np.max(np.abs(known), initial=0)) or 1.0
+    return bool(np.min(known, initial=0) < -limit / 1000), limit
 
 
 def _ends(limit: float, signed: bool, side: int, size: int) -> Image.Image:

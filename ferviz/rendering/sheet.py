@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ferviz.rendering.tiles import has_evidence
+from ferviz.rendering.tiles import finite, has_evidence
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,10 @@ class Sheet:
 
 def shared_limit(maps: Sequence[np.ndarray]) -> float:
     """Return the largest magnitude among the maps: the end of a scale that shows all of them; 1 where none holds evidence."""
-    return max((float(np.max(np.abs(np.nan_to_num(m)))) for m in maps if has_evidence(m)), default=1.0)
+    return max((float(np.max(np.abs(finite(m)))) for m in maps if has_evidence(m)), default=1.0)
 
 
 def is_signed(maps: Sequence[np.ndarray]) -> bool:
     """Return whether any map holds evidence against: a value below -1/1000 of the largest magnitude."""
     floor = -shared_limit(maps) / 1000
-    return any(bool(np.min(np.nan_to_num(m), initial=0) < floor) and has_evidence(m) for m in maps)
+    return any(bool(np.min(finite(m), initial=0) < floor) and has_evidence(m) for m in maps)

@@ -34,8 +34,14 @@ def font(size: int, wide: bool = False, bold: bool = False) -> Font:
     return built_in
 
 
+def printable(text: str) -> str:
+    """Return `text` with spaces for line breaks and question marks for what cannot be drawn: file names may hold anything."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
+
+
 def width(text: str, size: int) -> int:
     """Return how many pixels `text` takes in one line."""
+    text = printable(text)
     face = _font_for(text, size)
     words = text.split(" ")
     return round(sum(face.getlength(word) for word in words) + (len(words) - 1) * _space(size)) + 1
@@ -51,6 +57,7 @@ def line(text: str, size: int, color: str = INK, bold: bool = False, paper: str 
 
     size: in pixels. color, paper: any colour Pillow knows. bold: heavier strokes.
     """
+    text = printable(text)
     face = _font_for(text, size, bold)
     drawn = Image.new("RGB", (max(1, width(text, size) + (2 if bold else 0)), line_height(size)), paper)
     draw = ImageDraw.Draw(drawn)
@@ -78,6 +85,7 @@ def phrase(parts: Sequence[Image.Image], sizes: Sequence[int], gap: int) -> Imag
 
 def shorten(text: str, size: int, room: int) -> str:
     """Return `text` cut in its middle so that it fits `room` pixels: the beginning and the end of a file name both tell."""
+    text = printable(text)
     if width(text, size) <= room:
         return text
     for keep in range(len(text) - 1, 1, -1):

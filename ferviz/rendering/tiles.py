@@ -66,8 +66,9 @@ def overlay_tile(
     """
     face = fitted(pixels, side, grey=True)
     if not has_evidence(heat):
+        said = "no evidence" if np.isfinite(heat).all() else "not a number"
         pale = Image.blend(face, Image.new("RGB", face.size, GROUND), 0.55)
-        return _centred(_labelled(pale, "no evidence") if words else pale, side)
+        return _centred(_labelled(pale, said) if words else pale, side)
     values = resized(heat, face.width, face.height)
     blended = blend(np.asarray(face), values, limit, signed)
     return _centred(Image.fromarray(blended), side)
@@ -80,7 +81,7 @@ def blend(ground: np.ndarray, values: np.ndarray, limit: float, signed: bool = F
     nothing where there is no evidence, half of the strongest at about a third of the limit.
     """
     levels, paint, rest = _cover(signed)
-    scaled = np.nan_to_num(np.asarray(values, np.float32) / np.float32(limit), nan=0.0, posinf=1.0, neginf=-1.0)
+    scaled = finite(np.asarray(values, np.float32) / np.float32(limit))
     zero = levels // 2 if signed else 0
     step = np.clip(np.rint(scaled * (levels - zero - 1)) + zero, 0, levels - 1).astype(np.intp)
     return np.rint(ground * rest[step] + paint[step]).astype(np.uint8)
@@ -122,13 +123,18 @@ def cells_tile(cells: np.ndarray, side: int) -> Image.Image:
 
 def resized(heat: np.ndarray, width: int, height: int) -> np.ndarray:
     """Return a map resized to (height, width) float32, linearly with half-pixel centres, so that evidence stays where it is."""
-    source = Image.fromarray(np.ascontiguousarray(np.nan_to_num(heat), np.float32))
+    source = Image.fromarray(np.ascontiguousarray(finite(heat), np.float32))
     return np.asarray(source.resize((width, height), Image.Resampling.BILINEAR))
 
 
 def has_evidence(heat: np.ndarray) -> bool:
     """Return whether a map says anything at all."""
-    return bool(np.max(np.abs(np.nan_to_num(heat)), initial=0) > NOTHING)
+    return bool(np.max(np.abs(finite(heat)), initial=0) > NOTHING)
+
+
+def finite(values: np.ndarray) -> np.ndarray:
+    """Return the values with zeros for those that are no finite numbers: one infinity must not hide everything else."""
+    return np.where(np.isfinite(values), values, 0)
 
 
 def _labelled(face: Image.Image, words: str) -> Image.Image:

@@ -127,6 +127,34 @@ def test_words_fit_their_room():
     assert all(width(part, 14) <= 100 for part in wrap("some words and averyveryverylongwordwithoutspaces", 14, 100))
 
 
+@pytest.mark.parametrize("name", ["a\nb.png", "caf\udce9.png", "\x00\x1b[31m", "\U0001f600 张三.png", "\u202eabc", ""])
+def test_any_file_name_can_be_drawn(draw, name):
+    explanation_picture(draw.sheet([draw.cell([draw.blob()], caption=name)], warnings=(name,)))
+    assert shorten(name, 14, 1000).isprintable()
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 500, 3), (500, 3, 3), (900, 700, 3)])
+@pytest.mark.parametrize("heat", [
+    np.ones((1, 1)), np.full((4, 4), np.nan), np.full((4, 4), np.inf), np.full((4, 4), 1e30), np.full((2, 2), -3.0), np.eye(3, 5),
+])  # fmt: skip
+def test_any_face_and_any_map_can_be_drawn(draw, shape, heat):
+    odd = replace(
+        draw.cell([heat.astype(np.float32)]),
+        face=np.zeros(shape, np.uint8),
+        probabilities={"happy": float("nan"), "sad": 1.0},
+    )
+    picture = explanation_picture(draw.sheet([odd]))
+    assert max(picture.size) < 1200
+
+
+@pytest.mark.parametrize(
+    "values",
+    [np.full((1, 4, 4), np.nan), np.zeros((1, 4, 4)), np.ones((1, 1)), np.ones((1, 2000)), np.ones((1, 1, 700))],
+)
+def test_any_activation_can_be_drawn(draw, values):
+    assert max(grids.layer_grid([draw.face(5)], [("a", values.astype(np.float32))], ["c"], title="").size) < 700
+
+
 def test_letters_beyond_ascii_are_drawn():
     boxes = {line(letter, 40).tobytes() for letter in "éøżЖΩ"}
     assert len(boxes) == 5, "missing letters all look the same"

@@ -47,6 +47,22 @@ def test_no_evidence_is_not_stretched(draw):
     assert np.ptp(shown, axis=2).max() > 100
 
 
+def test_one_infinity_does_not_hide_the_rest(draw):
+    heat = draw.blob()
+    assert has_evidence(heat)
+    assert not has_evidence(np.full((3, 3), np.inf))
+    heat[0, 0] = np.inf
+    shown = np.asarray(overlay_tile(draw.face(), heat, 288, 1.0)).astype(int)
+    assert np.ptp(shown, axis=2).max() > 100
+
+
+def test_no_number_is_not_no_evidence(draw):
+    """A network that answers with NaN is broken; its map must not read as if it had seen nothing."""
+    broken = overlay_tile(draw.face(), np.full((3, 3), np.nan), 288, 1.0)
+    nothing = overlay_tile(draw.face(), np.zeros((3, 3)), 288, 1.0)
+    assert broken.tobytes() != nothing.tobytes()
+
+
 def test_strength_grows_with_evidence_and_the_face_stays():
     ground = np.full((1, 5, 3), 90, np.uint8)
     values = np.array([[0.0, 0.1, 0.5, 1.0, 7.0]], np.float32)
