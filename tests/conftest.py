@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 # Before anything imports TensorFlow: quiet, and a cache of the test run's own.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -27,3 +30,30 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cache")
     os.environ["FERVIZ_CACHE"] = str(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def networks() -> ModuleType:
+    """The module tests/networks.py. (`tests` cannot be imported by name: tf-keras-vis installs a package called so.)"""
+    path = Path(__file__).resolve().parent / "networks.py"
+    spec = importlib.util.spec_from_file_location("ferviz_test_networks", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def engine(networks: ModuleType) -> Any:
+    """A function from the name of a network in tests/networks.py to its KerasEngine, each made once."""
+    from ferviz.engines.keras import KerasEngine
+
+    made: dict[str, Any] = {}
+
+    def get(name: str) -> Any:
+        if name not in made:
+            made[name] = KerasEngine(networks.build(name))
+        return made[name]
+
+    return get

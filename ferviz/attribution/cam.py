@@ -25,13 +25,13 @@ def gradcampp(activation: Array, gradient: Array, *, relu: bool = True) -> Array
 
     Chattopadhay et al., Grad-CAM++: Improved Visual Explanations for Deep Convolutional Networks, WACV 2018, eq. 10-19, for
     Y = exp(S): the factor exp(S), which all of a map's weights share, is left out, so that neither a large nor a very negative logit
-    overflows or fades. alpha is 0 where its denominator is.
+    overflows or fades. Divided by G^2, alpha is 1 / (2 + sum_ij(A) G), which small gradients cannot spoil; it counts only where G > 0,
+    so it is positive on maps after a ReLU. On signed maps its denominator can vanish; there alpha is 0.
     """
-    square = gradient * gradient
-    total = activation.sum((1, 2))[:, None, None, None, :]
-    denominator = 2 * square + total * square * gradient
-    alpha = np.divide(square, denominator, out=np.zeros_like(square), where=denominator != 0)
-    return _weighted(activation, (alpha * np.maximum(gradient, 0)).sum((2, 3)), relu)
+    positive = np.maximum(gradient, 0)
+    denominator = 2 + activation.sum((1, 2), dtype=np.float64)[:, None, None, None, :] * positive
+    weights = np.divide(positive, denominator, out=np.zeros_like(denominator), where=np.abs(denominator) > 1e-6)
+    return _weighted(activation, weights.sum((2, 3)).astype(np.float32), relu)
 
 
 def hirescam(activation: Array, gradient: Array, *, relu: bool = True) -> Array:

@@ -31,8 +31,7 @@ def scorecam(question: Question, *, baseline: str | float = "black", relu: bool 
     base = question.scores(nothing, np.arange(n), weights)
     for some in _slices(len(owners), question.chunk):
         who, k = owners[some], channel[some]
-        small = (activation[who, :, :, k] - low[who, k, None, None]) / (high - low)[who, k, None, None]
-        mask = resize_maps(small, height, width)[..., None]
+        mask = _unit(resize_maps(activation[who, :, :, k], height, width))[..., None]
         masked = nothing[who] + mask * (question.batch[who] - nothing[who])
         increase[who, :, k] = question.scores(masked, who, weights) - base[who]
     shares = _softmax(increase)
@@ -123,12 +122,15 @@ def rise(
     logits = question.engine.logits(question.batch)
     weights, nothing = question.resolved(logits), question.baseline(baseline)
     targets = weights.shape[1]
+    # All that is random is drawn beforehand: the masks must not depend on how many are used at once.
     rng = np.random.default_rng(question.seed)
+    grids = (rng.random((masks, cells + 1, cells + 1)) < keep).astype(np.float32)
+    shifts = rng.random((masks, 2))
     sum_s, sum_m = np.zeros((n, targets)), np.zeros((height, width))
     sum_sm = np.zeros((n, targets, height, width))
     at_once = max(1, question.chunk // n)
     for start in range(0, masks, at_once):
-        some = _random_masks(rng, min(at_once, masks - start), cells, keep, height, width)
+        some = _blown_up(grids[start : start + at_once], shifts[start : start + at_once], height, width)
         shown = nothing[:, None] + some[None, ..., None] * (question.batch - nothing)[:, None]
         owners = np.repeat(np.arange(n), len(some))
         scores = question.scores(shown.reshape(-1, *question.batch.shape[1:]), owners, weights)
@@ -140,11 +142,12 @@ def rise(
     return Answer(maps.astype(np.float32), logits)
 
 
-def _random_masks(rng: np.random.Generator, count: int, cells: int, keep: float, height: int, width: int) -> Array:
+def _blown_up(grids: Array, shifts: Array, height: int, width: int) -> Array:
+    """grids (M, cells + 1, cells + 1) -> masks (M, height, width), each shifted by `shifts` (M, 2), in 0..1 of a cell."""
+    count, cells = len(grids), grids.shape[1] - 1
     cell_h, cell_w = -(-height // cells), -(-width // cells)
-    grids = (rng.random((count, cells + 1, cells + 1)) < keep).astype(np.float32)
     large = resize_maps(grids, (cells + 1) * cell_h, (cells + 1) * cell_w)
-    down, right = rng.integers(0, cell_h, count), rng.integers(0, cell_w, count)
+    down, right = (shifts * (cell_h, cell_w)).astype(int).T
     rows = (down[:, None] + np.arange(height))[:, :, None]
     columns = (right[:, None] + np.arange(width))[:, None, :]
     return large[np.arange(count)[:, None, None], rows, columns]
@@ -180,6 +183,12 @@ def _softmax(values: Array) -> Array:
     powers = np.exp(values - np.where(np.isfinite(highest), highest, 0))
     total = powers.sum(-1, keepdims=True)
     return np.divide(powers, total, out=np.zeros_like(powers), where=total > 0)
+
+
+def _unit(maps: Array) -> Array:
+    """Scale each map of (M, h, w) to 0..1; one that is the same everywhere becomes 0."""
+    low, high = maps.min((1, 2), keepdims=True), maps.max((1, 2), keepdims=True)
+    return np.divide(maps - low, high - low, out=np.zeros_like(maps), where=high > low)
 
 
 def _is_map(activation: Array, layer: str) -> tuple[int, int]:

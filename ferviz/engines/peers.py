@@ -41,7 +41,8 @@ def tf_keras_vis(
     if method == "smoothgrad":
         options |= {"smooth_samples": 32, "smooth_noise": 0.15}
     if method == "faster-scorecam":
-        options["max_N"] = 10
+        channels = [info.shape[-1] for info in engine.layers if info.name == layer]
+        options["max_N"] = min([10, *(c for c in channels if c)])
     state = np.random.get_state()  # noqa: NPY002 - the library uses the global generator
     try:
         # Its Score-CAM draws Keras' progress bar on standard output.
@@ -56,7 +57,9 @@ def tf_keras_vis(
     except ModelError:
         raise
     except Exception as error:  # whatever goes wrong inside the other library
-        raise ModelError(f"tf-keras-vis cannot explain this network ({type(error).__name__}: {error:.120})") from error
+        raise ModelError(
+            f"tf-keras-vis cannot explain this network ({type(error).__name__}: {str(error)[:120]})"
+        ) from error
     finally:
         np.random.set_state(state)  # noqa: NPY002
     return np.stack([np.asarray(m, np.float32).reshape(len(batch), *np.shape(m)[-2:]) for m in maps], 1)
@@ -77,10 +80,14 @@ def _functional(engine: Any, batch: Array, softmax: bool) -> Any:
     """A functional copy of the network that ends in its logits (or its softmax), with the same weights."""
     keras = get_keras()
     network = engine.network
-    if engine.channels_first or not network.inputs:
+    if engine.channels_first or not getattr(network, "inputs", None):
         raise ModelError("tf-keras-vis needs a functional or Sequential network with the channels last")
     model = keras.models.clone_model(keras.Model(network.inputs, network.outputs))
     model.set_weights(network.get_weights())
+    model.trainable = False
+    for layer in model.layers:
+        if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)):
+            layer.__dict__["call"] = _without_filter_gradient(layer.call)
     last = model.layers[-1]
     if not softmax and engine.head != "linear":
         if isinstance(last, keras.layers.Softmax):
@@ -95,3 +102,24 @@ def _functional(engine: Any, batch: Array, softmax: bool) -> Any:
     if said.shape != wanted.shape or not np.allclose(said, wanted, atol=1e-2, rtol=1e-2):
         raise ModelError("tf-keras-vis cannot take the logits out of this network; it needs an activation to take away")
     return model
+
+
+def _without_filter_gradient(call: Any) -> Any:
+    """Wrap a convolution so that an eager tape computes the gradient at its input alone.
+
+    The library's tapes also ask for every filter's gradient, for which oneDNN's kernels crash on some convolutions.
+    """
+    tf = tensorflow()
+
+    @tf.function
+    def backwards(x: Any, upstream: Any) -> Any:
+        return tf.gradients(call(x), x, upstream)[0]
+
+    @tf.custom_gradient
+    def convolve(x: Any) -> Any:
+        def gradient(upstream: Any, variables: Any = ()) -> Any:
+            return backwards(x, upstream), [None for _ in variables]
+
+        return call(x), gradient
+
+    return convolve
