@@ -164,7 +164,7 @@ def _class_objective(model: Model, text: str) -> Objective:
     # A class may have a hyphen in its own name; only then is it no contrast.
     if text not in model.labels and text.count("-") == 1:
         return objectives.contrast(*(part.strip() for part in text.split("-")))
-    return objectives.logit(text)
+    return objectives.odds(text)
 
 
 def _numbers(text: str) -> list[int]:

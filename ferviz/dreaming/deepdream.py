@@ -82,7 +82,7 @@ def deepdream(
         raise PictureError(f"the picture has {width} x {height} pixels; a dream needs at least {SMALLEST} on each side")
     free = takes_any_size(model)
     whole = _target(picture, octaves) if free else (height, width)
-    sizes = _sizes(whole, octaves) if free else [model.input.size]
+    sizes = _sizes(whole, octaves, max(SMALLEST, min(model.input.size) // 2)) if free else [model.input.size]
     channels = model.input.channels
     base = _resize(picture.astype(np.float32) / 255.0, whole)
     parameterization = Pixels(deviation=0.0) if free else Pyramid()
@@ -126,8 +126,8 @@ def _target(picture: np.ndarray, octaves: Octaves) -> tuple[int, int]:
     return height, width
 
 
-def _sizes(whole: tuple[int, int], octaves: Octaves) -> list[tuple[int, int]]:
-    """Return the octaves' sizes, the smallest first."""
+def _sizes(whole: tuple[int, int], octaves: Octaves, least: int) -> list[tuple[int, int]]:
+    """Return the octaves' sizes, the smallest first, none with a side below `least` except the whole picture."""
     if (octaves.count is not None and octaves.count < 1) or octaves.ratio <= 1.0:
         raise UsageError(
             f"octaves need a count of 1 or more and a ratio above 1, not {octaves.count} and {octaves.ratio}"
@@ -135,7 +135,7 @@ def _sizes(whole: tuple[int, int], octaves: Octaves) -> list[tuple[int, int]]:
     count = octaves.count or 4
     scales = [octaves.ratio**-level for level in reversed(range(count))]
     sizes = [(round(whole[0] * s), round(whole[1] * s)) for s in scales]
-    large = [size for size in sizes if min(size) >= 2 * SMALLEST or size == whole]
+    large = [size for size in sizes if min(size) >= least or size == whole]
     if octaves.count is not None and len(large) < count:
         raise UsageError(
             f"{count} octaves of ratio {octaves.ratio:g} begin at {sizes[0][1]} x {sizes[0][0]} pixels, which is too small; "

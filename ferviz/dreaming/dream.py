@@ -14,7 +14,7 @@ from ferviz.dreaming.batches import Progress, climb
 from ferviz.dreaming.deepdream import SMALLEST, STEP, Octaves, deepdream
 from ferviz.dreaming.facets import facets as find_facets
 from ferviz.dreaming.network import DreamNetwork
-from ferviz.dreaming.objectives import Objective, bind, logit
+from ferviz.dreaming.objectives import Objective, bind, odds
 from ferviz.dreaming.parameterization import Parameterization
 from ferviz.dreaming.penalties import Penalties
 from ferviz.dreaming.priors import Prior, around, prior
@@ -68,7 +68,7 @@ def dream(
 ) -> Dream:
     """Make pictures that a network wants to see.
 
-    model: a model on the Keras engine. objective: one or several of `ferviz.objectives`, or class names; None = every class.
+    model: a model on the Keras engine. objective: one or several of `ferviz.objectives`, or class names (their `odds`); None = every class.
     steps: of gradient ascent, 1 or more. seed: of the noise to begin with and of every view; the same seed gives the same bytes on one
     machine. copies: pictures an objective, from noise of different seeds.
     prior: "faces", "class", "spectrum" or "none" (see `ferviz.dreaming.priors`); None = "faces" for classes, "none" for layers.
@@ -142,7 +142,7 @@ def _objectives(model: Model, asked: Objective | str | Sequence[Objective | str]
     several = [asked] if isinstance(asked, Objective | str) else list(asked)
     if not several:
         raise UsageError("there is nothing to dream of; give an objective or a class")
-    return tuple(logit(one) if isinstance(one, str) else one for one in several)
+    return tuple(odds(one) if isinstance(one, str) else one for one in several)
 
 
 def _check(**numbers: int) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ferviz.data.dataset import Dataset
 from ferviz.dreaming.judging import features, penultimate
-from ferviz.dreaming.objectives import Objective, direction, logit
+from ferviz.dreaming.objectives import Objective, direction, odds
 from ferviz.dreaming.statistics import CONTRAST, resized
 from ferviz.emotions import canonical
 from ferviz.errors import UnknownNameError, UsageError
@@ -55,7 +55,7 @@ def facets(model: Model, target: str, faces: Dataset, count: int, seed: int) -> 
         mine = group == number
         toward = points[mine].mean(0) - points.mean(0)
         length = np.linalg.norm(toward)
-        objective = logit(target)
+        objective = odds(target)
         if length > 0:
             spread = float((points @ (toward / length)).std()) or 1.0
             objective = objective + (PULL / spread) * direction(layer, toward)
@@ -83,9 +83,11 @@ def kmeans(points: np.ndarray, count: int, random: np.random.Generator, rounds: 
         distance = _squared(points, centres)
         new = distance.argmin(1)
         for number in range(count):
-            if not (new == number).any():  # an empty group takes the point that fits worst where it is
-                worst = int(np.take_along_axis(distance, new[:, None], 1)[:, 0].argmax())
-                new[worst], distance[worst] = number, 0.0
+            if not (new == number).any():
+                # An empty group takes the point that fits worst where it is, from a group that can spare one.
+                spare = np.bincount(new, minlength=count)[new] > 1
+                fit = np.where(spare, np.take_along_axis(distance, new[:, None], 1)[:, 0], -1.0)
+                new[int(fit.argmax())] = number
         if (new == group).all():
             break
         group = new

@@ -85,7 +85,7 @@ def free_size(network: Any, size: Sequence[int], channels_first: bool) -> Trace 
     The copy is made from the network's configuration with the sizes in it opened, and gets the same weights.
     """
     try:
-        config = _opened(network.get_config(), int(size[2]))
+        config = _opened(network.get_config(), 1 if channels_first else 3)
         twin = type(network).from_config(config)
         if not twin.built:
             twin.build((None, *((size[2], *size[:2]) if channels_first else size)))
@@ -137,23 +137,26 @@ def _try(network: Any, size: Sequence[int], channels_first: bool) -> Trace | Non
         return None
 
 
-def _opened(config: Any, channels: int) -> Any:
-    """Return a configuration in which every picture-shaped batch shape has free sizes."""
+def _opened(config: Any, channels_at: int) -> Any:
+    """Return a configuration in which every input has free sizes. channels_at: the axis of the channels, which keeps its size.
+
+    What layers noted about the shapes they were built for is left out: they are built again.
+    """
     if isinstance(config, dict):
         return {
-            key: _opened_shape(value, channels) if key in _SHAPES else _opened(value, channels)
+            key: _opened_shape(value, channels_at) if key in _SHAPES else _opened(value, channels_at)
             for key, value in config.items()
+            if key != "build_config"
         }
     if isinstance(config, list | tuple):
-        return type(config)(_opened(value, channels) for value in config)
+        return type(config)(_opened(value, channels_at) for value in config)
     return copy.copy(config)
 
 
-_SHAPES = ("batch_shape", "batch_input_shape", "build_input_shape", "input_shape")
+_SHAPES = ("batch_shape", "batch_input_shape", "build_input_shape")
 
 
-def _opened_shape(shape: Any, channels: int) -> Any:
+def _opened_shape(shape: Any, channels_at: int) -> Any:
     if not isinstance(shape, list | tuple) or len(shape) != 4:
         return shape
-    keep = 1 if shape[1] == channels and shape[3] != channels else 3
-    return [side if at == keep else None for at, side in enumerate(shape)]
+    return [side if at == channels_at else None for at, side in enumerate(shape)]

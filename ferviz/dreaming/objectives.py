@@ -17,7 +17,18 @@ from typing import Any
 
 import numpy as np
 
-from ferviz.dreaming.terms import LOGITS, Channel, Direction, Diversity, Layer, Logit, LogProbability, Neuron, Term
+from ferviz.dreaming.terms import (
+    LOGITS,
+    Channel,
+    Direction,
+    Diversity,
+    Layer,
+    Logit,
+    LogOdds,
+    LogProbability,
+    Neuron,
+    Term,
+)
 from ferviz.engines.base import LayerInfo
 from ferviz.errors import UnknownNameError, UsageError
 
@@ -104,6 +115,11 @@ def logit(target: str | int) -> Objective:
 def probability(target: str | int) -> Objective:
     """Return the objective "the logarithm of this class's probability", so that the other classes count against it."""
     return Objective(((1.0, LogProbability(target=target)),))
+
+
+def odds(target: str | int) -> Objective:
+    """Return the objective "the logarithm of this class's odds against all others": as `probability`, but it never saturates."""
+    return Objective(((1.0, LogOdds(target=target)),))
 
 
 def contrast(target: str | int, other: str | int) -> Objective:

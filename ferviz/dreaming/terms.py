@@ -90,6 +90,16 @@ class LogProbability(Logit):
 
 
 @dataclass(frozen=True)
+class LogOdds(Logit):
+    """The logarithm of the class's odds, p / (1 - p): the logit minus the logsumexp of all other logits; it never saturates."""
+
+    def value(self, tensor: Any, parameter: Any) -> Any:
+        tf = _tf()
+        others = tf.reduce_logsumexp(tensor - 1e9 * parameter, 1)
+        return tf.linalg.matvec(tensor, parameter) - others
+
+
+@dataclass(frozen=True)
 class Layer(Term):
     """DeepDream's objective: the mean of the squared activation, whatever the layer sees is made more of."""
 

@@ -1,0 +1,38 @@
+"""Models of the fixture networks (tests/networks.py), each built once: four classes, pictures of 18 x 18."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LABELS = ("angry", "happy", "sad", "surprise")
+
+
+@pytest.fixture(scope="session")
+def model() -> Callable[..., Any]:
+    """A function from a network's name to a Model on the Keras engine; scaling is the model's."""
+    from ferviz.engines.keras import KerasEngine
+    from ferviz.models.inputs import InputSpec
+    from ferviz.models.model import Model
+
+    path = Path(__file__).resolve().parents[1] / "networks.py"
+    spec = importlib.util.spec_from_file_location("ferviz_test_networks", path)
+    assert spec is not None
+    assert spec.loader is not None
+    networks = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(networks)
+    made: dict[str, Any] = {}
+
+    def get(name: str = "functional", scaling: str = "-1..1", seed: int = 0) -> Any:
+        key = f"{name} {scaling} {seed}"
+        if key not in made:
+            side = None if name == "any_size" else networks.SIZE
+            inputs = InputSpec(side, side, 3 if name == "rgb" else 1, scaling, fallback=20)
+            made[key] = Model(name, "", LABELS, inputs, KerasEngine(networks.build(name, seed)))
+        return made[key]
+
+    return get

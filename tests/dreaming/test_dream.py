@@ -1,0 +1,331 @@
+"""Dreaming end to end on tiny networks: it climbs, repeats itself, stays in range, and copes with every kind of network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ferviz
+from ferviz import objectives
+from ferviz.dreaming import batches
+from ferviz.dreaming.ascent import Ascent, Schedule
+from ferviz.dreaming.channels import most_active
+from ferviz.dreaming.deepdream import Octaves
+from ferviz.dreaming.network import DreamNetwork, takes_any_size
+from ferviz.dreaming.penalties import Penalties
+from ferviz.dreaming.priors import PRIORS, prior
+from ferviz.dreaming.statistics import face_statistics
+from ferviz.dreaming.terms import Term
+from ferviz.dreaming.transforms import NONE
+from ferviz.errors import ModelError, PictureError, UnknownNameError, UsageError
+
+Get = Callable[..., Any]
+FEW = {"steps": 6, "samples": 2}
+
+
+class Darkness(Term):
+    """Somebody's own term, as docs/objectives.md shows it."""
+
+    def value(self, tensor: Any, parameter: Any) -> Any:
+        import tensorflow as tf
+
+        return -tf.reduce_mean(tensor, [1, 2, 3])
+
+
+EACH = {
+    "logit": objectives.logit("happy"),
+    "probability": objectives.probability("sad"),
+    "odds": objectives.odds("angry"),
+    "contrast": objectives.contrast("happy", "sad"),
+    "layer": objectives.layer("relu1"),
+    "channel": objectives.channel("relu2", 1),
+    "neuron": objectives.neuron("norm1", 2),
+    "direction": objectives.direction("norm1", [1, -1, 0, 2, 1]),
+    "sum": 2 * objectives.logit("happy") - 0.5 * objectives.layer("relu1"),
+    "own": objectives.Objective(((1.0, Darkness("norm1")),)),
+}
+
+
+@pytest.mark.parametrize("name", ["faces", "spectrum", "none"])
+def test_ascent_ascends_for_every_objective(model: Get, name: str) -> None:
+    alive = objectives.channel("pool", most_active(model(), "pool", 1)[0])
+    asked = {**EACH, "vector": alive}
+    made = ferviz.dream(
+        model(), list(asked.values()), steps=24, samples=1, prior=name, transforms=NONE, penalties=Penalties()
+    )
+    assert made.trace.shape == (len(asked), 24)
+    for kind, course in zip(asked, made.trace, strict=True):
+        assert course[-4:].mean() > course[0] + 1e-3 * abs(course[0]) + 1e-6, kind
+
+
+def test_diversity_makes_copies_differ_more(model: Get) -> None:
+    few = {"copies": 3, "steps": 24, "samples": 1, "prior": "none"}
+    alike = ferviz.dream(model(), objectives.channel("relu1", 1), **few)
+    apart = ferviz.dream(model(), objectives.channel("relu1", 1) + 5 * objectives.diversity("relu1"), **few)
+
+    def unlikeness(made: Any) -> float:
+        maps = model().engine.activations(model().prepare(made.images), ["relu1"])[0].astype(np.float64)
+        flat = (maps - maps.mean((0, 1, 2))).reshape(3, -1, maps.shape[-1])
+        gram = np.einsum("npc,npd->ncd", flat, flat).reshape(3, -1)
+        gram /= np.linalg.norm(gram, axis=1, keepdims=True)
+        return -float((gram @ gram.T)[np.triu_indices(3, 1)].mean())
+
+    assert len({image.tobytes() for image in alike.images}) == 3
+    assert unlikeness(apart) > unlikeness(alike)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(model: Get) -> None:
+    first, again, other = (ferviz.dream(model(), "happy", seed=seed, frames=3, **FEW) for seed in (4, 4, 5))
+    assert first.images.tobytes() == again.images.tobytes()
+    assert first.trace.tobytes() == again.trace.tobytes()
+    assert first.frames.tobytes() == again.frames.tobytes()
+    assert first.images.tobytes() != other.images.tobytes()
+
+
+def test_a_class_dreams_the_same_alone_and_among_others(model: Get) -> None:
+    every = ferviz.dream(model(), **FEW)
+    alone = ferviz.dream(model(), "sad", **FEW)
+    difference = every.images[2].astype(int) - alone.images[0]
+    assert np.abs(difference).max() <= 1
+    assert every.objective == ("angry", "happy", "sad", "surprise")
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_pictures_stay_in_range_however_hard_the_ascent_pulls(model: Get, name: str) -> None:
+    import tensorflow as tf
+
+    dreaming = DreamNetwork(model())
+    chosen = prior(name, [objectives.logit("happy")], dreaming.size, 1.0, face_statistics())
+    ascent = Ascent(
+        dreaming.forward, [objectives.logit(0)], dreaming.size, chosen.parameterization, NONE, Penalties(), Schedule(4)
+    )
+    starts = np.clip(np.random.default_rng(0).random((1, *dreaming.size)), 0.02, 0.98).astype(np.float32)
+    variables = ascent.start([0]).variables
+    for factor in (0.0, 1.0, 1e2, 1e6):
+        drawn = np.asarray(ascent.pictures(tf.sign(variables) * factor, starts))
+        assert drawn.min() >= 0
+        assert drawn.max() <= 1
+    pulled = ferviz.dream(model(), 1e6 * objectives.logit("happy"), prior=name, rate=10.0, **FEW)
+    assert np.isfinite(pulled.trace).all()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sequential", "subclassed", "with_function", "nested", "shared", "channels_first", "rgb", "any_size",
+        "softmax_layer", "sigmoid", "mixed_precision",
+    ],
+)  # fmt: skip
+def test_every_kind_of_network_dreams(model: Get, name: str) -> None:
+    network = model(name)
+    made = ferviz.dream(network, steps=12, samples=1, seed=1, transforms=NONE)
+    side = 20 if name == "any_size" else 18
+    assert made.images.shape == (4, side, side, 3) if name == "rgb" else (4, side, side)
+    assert (made.trace[:, -1] > made.trace[:, 0]).all()
+    # The saved 8-bit pictures themselves please the network more than the mean face they began with.
+    before = ferviz.dream(network, steps=1, samples=1, rate=1e-6, transforms=NONE, seed=1)
+    assert (made.probability > before.probability).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"), [("nested", "backbone/inner/conv3"), ("channels_first", "depth"), ("shared", "twice:0")]
+)
+def test_layers_are_reached_by_their_address(model: Get, name: str, layer: str) -> None:
+    network = model(name)
+    made = ferviz.dream(network, objectives.channel(layer, 2), steps=24, samples=1, transforms=NONE)
+    activation = network.engine.activations(network.prepare(made.images), [layer])[0]
+    start = ferviz.dream(network, objectives.channel(layer, 2), steps=1, samples=1, rate=1e-6, transforms=NONE)
+    begun = network.engine.activations(network.prepare(start.images), [layer])[0]
+    assert activation[..., 2].mean() > begun[..., 2].mean()
+    assert made.trace[0, -1] == pytest.approx(activation[..., 2].mean(), rel=0.15, abs=0.05)
+
+
+@pytest.mark.parametrize("scaling", ["0..1", "-1..1", "0..255", "standardize"])
+def test_the_network_sees_what_it_was_trained_on(model: Get, scaling: str) -> None:
+    import tensorflow as tf
+
+    network = model(scaling=scaling)
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 18, 18), np.uint8)
+    dreaming = DreamNetwork(network).forward(tf.constant(pixels[..., None] / np.float32(255)), ["logits", "relu1"])
+    assert np.asarray(dreaming["logits"]) == pytest.approx(network.logits(pixels), rel=1e-3, abs=1e-3)
+    expected = network.engine.activations(network.prepare(pixels), ["relu1"])[0]
+    assert np.asarray(dreaming["relu1"]) == pytest.approx(expected, rel=1e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(), (18, 18), (18, 18, 3), (3,)])
+def test_standardization_by_arrays_and_colour_order(shape: tuple[int, ...]) -> None:
+    import tensorflow as tf
+
+    from ferviz.dreaming.network import scaled
+    from ferviz.models.inputs import InputSpec
+
+    random = np.random.default_rng(0)
+    spec = InputSpec(
+        18, 18, 3, "standardize", order="bgr", mean=random.random(shape), std=0.5 + random.random(shape), unit=255
+    )
+    pixels = random.integers(0, 256, (2, 18, 18, 3), np.uint8)
+    got = np.asarray(scaled(spec, tf.constant(pixels / np.float32(255))))
+    assert got == pytest.approx(spec.prepare(pixels), abs=1e-4)
+
+
+def test_many_channels_need_no_more_memory_than_a_few(model: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = [objectives.channel("norm1", index % 5) for index in range(11)]
+    whole = ferviz.dream(model(), asked, prior="none", **FEW)
+    seen: list[int] = []
+    real = batches.Ascent
+
+    class Counting(real):  # type: ignore[misc, valid-type]
+        def __init__(self, forward: Any, groups: Any, *rest: Any) -> None:
+            def counted(views: Any, layers: Any) -> Any:
+                seen.append(views.shape[0])
+                return forward(views, layers)
+
+            super().__init__(counted, groups, *rest)
+
+    monkeypatch.setattr(batches, "VIEWS", 8)
+    monkeypatch.setattr(batches, "Ascent", Counting)
+    told: list[tuple[int, int]] = []
+    parts = ferviz.dream(model(), asked, prior="none", progress=lambda done, total: told.append((done, total)), **FEW)
+    assert seen == [8], "one trace, of no more than 8 views, serves all three batches"
+    assert told[-1] == (18, 18)
+    assert len(parts) == 11
+    assert np.abs(parts.images.astype(int) - whole.images).max() <= 1
+    assert parts.trace == pytest.approx(whole.trace, rel=1e-3, abs=1e-3)
+
+
+def test_no_filter_gradient_is_computed(model: Get) -> None:
+    from tensorflow.python.eager import context
+
+    context.enable_run_metadata()
+    try:
+        ferviz.dream(model(), "happy", steps=2, samples=1)
+        ran = context.export_run_metadata()
+    finally:
+        context.disable_run_metadata()
+    kinds = {node.op for graph in ran.partition_graphs for node in graph.node}
+    kinds |= {n.op for g in ran.function_graphs for n in g.post_optimization_graph.node}
+    assert any("BackpropInput" in kind for kind in kinds)
+    assert not [kind for kind in kinds if "BackpropFilter" in kind]
+
+
+def test_frames_lead_from_the_start_to_the_dream(model: Get) -> None:
+    made = ferviz.dream(model(), ["happy", "sad"], steps=70, samples=1, frames=8)
+    assert made.frames.shape == (8, 2, 18, 18)
+    assert (made.frames[-1] == made.images).all()
+    first = np.abs(made.frames[0].astype(int) - made.images).mean()
+    assert first > np.abs(made.frames[4].astype(int) - made.images).mean()
+    without = ferviz.dream(model(), ["happy", "sad"], steps=70, samples=1)
+    assert (without.images == made.images).all(), "keeping frames changes nothing"
+    assert without.frames.shape == (0, 2, 18, 18)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"objective": objectives.layer("conv9")}, UnknownNameError, "layer 'conv9' is not in this model; it has"),
+        ({"objective": "hapy"}, UnknownNameError, "did you mean 'happy'"),
+        ({"objective": []}, UsageError, "nothing to dream of"),
+        ({"steps": 0}, UsageError, "steps must be a whole number of 1 or more, not 0"),
+        ({"samples": 0}, UsageError, "samples must be"),
+        ({"copies": -1}, UsageError, "copies must be"),
+        ({"prior": "face"}, UnknownNameError, "did you mean 'faces'"),
+        ({"facets": 2}, UsageError, "give labelled faces"),
+        ({"octaves": Octaves(2)}, UsageError, "give it a picture"),
+        ({"image": np.zeros((9, 40, 3), np.uint8)}, PictureError, "40 x 9 pixels; a dream needs at least 16"),
+        (
+            {"image": np.zeros((9, 40, 3), np.uint8), "objective": objectives.layer("relu1")},
+            PictureError,
+            "at least 16",
+        ),
+        (
+            {"image": np.zeros((40, 40, 3), np.uint8), "octaves": Octaves(9)},
+            UsageError,
+            "9 octaves of ratio 1.4 begin at",
+        ),
+        ({"image": np.zeros((40, 40, 3), np.uint8), "octaves": Octaves(ratio=1.0)}, UsageError, "a ratio above 1"),
+    ],
+)
+def test_what_makes_no_sense_is_told_in_one_sentence(
+    model: Get, options: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error) as caught:
+        ferviz.dream(model(), options.pop("objective", None), **options)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_engine_without_gradients_is_refused(model: Get) -> None:
+    from dataclasses import replace
+    from types import SimpleNamespace
+
+    stub = SimpleNamespace(name="litert", classes=4, layers=())
+    with pytest.raises(ModelError, match="has no gradients to dream with"):
+        ferviz.dream(replace(model(), engine=stub), "happy")
+
+
+def photograph(height: int = 40, width: int = 56) -> np.ndarray:
+    y, x = np.mgrid[:height, :width]
+    red = 128 + 60 * np.sin(x / 6.0)
+    return np.stack([red, 90 + y, 200 - x], 2).clip(0, 255).astype(np.uint8)
+
+
+def test_deepdream_finds_more_of_the_layer_and_keeps_picture_and_colours(model: Get) -> None:
+    network, picture = model(), photograph()
+    made = ferviz.dream(
+        network, objectives.layer("relu2"), image=picture, octaves=Octaves(2, size=56), steps=12, seed=2
+    )
+    assert made.settings["octaves"] == ((29, 40), (40, 56))
+    assert made.images.shape == (1, 40, 56, 3)
+    assert made.trace[0, -1] > made.trace[0, 6]
+    change = made.images[0].astype(float) - picture
+    assert 1 < np.abs(change).mean() < 60
+    inside = (made.images[0] > 0) & (made.images[0] < 255)
+    grey = change.mean(2, keepdims=True)
+    assert np.abs(change - grey)[inside.all(2)].max() <= 2, "a grey network changes luminance only"
+
+    def seen(image: np.ndarray) -> float:
+        return float((network.engine.activations(network.prepare([image]), ["relu2"])[0] ** 2).mean())
+
+    assert seen(made.images[0]) > seen(picture)
+
+
+def test_octaves_carry_their_detail(model: Get) -> None:
+    picture = photograph()
+    one = ferviz.dream(model(), objectives.layer("relu2"), image=picture, octaves=Octaves(1, size=56), steps=1)
+    # All but one of the steps are spent on the smaller size; what they dreamt must still be there.
+    many = ferviz.dream(model(), objectives.layer("relu2"), image=picture, octaves=Octaves(2, size=56), steps=13)
+    small = many.images[0].astype(float) - picture
+    assert np.abs(small).mean() > 2 * np.abs(one.images[0].astype(float) - picture).mean()
+
+
+@pytest.mark.parametrize("name", ["sequential", "nested", "any_size", "channels_first", "rgb"])
+def test_networks_tied_to_their_size_dream_pictures_too(model: Get, name: str) -> None:
+    layer = {"sequential": "conv2", "nested": "backbone/inner/conv3", "channels_first": "conv2"}.get(name, "relu2")
+    network = model(name)
+    assert takes_any_size(network) is (name != "sequential")
+    made = ferviz.dream(
+        network,
+        objectives.layer(layer),
+        image=photograph(),
+        octaves=Octaves(size=48) if name != "sequential" else None,
+        steps=8,
+    )
+    shape = (40, 56, 3) if name == "sequential" else (34, 48, 3)
+    assert made.images.shape == (1, *shape)
+    if name == "sequential":
+        assert made.settings["octaves"] == ((18, 18),)
+    assert made.trace[0, -1] > made.trace[0, 0]
+
+
+def test_a_class_can_be_dreamt_into_a_face(model: Get) -> None:
+    picture = photograph(40, 40)
+    made = ferviz.dream(model(), ["happy", "sad"], image=picture, steps=24, samples=1, transforms=NONE)
+    p = model().probabilities(picture)[0]
+    began = np.log(p / (1 - p))
+    assert made.images.shape == (2, 18, 18)
+    assert made.trace[:, 0] == pytest.approx(began[[1, 2]], abs=0.5)
+    assert (made.trace[:, -1] > began[[1, 2]]).all()
+    assert made.settings["start"] == "picture"
