@@ -264,6 +264,23 @@ def _concatenate(op: Any, g: Any) -> list[Any]:
     return [*tensorflow().split(g, [x.shape[axis] for x in parts], axis=axis), None]
 
 
+@rule("SpaceToBatchND")
+def _space_to_batch(op: Any, g: Any) -> list[Any]:
+    """Dilated depthwise convolutions are written so; either operation undoes the other."""
+    tf = tensorflow()
+    back = tf.batch_to_space(g, constant(op.inputs[1]), constant(op.inputs[2]))
+    back.set_shape(op.inputs[0].shape)
+    return [back, None, None]
+
+
+@rule("BatchToSpaceND")
+def _batch_to_space(op: Any, g: Any) -> list[Any]:
+    tf = tensorflow()
+    back = tf.space_to_batch(g, constant(op.inputs[1]), constant(op.inputs[2]))
+    back.set_shape(op.inputs[0].shape)
+    return [back, None, None]
+
+
 def _with_axes(op: Any, g: Any) -> tuple[Any, list[int]]:
     """Give a reduction's gradient (or output) the reduced axes back, as ones."""
     x = op.inputs[0]

@@ -18,11 +18,12 @@ from ferviz.models.mends import mend
 from ferviz.models.model import Model
 from ferviz.models.pairs import architecture_for, weights_for
 from ferviz.models.probing import probe
-from ferviz.models.reading import Architecture, architecture_in, open_hdf5, read_json, read_zip
+from ferviz.models.reading import Architecture, architecture_in, damaged, open_hdf5, read_json, read_zip
 from ferviz.models.sidecar import SUFFIX, find_sidecar, read_sidecar
 
 if TYPE_CHECKING:
     from ferviz.models.cache import Origin
+    from ferviz.models.explainer import Explainer
 
 ENGINES = ("auto", "keras", "litert")
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
@@ -154,14 +155,25 @@ def _compiled(origin: Origin, engine: str, cache: bool) -> Model | None:
         ).engine
 
     load = keras if engine == "auto" else None
-    shipped = origin.path.with_suffix(".ferviz")
-    if origin.path.parent == ASSETS and shipped.is_file():
+    shipped = _shipped(origin.path)
+    if shipped is not None:
         model = open_explainer(shipped, labels=origin.labels, scaling=origin.scaling, load=load)
     elif cache and (kept := find(origin)) is not None:
         model = open_explainer(kept, load=load)
     else:
         return None
     return replace(model, origin=origin)
+
+
+def _shipped(path: Path) -> Explainer | None:
+    """-> the compiled form that ferviz brings along beside its own network, unless it was made from another one."""
+    from ferviz.models.explainer import read_explainer
+
+    file = path.with_suffix(".ferviz")
+    if path.parent != ASSETS or not file.is_file():
+        return None
+    explainer = read_explainer(file)
+    return explainer if explainer.sha256 == sha256(path) else None
 
 
 def _compile_now(model: Model) -> Model:
@@ -173,11 +185,12 @@ def _compile_now(model: Model) -> Model:
 def _keras_network(path: Path, kind: str, weights: PathLike | None, trust: bool, found: _Found) -> Any:
     architecture, source = _parts(path, kind, weights, found)
     where = str(path)
-    config, notes = mend(architecture.config, architecture.version)
+    with damaged(where):
+        config, notes = mend(architecture.config, architecture.version)
+        if not trust:
+            safety.check(config, where)
     for sentence in notes:
         found.note(sentence)
-    if not trust:
-        safety.check(config, where)
     origin = str(found.files[-1])
     network = build(config, where, stored.count(source, origin), trust)
     stored.load(network, source, origin, found.note)

@@ -1,8 +1,8 @@
 """`python -m ferviz.training.bundle RUN DATA`: make a run's best network the one that ferviz brings along.
 
-Reads the file the way every user does, measures it once more on the split that chose it, and writes bundled.keras with its
-sidecar into ferviz/assets/. Nothing is written when the file is too large, its labels are not FER2013's seven, or it measures otherwise
-than its run says.
+Reads the file the way every user does, measures it once more on the split that chose it, and writes bundled.keras
+with its sidecar and its compiled form (bundled.ferviz) into ferviz/assets/. Nothing is written when the file is too
+large, its labels are not FER2013's seven, or it measures otherwise than its run says.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ferviz.training.folder import CONFIG, HISTORY
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 MAX_BYTES = 5_000_000
+MAX_COMPILED = 6_000_000
 TOLERANCE = 0.004
 """What bfloat16 (in the run) and float32 (in the file) may differ by in accuracy: 14 of 3,589 faces."""
 
@@ -41,7 +42,7 @@ def bundle(run: Path, data: Dataset, assets: Path = ASSETS, network: str = "best
     config = json.loads((run / CONFIG).read_text(encoding="utf-8"))
     history = _history(run / HISTORY)
     row = max(history, key=lambda r: r["val_accuracy"]) if network == "best" else history[-1]
-    model = load_model(path)
+    model = load_model(path, engine="keras")
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise ModelError(f"{path} has {size:,} bytes; the bundled network may have {MAX_BYTES:,}")
@@ -68,7 +69,23 @@ def bundle(run: Path, data: Dataset, assets: Path = ASSETS, network: str = "best
     with atomic(assets / "bundled.keras") as temporary:
         temporary.write_bytes(path.read_bytes())
     write_text(assets / "bundled.ferviz.json", to_json(document, indent=2) + "\n")
+    compile_bundled(assets)
     return about
+
+
+def compile_bundled(assets: Path = ASSETS) -> Path:
+    """Write `assets`/bundled.ferviz, the compiled form of `assets`/bundled.keras, which runs without TensorFlow.
+
+    Returns its path. Raises ModelError when it is too large to be shipped, OutputError.
+    """
+    from ferviz.models.compiled import compile_model
+    from ferviz.models.explainer import write_explainer
+    from ferviz.models.load import load_model
+
+    explainer = compile_model(load_model(assets / "bundled.keras", engine="keras"))
+    if len(explainer.content) > MAX_COMPILED:
+        raise ModelError(f"the compiled network has {len(explainer.content):,} bytes; it may have {MAX_COMPILED:,}")
+    return write_explainer(assets / "bundled.ferviz", explainer, force=True)
 
 
 def measure(model: Any, part: Dataset) -> dict[str, Any]:
