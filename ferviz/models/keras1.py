@@ -55,7 +55,7 @@ def modernised(layer: Config, note: Callable[[str], None]) -> Config:
     old = layer["config"]
     if "nb_row" in old and "nb_col" in old:
         config["kernel_size"] = [old["nb_row"], old["nb_col"]]
-    if old.get("dim_ordering") in _DATA_FORMAT:
+    if old.get("dim_ordering") in tuple(_DATA_FORMAT):
         config["data_format"] = _DATA_FORMAT[old["dim_ordering"]]
     if name == "BatchNormalization" and config.get("mode") == 0:
         # Modes 1 and 2 normalise by the picture or the batch at hand; Keras has no such layer any more and will say so.
@@ -66,9 +66,11 @@ def modernised(layer: Config, note: Callable[[str], None]) -> Config:
 def merged(layer: Config) -> Config:
     """Merge (a layer of Keras 1 that joined others in a way its `mode` said) -> Add, Concatenate, Multiply, ..."""
     config = layer.get("config")
-    if layer.get("class_name") != "Merge" or not isinstance(config, dict) or config.get("mode") not in _MERGES:
+    if layer.get("class_name") != "Merge" or not isinstance(config, dict):
         return layer
-    mode = config["mode"]
+    mode = config.get("mode")
+    if not isinstance(mode, str) or mode not in _MERGES:
+        return layer
     kept = {"name": config.get("name") or layer.get("name")}
     if mode == "concat":
         kept["axis"] = config.get("concat_axis", -1)

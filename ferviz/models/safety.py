@@ -73,14 +73,14 @@ def _check_object(value: dict[str, Any], where: str, layer: str, counts: dict[st
             # Keras finds objects by these too; without a class name nothing of Keras' own writes them.
             raise UntrustedModelError(_sentence(where, layer, f"the object {value.get('registered_name')!r}", ""))
         return layer
-    if name in VALUES:
+    if isinstance(name, str) and name in VALUES:
         return layer
     inner = value.get("config")
     own = inner.get("name") if isinstance(inner, dict) else None
     layer = own if isinstance(own, str) else layer
     if not isinstance(name, str) or name in _DANGEROUS:
         raise UntrustedModelError(_sentence(where, layer, str(name), _DANGEROUS.get(str(name), "")))
-    module, registered = value.get("module"), value.get("registered_name")
+    module, registered = str(value.get("module")), value.get("registered_name")
     known = (
         (name in NETWORKS and module == NETWORK_MODULES[name])
         or (name in LAYERS and module == layer_module(name))
