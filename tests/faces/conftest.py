@@ -38,6 +38,25 @@ def told() -> Callable[..., Told]:
     return make
 
 
+# Boxes of the real faces as a person would draw them, brows to chin, cheek to cheek.
+FACES = {
+    "astronaut.png": [(178, 69, 270, 161)],
+    "emotion_classification.jpg": [(145, 156, 307, 318), (142, 600, 319, 777), (667, 101, 851, 285), (698, 641, 888, 831)],
+    "solvay_conference.jpg": [
+        (44, 182, 143, 281), (229, 74, 340, 185), (371, 187, 486, 302), (595, 60, 696, 161), (767, 163, 884, 280), (856, 69, 956, 169)
+    ],
+    "team.jpg": [
+        (306, 347, 420, 461), (574, 421, 680, 527), (851, 378, 947, 474), (792, 857, 1321, 1386), (1192, 403, 1288, 499),
+        (1534, 381, 1629, 476),
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def true_boxes() -> dict[str, list[tuple[int, ...]]]:
+    return FACES
+
+
 @pytest.fixture(scope="session")
 def pictures(shared_data: Path) -> Path:
     return shared_data / "pictures"

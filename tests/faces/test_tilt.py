@@ -1,0 +1,143 @@
+"""Tilted heads: turned searches mapped back, upright crops."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from ferviz.errors import UnknownNameError
+from ferviz.faces.align import LEFT_AS_IT_IS, eye_angle, upright
+from ferviz.faces.detection import Detection, overlap
+from ferviz.faces.find import find_faces
+from ferviz.faces.search import detect, turned_search
+
+# an upright face: eyes 40 apart, mouth 45 below
+POINTS = np.array([(80, 80), (120, 80), (100, 100), (85, 125), (115, 125)], np.float32)
+
+
+def rotated(points: np.ndarray, degrees: float, centre: tuple[float, float] = (100, 100)) -> np.ndarray:
+    """Points turned clockwise as seen (y grows downwards)."""
+    a = np.deg2rad(degrees)
+    turn = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
+    return ((points - centre) @ turn.T + centre).astype(np.float32)
+
+
+@pytest.mark.parametrize("degrees", [0, 10, -25, 90, -170])
+def test_the_angle_of_the_eyes(degrees: float) -> None:
+    assert eye_angle(rotated(POINTS, degrees)) == pytest.approx(degrees, abs=1e-3)
+
+
+def test_little_tilt_stays_and_much_is_taken_out() -> None:
+    box = (60.0, 50.0, 140.0, 150.0)
+    little = Detection(box, 0.9, rotated(POINTS, LEFT_AS_IT_IS - 1))
+    assert upright(little) == little
+    straight = upright(Detection(box, 0.9, rotated(POINTS, 20), 0.0))
+    assert straight.angle == pytest.approx(20, abs=1e-3)
+    side = 1.9 * np.hypot(40, 45)
+    assert straight.size == pytest.approx(side, rel=1e-4)
+    # the frame's centre turns with the head
+    centre = rotated(np.array([(100, 80 + 0.35 * 45)]), 20)[0]
+    assert (straight.box[0] + straight.box[2]) / 2 == pytest.approx(centre[0], abs=0.01)
+    assert (straight.box[1] + straight.box[3]) / 2 == pytest.approx(centre[1], abs=0.01)
+    assert upright(Detection(box, 0.9)).angle == 0
+
+
+def test_impossible_landmarks_are_not_believed() -> None:
+    box = (60.0, 50.0, 140.0, 150.0)
+    for points in (rotated(POINTS, 40) * 0 + 100, rotated(POINTS, 40) * 9):
+        assert upright(Detection(box, 0.9, points.astype(np.float32))).box == box
+
+
+def marked(height: int = 200, width: int = 300) -> np.ndarray:
+    picture = np.full((height, width, 3), 100, np.uint8)
+    picture[60:80, 200:230] = (255, 0, 0)
+    return picture
+
+
+def find_red(picture: np.ndarray) -> list[Detection]:
+    """A detector that sees red: the box around it, landmarks on its corners and in its middle."""
+    red = (picture[:, :, 0] > 200) & (picture[:, :, 1] < 60)
+    if red.sum() < 50:
+        return []
+    rows, columns = np.nonzero(red)
+    left, right, top, bottom = columns.min(), columns.max() + 1, rows.min(), rows.max() + 1
+    x, y = columns.mean() + 0.5, rows.mean() + 0.5
+    points = np.array([(left, top), (right, top), (x, y), (left, bottom), (right, bottom)], np.float32)
+    return [Detection((float(left), float(top), float(right), float(bottom)), 0.9, points)]
+
+
+@pytest.mark.parametrize("turn", [0, 30, 90, -90, 135, 180])
+def test_what_is_found_turned_comes_back_to_its_place(turn: float) -> None:
+    (found,) = turned_search(marked(), find_red, [turn])
+    assert found.angle == turn
+    assert (found.box[0] + found.box[2]) / 2 == pytest.approx(215, abs=0.7)
+    assert (found.box[1] + found.box[3]) / 2 == pytest.approx(70, abs=0.7)
+    assert found.landmarks is not None
+    np.testing.assert_allclose(found.landmarks[2], (215, 70), atol=0.7)
+
+
+class UprightOnly:
+    """Finds a red mark only where it is higher than wide: a picture turned by 90 degrees has to be turned back."""
+
+    name, threshold, max_pixels = "upright", 0.5, 1_000_000
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def detect(self, picture: np.ndarray, threshold: float, min_size: float) -> list[Detection]:
+        self.looks += 1
+        found = find_red(picture)
+        return [
+            Detection(d.box, d.score) for d in found if (d.box[3] - d.box[1]) > 1.4 * (d.box[2] - d.box[0])
+        ]  # no landmarks
+
+
+def test_when_the_turned_picture_is_searched() -> None:
+    picture = marked()
+    detector = UprightOnly()
+    assert detect(picture, detector, tilt="none", min_size=5) == []
+    assert detector.looks == 1
+    (found,) = detect(picture, detector, tilt="retry", min_size=5)
+    assert abs(found.angle) == 90
+    assert overlap(found.box, (205, 55, 225, 85)) > 0.8  # upright about the same centre
+    standing = np.ascontiguousarray(np.rot90(picture))
+    detector.looks = 0
+    (found,) = detect(standing, detector, tilt="retry", min_size=5)
+    assert (found.angle, detector.looks) == (0, 1)
+    detect(standing, detector, tilt="all", min_size=5)
+    assert detector.looks == 13
+    with pytest.raises(UnknownNameError, match="retry"):
+        detect(picture, detector, tilt="retri")
+
+
+@pytest.mark.parametrize("degrees", [30, -45, 180])
+def test_a_turned_portrait_gives_an_upright_crop(portrait: np.ndarray, degrees: float) -> None:
+    (straight,) = find_faces(portrait, "haar")
+    small = np.ascontiguousarray(portrait[18:218, 122:322])
+    way = cv2.getRotationMatrix2D((99.5, 99.5), -degrees, 1.0)
+    picture = cv2.warpAffine(small, way, (200, 200), borderValue=(128, 128, 128))
+    found = find_faces(picture, "haar", tilt="all")
+    best = max(found, key=lambda f: f.score or 0)
+    off = (best.angle - degrees + 180) % 360 - 180
+    assert abs(off) <= 20
+    first, second = (
+        cv2.resize(f.pixels, (24, 24), interpolation=cv2.INTER_AREA).astype(float) for f in (straight, best)
+    )
+    assert np.corrcoef(first.ravel(), second.ravel())[0, 1] > 0.6
+
+
+def test_landmarks_make_the_crop_of_a_turned_face_exact(portrait: np.ndarray, shared_data: Path) -> None:
+    model = str(shared_data / "detectors" / "yunet_2026may.onnx")
+    crops = []
+    for degrees in (0, 40, 100):
+        way = cv2.getRotationMatrix2D((222, 118), -degrees, 1.0)
+        picture = cv2.warpAffine(portrait, way, (444, 236), borderValue=(128, 128, 128))
+        found = find_faces(picture, "yunet", detector_model=model, tilt="all")
+        face = min(found, key=lambda f: abs((f.box[0] + f.box[2]) / 2 - 222) + abs((f.box[1] + f.box[3]) / 2 - 118))
+        assert abs((face.angle - degrees + 180) % 360 - 180) < 12
+        crops.append(cv2.resize(face.pixels, (24, 24), interpolation=cv2.INTER_AREA).astype(float).ravel())
+    for turned in crops[1:]:
+        assert np.corrcoef(crops[0], turned)[0, 1] > 0.7
