@@ -103,7 +103,7 @@ def _with_votes(core: Any, seed: int) -> Any:
     start = keras.initializers.GlorotUniform(seed=seed + 1)
     head = keras.layers.Dense(VOTES, kernel_initializer=start, dtype="float32", name="votes")
     both = keras.layers.Concatenate(dtype="float32", name="outputs")([core.outputs[0], head(features)])
-    return keras.Model(core.inputs, both, name="learning")
+    return keras.Model(core.inputs[0], both, name="learning")
 
 
 def sidecar(plan: Plan, size: tuple[int, int, int]) -> dict[str, Any]:

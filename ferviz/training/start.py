@@ -37,9 +37,8 @@ def pair_from_file(path: str, labels: tuple[str, ...]) -> tuple[Any, Any]:
         )  # fmt: skip
         pair.append(keras.Model(start, last(copy(x)), name=network.name))
         if model.labels == tuple(labels):
-            last.set_weights(
-                [w.numpy() for w in dense.weights] if dense.use_bias else [dense.kernel.numpy(), np.zeros(len(labels))]
-            )
+            kernel, *bias = dense.get_weights()
+            last.set_weights([kernel, *(bias or [np.zeros(len(labels))])])
     return pair[0], pair[1]
 
 

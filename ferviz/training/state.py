@@ -12,6 +12,7 @@ import numpy as np
 
 from ferviz.errors import DataError
 from ferviz.files import atomic, to_json
+from ferviz.models.architectures.parts import load_keras
 
 NAME = "state.npz"
 
@@ -41,18 +42,19 @@ def load(folder: Path) -> State | None:
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             counters = json.loads(str(file["counters"]))
             variables = [file[f"v{i}"] for i in range(sum(k[0] == "v" for k in file.files))]
             optimizer = [file[f"o{i}"] for i in range(sum(k[0] == "o" for k in file.files))]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} is damaged and the run cannot go on from it; start it again with --force") from error
     return State(counters["epoch"], counters["history"], variables, optimizer)
 
 
 def grab(variables: Any) -> list[np.ndarray]:
     """Return copies of Keras variables as arrays."""
-    return [np.array(v) for v in variables]
+    to_numpy = load_keras().ops.convert_to_numpy
+    return [np.array(to_numpy(v), copy=True) for v in variables]
 
 
 def put(variables: Any, arrays: list[np.ndarray], what: str) -> None:

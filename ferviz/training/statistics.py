@@ -52,7 +52,7 @@ class Statistics:
 
 def _in_training(keras: Any, network: Any, tensors: list[Any]) -> Any:
     """Return a network pixels -> mean and mean square, (N, C) each, of `tensors` as they are in training."""
-    inner = keras.Model(network.inputs, tensors)
+    inner = keras.Model(network.inputs[0], tensors)
 
     class Seeing(keras.Model):  # type: ignore[misc]
         def call(self, pixels: Any) -> list[Any]:

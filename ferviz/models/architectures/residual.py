@@ -52,6 +52,8 @@ def build(
     keras = load_keras()
     widths = sizes(widths, "widths")
     blocks = sizes(blocks, "blocks", len(widths))
+    if stem != 0:
+        sizes((stem, stem_stride), "stem and stem_stride", 2)
     seeds = Seeds(seed)
 
     def step(x: Any, filters: int, name: str, number: str, stride: int = 1) -> Any:

@@ -1,0 +1,226 @@
+"""Training as a whole: what a run leaves, what it refuses, and that leaving and taking it up changes nothing."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ferviz.training.state as run_state
+from ferviz.data.dataset import Dataset
+from ferviz.errors import DataError, ModelError, OutputError, OutputExistsError, UsageError
+from ferviz.models.load import load_model
+from ferviz.training.learner import Learner
+from ferviz.training.recipe import Augmentation, Recipe
+from ferviz.training.train import Progress, train
+
+OPTIONS = {"height": 24, "width": 24, "widths": [8], "blocks": [2], "stem": 8, "dropout": 0.2}
+SHORT = Recipe(epochs=3, batch=32, warmup=0.5, precision="float32")
+LOOK = Augmentation(flip=0.5, shift=0.5, rotate=0, zoom=0, erase=0, brightness=0.05, contrast=0.05)
+
+
+class CutError(Exception):
+    """Stands for whatever ends a run from outside."""
+
+
+def cut_at(epoch: int, step: int) -> Callable[[Progress], None]:
+    def watch(p: Progress) -> None:
+        if (p.epoch, p.step) == (epoch, step) and p.validated is None:
+            raise CutError
+
+    return watch
+
+
+def weights(folder: Path, name: str = "last") -> list[np.ndarray]:
+    return load_model(folder / f"{name}.keras").engine.network.get_weights()  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def finished(stripes: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run") / "a"
+    train(stripes, out=folder, options=OPTIONS, recipe=SHORT, seed=5)
+    return folder
+
+
+def test_a_network_learns_and_its_file_says_what_it_is(stripes: Dataset, tmp_path: Path) -> None:
+    recipe = replace(SHORT, epochs=40, rate=0.01, augmentation=LOOK, ema=0.9)
+    run = train(stripes, out=tmp_path / "run", options={**OPTIONS, "dropout": 0.0}, recipe=recipe)
+    assert run.best["val_accuracy"] > 0.9
+    model = load_model(run.folder / "best.keras")
+    assert model.labels == stripes.names
+    assert (model.input.height, model.input.channels, model.input.scaling) == (24, 1, "0..255")
+    assert model.notes == ()
+    judged = stripes.take(stripes.split == "PublicTest")
+    accuracy = (model.logits(judged.images).argmax(1) == judged.labels).mean()
+    assert accuracy == pytest.approx(run.best["val_accuracy"], abs=1e-6)
+
+
+def test_what_a_run_leaves(finished: Path) -> None:
+    left = {path.name for path in finished.iterdir()}
+    assert left == {
+        "best.keras", "best.ferviz.json", "last.keras", "last.ferviz.json", "config.json", "history.csv", "curves.png",
+        "manifest.json", "state.npz",
+    }  # fmt: skip
+    rows = list(csv.DictReader((finished / "history.csv").read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    manifest = json.loads((finished / "manifest.json").read_text())
+    assert manifest["seed"] == 5
+    assert manifest["data"]["sha256"] == "0" * 64
+    assert "keras" in manifest["versions"]
+    best = max(rows, key=lambda row: float(row["val_accuracy"]))
+    assert manifest["best"]["epoch"] == int(best["epoch"])
+
+
+def test_same_seed_same_network_other_seed_another(stripes: Dataset, finished: Path, tmp_path: Path) -> None:
+    train(stripes, out=tmp_path / "b", options=OPTIONS, recipe=SHORT, seed=5)
+    for a, b in zip(weights(tmp_path / "b"), weights(finished), strict=True):
+        np.testing.assert_array_equal(a, b)
+    train(stripes, out=tmp_path / "c", options=OPTIONS, recipe=replace(SHORT, epochs=1), seed=6)
+    assert any((a != b).any() for a, b in zip(weights(tmp_path / "c"), weights(finished), strict=True))
+
+
+@pytest.mark.parametrize("moment", [(1, 3), (2, 1), (3, 7)])
+def test_a_run_that_was_cut_off_ends_where_it_would_have(
+    stripes: Dataset, finished: Path, tmp_path: Path, moment: tuple[int, int]
+) -> None:
+    with pytest.raises(CutError):
+        train(stripes, out=tmp_path / "b", options=OPTIONS, recipe=SHORT, seed=5, progress=cut_at(*moment))
+    train(stripes, out=tmp_path / "b", resume=True, recipe=SHORT)
+    for name in ("last", "best"):
+        for a, b in zip(weights(tmp_path / "b", name), weights(finished, name), strict=True):
+            np.testing.assert_array_equal(a, b)
+    columns = [
+        [row.rsplit(",", 1)[0] for row in (f / "history.csv").read_text().split()] for f in (tmp_path / "b", finished)
+    ]
+    assert columns[0] == columns[1]  # all but the seconds
+
+
+def test_a_finished_run_resumes_to_itself_and_can_be_lengthened(stripes: Dataset, tmp_path: Path) -> None:
+    one = replace(SHORT, epochs=1)
+    train(stripes, out=tmp_path / "a", options=OPTIONS, recipe=one)
+    before = (tmp_path / "a" / "last.keras").read_bytes()
+    train(stripes, out=tmp_path / "a", resume=True, recipe=one)
+    assert (tmp_path / "a" / "last.keras").read_bytes() == before
+    run = train(stripes, out=tmp_path / "a", resume=True, recipe=replace(SHORT, epochs=2))
+    assert [row["epoch"] for row in run.history] == [1, 2]
+    assert json.loads((tmp_path / "a" / "config.json").read_text())["recipe"]["epochs"] == 2
+
+
+def test_disk_full_leaves_the_last_good_state(
+    stripes: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "a"
+    train(stripes, out=folder, options=OPTIONS, recipe=replace(SHORT, epochs=1), seed=5)
+    good = (folder / "state.npz").read_bytes()
+
+    def full(file: Any, **arrays: Any) -> None:
+        file.write(b"half a file")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_state.np, "savez", full)
+        with pytest.raises(OutputError, match="No space left"):
+            train(stripes, out=folder, resume=True, recipe=replace(SHORT, epochs=2))
+    assert (folder / "state.npz").read_bytes() == good
+    assert not list(folder.glob(".*"))
+    assert len(train(stripes, out=folder, resume=True, recipe=replace(SHORT, epochs=2)).history) == 2
+
+
+def test_early_stopping(stripes: Dataset, tmp_path: Path) -> None:
+    run = train(
+        stripes,
+        out=tmp_path / "a",
+        options=OPTIONS,
+        recipe=replace(SHORT, epochs=9, rate=0.0, ema=0.0, stop_after=2, batch=100),
+    )
+    assert len(run.history) < 9
+
+
+def test_other_labels(stripes: Dataset, tmp_path: Path) -> None:
+    run = train(stripes, out=tmp_path / "a", labels="6-merged", options=OPTIONS, recipe=replace(SHORT, epochs=1))
+    model = load_model(run.folder / "best.keras")
+    assert model.labels == ("angry", "fear", "happy", "sad", "surprise", "neutral")
+    train(stripes, out=tmp_path / "a", resume=True, recipe=replace(SHORT, epochs=2))
+    assert load_model(run.folder / "last.keras").labels == model.labels
+
+
+def test_votes_and_teachers(stripes: Dataset, finished: Path, tmp_path: Path) -> None:
+    recipe = replace(SHORT, epochs=1, votes=0.3)
+    train(stripes, out=tmp_path / "a", options=OPTIONS, recipe=recipe, teachers=[finished / "best.keras"] * 2)
+    assert load_model(tmp_path / "a" / "best.keras").engine.logits(np.zeros((1, 24, 24, 1), np.float32)).shape == (1, 7)
+    manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
+    assert manifest["recipe"]["votes"] == 0.3
+    assert len(manifest["teachers"]) == 2
+    with pytest.raises(DataError, match="votes"):
+        train(replace(stripes, votes=None), out=tmp_path / "b", options=OPTIONS, recipe=recipe)
+    with pytest.raises(ModelError, match="contempt"):
+        train(
+            stripes,
+            labels=("happy", "contempt"),
+            out=tmp_path / "c",
+            options=OPTIONS,
+            recipe=SHORT,
+            teachers=[finished / "best.keras"],
+        )
+
+
+def test_fine_tuning_starts_from_the_file(stripes: Dataset, finished: Path, tmp_path: Path) -> None:
+    still = replace(SHORT, epochs=1, rate=0.0, ema=0.0, freeze=6)
+    run = train(stripes, out=tmp_path / "a", recipe=still, start=finished / "last.keras")
+    old, new = load_model(finished / "last.keras"), load_model(run.folder / "last.keras")
+    np.testing.assert_allclose(
+        new.probabilities(stripes.images), old.probabilities(stripes.images), rtol=1e-4, atol=1e-5
+    )
+    other = train(stripes, labels="positive-negative", out=tmp_path / "b", recipe=still, start=finished / "last.keras")
+    assert load_model(other.folder / "last.keras").labels == ("negative", "positive")
+    tuned = train(stripes, out=tmp_path / "c", recipe=replace(SHORT, epochs=2, freeze=2), start=finished / "last.keras")
+    assert len(tuned.history) == 2
+
+
+def test_mini_xception_trains_here(stripes: Dataset, tmp_path: Path) -> None:
+    recipe = replace(SHORT, epochs=1, batch=64)
+    run = train(stripes, "mini_xception", out=tmp_path / "a", options={"widths": [8, 16]}, recipe=recipe)
+    assert np.isfinite(run.history[0]["loss"])
+
+
+def test_refusals(stripes: Dataset, finished: Path, tmp_path: Path) -> None:
+    with pytest.raises(OutputExistsError, match="--resume"):
+        train(stripes, out=finished, options=OPTIONS, recipe=SHORT)
+    with pytest.raises(UsageError, match="no run to resume"):
+        train(stripes, out=tmp_path / "nothing", resume=True)
+    with pytest.raises(DataError, match="other data"):
+        train(replace(stripes, sha256="f" * 64), out=finished, resume=True, recipe=SHORT)
+    with pytest.raises(DataError, match="Training"):
+        train(stripes.take(stripes.split == "PublicTest"), out=tmp_path / "b")
+    with pytest.raises(DataError, match="Exam"):
+        train(stripes, out=tmp_path / "b", validation="Exam")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="file"):
+        train(stripes, out=tmp_path / "file" / "run", options=OPTIONS)
+
+
+def test_a_loss_that_is_no_number_ends_the_run(
+    stripes: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Learner, "step", lambda self, batch, rate: float("nan"))
+    with pytest.raises(DataError, match="epoch 1, step 1"):
+        train(stripes, out=tmp_path / "a", options=OPTIONS, recipe=SHORT)
+    assert not (tmp_path / "a" / "last.keras").exists()
+
+
+def test_a_damaged_state_is_said_to_be(stripes: Dataset, finished: Path, tmp_path: Path) -> None:
+    for name in ("config.json", "state.npz"):
+        folder = tmp_path / name
+        folder.mkdir()
+        for part in ("config.json", "state.npz"):
+            (folder / part).write_bytes((finished / part).read_bytes())
+        (folder / name).write_bytes((finished / name).read_bytes()[:200])
+        with pytest.raises(DataError, match="damaged"):
+            train(stripes, out=folder, resume=True, recipe=SHORT)
