@@ -28,6 +28,11 @@ _GIVEN = ("classes", "seed", "logits")
 """What the trainer decides, not the user's options."""
 
 
+def architectures() -> dict[str, str]:
+    """Return {name: one line about it} of every architecture that `train` can build."""
+    return ARCHITECTURES.summaries()
+
+
 def options(name: str) -> dict[str, Any]:
     """Return {option: default} of the architecture `name`. Raises UnknownNameError for an unknown one."""
     parameters = inspect.signature(ARCHITECTURES[name]).parameters

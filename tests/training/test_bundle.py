@@ -1,0 +1,60 @@
+"""Replacing the bundled network: what is written measures what it says, and what does not fit is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ferviz.training.bundle as bundling
+from ferviz.data.dataset import Dataset
+from ferviz.errors import DataError, ModelError
+from ferviz.models.load import load_model
+from ferviz.training.bundle import bundle
+from ferviz.training.recipe import Recipe
+from ferviz.training.train import train
+
+OPTIONS = {"height": 24, "width": 24, "widths": [4], "blocks": [1], "stem": 4}
+
+
+@pytest.fixture(scope="module")
+def run(stripes: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run") / "a"
+    train(stripes, out=folder, options=OPTIONS, recipe=Recipe(epochs=2, batch=32, precision="float32"))
+    return folder
+
+
+def test_bundled_network_and_what_it_says(run: Path, stripes: Dataset, tmp_path: Path) -> None:
+    about = bundle(run, stripes, tmp_path)
+    model = load_model(tmp_path / "bundled.keras", engine="keras")
+    judged = stripes.take(stripes.split == "PublicTest")
+    assert about["measured"]["accuracy"] == pytest.approx(
+        (model.logits(judged.images).argmax(1) == judged.labels).mean(), abs=1e-4
+    )
+    assert model.sha256 == about["sha256"]
+    document = json.loads((tmp_path / "bundled.ferviz.json").read_text())
+    assert document["about"]["recipe"]["epochs"] == 2
+    compiled = load_model(tmp_path / "bundled.ferviz")
+    np.testing.assert_allclose(compiled.probabilities(judged.images), model.probabilities(judged.images), atol=1e-3)
+
+
+def test_what_is_not_bundled(run: Path, stripes: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = replace(stripes, labels=(stripes.labels + 1) % 7)
+    with pytest.raises(DataError, match="trained on"):
+        bundle(run, wrong, tmp_path)
+    with pytest.raises(ModelError, match="train first"):
+        bundle(tmp_path, stripes, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(bundling, "MAX_BYTES", 100)
+        with pytest.raises(ModelError, match="bytes"):
+            bundle(run, stripes, tmp_path)
+    other = tmp_path / "six"
+    shutil.copytree(run, other)
+    train(stripes, labels="6-dropped", out=other, force=True, options=OPTIONS, recipe=Recipe(epochs=1, batch=32))
+    with pytest.raises(ModelError, match="seven"):
+        bundle(other, stripes, tmp_path)
+    assert not list(tmp_path.glob("bundled*"))
