@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferviz.cli.common import Console, face_options, model_options, open_model, output_options, print_json
+from ferviz.cli.video import run_video, video_options
 from ferviz.errors import FervizError, NoFaceError, UsageError
 
 if TYPE_CHECKING:
@@ -23,24 +24,33 @@ Outcome = tuple[Path, "list[Prediction]", FervizError | None]
 
 
 @click.command()
-@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE|FOLDER...")
+@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE|FOLDER|VIDEO...")
 @model_options
 @face_options
 @output_options("nothing; FILE.csv, .json or .jsonl for a table, FILE.png or a FOLDER for annotated pictures")
 @click.option("--jsonl", is_flag=True, help="Print one JSON document a picture and line, as soon as it is known.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print a table as CSV, one line a face.")
+@video_options
+@click.option("--heatmap", metavar="METHOD", help="Video: lay this method's heatmaps over the faces, e.g. gradcam.")
+@click.option("--target", default="predicted", show_default=True, help="Video: what the heatmaps explain.")
 def command(pictures: tuple[str, ...], **options: Any) -> int:
     """Say which emotions the faces show.
 
     Takes pictures, folders (with everything below) and patterns such as "shots/*.jpg". What cannot be read is reported and
-    the rest goes on; the exit code is then that of the error.
+    the rest goes on; the exit code is then that of the error. A video is followed frame by frame: --out FILE.mp4 writes it
+    annotated, --table FILE.csv one line a face and frame, --timeline FILE.png the emotions over time.
     """
     from ferviz.images import list_pictures
+    from ferviz.video.reading import is_video
 
     if sum(bool(options[name]) for name in ("as_json", "jsonl", "as_csv")) > 1:
         raise UsageError(
             "--json, --jsonl and --csv exclude each other; one of them may go to a file with --out FILE.csv"
         )
+    if any(is_video(path) for path in pictures):
+        if len(pictures) > 1:
+            raise UsageError("one video at a time, and without pictures; call ferviz predict once for each")
+        return run_video(pictures[0], "predict", options, options["heatmap"], options["target"])
     console = Console(options["quiet"])
     files = list_pictures(pictures)
     if options["detector"] != "none":  # a wrong name or file is said once, not for every picture

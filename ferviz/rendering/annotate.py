@@ -35,11 +35,18 @@ class Mark:
     note: str = ""
 
 
-def annotate(pixels: np.ndarray, marks: Sequence[Mark], legend: bool = True, scale: float | None = None) -> Image.Image:
+def annotate(
+    pixels: np.ndarray,
+    marks: Sequence[Mark],
+    legend: bool = True,
+    scale: float | None = None,
+    named: bool | None = None,
+) -> Image.Image:
     """Return a picture with its faces marked.
 
     pixels: (H, W, 3) uint8 RGB. marks: the faces, in any order. legend: a strip below that names the bars' colours.
-    scale: enlargement of the picture; None = 1, or more where faces are small.
+    scale: enlargement of the picture; None = 1, or more where faces are small. named: bars with names beside them, or slim ones
+    that the legend explains; None = by the number of faces.
     -> RGB, (scale H + the legend's height, scale W). A face's bars stand where they cover least of other faces.
     """
     height, width_ = pixels.shape[:2]
@@ -49,6 +56,7 @@ def annotate(pixels: np.ndarray, marks: Sequence[Mark], legend: bool = True, sca
     if scale != 1:
         made = made.resize((round(width_ * scale), round(height * scale)), Image.Resampling.BICUBIC)
     size = text_size(made.width, made.height)
+    named = len(marks) <= NAMED_UP_TO if named is None else named
     boxes = [tuple(round(v * scale) for v in mark.box) for mark in marks]
     draw = ImageDraw.Draw(made)
     stroke = max(2, round(size / 6))
@@ -56,12 +64,12 @@ def annotate(pixels: np.ndarray, marks: Sequence[Mark], legend: bool = True, sca
     for mark, box in zip(marks, boxes, strict=True):
         draw.rectangle(box, outline=color_of(mark.label), width=stroke)
     for mark, box in zip(marks, boxes, strict=True):
-        card = _card(mark, box, size, named=len(marks) <= NAMED_UP_TO)
+        card = _card(mark, box, size, named)
         place = _place(card, box, taken, made.size, stroke)
         made.paste(card, place)
         taken.append(((*place, place[0] + card.width, place[1] + card.height), 2.0))
     names = list(dict.fromkeys(name for mark in marks for name in mark.probabilities))
-    if legend and names and len(marks) > NAMED_UP_TO:
+    if legend and names and not named:
         made = _with_legend(made, names, size)
     return made
 

@@ -1,0 +1,177 @@
+"""What `ferviz predict` and `ferviz explain` do with a video: annotated video, table, timeline, JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ferviz.cli.common import Console, open_model, print_json
+from ferviz.errors import NoFaceError, UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def video_options(function: F) -> F:
+    """--every, --start, --stop, --half-life, --timeline, --table: what of a video is looked at, and what is written."""
+    for option in (
+        click.option("--timeline", metavar="FILE", help="Video: draw the emotions over time, one row a face."),
+        click.option("--table", metavar="FILE.csv", help="Video: write one line a face and frame."),
+        click.option(
+            "--half-life", type=click.FloatRange(0), default=0.4, show_default=True, help="Video: seconds of smoothing."
+        ),
+        click.option("--stop", type=click.IntRange(1), help="Video: the frame to stop before."),
+        click.option("--start", type=click.IntRange(0), default=0, show_default=True, help="Video: the first frame."),
+        click.option(
+            "--every", type=click.IntRange(1), default=1, show_default=True, help="Video: look at one frame in so many."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def run_video(path: str, command: str, options: dict[str, Any], method: str | None, target: str = "predicted") -> int:
+    """Follow the faces of one video and write what the options ask for; return the exit code.
+
+    command: for the JSON document. options: of the command, with those of `video_options`, the model's and the faces'.
+    method: draws heatmaps over the faces of the annotated video; None = no heatmaps.
+    """
+    from ferviz.files import check_output, manifest
+    from ferviz.images import write_image
+    from ferviz.video.drawing import frame_picture
+    from ferviz.video.following import Follower, follow
+    from ferviz.video.history import History
+    from ferviz.video.reading import Video
+    from ferviz.video.writing import TableOut, VideoOut
+
+    console = Console(options["quiet"])
+    out, table = _outputs(options)
+    timeline = options.get("timeline")
+    for name in (out, table, timeline):
+        if name:
+            check_output(name, options["force"])
+    with contextlib.ExitStack() as stack:
+        video = stack.enter_context(Video(path))
+        model = open_model(options, console)
+        chosen = {
+            k: options[k] for k in ("detector", "detector_model", "threshold", "largest") if options.get(k) is not None
+        }
+        if options.get("min_size"):
+            chosen["min_size"] = options["min_size"]
+        follower = Follower(
+            model, method=method, target=target, layer=options.get("layer"), half_life=options["half_life"], **chosen
+        )
+        history = History(model.labels)
+        movie = stack.enter_context(VideoOut(out, video.rate, options["force"])) if out else None
+        lines = stack.enter_context(TableOut(table, model.labels, options["force"])) if table else None
+        stop = options.get("stop") or (video.count or None)
+        total = stop - options["start"] if stop else None
+        frames = video.frames(options["start"], options.get("stop"))
+        looked_at = faces = count = 0
+        last = 0.0
+        for looked in console.progress(follow(follower, frames, options["every"]), "looking", total):
+            count, last = count + 1, looked.frame.time
+            looked_at += looked.fresh
+            faces += len(looked.seen) if looked.fresh else 0
+            history.add(looked)
+            if lines is not None:
+                lines.add(looked)
+            if movie is not None:
+                movie.add(frame_picture(looked.frame.pixels, looked.seen, model.labels))
+            if options.get("jsonl") and looked.fresh:
+                click.echo(json.dumps(_record(command, path, looked)))
+    if total and count < total * 0.98:
+        console.warn(
+            f"{path} ends after {count} of the {total} frames that it declares; it is cut off, or its header is wrong"
+        )
+    if timeline:
+        figure = history.lanes()
+        about = manifest(command=command, source=path, model=model.name, sha256=model.sha256, frames=count)
+        write_image(
+            timeline,
+            _figure_picture(figure, model.labels, Path(path).name, last),
+            manifest=about,
+            force=options["force"],
+        )
+    for written in filter(None, (out, table, timeline)):
+        console.say(f"wrote {written}")
+    console.say(f"{path}: {count} frames, {looked_at} looked at, {faces} faces in {history.tracks} tracks")
+    if options["as_json"]:
+        print_json(command, _summary(path, model, history, count, looked_at, faces, video.rate, [out, table, timeline]))
+    if not faces:
+        raise NoFaceError(
+            f"no face was found in the {looked_at} frames of {path} that were looked at; lower --threshold, or try another --detector"
+        )
+    return 0
+
+
+def _outputs(options: dict[str, Any]) -> tuple[str | None, str | None]:
+    """Return (video, table) of --out and --table. Raises UsageError for an --out of another kind."""
+    out, table = options.get("out"), options.get("table")
+    if out and Path(out).suffix.lower() == ".csv":
+        if table:
+            raise UsageError("--out and --table both name a table; let --out name an .mp4")
+        return None, out
+    if out and Path(out).suffix.lower() != ".mp4":
+        raise UsageError(
+            f"--out {out}: a video is written as .mp4, its table as .csv; --timeline FILE.png draws the emotions over time"
+        )
+    return out, table
+
+
+def _figure_picture(lanes: list[Any], labels: tuple[str, ...], name: str, end: float) -> Any:
+    import io
+
+    from PIL import Image
+
+    from ferviz.rendering.timeline import timeline_figure
+
+    buffer = io.BytesIO()
+    timeline_figure(lanes, labels, f"{name}: emotions over time", end or None).savefig(buffer, format="png")
+    return Image.open(buffer).convert("RGB")
+
+
+def _record(command: str, source: str, looked: Any) -> dict[str, Any]:
+    faces = [
+        {
+            "track": one.track,
+            "box": list(one.face.box) if one.face.box else None,
+            "score": one.face.score,
+            "label": one.label,
+            "probabilities": one.smoothed,
+            "frame_probabilities": one.prediction.probabilities,
+        }
+        for one in looked.seen
+    ]
+    about = {"schema_version": 1, "command": command, "source": source}
+    return {**about, "frame": looked.frame.index, "time": round(looked.frame.time, 3), "faces": faces}
+
+
+def _summary(
+    path: str, model: Any, history: Any, count: int, looked_at: int, faces: int, rate: float, outputs: list[str | None]
+) -> dict[str, Any]:
+    import numpy as np
+
+    tracks = [
+        {
+            "track": int(lane.name[1:]),
+            "from": round(float(lane.times[0]), 3),
+            "to": round(float(lane.times[-1]), 3),
+            "probabilities": dict(zip(model.labels, np.nanmean(lane.values, axis=0).tolist(), strict=True)),
+        }
+        for lane in history.lanes(most=64)
+    ]
+    return {
+        "source": path,
+        "model": model.name,
+        "frames": count,
+        "looked_at": looked_at,
+        "rate": rate,
+        "faces": faces,
+        "tracks": tracks,
+        "out": [name for name in outputs if name],
+    }

@@ -1,0 +1,122 @@
+"""The timeline figure: which emotions each face of a video shows, second by second."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ferviz.rendering.annotate import color_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_INK, _GREY, _GROUND = "#1c1c1e", "#5f6368", "#f1f3f4"
+_SHORT = 3.0  # times the usual step; a longer silence is a gap, a shorter one is drawn through
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One face's row. name: e.g. "#1". times: (n,) seconds, rising. values: (n, K) probabilities; rows of NaN where it was not seen.
+
+    face: (h, w, 3) uint8 thumbnail, or None.
+    """
+
+    name: str
+    times: np.ndarray = field(repr=False)
+    values: np.ndarray = field(repr=False)
+    face: np.ndarray | None = field(default=None, repr=False)
+
+
+def timeline_figure(lanes: Sequence[Lane], labels: Sequence[str], title: str = "", end: float | None = None) -> Figure:
+    """Return the figure: one row a face, stacked areas whose heights are the probabilities, in the emotions' colours.
+
+    lanes: the faces. labels: the K classes, bottom to top. title: over the figure. end: seconds at the right edge; None = the last
+    moment that a face was seen. An empty figure says that no face was seen.
+    """
+    from matplotlib.figure import Figure
+
+    rows = max(1, len(lanes))
+    tall = 1.15 * rows + 1.3
+    figure = Figure(figsize=(9.6, tall), dpi=120, facecolor="white")
+    last = max([float(lane.times[-1]) for lane in lanes if len(lane.times)], default=1.0)
+    grid = figure.add_gridspec(
+        rows,
+        2,
+        width_ratios=[1, 11],
+        wspace=0.03,
+        hspace=0.16,
+        left=0.02,
+        right=0.98,
+        top=1 - 0.78 / tall,
+        bottom=0.5 / tall,
+    )
+    figure.text(0.02, 1 - 0.12 / tall, title or "Emotions over time", va="top", size=13, weight="bold", color=_INK)
+    _legend(figure, labels, 1 - 0.45 / tall)
+    if not lanes:
+        axes = figure.add_subplot(grid[0, 1])
+        axes.text(0.5, 0.5, "no face was seen", ha="center", va="center", color=_GREY, transform=axes.transAxes)
+        axes.set_axis_off()
+        return figure
+    for number, lane in enumerate(lanes):
+        portrait = figure.add_subplot(grid[number, 0])
+        portrait.set_axis_off()
+        if lane.face is not None:
+            portrait.imshow(lane.face, interpolation="antialiased")
+        portrait.set_title(lane.name, size=8, color=_GREY, pad=1.5, loc="left")
+        axes = figure.add_subplot(grid[number, 1])
+        _areas(axes, lane, labels)
+        axes.set(xlim=(0, end or last), ylim=(0, 1))
+        axes.set_yticks([0, 0.5, 1], ["0", "½", "1"], size=7, color=_GREY)
+        axes.yaxis.tick_right()
+        axes.tick_params(length=2, color=_GREY, labelsize=8, labelcolor=_GREY)
+        axes.set_facecolor(_GROUND)
+        for side in axes.spines.values():
+            side.set_visible(False)
+        if number < rows - 1:
+            axes.set_xticklabels([])
+        else:
+            axes.set_xlabel("seconds", size=9, color=_GREY)
+    return figure
+
+
+def runs(times: np.ndarray, values: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the stretches (times, values) in which a face was seen without a longer gap; single moments get a small width."""
+    seen = np.isfinite(values).all(axis=1)
+    times, values = times[seen], values[seen]
+    if not len(times):
+        return
+    steps = np.diff(times)
+    usual = float(np.median(steps)) if len(steps) else 0.04
+    breaks = np.nonzero(steps > _SHORT * usual)[0] + 1
+    for some, these in zip(np.split(times, breaks), np.split(values, breaks), strict=True):
+        if len(some) == 1:
+            some, these = np.array([some[0] - usual / 2, some[0] + usual / 2]), np.repeat(these, 2, axis=0)
+        yield some, these
+
+
+def _areas(axes: Axes, lane: Lane, labels: Sequence[str]) -> None:
+    colors = [color_of(name) for name in labels]
+    for times, values in runs(lane.times, lane.values):
+        axes.stackplot(times, values.T, colors=colors, edgecolor="white", linewidth=0.4)
+
+
+def _legend(figure: Figure, labels: Sequence[str], top: float) -> None:
+    from matplotlib.patches import Patch
+
+    figure.legend(
+        handles=[Patch(color=color_of(name), label=name) for name in labels],
+        loc="upper left",
+        bbox_to_anchor=(0.01, top + 0.01),
+        ncols=len(labels),
+        frameon=False,
+        fontsize=9,
+        handlelength=1,
+        handleheight=0.9,
+        columnspacing=1.2,
+        labelcolor=_INK,
+        borderpad=0,
+    )

@@ -1,0 +1,1 @@
+"""Video: read it, follow its faces, predict and explain every frame, and write it down again."""

@@ -1,0 +1,149 @@
+"""Reading a video, a stream or a camera frame by frame through OpenCV: one frame in memory at a time."""
+
+from __future__ import annotations
+
+import math
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ferviz.errors import PictureError, UsageError
+from ferviz.images import MAX_PIXELS, Pixels
+
+SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ogv")
+"""What is taken for a video where a path could also be a picture."""
+
+# The first bytes of the containers above. Playlists and other text that FFmpeg would follow to other files are not among them.
+_MAGIC = ((4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (4, b"wide"), (4, b"free"), (4, b"skip"), (0, b"RIFF"), (0, b"\x1aE\xdf\xa3"),
+          (0, b"\x00\x00\x01\xba"), (0, b"\x00\x00\x01\xb3"), (0, b"0&\xb2u"), (0, b"OggS"))  # fmt: skip
+_RATES = (1.0, 240.0)  # frames a second that are believed; other numbers in a header are none
+_USUAL_RATE = 25.0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a video. index: its number, from 0. time: seconds from the start. pixels: (H, W, 3) uint8 RGB."""
+
+    index: int
+    time: float
+    pixels: Pixels = field(repr=False)
+
+
+def is_video(path: str | os.PathLike[str]) -> bool:
+    """Return whether the path's suffix is that of a video; the file is not touched."""
+    return Path(path).suffix.lower() in SUFFIXES
+
+
+class Video:
+    """A video file, a camera or a stream, opened for reading; close it, or use it in a `with`.
+
+    source: path of a video file; or, with `live`, a camera's number, a stream's URL or a file that plays like a camera.
+    rate: frames a second that the file claims (25 where it claims nonsense); frames that come at a varying rate still carry their
+    own times. count: how many frames it claims, 0 = unknown. height, width: of a frame.
+    Raises PictureError for a file that is missing, no video, cut off before its index, or without a single picture.
+    """
+
+    def __init__(self, source: str | os.PathLike[str] | int, live: bool = False) -> None:
+        self.name = str(source)
+        self.live = live
+        # FFmpeg writes its complaints to the terminal; ours are sentences.
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+        os.environ.setdefault("OPENCV_VIDEOIO_DEBUG", "0")
+        target: str | int = self.name
+        if live and self.name.isdecimal():
+            target = int(self.name)
+        elif not (live and "://" in self.name):
+            _check_file(Path(self.name))
+        try:
+            self._capture = cv2.VideoCapture(target)
+        except cv2.error as error:
+            raise PictureError(f"{self.name} cannot be opened as a video ({error.err})") from error
+        kind = f"camera {target}" if isinstance(target, int) else self.name
+        if not self._capture.isOpened():
+            what = (
+                "is there no such camera, or does another program use it"
+                if isinstance(target, int)
+                else "is it cut off, or only sound"
+            )
+            raise PictureError(f"{kind} cannot be read as a video; {what}?")
+        self.width, self.height = (
+            int(self._capture.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        )
+        if self.width * self.height > MAX_PIXELS:
+            self.close()
+            raise PictureError(
+                f"{self.name} has frames of {self.width} x {self.height} pixels, too large to read; scale it down"
+            )
+        rate = self._capture.get(cv2.CAP_PROP_FPS)
+        self.rate = float(rate) if math.isfinite(rate) and _RATES[0] <= rate <= _RATES[1] else _USUAL_RATE
+        count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.count = int(count) if math.isfinite(count) and 0 < count < 1e9 and not live else 0
+
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+        """Yield the frames from number `start` up to, not including, `stop` (None = the end), in order.
+
+        Skipped frames are decoded but not converted: seeking in a compressed file is not exact.
+        Raises PictureError where the video has no frame at all, UsageError for a range that is empty or beyond its end.
+        """
+        if start < 0 or (stop is not None and stop <= start):
+            raise UsageError(f"frames {start} to {stop} are no range; give --start and a larger --stop")
+        index, last = 0, -1.0
+        while stop is None or index < stop:
+            time = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            if not self._capture.grab():
+                break
+            if index >= start:
+                good, bgr = self._capture.retrieve()
+                if not good or bgr is None:
+                    break
+                # Files without usable times get them from the rate; time never runs backwards.
+                time = time if math.isfinite(time) and time > last else max(index / self.rate, last + 1e-3)
+                last = time
+                yield Frame(index, time, _rgb(bgr))
+            index += 1
+        if index == 0:
+            raise PictureError(f"{self.name} holds no picture; is it only sound, or cut off at its start?")
+        if index <= start:
+            raise UsageError(f"{self.name} has {index} frames, so none from {start} on; use a smaller --start")
+
+    def close(self) -> None:
+        """Let go of the file or camera."""
+        self._capture.release()
+
+    def __enter__(self) -> Video:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _check_file(path: Path) -> None:
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError:
+        raise PictureError(f"{path} is not there; check the path") from None
+    except (OSError, ValueError) as error:
+        raise PictureError(f"{path} cannot be opened ({getattr(error, 'strerror', None) or error})") from None
+    try:
+        about = os.fstat(handle)
+        if not stat.S_ISREG(about.st_mode):
+            raise PictureError(f"{path} is not a regular file; name a video")
+        head = os.read(handle, 16)
+    finally:
+        os.close(handle)
+    if not head:
+        raise PictureError(f"{path} is empty; it should hold a video")
+    if not any(head[at : at + len(magic)] == magic for at, magic in _MAGIC):
+        raise PictureError(f"{path} is not a video ({', '.join(s[1:] for s in SUFFIXES)}); convert it to MP4 first")
+
+
+def _rgb(bgr: np.ndarray) -> Pixels:
+    if bgr.ndim == 2:
+        bgr = np.repeat(bgr[:, :, None], 3, axis=2)
+    rgb: Pixels = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    return rgb
