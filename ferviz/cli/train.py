@@ -113,12 +113,16 @@ def command(data: str, out: str, **given: Any) -> None:
         split="random" if given["split"] == "random" else None,
         seed=given["seed"],
     )
-    with _report(console) as report:
-        run = train(
-            faces, given["architecture"], out=out, options=chosen, recipe=recipe, seed=given["seed"], start=given["start"],
-            teachers=given["teachers"], validation=given["validation"], resume=given["resume"], force=given["force"],
-            tensorboard=given["tensorboard"], progress=report,
-        )  # fmt: skip
+    try:
+        with _report(console) as report:
+            run = train(
+                faces, given["architecture"], out=out, options=chosen, recipe=recipe, seed=given["seed"], start=given["start"],
+                teachers=given["teachers"], validation=given["validation"], resume=given["resume"], force=given["force"],
+                tensorboard=given["tensorboard"], progress=report,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        console.say(f"the run in {out} is kept as its last whole epoch left it; go on with --resume")
+        raise
     if given["as_json"]:
         print_json("train", {"out": str(run.folder), "epochs": len(run.history), "best": run.best})
     console.say(

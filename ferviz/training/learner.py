@@ -68,6 +68,8 @@ class Learner:
             return
         kept = grab(self.variables)
         self.optimizer.finalize_variable_values(self.network.trainable_variables)
+        # On JAX the averages now lie in the very buffers that the optimizer keeps, and answering would use these up.
+        put(self.network.trainable_variables, grab(self.network.trainable_variables), "weights")
         try:
             self._statistics.refresh(pixels)
             yield

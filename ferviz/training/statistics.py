@@ -52,12 +52,17 @@ class Statistics:
 
 def _in_training(keras: Any, network: Any, tensors: list[Any]) -> Any:
     """Return a network pixels -> mean and mean square, (N, C) each, of `tensors` as they are in training."""
-    inner = keras.Model(network.inputs[0], tensors)
 
     class Seeing(keras.Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = keras.Model(
+                network.inputs[0], tensors
+            )  # an attribute: JAX would bake in weights it is not told of
+
         def call(self, pixels: Any) -> list[Any]:
             out = []
-            for x in inner(pixels, training=True):
+            for x in self.inner(pixels, training=True):
                 x = keras.ops.cast(x, "float32")
                 axes = tuple(range(1, len(x.shape) - 1))
                 out += [keras.ops.mean(x, axes), keras.ops.mean(x * x, axes)] if axes else [x, x * x]
