@@ -4,12 +4,13 @@ The file holds several graphs over the same weights, each under a name (LiteRT c
 
     predict    picture -> logits, activation (of the default layer)
     head       activation (of the default layer), weights -> logits, gradient
-    layers     picture -> activation/<layer> of every layer
-    gradients  picture, weights -> logits, activation/<layer> and gradient/<layer> of every layer that can be explained
+    layers     picture -> activation/<layer> of every layer that was asked for
+    gradients  picture, weights -> logits, activation/<layer> and gradient/<layer> of each of them that has a gradient
     picture    picture, weights -> logits, gradient (at the picture)
     guided     as picture, by guided backpropagation
 
-`picture` is (N, h, w, c), `weights` (N, K), activations have the channels last. N is free.
+`picture` is (N, h, w, c), `weights` (N, K), activations have the channels last. N is free. A graph that cannot be had (no gradient
+up to the picture), or that would say nothing new, is left out.
 """
 
 from __future__ import annotations
@@ -80,12 +81,13 @@ def compile_network(engine: Any, size: tuple[int, int], default: str, layers: Se
     refused, gradients, bypassed = _survey(frozen, picture, classes, maps, default)
     graphs: dict[str, tuple[Callable[..., dict[str, Any]], list[Any]]] = {
         "predict": (_predict(frozen, default), [picture]),
-        "layers": (_layers(frozen, wanted), [picture]),
     }
+    if wanted != [default]:
+        graphs["layers"] = (_layers(frozen, wanted), [picture])
     if default in gradients and not bypassed:
         activation = tf.TensorSpec([None, *_sizes(traced, default)], tf.float32, name="activation")
         graphs["head"] = (_head(frozen, default, picture), [activation, weights])
-    if gradients:
+    if gradients and (gradients != [default] or "head" not in graphs):
         graphs["gradients"] = (_gradients(frozen, gradients), [picture, weights])
     if INPUT not in refused:
         graphs["picture"] = (_at_picture(frozen, RULES), [picture, weights])

@@ -178,8 +178,9 @@ class LiteRTEngine:
         picture = (-1, *c.size)
         weights = (-1, c.classes)
         self._graphs.expect("predict", {"picture": picture}, {"logits": weights, "activation": None})
-        self._graphs.expect("layers", {"picture": picture}, {f"activation/{name}": None for name in c.activations})
-        if c.gradients and (c.gradients != {c.default} or "gradients" in self._graphs):
+        if c.activations != {c.default} or "layers" in self._graphs:
+            self._graphs.expect("layers", {"picture": picture}, {f"activation/{name}": None for name in c.activations})
+        if c.gradients and (c.gradients != {c.default} or "head" not in self._graphs):
             both = {f"{what}/{name}": None for what in ("activation", "gradient") for name in c.gradients}
             self._graphs.expect("gradients", {"picture": picture, "weights": weights}, {"logits": weights, **both})
         if "head" in self._graphs:

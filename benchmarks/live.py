@@ -1,0 +1,91 @@
+"""A warm process: Grad-CAM of one face, and of a thousand from a folder to a file, with the compiled bundled network.
+
+    python benchmarks/live.py [--repeats 200] [--faces 1000]
+
+Prints the median and best milliseconds on the clock and of processor time (all threads together), and faces a second from
+class folders of PNG files to an NPZ with all heatmaps. On a machine that is busy with something else the processor time is
+the figure to trust: divided by the number of cores it is what a quiet machine needs at best.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+import ferviz
+
+
+def faces(n: int, seed: int = 0) -> np.ndarray:
+    """(n, 48, 48) uint8, smooth pictures as different from each other as faces are."""
+    small = np.random.default_rng(seed).integers(0, 256, (n, 8, 8), dtype=np.uint8)
+    bicubic = Image.Resampling.BICUBIC
+    return np.stack([np.asarray(Image.fromarray(one).resize((48, 48), bicubic)) for one in small])
+
+
+def measured(work: Callable[[int], Any], repeats: int) -> str:
+    work(0)
+    wall, used = [], []
+    for i in range(repeats):
+        start, processor = time.perf_counter(), time.process_time()
+        work(i + 1)
+        wall.append(1000 * (time.perf_counter() - start))
+        used.append(1000 * (time.process_time() - processor))
+    cells = (statistics.median(wall), min(wall), statistics.median(used))
+    return "".join(f"{cell:>14.2f}" for cell in cells)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=200)
+    parser.add_argument("--faces", type=int, default=1000)
+    options = parser.parse_args()
+    model = ferviz.load_model(engine="litert")
+    layer, _ = model.default_layer()
+    early = next(info.name for info in model.layers if info.spatial and info.shape[0] > model.layer(layer).shape[0])
+    some = faces(options.repeats + 2)
+    print(f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
+    print(f"{'one 48x48 face, warm':<44}{'median ms':>14}{'best ms':>14}{'processor ms':>14}")
+    batches = [model.prepare(face) for face in some]
+    weights = np.eye(len(model.labels), dtype=np.float32)[None, :1]
+    for title, work in (
+        ("answer (logits)", lambda i: model.engine.logits(batches[i])),
+        ("gradient at the default layer", lambda i: model.engine.gradients(batches[i], layer, weights)),
+        ("Grad-CAM (explain)", lambda i: ferviz.explain(model, some[i])),
+        ("Grad-CAM of all seven classes", lambda i: ferviz.explain(model, some[i], target="all")),
+        (f"Grad-CAM at {early}", lambda i: ferviz.explain(model, some[i], layer=early)),
+        ("saliency", lambda i: ferviz.explain(model, some[i], method="saliency")),
+    ):
+        print(f"{title:<44}{measured(work, options.repeats)}", flush=True)
+
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        for i, face in enumerate(faces(options.faces, 1)):
+            folder = root / "faces" / model.labels[i % len(model.labels)]
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(face).save(folder / f"{i:05d}.png")
+        rates, used = [], []
+        for turn in range(4):
+            start, processor = time.perf_counter(), time.process_time()
+            data = ferviz.read_data(root / "faces", cache=False)
+            made = ferviz.explain(model, data.images)
+            made.save(root / f"{turn}.npz")
+            rates.append(options.faces / (time.perf_counter() - start))
+            used.append(options.faces / (time.process_time() - processor))
+        size = (root / "0.npz").stat().st_size / 1024**2
+    print(f"\n{options.faces} faces, class folders of PNG to NPZ ({size:.1f} MiB), read + Grad-CAM + written:")
+    print(
+        f"{statistics.median(rates[1:]):.0f} faces a second (best {max(rates):.0f}), {statistics.median(used[1:]):.0f} a processor second"
+    )
+
+
+if __name__ == "__main__":
+    main()

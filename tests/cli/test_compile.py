@@ -1,0 +1,150 @@
+"""ferviz compile, and commands that run from compiled networks without importing what is slow."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ferviz.cli import run
+from ferviz.models.explainer import read_explainer
+
+SLOW = ("tensorflow", "keras", "matplotlib", "rich", "h5py", "scipy", "pandas", "platformdirs")
+
+
+@pytest.fixture(scope="module")
+def network(networks: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("net") / "small.keras"
+    networks.build("functional").save(path)
+    return path
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FERVIZ_CACHE", str(tmp_path / "cache"))
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 48), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "face.png")
+    return tmp_path
+
+
+def alone(*arguments: str, folder: Path) -> tuple[int, set[str], str]:
+    """Run a command line in a process of its own -> (exit code, which slow packages it imported, standard error)."""
+    code = (
+        "import sys, json\nfrom ferviz.cli import run\ncode = run(sys.argv[1:])\n"
+        f"print(json.dumps([code, [name for name in {SLOW!r} if name in sys.modules]]))"
+    )
+    environment = {**os.environ, "FERVIZ_CACHE": str(folder / "cache"), "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    code_and_names = json.loads(done.stdout.splitlines()[-1])
+    return code_and_names[0], set(code_and_names[1]), done.stderr
+
+
+def test_compile_writes_a_file_that_other_commands_take(here: Path, network: Path, capsys: Any) -> None:
+    assert run(["compile", str(network), "--labels", "a,b,c,d", "--layers", "conv2, relu1", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["command"], told["out"], told["default"]) == ("compile", "small.ferviz", "relu2")
+    assert told["layers"] == ["relu1", "conv2", "relu2"]
+    assert told["bytes"] == (here / "small.ferviz").stat().st_size
+    assert read_explainer(here / "small.ferviz").labels == ("a", "b", "c", "d")
+    assert run(["compile", str(network)]) == 7
+    assert "small.ferviz is already there" in capsys.readouterr().err
+    code, imported, _ = alone("gradcam", "face.png", "--model", "small.ferviz", "--target", "all", folder=here)
+    assert (code, imported) == (0, set())
+    assert (here / "face_gradcam.png").is_file()
+
+
+def test_compile_says_what_is_wrong_before_the_work(here: Path, network: Path, capsys: Any) -> None:
+    assert run(["compile", str(network), "--out", "nowhere/x.ferviz"]) == 1
+    assert run(["compile", str(network), "--model", "other.keras"]) == 2
+    assert run(["compile", str(network), "--engine", "litert"]) == 2
+    assert run(["compile", str(network), "--layers", "conv9"]) == 2
+    assert "conv9" in capsys.readouterr().err
+    assert run(["compile", "missing.keras"]) == 4
+    (here / "face.png").rename(here / "face.keras")
+    assert run(["compile", "face.keras"]) == 4
+    assert not list(here.glob("*.ferviz"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("gradcam", "face.png"),
+        ("gradcam", "face.png", "--target", "all", "--json"),
+        ("explain", "face.png", "--method", "layercam", "--layer", "stage1_relu2", "--target", "happy-sad"),
+        ("explain", "face.png", "--method", "scorecam"),
+        ("explain", "face.png", "--method", "smoothgrad", "-O", "samples=2"),
+        ("explain", "face.png", "--method", "guided-backprop"),
+        ("explain", "face.png", "--method", "ablationcam", "--out", "numbers.npz"),
+        ("activations", "face.png"),
+        ("predict", "face.png", "--json"),
+    ],
+    ids=lambda arguments: " ".join(arguments),
+)
+def test_the_bundled_network_runs_without_what_is_slow(here: Path, arguments: tuple[str, ...]) -> None:
+    code, imported, errors = alone(*arguments, folder=here)
+    assert (code, imported) == (0, set()), errors
+    assert "XNNPACK" not in errors
+
+
+def test_the_first_explanation_of_a_network_leaves_a_compiled_form(here: Path, network: Path, capsys: Any) -> None:
+    arguments = ["gradcam", "face.png", "--model", str(network), "--labels", "a,b,c,d", "--force", "--json"]
+    cache = here / "cache" / "explainers"
+    assert run([*arguments, "--no-cache"]) == 0
+    assert not cache.exists()
+    assert json.loads(capsys.readouterr().out)["engine"] == "keras"
+    assert run(arguments) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["engine"] == "keras"
+    assert "compiling small" in shown.err
+    assert len(list(cache.glob("*.ferviz"))) == 1
+    assert run([*arguments, "--engine", "keras"]) == 0
+    assert json.loads(capsys.readouterr().out)["engine"] == "keras"
+    code, imported, _ = alone(*arguments, folder=here)
+    assert (code, imported) == (0, set())
+
+
+def test_a_home_that_cannot_be_written_only_costs_the_cache(here: Path, network: Path, capsys: Any) -> None:
+    (here / "cache").write_text("in the way")
+    assert run(["gradcam", "face.png", "--model", str(network), "--labels", "a,b,c,d"]) == 0
+    assert "cache cannot be written" in capsys.readouterr().err
+    assert (here / "face_gradcam.png").is_file()
+
+
+def test_the_shipped_form_belongs_to_the_shipped_network() -> None:
+    from ferviz.files import sha256
+    from ferviz.models.load import ASSETS, bundled_path
+
+    explainer = read_explainer(ASSETS / "bundled.ferviz")
+    assert explainer.sha256 == sha256(bundled_path())
+    assert (ASSETS / "bundled.ferviz").stat().st_size <= 6_000_000
+    assert explainer.contents.refused == {}
+    assert explainer.contents.gradients == {info.name for info in explainer.contents.layers if info.spatial}
+
+
+def test_the_shipped_form_answers_as_the_shipped_network() -> None:
+    from ferviz.attribution.explain import explain
+    from ferviz.models.load import load_model
+
+    faces = np.random.default_rng(3).integers(0, 256, (4, 48, 48), dtype=np.uint8)
+    faces = np.stack([np.asarray(Image.fromarray(f).resize((12, 12)).resize((48, 48))) for f in faces])
+    compiled, whole = load_model(engine="litert"), load_model(engine="keras")
+    assert (compiled.labels, compiled.default_layer()) == (whole.labels, whole.default_layer())
+    for method in ("gradcam", "layercam"):
+        ours, theirs = (explain(m, faces, method, target="all") for m in (compiled, whole))
+        for one, other in zip(ours.raw.reshape(28, -1), theirs.raw.reshape(28, -1), strict=True):
+            np.testing.assert_allclose(one, other, rtol=0, atol=1e-4 * max(float(np.ptp(other)), 1e-6))
