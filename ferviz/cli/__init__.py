@@ -19,6 +19,7 @@ COMMANDS = {
     "activations": "Draw what the layers make of a face.",
     "dream": "Dream: pictures that a network wants to see.",
     "predict": "Say which emotions the faces show.",
+    "live": "Watch a camera: what its faces show, in the browser.",
     "detectors": "List the face detectors, or fetch one's network.",
     "compile": "Compile a network with its explanations: no TensorFlow afterwards.",
     "layers": "Print a network's input, labels and layers.",

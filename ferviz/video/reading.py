@@ -94,10 +94,10 @@ class Video:
             raise UsageError(f"frames {start} to {stop} are no range; give --start and a larger --stop")
         index, last = 0, -1.0
         while stop is None or index < stop:
-            time = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
             if not self._capture.grab():
                 break
             if index >= start:
+                time = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
                 good, bgr = self._capture.retrieve()
                 if not good or bgr is None:
                     break

@@ -1,0 +1,83 @@
+"""Clips made in code: coloured squares that move over grey, a detector that sees them, and a network that names their colour."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from ferviz.faces.detection import Detection
+from ferviz.models.model import Prediction
+
+# As `Video` does before OpenCV opens its first file; here the clips are written first.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+LABELS = ("angry", "happy", "sad")
+RATE = 20.0
+COLOURS = {"angry": (210, 30, 30), "happy": (30, 200, 30), "sad": (30, 30, 220)}
+
+
+class Squares:
+    """Finds squares that are far from grey, of any of the three colours."""
+
+    name, threshold, max_pixels = "squares", 0.5, 10_000_000
+
+    def detect(self, pixels: np.ndarray, threshold: float, min_size: float) -> list[Detection]:
+        found = []
+        for colour in COLOURS.values():
+            near = (np.abs(pixels.astype(int) - colour).sum(axis=2) < 90).astype(np.uint8)
+            count, _, boxes, _ = cv2.connectedComponentsWithStats(near)
+            for left, top, width, height, area in boxes[1:count]:
+                if area > 300:
+                    found.append(Detection((left, top, left + width, top + height), 0.9))
+        return found
+
+
+class Colours:
+    """Says how red, green and blue a crop is, as angry, happy and sad."""
+
+    name, sha256, labels, notes = "colours", "0" * 64, LABELS, ()
+
+    def predict(self, faces):
+        means = [f.pixels.reshape(-1, 3).mean(0) + 1e-3 for f in faces]
+        return [
+            Prediction(LABELS[int(m.argmax())], dict(zip(LABELS, map(float, m / m.sum()), strict=True)), f)
+            for f, m in zip(faces, means, strict=True)
+        ]
+
+
+@pytest.fixture
+def squares() -> Squares:
+    return Squares()
+
+
+@pytest.fixture
+def colours() -> Colours:
+    return Colours()
+
+
+def draw(index: int, changes: int = 12) -> np.ndarray:
+    """One frame, RGB: a square that walks right and turns from sad to happy at `changes`, and an angry one that stands still."""
+    picture = np.full((120, 200, 3), 128, np.uint8)
+    picture[20:60, 10 + 3 * index : 50 + 3 * index] = COLOURS["sad" if index < changes else "happy"]
+    picture[70:110, 20:60] = COLOURS["angry"]
+    return picture
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Callable[..., Path]:
+    """clip(frames, name="clip.mp4"): the path of a video of that many frames at 20 a second."""
+
+    def make(frames: int = 24, name: str = "clip.mp4") -> Path:
+        path = tmp_path / name
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), RATE, (200, 120))
+        for index in range(frames):
+            writer.write(cv2.cvtColor(draw(index), cv2.COLOR_RGB2BGR))
+        writer.release()
+        return path
+
+    return make

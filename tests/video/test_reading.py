@@ -1,0 +1,128 @@
+"""Videos in: frames, times, ranges; and files that are none."""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ferviz.errors import PictureError, UsageError
+from ferviz.video.reading import Video, is_video
+
+
+def test_every_frame_comes_once_in_order_with_its_time(clip) -> None:
+    with Video(clip(24)) as video:
+        assert (video.width, video.height, video.rate, video.count) == (200, 120, 20.0, 24)
+        frames = list(video.frames())
+    assert [f.index for f in frames] == list(range(24))
+    np.testing.assert_allclose([f.time for f in frames], np.arange(24) / 20, atol=1e-3)
+    # the codec loses a little, but red stays red: frames are RGB
+    assert np.abs(frames[5].pixels[90, 40].astype(int) - (210, 30, 30)).max() < 40
+
+
+def test_a_range_of_frames_is_that_range(clip) -> None:
+    path = clip(24)
+    with Video(path) as video:
+        whole = [f.pixels for f in video.frames()]
+    with Video(path) as video:
+        part = list(video.frames(7, 11))
+    assert [f.index for f in part] == [7, 8, 9, 10]
+    for frame in part:
+        np.testing.assert_array_equal(frame.pixels, whole[frame.index])
+    for start, stop in ((-1, None), (5, 5), (30, None)):
+        with Video(path) as video, pytest.raises(UsageError):
+            list(video.frames(start, stop))
+
+
+def audio_only() -> bytes:
+    """A valid WAV: RIFF like an AVI, and nothing to see in it."""
+    sound = bytes(800)
+    head = struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        b"RIFF",
+        36 + len(sound),
+        b"WAVE",
+        b"fmt ",
+        16,
+        1,
+        1,
+        8000,
+        8000,
+        1,
+        8,
+        b"data",
+        len(sound),
+    )
+    return head + sound
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "is empty"),
+        (b"words that are no video", "is not a video"),
+        (b"#EXTM3U\nhttp://127.0.0.1:9/secret.ts\n", "is not a video"),
+        (b"ffconcat version 1.0\nfile /etc/passwd\n", "is not a video"),
+        (b"\x00\x00\x00\x18ftypmp42" + bytes(40), "cannot be read|no picture"),
+        (audio_only(), "cannot be read|no picture"),
+    ],
+)
+def test_what_is_no_video_is_a_sentence(
+    tmp_path: Path, content: bytes, says: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(content)
+    with pytest.raises(PictureError, match=says) as caught, Video(path) as video:
+        list(video.frames())
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr().err == ""
+
+
+def test_no_regular_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for path in (tmp_path / "pipe.mp4", tmp_path, Path("/dev/zero")):
+        with pytest.raises(PictureError, match="not a regular file"):
+            Video(path)
+    with pytest.raises(PictureError, match="is not there"):
+        Video(tmp_path / "none.mp4")
+    with pytest.raises(PictureError, match="is not there"):
+        Video("http://127.0.0.1:9/clip.mp4")  # a URL is only taken where a live source is asked for
+
+
+def test_a_cut_video_gives_its_beginning_or_a_sentence(clip, tmp_path: Path) -> None:
+    data = clip(24).read_bytes()
+    for share in (0.1, 0.5, 0.9, 0.99):
+        path = tmp_path / "cut.mp4"
+        path.write_bytes(data[: int(len(data) * share)])
+        try:
+            with Video(path) as video:
+                assert len(list(video.frames())) <= 24
+        except PictureError as error:
+            sentence = str(error)
+            assert "\n" not in sentence
+
+
+def test_flipped_bytes_do_no_harm(clip, tmp_path: Path) -> None:
+    data = clip(8).read_bytes()
+    rng = np.random.default_rng(3)
+    for _ in range(12):
+        broken = bytearray(data)
+        for at in rng.integers(0, len(data), 20):
+            broken[at] = rng.integers(256)
+        path = tmp_path / "broken.mp4"
+        path.write_bytes(bytes(broken))
+        try:
+            with Video(path) as video:
+                for frame in video.frames():
+                    assert frame.pixels.shape[2] == 3
+        except PictureError as error:
+            sentence = str(error)
+            assert "\n" not in sentence
+
+
+def test_suffixes() -> None:
+    assert is_video("a/b.MP4")
+    assert not is_video("a/b.png")
