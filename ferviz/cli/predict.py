@@ -11,7 +11,7 @@ import click
 
 from ferviz.cli.common import Console, face_options, model_options, open_model, output_options, print_json
 from ferviz.cli.video import run_video, video_options
-from ferviz.errors import FervizError, NoFaceError, UsageError
+from ferviz.errors import FervizError, UsageError
 
 if TYPE_CHECKING:
     from ferviz.faces.face import Face
@@ -37,7 +37,7 @@ def command(pictures: tuple[str, ...], **options: Any) -> int:
     """Say which emotions the faces show.
 
     Takes pictures, folders (with everything below) and patterns such as "shots/*.jpg". What cannot be read is reported and
-    the rest goes on; the exit code is then that of the error. A video is followed frame by frame: --out FILE.mp4 writes it
+    the rest goes on; the exit code is then that of the first error. A video is followed frame by frame: --out FILE.mp4 writes it
     annotated, --table FILE.csv one line a face and frame, --timeline FILE.png the emotions over time.
     """
     from ferviz.images import list_pictures
@@ -76,7 +76,7 @@ def command(pictures: tuple[str, ...], **options: Any) -> int:
         raise errors[0]
     if errors:
         console.say(f"{len(files) - len(errors)} of {len(files)} pictures, {faces} faces; {len(errors)} without")
-    return _exit_code(errors, faces)
+    return errors[0].exit_code if errors else 0
 
 
 def _predict(files: Sequence[Path], options: dict[str, Any], console: Console, report: _Report) -> Iterator[Outcome]:
@@ -226,11 +226,3 @@ def _annotate(path: Path, predictions: list[Prediction], target: Path, force: bo
 
 def _made_by(model: Model | None) -> dict[str, Any]:
     return {"model": model.name, "sha256": model.sha256, "labels": model.labels} if model else {"model": None}
-
-
-def _exit_code(errors: Sequence[FervizError], faces: int) -> int:
-    """0, or the one code of all bad files, 1 where they differ; pictures without a face only count when none has one."""
-    codes = {e.exit_code for e in errors if not isinstance(e, NoFaceError)}
-    if codes:
-        return codes.pop() if len(codes) == 1 else 1
-    return 0 if faces else NoFaceError.exit_code

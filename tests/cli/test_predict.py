@@ -146,7 +146,8 @@ def test_annotated_pictures(model: Colours, shots: Path) -> None:
 def test_exit_codes_without_faces(model: Colours, shots: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["predict", "shots/4.png"]) == 5
     assert run(["predict", "shots/4.png", "shots/4.png"]) == 5
-    assert run(["predict", "shots/4.png", "shots/1.png"]) == 0
+    assert run(["predict", "shots/4.png", "shots/1.png"]) == 5
+    assert run(["predict", "shots/1.png", "missing.png", "shots/4.png"]) == 3
     assert run(["predict", "missing.png"]) == 3
     assert "missing.png is not there" in capsys.readouterr().err
     assert run(["predict", "missing.png", "--json", "--csv"]) == 2
