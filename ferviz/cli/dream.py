@@ -104,7 +104,10 @@ def command(**options: Any) -> int:
 
     faces = _faces(options["faces"])
     model = open_model(options, console)
-    judges = [_judge(text, options["trust"], console) for text in options["judges"]]
+    judges = [open_judge(text, options["trust"]) for text in options["judges"]]
+    for other in judges:
+        for note in other.notes:
+            console.warn(f"{other.name}: {note}")
     octaves = Octaves(options["octaves"], size=options["size"]) if options["octaves"] or options["size"] else None
     with _progress(console) as progress:
         made = dream(
@@ -182,8 +185,8 @@ def _faces(path: str | None) -> Any:
     return read_data(path)
 
 
-def _judge(text: str, trust: bool, console: Console) -> Model:
-    """Load FILE or FILE?labels=...&scaling=...&weights=... as another network."""
+def open_judge(text: str, trust: bool = False) -> Model:
+    """Load FILE or FILE?labels=...&scaling=...&weights=... as another network. Raises UsageError for another word after the ?."""
     from ferviz.models.load import load_model
 
     path, _, query = text.partition("?")
@@ -191,10 +194,7 @@ def _judge(text: str, trust: bool, console: Console) -> Model:
     unknown = set(given) - {"labels", "scaling", "weights"}
     if unknown:
         raise UsageError(f"--judge FILE?... takes labels, scaling and weights, not {', '.join(sorted(unknown))}")
-    model = load_model(path, trust=trust, **given)
-    for note in model.notes:
-        console.warn(f"{model.name}: {note}")
-    return model
+    return load_model(path, trust=trust, **given)
 
 
 @contextlib.contextmanager

@@ -26,6 +26,9 @@ PRIORS = {
 }
 """Names of the priors and what they are."""
 
+TYPICAL = 2.0
+"""Logits that a face as far from the mean as real ones are has to pay, at strength 1."""
+
 
 @dataclass(frozen=True)
 class Prior:
@@ -46,8 +49,9 @@ def prior(
 ) -> Prior:
     """Return the prior of that name for some objectives.
 
-    size: (h, w, c). strength: >= 0; for "faces" and "class" the weight of the Mahalanobis distance from the mean face, in logits: at 0
-    only the space of faces remains; for "none" it scales total variation and contrast. statistics: of real faces.
+    size: (h, w, c). strength: >= 0; for "faces" and "class" a face as far from the mean as real ones are costs TYPICAL * strength
+    logits (its Mahalanobis distance), and at 0 only the space of faces remains; for "none" it scales total variation and contrast.
+    statistics: of real faces.
     Raises UnknownNameError, UsageError.
     """
     if name not in PRIORS:
@@ -65,7 +69,7 @@ def prior(
         return Prior(name, grey, Phase(faces.magnitude), Penalties(), 0.3)
     means = [faces.of(_class_of(o)) if name == "class" else faces.mean for o in objectives]
     starts = np.repeat(np.stack(means)[..., None], size[2], axis=3).astype(np.float32)
-    return Prior(name, starts, Components(faces.components, strength), Penalties(), 0.06)
+    return Prior(name, starts, Components(faces.components, TYPICAL * strength), Penalties(), 0.06)
 
 
 def around(prior: Prior, starts: np.ndarray) -> Prior:

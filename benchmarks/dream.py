@@ -1,0 +1,162 @@
+"""Dreaming against tf-keras-vis, and what networks that took no part make of the dreams.
+
+    python benchmarks/dream.py [--model FILE] [--steps 24] [--rounds 3] [--skip-peer] [--judge FILE?scaling=... ...]
+
+1. Milliseconds a step for seven class dreams at once: ferviz with one view and with four, and tf-keras-vis' ActivationMaximization with its
+   jitter, rotation, total variation and norm, on the same network in the same process, in turns; the median of the rounds' ratios.
+2. The default preset from start to end, in seconds.
+3. Recognised by each judge, and mean probability: with the face prior, without any, and tf-keras-vis' pictures.
+
+Without --judge: the published networks of the project's own workplace, with the conventions that their README gives.
+Prints; never fails on a number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+# tf-keras-vis' eager tapes compute filter gradients, and on AVX-512 machines one of oneDNN's kernels for them corrupts memory.
+# The limit holds for both sides.
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
+
+import numpy as np
+
+from ferviz.cli.dream import open_judge
+from ferviz.dreaming.ascent import Ascent, Schedule
+from ferviz.dreaming.dream import FACES, dream
+from ferviz.dreaming.judging import judge
+from ferviz.dreaming.network import DreamNetwork
+from ferviz.dreaming.objectives import bind, odds
+from ferviz.dreaming.priors import prior
+from ferviz.dreaming.statistics import face_statistics
+from ferviz.models.load import load_model
+from ferviz.models.model import Model
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "models"
+JUDGES = (
+    "mini_xception_48.hdf5?scaling=-1..1",
+    "big_xception_64.hdf5?scaling=-1..1",
+    "pouyazr_emotion_model.h5?scaling=0..1&labels=7-alphabetical",
+    "himanshu_fer.json?scaling=0..255",
+    "chetanvamsi_augmenting.keras?scaling=0..255&labels=7-alphabetical",
+    "trial_gap_48.keras?scaling=0..255",
+)
+
+
+def our_step(model: Model, samples: int, name: str) -> Any:
+    """Return a function (steps) that walks so many steps of all class dreams, compiled already."""
+    network = DreamNetwork(model)
+    objectives = [odds(label) for label in model.labels]
+    chosen = prior(name, objectives, network.size, 1.0, face_statistics())
+    ascent = Ascent(
+        network.forward,
+        objectives,
+        network.size,
+        chosen.parameterization,
+        FACES,
+        chosen.penalties,
+        Schedule(1000, 0.05, samples),
+    )
+    layers = {layer.name: layer for layer in model.layers}
+    bound = [bind(o, layers, model.labels) for o in objectives]
+    state = ascent.start([0])
+
+    def walk(steps: int) -> None:
+        ascent.climb(state, chosen.starts, bound, [[1.0]] * len(objectives), 0, steps)
+
+    walk(1)
+    return walk
+
+
+def peer(model: Model) -> tuple[Any, Any]:
+    """Return (a function that walks, a function that dreams uint8 pictures) with tf-keras-vis in its documented setting."""
+    from tf_keras_vis.activation_maximization import ActivationMaximization
+    from tf_keras_vis.activation_maximization.input_modifiers import Jitter, Rotate2D
+    from tf_keras_vis.activation_maximization.regularizers import Norm, TotalVariation2D
+    from tf_keras_vis.utils.model_modifiers import ReplaceToLinear
+    from tf_keras_vis.utils.scores import CategoricalScore
+
+    engine: Any = model.engine
+    low, high = (
+        model.input.prepare([np.full(model.input.size, v, np.uint8) for v in (0, 255)]).reshape(2, -1)[:, 0].tolist()
+    )
+    maximize = ActivationMaximization(engine.network, model_modifier=ReplaceToLinear(), clone=True)
+    classes = list(range(len(model.labels)))
+
+    def walk(steps: int) -> Any:
+        seed = np.random.default_rng(0).uniform(low, high, (len(classes), *model.input.size, model.input.channels))
+        return maximize(
+            CategoricalScore(classes), seed_input=seed.astype(np.float32), steps=steps, input_range=(low, high),
+            input_modifiers=[Jitter(jitter=4), Rotate2D(degree=3)], regularizers=[TotalVariation2D(weight=1.0), Norm(weight=0.3, p=1)],
+        )  # fmt: skip
+
+    def pictures(steps: int) -> np.ndarray:
+        made = np.asarray(walk(steps), np.float32)
+        return np.rint(np.clip((made - low) / (high - low), 0, 1) * 255).astype(np.uint8)[..., 0]
+
+    walk(1)
+    return walk, pictures
+
+
+def seconds(work: Any, *arguments: Any) -> float:
+    begun = time.perf_counter()
+    work(*arguments)
+    return time.perf_counter() - begun
+
+
+def speed(model: Model, steps: int, rounds: int, other: Any) -> None:
+    works = {"ferviz, 1 view": our_step(model, 1, "faces"), "ferviz, 4 views": our_step(model, 4, "faces")}
+    if other:
+        works["tf-keras-vis"] = other
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(rounds):
+        for name, work in works.items():
+            times[name].append(1000 * seconds(work, steps) / steps)
+    print(f"\nOne step of {len(model.labels)} class dreams on {model.name}, median of {rounds} rounds of {steps} steps")
+    for name, taken in times.items():
+        ratio = ""
+        if other and name != "tf-keras-vis":
+            ratios = [theirs / ours for theirs, ours in zip(times["tf-keras-vis"], taken, strict=True)]
+            ratio = f"   tf-keras-vis takes {statistics.median(ratios):.1f} times as long"
+        print(f"  {name:16} {statistics.median(taken):8.1f} ms{ratio}", flush=True)
+
+
+def verdicts(title: str, images: np.ndarray, model: Model, judges: dict[str, Model]) -> None:
+    print(f"\n{title}")
+    print("  " + str(judge(images, model.labels, {"itself": model, **judges})).replace("\n", "\n  "), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default=None, help="FILE?scaling=..., default: the bundled network")
+    parser.add_argument("--steps", type=int, default=24, help="steps a round of the timing")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--skip-peer", action="store_true")
+    parser.add_argument("--skip-speed", action="store_true")
+    parser.add_argument("--judge", action="append")
+    arguments = parser.parse_args()
+    model = open_judge(arguments.model) if arguments.model else load_model()
+    named = arguments.judge or [str(SHARED / name) for name in JUDGES if (SHARED / name.split("?")[0]).exists()]
+    judges = {judged.name: judged for judged in map(open_judge, named) if judged.sha256 != model.sha256}
+    walk, pictures = (None, None) if arguments.skip_peer else peer(model)
+    if not arguments.skip_speed:
+        speed(model, arguments.steps, arguments.rounds, walk)
+    begun = time.perf_counter()
+    made = dream(model)
+    print(
+        f"\nThe default preset ({made.settings['steps']} steps, {made.settings['samples']} views): {time.perf_counter() - begun:.0f} s"
+    )
+    if judges:
+        verdicts("Default dreams (face prior)", made.images, model, judges)
+        verdicts("Without any prior", dream(model, prior="none").images, model, judges)
+        if pictures:
+            verdicts("tf-keras-vis, 256 steps", pictures(256), model, judges)
+
+
+if __name__ == "__main__":
+    main()

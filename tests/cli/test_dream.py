@@ -1,0 +1,137 @@
+"""`ferviz dream`: what it writes, prints and refuses."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ferviz.cli import run
+from ferviz.dreaming.result import Dream
+
+FEW = ["--steps", "3", "--samples", "1", "--quiet"]
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A file with a tiny network of four classes (tests/networks.py) and a sidecar that says what they are."""
+    path = Path(__file__).resolve().parents[1] / "networks.py"
+    spec = importlib.util.spec_from_file_location("ferviz_test_networks", path)
+    assert spec is not None
+    assert spec.loader is not None
+    networks = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(networks)
+    file = tmp_path_factory.mktemp("network") / "tiny.keras"
+    networks.build("functional").save(file)
+    sidecar = {"schema_version": 1, "labels": ["angry", "happy", "sad", "surprise"], "input": {"scaling": "-1..1"}}
+    Path(f"{file}.ferviz.json").write_text(json.dumps(sidecar))
+    return str(file)
+
+
+def ferviz_dream(*arguments: Any) -> int:
+    return run(["dream", *map(str, arguments)])
+
+
+def test_all_classes_with_judge_animation_and_json(
+    network: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = [
+        "-m",
+        network,
+        "--judge",
+        f"{network}?labels=sad,happy,angry,surprise&scaling=0..1",
+        "--animate",
+        "way.gif",
+        "--json",
+    ]
+    assert ferviz_dream(*arguments, *FEW) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["schema_version"], said["command"], said["out"]) == (1, "dream", "ferviz_dream.png")
+    assert [d["objective"] for d in said["dreams"]] == ["angry", "happy", "sad", "surprise"]
+    assert all(0 <= d["probability"] <= 1 and 0 <= d["judges"]["tiny"] <= 1 for d in said["dreams"])
+    with Image.open("ferviz_dream.png") as sheet, Image.open("way.gif") as way:
+        assert json.loads(sheet.info["ferviz"])["settings"]["steps"] == 3
+        assert way.n_frames > 1
+    assert ferviz_dream(*arguments, *FEW) == 7
+    assert "already there" in capsys.readouterr().err
+
+
+def test_the_seed_decides_and_npz_holds_the_pixels(network: str, tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        assert (
+            ferviz_dream("-m", network, "-t", "happy,sad-angry", "--seed", seed, "-o", tmp_path / f"{name}.npz", *FEW)
+            == 0
+        )
+    a, b, c = (Dream.load(tmp_path / f"{name}.npz") for name in "abc")
+    assert a.objective == ("happy", "sad - angry")
+    assert a.images.tobytes() == b.images.tobytes() != c.images.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["--layer", "relu1", "--channel", "3,0"], ["relu1 3", "relu1 0"]),
+        (["--layer", "relu1", "--channel", "mean"], ["relu1"]),
+        (["--layer", "add", "--channel", "all"], [f"add {i}" for i in range(6)]),
+        (["--layer", "relu1", "--count", "2"], 2),
+        (["--target", "surprise", "--prior", "none", "--copies", "2"], ["surprise", "surprise"]),
+    ],
+)
+def test_layers_channels_and_copies(network: str, tmp_path: Path, arguments: list[str], names: Any) -> None:
+    assert ferviz_dream("-m", network, *arguments, "-o", tmp_path / "a.npz", *FEW) == 0
+    made = Dream.load(tmp_path / "a.npz")
+    if isinstance(names, int):
+        assert len(set(made.objective)) == names
+    else:
+        assert list(made.objective) == names
+
+
+def test_a_picture_is_dreamt_in_octaves(network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)).save("face.png")
+    assert (
+        ferviz_dream("-m", network, "--layer", "relu2", "--image", "face.png", "--octaves", "2", "--size", "48", *FEW)
+        == 0
+    )
+    assert ferviz_dream("-m", network, "--layer", "relu2", "-i", "face.png", "--size", "48", "-o", "a.npz", *FEW) == 0
+    assert Dream.load("a.npz").images.shape == (1, 32, 48, 3)
+    with Image.open("face_dream.png") as sheet:
+        assert json.loads(sheet.info["ferviz"])["settings"]["octaves"] == [[23, 34], [32, 48]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--layer", "conv9"], 2, "layer 'conv9' is not in this model; it has"),
+        (["--layer", "relu1", "--channel", "x"], 2, "--channel takes numbers such as 12 or 3,7,9"),
+        (["--layer", "relu1", "--channel", "99"], 2, "there is no channel 99"),
+        (["--channel", "1"], 2, "--channel needs --layer"),
+        (["--layer", "relu1", "--target", "happy"], 2, "give one of them"),
+        (["--target", "hapy"], 2, "did you mean 'happy'"),
+        (["--octaves", "3"], 2, "belong to --image"),
+        (["--steps", "0"], 2, "steps must be a whole number of 1 or more"),
+        (["--facets", "2"], 2, "give labelled faces"),
+        (["--animate", "way.mp4"], 2, "use .gif or .webp"),
+        (["--out", "a.txt"], 2, "cannot be written as .txt"),
+        (["--image", "none.png", "--layer", "relu1"], 3, "none.png"),
+        (["--judge", "tiny.keras?label=7"], 2, "takes labels, scaling and weights, not label"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence_and_a_code(
+    network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    arguments: list[str], code: int, words: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    steps = [] if "--steps" in arguments else FEW[:4]
+    assert ferviz_dream("-m", network, *steps, *arguments) == code
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("ferviz: ") == 1
+    assert "Traceback" not in error
+    assert not list(tmp_path.iterdir())
