@@ -43,13 +43,16 @@ def model_options(function: F) -> F:
 
 
 def face_options(function: F) -> F:
-    """--detector, --threshold, --min-size, --largest, --detector-model: which faces of a picture."""
+    """--detector, --detector-model, --threshold, --min-size, --largest, --max-side, --tilt: which faces of a picture."""
     return _stack(
         click.option("--detector", default="auto", show_default=True, metavar="NAME", help="auto, none (the picture is a face), haar, ..."),
         click.option("--detector-model", metavar="FILE", help="The detector's own network, where it needs one."),
         click.option("--threshold", type=float, help="How sure the detector has to be (0 to 1; each has its own default)."),
         click.option("--min-size", type=click.IntRange(1), help="Smallest face, in pixels."),
         click.option("--largest", is_flag=True, help="Only the largest face of each picture."),
+        click.option("--max-side", type=click.IntRange(32), help="Search faces in the picture scaled down to this many pixels a side."),
+        click.option("--tilt", type=click.Choice(["retry", "all", "none"]), default="retry", show_default=True,
+                     help="Search the turned picture too: where no sure face stands upright, always, or never (never in video)."),
     )(function)  # fmt: skip
 
 
@@ -156,7 +159,7 @@ def find_all(paths: Iterable[str], options: dict[str, Any], console: Console) ->
 
     chosen = {
         key: options[key]
-        for key in ("detector", "detector_model", "threshold", "min_size", "largest")
+        for key in ("detector", "detector_model", "threshold", "min_size", "largest", "max_side", "tilt")
         if options.get(key) is not None
     }
     pictures = []

@@ -21,6 +21,7 @@ from ferviz.cli.common import (
     print_json,
     remember,
 )
+from ferviz.cli.video import explain_video, is_video, video_options
 from ferviz.errors import UsageError
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _list_methods(context: click.Context, _: click.Parameter, wanted: bool) -> N
     callback=_list_methods,
     help="List the methods with their settings, and stop.",
 )
-@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE|FOLDER...")
+@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE|FOLDER|VIDEO...")
 @click.option(
     "--method", default="gradcam", show_default=True, metavar="NAME", help="The attribution method (see --methods)."
 )
@@ -109,12 +110,16 @@ def _list_methods(context: click.Context, _: click.Parameter, wanted: bool) -> N
 @model_options
 @face_options
 @output_options("<picture>_explain.png")
+@video_options
 def command(pictures: tuple[str, ...], method: str, extra: tuple[str, ...], **options: Any) -> int:
     """Explain faces with any attribution method.
 
     Takes pictures, folders (with everything below) and patterns such as "shots/*.jpg". --out FILE.png, .jpg or .webp is a picture,
     .pdf or .svg a figure, .npz the numbers, .json the answer. A picture that cannot be read is reported and the rest goes on.
+    A video is explained frame by frame: --out FILE.mp4 writes it with heatmaps over its faces.
     """
+    if any(is_video(path) for path in pictures):
+        return explain_video(pictures, method, options, _settings(extra))
     return explain_pictures("explain", pictures, method, options, _settings(extra))
 
 

@@ -19,7 +19,6 @@ from ferviz.cli.common import Console, face_options, model_options, open_model
 )
 @click.option("--target", "-t", default="predicted", show_default=True, help="What the heatmaps explain.")
 @click.option("--layer", "-l", metavar="NAME", help="The layer to look at.  [default: the last map]")
-@click.option("--max-side", type=click.IntRange(32), help="Search faces in the frame scaled down to this size.")
 @click.option("--half-life", type=click.FloatRange(0), default=0.4, show_default=True, help="Seconds of smoothing.")
 @click.option(
     "--port",

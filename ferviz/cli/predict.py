@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferviz.cli.common import Console, face_options, model_options, open_model, output_options, print_json
-from ferviz.cli.video import run_video, video_options
+from ferviz.cli.video import is_video, only_one, run_video, video_options
 from ferviz.errors import FervizError, UsageError
 
 if TYPE_CHECKING:
@@ -41,15 +41,13 @@ def command(pictures: tuple[str, ...], **options: Any) -> int:
     annotated, --table FILE.csv one line a face and frame, --timeline FILE.png the emotions over time.
     """
     from ferviz.images import list_pictures
-    from ferviz.video.reading import is_video
 
     if sum(bool(options[name]) for name in ("as_json", "jsonl", "as_csv")) > 1:
         raise UsageError(
             "--json, --jsonl and --csv exclude each other; one of them may go to a file with --out FILE.csv"
         )
     if any(is_video(path) for path in pictures):
-        if len(pictures) > 1:
-            raise UsageError("one video at a time, and without pictures; call ferviz predict once for each")
+        only_one(pictures)
         return run_video(pictures[0], "predict", options, options["heatmap"], options["target"])
     console = Console(options["quiet"])
     files = list_pictures(pictures)

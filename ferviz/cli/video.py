@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from ferviz.cli.common import Console, open_model, print_json
+from ferviz.cli.common import Console, default_output, open_model, print_json
 from ferviz.errors import NoFaceError, UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -34,11 +34,51 @@ def video_options(function: F) -> F:
     return function
 
 
-def run_video(path: str, command: str, options: dict[str, Any], method: str | None, target: str = "predicted") -> int:
+def is_video(path: str) -> bool:
+    """Return whether a command's argument names a video, without importing what reads one."""
+    return Path(path).suffix.lower() in (
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".avi",
+        ".mkv",
+        ".webm",
+        ".mpg",
+        ".mpeg",
+        ".wmv",
+        ".ogv",
+    )
+
+
+def explain_video(paths: Sequence[str], method: str, options: dict[str, Any], settings: dict[str, Any]) -> int:
+    """Explain one video frame by frame with `method`; --out defaults to <stem>_explain.mp4. Raises UsageError for several."""
+    from ferviz.attribution.methods import METHODS
+
+    METHODS.entry(method)
+    only_one(paths)
+    if not (options.get("out") or options.get("table") or options.get("timeline")):
+        options = {**options, "out": str(default_output(paths, "explain", ".mp4"))}
+    return run_video(paths[0], "explain", options, method, options["target"], settings)
+
+
+def only_one(paths: Sequence[str]) -> None:
+    """Raise UsageError where a video is not the only argument."""
+    if len(paths) > 1:
+        raise UsageError("one video at a time, and without pictures; call ferviz once for each")
+
+
+def run_video(
+    path: str,
+    command: str,
+    options: dict[str, Any],
+    method: str | None,
+    target: str = "predicted",
+    settings: dict[str, Any] | None = None,
+) -> int:
     """Follow the faces of one video and write what the options ask for; return the exit code.
 
     command: for the JSON document. options: of the command, with those of `video_options`, the model's and the faces'.
-    method: draws heatmaps over the faces of the annotated video; None = no heatmaps.
+    method: draws heatmaps over the faces of the annotated video; None = no heatmaps. target, settings: of the method.
     """
     from ferviz.files import check_output, manifest
     from ferviz.images import write_image
@@ -58,12 +98,20 @@ def run_video(path: str, command: str, options: dict[str, Any], method: str | No
         video = stack.enter_context(Video(path))
         model = open_model(options, console)
         chosen = {
-            k: options[k] for k in ("detector", "detector_model", "threshold", "largest") if options.get(k) is not None
+            k: options[k]
+            for k in ("detector", "detector_model", "threshold", "largest", "max_side")
+            if options.get(k) is not None
         }
         if options.get("min_size"):
             chosen["min_size"] = options["min_size"]
         follower = Follower(
-            model, method=method, target=target, layer=options.get("layer"), half_life=options["half_life"], **chosen
+            model,
+            method=method,
+            target=target,
+            layer=options.get("layer"),
+            half_life=options["half_life"],
+            **chosen,
+            **(settings or {}),
         )
         history = History(model.labels)
         movie = stack.enter_context(VideoOut(out, video.rate, options["force"])) if out else None
