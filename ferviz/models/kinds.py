@@ -62,8 +62,10 @@ def kind(path: PathLike) -> str:
 
     Raises ModelError for everything else, with a guess at what it is instead.
     """
+    if "://" in os.fspath(path):  # before Path makes one stroke of two
+        return str(regular(path))
     path = Path(path)
-    if "://" not in os.fspath(path) and path.is_dir():
+    if path.is_dir():
         if (path / "saved_model.pb").is_file():
             return SAVED_MODEL
         if (path / "config.json").is_file():

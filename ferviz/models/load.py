@@ -73,8 +73,8 @@ def load_model(
         labels = tuple(labels)
     if path is None or (str(path) in bundled() and not Path(path).exists()):
         path = bundled_path("bundled" if path is None else str(path))
+    kind = kinds.kind(path)
     path = Path(path)
-    kind = kinds.kind(path) if "://" not in str(path) else kinds.regular(path)
     if kind == kinds.EXPLAINER:
         return _explainer(path, labels, scaling, engine)
     origin = _origin(path, str(kind), labels, scaling, weights, trust)

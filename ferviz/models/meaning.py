@@ -93,6 +93,12 @@ def settle_input(
         elif settings["scaling"] != found:
             note(f"the layer {layer} looks as if the network wanted {found}, but {settings['scaling']} was asked for")
     assumed = [name for name in ("scaling", "resize") if name not in settings]
+    if settings["height"] is None or settings["width"] is None:
+        assumed += [name for name in ("height", "width") if settings[name] is None]
+        side = InputSpec().fallback
+        note(
+            f"the network takes pictures of any size: faces are resized to {side} x {side} (say height and width in a sidecar)"
+        )
     if channels == 3 and "order" not in settings:
         assumed.append("order")
     if "scaling" in assumed:
@@ -126,14 +132,18 @@ def _inside(network: Any) -> tuple[str, str] | None:
 
 def _by_rescaling(scale: float, offset: float) -> str | None:
     """Return the range that `x * scale + offset` brings to what networks are trained on: about 0..1, -1..1 or 0..255."""
-    for name, (low, high) in _OUTSIDE.items():
-        ends = sorted((low * scale + offset, high * scale + offset))
-        width = ends[1] - ends[0]
-        if 0.5 <= width <= 8 and ends[0] >= -5 and ends[1] <= 5:
+    brought = {
+        name: tuple(sorted((low * scale + offset, high * scale + offset))) for name, (low, high) in _OUTSIDE.items()
+    }
+    for name, ends in brought.items():
+        if any(np.allclose(ends, usual, atol=0.02 * (usual[1] - usual[0])) for usual in _OUTSIDE.values()) and (
+            ends != _OUTSIDE[name]  # a layer that changes nothing tells nothing
+        ):
             return name
-        if abs(width - 255) < 1 and (
-            abs(ends[0]) < 1 or -160 < ends[0] < -90
-        ):  # to 0..255, or ImageNet's means taken off
+    for name, (least, most) in brought.items():
+        if 0.5 <= most - least <= 8 and least >= -5 and most <= 5:  # standardised
+            return name
+        if abs(most - least - 255) < 1 and -160 < least < -90:  # ImageNet's means taken off
             return name
     return None
 

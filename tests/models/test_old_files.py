@@ -286,7 +286,7 @@ def test_a_setting_that_no_keras_knows_is_told_with_its_layer(tmp_path, old_h5):
     layers = keras2_layers()
     layers[2]["config"]["sharpness"] = 3
     path = old_h5(tmp_path / "m.h5", {"class_name": "Sequential", "config": layers}, keras2_weights())
-    with pytest.raises(ModelError, match="'dense_1'.*sharpness") as caught:
+    with pytest.raises(ModelError, match=r"'dense_1'.*sharpness") as caught:
         load_model(path, engine="keras")
     assert "\n" not in str(caught.value)
 

@@ -1,0 +1,95 @@
+"""`ferviz layers`: what it prints, in words and as JSON."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ferviz.cli import run
+from ferviz.engines.backend import keras as get_keras
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    keras = get_keras()
+    layers = keras.layers
+    path = tmp_path_factory.mktemp("layers") / "mine.keras"
+    keras.Sequential(
+        [
+            layers.Input((16, 18, 1)),
+            keras.Sequential(
+                [layers.Input((16, 18, 1)), layers.Conv2D(4, 3, name="conv"), layers.ReLU(name="relu")], name="base"
+            ),
+            layers.GlobalAveragePooling2D(name="gap"),
+            layers.Dense(2, activation="softmax", name="head"),
+        ]
+    ).save(path)
+    return path
+
+
+def test_in_words(network, capsys):
+    assert run(["layers", "--model", str(network), "--engine", "keras"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    lines = out.splitlines()
+    assert lines[0] == "mine: 50 weights, ends in softmax, run by keras"
+    assert lines[1] == "  input   16 x 18 grey, values 0..1, assumed"
+    assert lines[2] == "  labels  class0, class1"
+    assert any(line.startswith("  note    nothing says which values") for line in lines)
+    table = [line.split() for line in lines if "Conv2D" in line or "ReLU" in line or "Dense" in line]
+    assert table == [
+        ["*", "base/conv", "Conv2D", "14", "x", "16", "x", "4", "40"],
+        ["->", "base/relu", "ReLU", "14", "x", "16", "x", "4", "0"],
+        ["head", "Dense", "2", "10"],
+    ]
+
+
+def test_as_json(network, capsys):
+    assert (
+        run(
+            [
+                "layers",
+                "-m",
+                str(network),
+                "--labels",
+                "sad,happy",
+                "--scaling",
+                "0..255",
+                "--engine",
+                "keras",
+                "--json",
+            ]
+        )
+        == 0
+    )
+    document = json.loads(capsys.readouterr().out)
+    assert (document["schema_version"], document["command"]) == (1, "layers")
+    assert document["labels"] == ["sad", "happy"]
+    assert document["input"]["scaling"] == "0..255"
+    assert document["input"]["assumed"] == ["resize"]
+    assert document["notes"] == []
+    assert document["default_layer"] == "base/relu"
+    conv = next(layer for layer in document["layers"] if layer["name"] == "base/conv")
+    assert conv == {"name": "base/conv", "kind": "Conv2D", "shape": [14, 16, 4], "spatial": True, "parameters": 40}
+    assert document["parameters"] == 50
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "words"),
+    [(b"hello", 4, "no Keras network"), (None, 4, "cannot be read"), (b"<html>", 4, "web page")],
+)
+def test_errors_are_one_sentence(tmp_path, capsys, content, code, words):
+    path = tmp_path / "net.h5"
+    if content is not None:
+        path.write_bytes(content)
+    assert run(["layers", "--model", str(path)]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert words in err
+    assert err.count("\n") == 1
+
+
+def test_the_wrong_number_of_labels_is_a_mistake_of_use(network, capsys):
+    assert run(["layers", "--model", str(network), "--labels", "a,b,c", "--engine", "keras"]) == 2
+    assert "3 classes, but the network has 2 outputs" in capsys.readouterr().err
