@@ -1,0 +1,49 @@
+"""The curves' picture, and TensorBoard's logs read back."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ferviz.errors import UsageError
+from ferviz.training.curves import check_tensorboard, draw, write_curves, write_tensorboard
+
+HISTORY = [
+    {"epoch": e, "rate": 0.1 / e, "loss": 2 / e, "val_loss": 1.5 / e, "val_accuracy": a, "seconds": 1.0}
+    for e, a in ((1, 0.2), (2, 0.55), (3, 0.5))
+]
+
+
+def test_curves_show_the_history_and_name_the_best_epoch(tmp_path: Path) -> None:
+    left, right = draw(HISTORY, "mine").axes
+    np.testing.assert_allclose([line.get_ydata() for line in left.lines], [[2, 1, 2 / 3], [1.5, 0.75, 0.5]])
+    np.testing.assert_allclose(right.lines[0].get_ydata(), [20, 55, 50])
+    assert [text.get_text() for text in right.texts] == ["55.0 % in epoch 2"]
+    write_curves(tmp_path, HISTORY[:1])
+    with Image.open(tmp_path / "curves.png") as picture:
+        assert picture.size == (960, 408)
+
+
+def test_tensorboard_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"ferviz\[tensorboard\]"):
+        check_tensorboard()
+
+
+def test_tensorboard_shows_each_epoch_once_even_after_a_resume(tmp_path: Path) -> None:
+    accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", reason="needs ferviz[tensorboard]"
+    )
+    tensor_util = importlib.import_module("tensorboard.util.tensor_util")
+    write_tensorboard(tmp_path, HISTORY[:2])
+    write_tensorboard(tmp_path, HISTORY)
+    events = accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    found = [(e.step, float(tensor_util.make_ndarray(e.tensor_proto))) for e in events.Tensors("val_accuracy")]
+    assert [step for step, _ in found] == [1, 2, 3]
+    np.testing.assert_allclose([value for _, value in found], [0.2, 0.55, 0.5], rtol=1e-6)
