@@ -85,7 +85,7 @@ def test_compile_says_what_is_wrong_before_the_work(here: Path, network: Path, c
     [
         ("gradcam", "face.png"),
         ("gradcam", "face.png", "--target", "all", "--json"),
-        ("explain", "face.png", "--method", "layercam", "--layer", "stage1_relu2", "--target", "happy-sad"),
+        ("explain", "face.png", "--method", "layercam", "--layer", "relu3", "--target", "happy-sad"),
         ("explain", "face.png", "--method", "scorecam"),
         ("explain", "face.png", "--method", "smoothgrad", "-O", "samples=2"),
         ("explain", "face.png", "--method", "guided-backprop"),

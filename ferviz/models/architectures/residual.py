@@ -7,6 +7,7 @@ map, which is what Grad-CAM draws on, is the input's size / stem_stride / 2 ** (
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,21 +57,22 @@ def build(
         sizes((stem, stem_stride), "stem and stem_stride", 2)
     seeds = Seeds(seed)
 
-    def step(x: Any, filters: int, name: str, number: str, stride: int = 1) -> Any:
-        y = conv(filters, seeds, f"{name}_conv{number}", stride=stride)(x)
-        y = keras.layers.BatchNormalization(momentum=momentum, name=f"{name}_norm{number}")(y)
+    def step(x: Any, filters: int, number: int, stride: int = 1) -> Any:
+        y = conv(filters, seeds, f"conv{number}", stride=stride)(x)
+        y = keras.layers.BatchNormalization(momentum=momentum, name=f"norm{number}")(y)
         if y.shape == x.shape:
-            y = keras.layers.Add(name=f"{name}_add{number}")([x, y])
-        return activation(activation_name, f"{name}_{activation_name}{number}")(y)
+            y = keras.layers.Add(name=f"add{number}")([x, y])
+        return activation(activation_name, f"{activation_name}{number}")(y)
 
+    numbers = itertools.count(1)  # conv1, conv2, ...: the names that people try first
     start, x = pixels_in(height, width, channels, mean, std)
     if stem:
-        x = step(x, stem, "stem", "", stem_stride)
+        x = step(x, stem, next(numbers), stem_stride)
     for stage, (filters, count) in enumerate(zip(widths, blocks, strict=True), 1):
         if stage > 1:
-            x = keras.layers.MaxPooling2D(2, name=f"stage{stage}_halve")(x)
-        for number in range(1, count + 1):
-            x = step(x, filters, f"stage{stage}", str(number))
+            x = keras.layers.MaxPooling2D(2, name=f"halve{stage - 1}")(x)
+        for _ in range(count):
+            x = step(x, filters, next(numbers))
         if squeeze:
             x = _excite(x, filters, squeeze, seeds, f"stage{stage}")
     return keras.Model(start, pooled_head(x, classes, dropout, seeds, logits), name="residual")
