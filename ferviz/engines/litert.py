@@ -18,7 +18,8 @@ MEMORY = 48 * 1024**2
 """Bytes of results that one run of a graph may hold; larger batches are run in parts."""
 
 MOST = 64
-"""Pictures in one run: more gain nothing, the caches are full long before."""
+"""Pictures of 64 x 64 pixels in one run; fewer of larger ones, and a quarter where a gradient goes all the way back, since what lies
+between keeps its place in memory until then. More gain nothing: the processor's caches are full long before."""
 
 
 class NotCompiledError(ModelError):
@@ -231,7 +232,7 @@ class _Graphs:
         if count == 0:
             return {key: np.zeros((0, *details[key]["shape"][1:]), np.float32) for key in outputs}
         row = sum(int(np.prod(d["shape"][1:], dtype=np.int64)) * 4 for d in details.values())
-        part = int(np.clip(MEMORY // max(row, 1), 1, MOST))
+        part = int(np.clip(min(MEMORY // max(row, 1), _at_once(feeds)), 1, MOST))
         if hasattr(runner, "_outputs"):  # copy out only what is wanted; without this attribute everything is
             runner._outputs = [pair for pair in self._all[name] if pair[0] in outputs]
         answers = []
@@ -260,6 +261,14 @@ class _Graphs:
             self._runners[name] = self._interpreter.get_signature_runner(name)
             self._all[name] = list(getattr(self._runners[name], "_outputs", ()))
         return self._runners[name]
+
+
+def _at_once(feeds: dict[str, Array]) -> int:
+    picture = feeds.get("picture")
+    if picture is None:
+        return MOST
+    most = MOST * 64 * 64 // max(picture.shape[1] * picture.shape[2], 1)
+    return most // 4 if "weights" in feeds else most
 
 
 def _contiguous(values: Array) -> Array:
