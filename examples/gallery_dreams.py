@@ -26,8 +26,8 @@ def commands(layer: str) -> dict[str, list[str]]:
         "dreams-class-prior.png": ["--prior", "class"],
         "dreams-without-prior.png": ["--prior", "none"],
         "dreams-spectrum.png": ["--prior", "spectrum"],
-        "dreams-contrast.png": ["--target", "happy-sad,sad-happy,fear-surprise,surprise-fear", "--steps", "128"],
-        "dreams-channels.png": ["--layer", layer, "--count", "16", "--steps", "128"],
+        "dreams-contrast.png": ["--target", "happy-sad,sad-happy,fear-surprise,surprise-fear"],
+        "dreams-channels.png": ["--layer", layer, "--count", "16"],
         "dreams-picture.png": ["--layer", layer, "--image", face, "--size", "320", "--steps", "80"],
     }
 

@@ -49,7 +49,7 @@ JUDGE = (
 @click.option("--image", "-i", metavar="PICTURE", help="Dream on this picture instead of from nothing.")
 @click.option("--octaves", type=click.IntRange(1), help="Sizes at which --image is dreamt.  [default: 4 for layers]")
 @click.option("--size", type=click.IntRange(16), help="Longer side of the largest octave, in pixels.")
-@click.option("--steps", type=int, default=256, show_default=True, help="Steps of gradient ascent.")
+@click.option("--steps", type=int, default=128, show_default=True, help="Steps of gradient ascent.")
 @click.option(
     "--samples", type=int, default=4, show_default=True, help="Views of each picture that a step averages over."
 )

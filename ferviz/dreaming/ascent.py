@@ -178,8 +178,9 @@ class Ascent:
             objective.value({name: parts[name][g] for name in objective.layers}, bound[g], weights[g])
             for g, objective in enumerate(self.groups)
         ]
-        cost = self.penalties.cost(pictures, starts) + self.parameterization.penalty(variables, self.size)
-        return tf.concat(values, 0), cost
+        reached = tf.concat(values, 0)
+        cost = self.penalties.cost(pictures, starts, reached) + self.parameterization.penalty(variables, self.size)
+        return reached, cost
 
     def _rate(self, tf: Any, step: Any) -> Any:
         schedule = self.schedule

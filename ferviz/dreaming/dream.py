@@ -49,7 +49,7 @@ def dream(
     model: Model,
     objective: Objective | str | Sequence[Objective | str] | None = None,
     *,
-    steps: int = 256,
+    steps: int = 128,
     seed: int = 0,
     copies: int = 1,
     prior: str | None = None,

@@ -50,8 +50,8 @@ def prior(
     """Return the prior of that name for some objectives.
 
     size: (h, w, c). strength: >= 0; for "faces" and "class" a face as far from the mean as real ones are costs TYPICAL * strength
-    logits (its Mahalanobis distance), and at 0 only the space of faces remains; for "none" it scales total variation and contrast.
-    statistics: of real faces.
+    logits (its Mahalanobis distance), and at 0 only the space of faces remains; for "none" it scales the costs of total variation
+    and contrast. statistics: of real faces.
     Raises UnknownNameError, UsageError.
     """
     if name not in PRIORS:
@@ -63,7 +63,7 @@ def prior(
         if all(isinstance(term, Logit) for o in objectives for _, term in o.terms):
             return Prior(name, grey, Fourier(), Penalties(tv=60 * strength, l2=60 * strength), 0.06)
         # Activations have no common unit, so no weight in logits would fit them.
-        return Prior(name, grey, Fourier(), Penalties(), 0.03)
+        return Prior(name, grey, Fourier(), Penalties(tv=6 * strength, l2=10 * strength, relative=True), 0.04)
     faces = statistics.sized((size[0], size[1]))
     if name == "spectrum":
         return Prior(name, grey, Phase(faces.magnitude), Penalties(), 0.3)

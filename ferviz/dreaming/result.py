@@ -235,9 +235,10 @@ class Dream:
             strength = "" if prior in (None, "none", "spectrum") else f" at strength {s.get('strength', 1):g}"
             begun = "from a picture, " if s.get("start") == "picture" else ""
             how = f"{begun}prior: {prior}{strength}"
+        views = f"{s.get('samples')} view" + ("" if s.get("samples") == 1 else "s")
         digest = f" ({str(s.get('model_sha256'))[:8]})" if s.get("model_sha256") else ""
         return (
-            f"{how}; {s.get('steps')} steps, {s.get('samples')} views each, seed {s.get('seed')}; network {s.get('model')}{digest}.",
+            f"{how}; {s.get('steps')} steps, {views} each, seed {s.get('seed')}; network {s.get('model')}{digest}.",
             "Under each picture: the objective over the steps. A dream shows what moves this network, not how people look.",
         )
 

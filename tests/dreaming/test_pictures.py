@@ -162,13 +162,15 @@ def test_penalties_have_the_value_of_their_formula() -> None:
 
     random = np.random.default_rng(2)
     x, start = random.random((2, 7, 6, 1)), random.random((2, 7, 6, 1))
-    got = np.asarray(Penalties(tv=2, l2=3, pull=5).cost(tf.constant(x, tf.float32), tf.constant(start, tf.float32)))
+    given = tf.constant(x, tf.float32), tf.constant(start, tf.float32), tf.constant([3.0, -4.0])
+    got = np.asarray(Penalties(tv=2, l2=3, pull=5).cost(*given))
     for k in range(2):
         rough = np.abs(np.diff(x[k], axis=0)).mean() + np.abs(np.diff(x[k], axis=1)).mean()
-        assert got[k] == pytest.approx(
-            2 * rough + 3 * ((x[k] - 0.5) ** 2).mean() + 5 * ((x[k] - start[k]) ** 2).mean(), rel=1e-4
-        )
-    assert not np.asarray(Penalties().cost(tf.constant(x, tf.float32), tf.constant(start, tf.float32))).any()
+        expected = 2 * rough + 3 * ((x[k] - 0.5) ** 2).mean() + 5 * ((x[k] - start[k]) ** 2).mean()
+        assert got[k] == pytest.approx(expected, rel=1e-4)
+    relative = np.asarray(Penalties(tv=2, l2=3, pull=5, relative=True).cost(*given))
+    assert relative == pytest.approx(got * (3, 4), rel=1e-5)
+    assert not np.asarray(Penalties().cost(*given)).any()
 
 
 def test_components_of_known_faces_come_out_again(tmp_path: Any) -> None:
