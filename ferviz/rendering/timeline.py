@@ -66,7 +66,9 @@ def timeline_figure(lanes: Sequence[Lane], labels: Sequence[str], title: str = "
         portrait.set_axis_off()
         if lane.face is not None:
             portrait.imshow(lane.face, interpolation="antialiased")
-        portrait.set_title(lane.name, size=8, color=_GREY, pad=1.5, loc="left")
+            portrait.set_title(lane.name, size=8, color=_GREY, pad=1.5, loc="left")
+        else:
+            portrait.text(0.5, 0.5, lane.name, ha="center", va="center", color=_INK)
         axes = figure.add_subplot(grid[number, 1])
         _areas(axes, lane, labels)
         axes.set(xlim=(0, end or last), ylim=(0, 1))
