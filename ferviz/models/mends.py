@@ -9,29 +9,12 @@ network that is read gets its weights from the file.
 from __future__ import annotations
 
 import copy
-import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from ferviz.models import keras1, operations
-from ferviz.models.known import ACTIVATIONS, LAYERS, NETWORKS, OPERATIONS, SHORT_NAMES
+from ferviz.models.known import LAYERS, NETWORKS, OPERATIONS, SHORT_NAMES
+from ferviz.models.layer_mends import SINGLE, Config, Context, Step, input_shape
 from ferviz.models.safety import NETWORK_MODULES, layer_module
-
-Config = dict[str, Any]
-
-
-@dataclass
-class Context:
-    """What the mends know of the file and say about it. version: of the Keras that wrote it, "" if unknown."""
-
-    version: str = ""
-    notes: list[str] = field(default_factory=list)
-
-    def note(self, sentence: str) -> None:
-        """Keep a sentence for the user, once."""
-        if sentence not in self.notes:
-            self.notes.append(sentence)
 
 
 def mend(document: Config, version: str = "") -> tuple[Config, list[str]]:
@@ -40,7 +23,7 @@ def mend(document: Config, version: str = "") -> tuple[Config, list[str]]:
     document: {"class_name", "config"} as found in a file; it is not changed. version: of the Keras that wrote it, "" if unknown.
     Anything that cannot be understood stays as it is.
     """
-    context = Context(version)
+    context = Context(version, _object)
     return _object(copy.deepcopy(document), context), context.notes
 
 
@@ -223,24 +206,6 @@ def make_input_layer(value: Config, context: Context) -> Config:
     return {**value, "config": {**config, "layers": [_without_shape(layer) for layer in layers]}}
 
 
-def input_shape(layer: Config) -> list[Any] | None:
-    """Return the shape with batch that a layer's configuration names, from the first layer of nested networks too."""
-    config = layer.get("config")
-    if not isinstance(config, dict):
-        return None
-    for key in ("batch_input_shape", "batch_shape"):
-        if isinstance(config.get(key), list):
-            return list(config[key])
-    for key in ("input_shape", "shape"):
-        if isinstance(config.get(key), list):
-            return [None, *config[key]]
-    inner = config.get("layers")
-    if isinstance(inner, list) and inner and isinstance(inner[0], dict):
-        return input_shape(inner[0])
-    wrapped = config.get("layer")
-    return input_shape(wrapped) if isinstance(wrapped, dict) else None
-
-
 def _without_shape(layer: Any) -> Any:
     if (
         not isinstance(layer, dict)
@@ -252,125 +217,11 @@ def _without_shape(layer: Any) -> Any:
     return {**layer, "config": {k: v for k, v in layer["config"].items() if k not in gone}}
 
 
-# -- layers ------------------------------------------------------------------------------------------------------------
-
-_TRAINING_ONLY = re.compile(r".*_(initializer|regularizer|constraint)$|^(activity_regularizer|quantization_config)$")
-_OBSOLETE = frozenset({"input_dtype", "time_major", "weights", "input_tensor", "sparse", "ragged", "reset_after_v1",
-                       "experimental_autocast", "input_spec", "optional", "create_input", "fused", "virtual_batch_size",
-                       "renorm", "renorm_clipping", "renorm_momentum", "adjustment", "data_format_v1", "autocast",
-                       "force_generator", "rng_type"})  # fmt: skip
-_NOT_HERE: dict[str, frozenset[str]] = {
-    "DepthwiseConv2D": frozenset({"groups", "filters"}),
-    "DepthwiseConv1D": frozenset({"groups", "filters"}),
-    "SeparableConv2D": frozenset({"groups"}),
-    "SeparableConv1D": frozenset({"groups"}),
-    "Conv2DTranspose": frozenset({"groups"}),
-    "Resizing": frozenset({"name_v1"}),
-    "Identity": frozenset({"activation"}),
-    "Flatten": frozenset({"border_mode"}),
-    "UpSampling3D": frozenset({"interpolation"}),
-}
-
-
-def drop_training_settings(value: Config, context: Context) -> Config:
-    """Initialisers, regularisers, constraints, how it was built: nothing of it changes what a trained layer computes."""
-    config = {k: v for k, v in value["config"].items() if not _TRAINING_ONLY.match(k)}
-    value = {k: v for k, v in value.items() if k not in ("build_config", "compile_config", "shared_object_id")}
-    return {**value, "config": config}
-
-
-def use_float32(value: Config, context: Context) -> Config:
-    """Every type or policy ("float16", {"class_name": "Policy", ...}) -> Keras' float32."""
-    config = dict(value["config"])
-    policy = config.pop("dtype", None)
-    if isinstance(policy, dict):
-        inner = policy.get("config")
-        policy = inner.get("name") if isinstance(inner, dict) else None
-    if isinstance(policy, str) and ("16" in policy or "64" in policy) and value["class_name"] != "InputLayer":
-        context.note(f"the network was trained with {policy}; it runs in float32 here")
-    return {**value, "config": config}
-
-
-def drop_obsolete_keys(value: Config, context: Context) -> Config:
-    """Settings that Keras once wrote and no longer takes (`groups` of DepthwiseConv2D, `time_major`, `fused` ...)."""
-    gone = _OBSOLETE | _NOT_HERE.get(value["class_name"], frozenset())
-    return {**value, "config": {k: v for k, v in value["config"].items() if k not in gone}}
-
-
-def single_axis(value: Config, context: Context) -> Config:
-    """BatchNormalization (and Softmax, Concatenate) with axis [3] -> 3."""
-    axis = value["config"].get("axis")
-    if isinstance(axis, list) and len(axis) == 1 and value["class_name"] != "Normalization":
-        return {**value, "config": {**value["config"], "axis": axis[0]}}
-    return value
-
-
-def plain_values(value: Config, context: Context) -> Config:
-    """{"class_name": "__tuple__", "items": [...]} and {"class_name": "TensorShape"} -> lists; a number in NumPy's clothes -> a number."""
-    return {**value, "config": {k: _plain(v) for k, v in value["config"].items()}}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict) and value.get("class_name") in ("__tuple__", "TensorShape"):
-        items = value.get("items")
-        return [_plain(v) for v in items] if isinstance(items, list) else value
-    if isinstance(value, dict) and set(value) == {"type", "value"} and isinstance(value["value"], int | float):
-        return value["value"]
-    return value
-
-
-def batch_shape(value: Config, context: Context) -> Config:
-    """InputLayer: batch_input_shape (Keras 1, 2) and input_shape -> batch_shape."""
-    if value["class_name"] != "InputLayer":
-        return value
-    shape = input_shape(value)
-    kept = {k: v for k, v in value["config"].items() if k == "name"}
-    return {**value, "config": {**kept, "batch_shape": shape} if shape else kept}
-
-
-def activation_by_name(value: Config, context: Context) -> Config:
-    """An activation given as an object or by another name -> the string, or the layer, that Keras takes."""
-    config = dict(value["config"])
-    for key in ("activation", "recurrent_activation"):
-        given = config.get(key)
-        if isinstance(given, dict):
-            name = given.get("config") if given.get("class_name") == "function" else given.get("class_name")
-            if isinstance(name, str) and name.lower() in ACTIVATIONS and not given.get("module", "").startswith("__"):
-                config[key] = name.lower()
-            else:
-                config[key] = _object(given, context)
-        if isinstance(given, str) and given.rpartition(">")[2].lower() in ACTIVATIONS:
-            config[key] = given.rpartition(">")[2].lower()
-        if config.get(key) == "hard_sigmoid" and context.version[:1] in ("1", "2"):
-            context.note(
-                "hard_sigmoid has another slope since Keras 3 (1/6 instead of 0.2), so this network's answers shift a little"
-            )
-    return {**value, "config": config}
-
-
-def renamed_settings(value: Config, context: Context) -> Config:
-    """LeakyReLU's alpha -> negative_slope, ThresholdedReLU's, GaussianNoise's and ZeroPadding2D's old spellings."""
-    config = dict(value["config"])
-    if value["class_name"] == "LeakyReLU" and "alpha" in config:
-        config.setdefault("negative_slope", config["alpha"])
-        del config["alpha"]
-    if value["class_name"] in ("GaussianNoise", "GaussianDropout") and "sigma" in config:
-        config["stddev"] = config.pop("sigma")
-    padding = config.get("padding")
-    if value["class_name"] == "ZeroPadding2D" and isinstance(padding, dict):
-        top, bottom, left, right = (padding.get(f"{side}_pad", 0) for side in ("top", "bottom", "left", "right"))
-        config["padding"] = [[top, bottom], [left, right]]
-    if value["class_name"] in ("Rescaling", "Normalization"):
-        config = {k: v for k, v in config.items() if not (k in ("mean", "variance") and v is None)}
-    return {**value, "config": config}
-
-
 def merge_by_mode(value: Config, context: Context) -> Config:
     """Merge of Keras 1 -> Add, Concatenate, Multiply, Average, Maximum or Dot."""
     return keras1.merged(value)
 
 
-Step = Callable[[Config, Context], Config]
 NAMES: tuple[Step, ...] = (strip_package, unwrap_module_wrapper, merge_by_mode, rename_class)
 """What any object goes through."""
 
@@ -386,8 +237,3 @@ WHOLE: tuple[Step, ...] = (
 
 FINISHED: tuple[Step, ...] = (make_input_layer,)
 """What a network goes through after its layers."""
-
-SINGLE: tuple[Step, ...] = (
-    plain_values, drop_training_settings, use_float32, drop_obsolete_keys, single_axis, batch_shape, activation_by_name, renamed_settings,
-)  # fmt: skip
-"""What a layer goes through."""

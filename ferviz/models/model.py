@@ -81,9 +81,14 @@ class Model:
         layers = self.layers
         here = _last_map(layers)
         if here is None:
+            what = (
+                "no layer whose output is a map"
+                if layers
+                else "no layers that can be looked into (a SavedModel has none)"
+            )
             raise ModelError(
-                f"{self.name} has no layer whose output is a map, so there is nothing to draw a heatmap from; "
-                'methods at the picture itself (layer "input") still work'
+                f"{self.name} has {what}, so there is nothing to draw a heatmap from; "
+                "methods that need only the answer (occlusion, RISE) still work"
             )
         notes = []
         classes = len(self.labels)
