@@ -15,6 +15,7 @@ from ferviz.cli import video as command
 from ferviz.errors import OutputError, UsageError
 from ferviz.faces.face import Face
 from ferviz.images import read_image, read_manifest
+from ferviz.models.load import load_model
 from ferviz.models.model import Prediction
 from ferviz.rendering.timeline import Lane, runs, timeline_figure
 from ferviz.video.drawing import frame_picture, with_heat
@@ -255,3 +256,32 @@ def test_what_goes_wrong_with_videos_is_a_sentence(
     assert run(["predict", "clip.mp4", "--start", "50"]) == 2
     assert "Traceback" not in capsys.readouterr().err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["clip.mp4", "words.mp4"]
+
+
+def test_heatmaps_come_with_the_predictions_of_the_same_faces(clip, squares) -> None:
+    model = load_model()
+    follower = Follower(model, detector=squares, method="gradcam", half_life=0)
+    with Video(clip(3)) as video:
+        for frame in video.frames():
+            found = follower.look(frame)
+            assert [one.track for one in found] == [1, 2]
+            alone = model.predict([one.face for one in found])
+            for one, other in zip(found, alone, strict=True):
+                assert one.heat is not None
+                assert one.heat.shape == model.input.size
+                assert one.limit >= float(one.heat.max())
+                assert one.prediction.label == other.label
+                np.testing.assert_allclose(list(one.smoothed.values()), list(other.probabilities.values()), atol=1e-4)
+    with pytest.raises(UsageError, match="one target"), Video(clip(3)) as video:
+        Follower(model, detector=squares, method="gradcam", target="all").look(next(video.frames()))
+
+
+def test_explain_writes_a_video_with_heatmaps(clip, squares, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ferviz.video.following.open_detector", lambda name, model: squares)
+    monkeypatch.chdir(tmp_path)
+    clip(4)
+    assert run(["explain", "clip.mp4", "--quiet", "--method", "gradcam", "--target", "happy"]) == 0
+    with Video("clip_explain.mp4") as video:
+        assert video.count == 4
+    assert run(["explain", "clip.mp4", "--quiet"]) == 7
+    assert run(["explain", "clip.mp4", "--method", "gradcma", "--out", "b.mp4"]) == 2

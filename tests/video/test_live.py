@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from ferviz.cli import run
 from ferviz.errors import UnknownNameError, UsageError
 from ferviz.images import read_image
 from ferviz.video.following import Follower
@@ -124,3 +125,18 @@ def test_a_file_without_loop_ends(clip, squares, colours) -> None:
     assert number == 3
     assert read_image(picture).shape[1] == 200
     assert np.asarray(read_image(live.png())).std() > 5
+
+
+def test_the_command_plays_a_file_as_its_camera(
+    clip, squares, colours, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ferviz.cli.live.open_model", lambda options, console: colours)
+    monkeypatch.setattr("ferviz.video.following.open_detector", lambda name, model: squares)
+    assert run(["live", str(clip(3)), "--port", "0", "--method", "none", "--quiet"]) == 0
+    assert capsys.readouterr().out.startswith("http://127.0.0.1:")
+    assert run(["live", "none.mp4"]) == 3
+    assert run(["live", str(clip(3)), "--method", "gradcma", "--port", "0"]) == 2
+    assert run(["live", "97"]) == 3  # no such camera
+    err = capsys.readouterr().err
+    assert "Traceback" not in err
+    assert "camera 97" in err
