@@ -125,7 +125,7 @@ def rise(
     # All that is random is drawn beforehand: the masks must not depend on how many are used at once.
     rng = np.random.default_rng(question.seed)
     grids = (rng.random((masks, cells + 1, cells + 1)) < keep).astype(np.float32)
-    shifts = rng.random((masks, 2))
+    shifts = rng.random((masks, 2), np.float32)
     sum_s, sum_m = np.zeros((n, targets)), np.zeros((height, width))
     sum_sm = np.zeros((n, targets, height, width))
     at_once = max(1, question.chunk // n)
@@ -147,7 +147,7 @@ def _blown_up(grids: Array, shifts: Array, height: int, width: int) -> Array:
     count, cells = len(grids), grids.shape[1] - 1
     cell_h, cell_w = -(-height // cells), -(-width // cells)
     large = resize_maps(grids, (cells + 1) * cell_h, (cells + 1) * cell_w)
-    down, right = (shifts * (cell_h, cell_w)).astype(int).T
+    down, right = (shifts * np.array([cell_h, cell_w], np.float32)).astype(int).T
     rows = (down[:, None] + np.arange(height))[:, :, None]
     columns = (right[:, None] + np.arange(width))[:, None, :]
     return large[np.arange(count)[:, None, None], rows, columns]

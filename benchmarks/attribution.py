@@ -1,0 +1,230 @@
+"""Attribution on the Keras engine: ferviz, the plain forward pass and tf-keras-vis in one process, interleaved.
+
+    python benchmarks/attribution.py [--model FILE ...] [--repeats 5] [--batches 1 32 256] [--quick] [--clock wall|cpu]
+
+Prints medians in milliseconds and ratios (medians of the repeats' own ratios, so that a busy moment hits both sides;
+with --clock cpu the processor time of all threads). Never fails
+on a number: it measures, it does not judge. Without --model: the bundled network and, in the project's own workplace, the published
+mini-XCEPTION for 48 x 48 and XCEPTION for 64 x 64 pixels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+# tf-keras-vis' tapes compute every filter gradient on their way; on AVX-512 machines oneDNN's kernel for some of them corrupts memory.
+# So that all run alike, and to the end, whoever wants to be sure sets ONEDNN_MAX_CPU_ISA=AVX2 before the start.
+import numpy as np
+
+from ferviz.attribution import cam
+from ferviz.attribution.explain import explain
+from ferviz.attribution.methods import METHODS
+from ferviz.attribution.question import Question
+from ferviz.attribution.resizing import resize_maps
+from ferviz.engines.backend import tensorflow
+from ferviz.models.load import load_model
+from ferviz.models.model import Model
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+PUBLISHED = (("mini_xception_48.hdf5", "-1..1"), ("big_xception_64.hdf5", "-1..1"))
+
+Work = Callable[[], Any]
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+clock = CLOCKS["wall"]
+
+
+def interleaved(works: dict[str, Work], repeats: int) -> dict[str, list[float]]:
+    """Run each once to warm up, then all in turn `repeats` times. -> {name: seconds of each run}."""
+    for work in works.values():
+        work()
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(repeats):
+        for name, work in works.items():
+            start = clock()
+            work()
+            times[name].append(clock() - start)
+    return times
+
+
+def ms(times: list[float]) -> float:
+    return statistics.median(times) * 1000
+
+
+def ratio(a: list[float], b: list[float]) -> float:
+    """Median over the repeats of a / b."""
+    return statistics.median(x / y for x, y in zip(a, b, strict=True))
+
+
+def row(what: str, *cells: str) -> None:
+    print(f"{what:<58}" + "".join(f"{cell:>16}" for cell in cells), flush=True)
+
+
+def against(t: dict[str, list[float]], ours: str) -> tuple[str, ...]:
+    """The cells that compare one of our times with the forward pass."""
+    return f"{ms(t['forward']):.1f}", f"{ms(t[ours]):.1f}", f"{ratio(t[ours], t['forward']):.2f}"
+
+
+def versus(t: dict[str, list[float]], ours: str) -> tuple[str, ...]:
+    """The cells that compare one of our times with tf-keras-vis."""
+    return (f"{ms(t['peer']):.1f}", f"{ratio(t['peer'], t[ours]):.1f}") if "peer" in t else ("-", "-")
+
+
+def gradcam_maps(model: Model, batch: np.ndarray, layer: str, weights: np.ndarray) -> np.ndarray:
+    """Grad-CAM at picture size from a prepared batch, as explain() does it."""
+    activation, gradient, _ = model.engine.gradients(batch, layer, weights)
+    return resize_maps(cam.gradcam(activation, gradient), *batch.shape[1:3])
+
+
+def peer(model: Model, method: str, layer: str) -> Any:
+    """A function (batch, class) -> maps of tf-keras-vis, prepared once as its users do, with its defaults; None if it cannot."""
+    import warnings
+
+    from ferviz.engines.peers import _functional, _tool
+
+    warnings.simplefilter("ignore")  # that library's calls draw warnings from Keras
+
+    try:
+        network = _functional(model.engine, model.prepare(faces_for(model, 2)), softmax="score" in method)
+    except Exception as error:
+        print(f"tf-keras-vis cannot run {model.name}: {error}")
+        return None
+    for each in network.layers:
+        each.__dict__.pop("call", None)  # its own calls again: what is timed is the library as it is
+    from tf_keras_vis.utils.scores import CategoricalScore
+
+    tool = _tool(method, network)
+
+    def run(batch: np.ndarray, number: int) -> Any:
+        return tool(
+            CategoricalScore([number] * len(batch)), batch, penultimate_layer=layer, seek_penultimate_conv_layer=False
+        )
+
+    return run
+
+
+def faces_for(model: Model, n: int) -> np.ndarray:
+    """n noisy pictures at the network's input size; what is on them does not change the time."""
+    height, width = model.input.size
+    return np.random.default_rng(0).integers(0, 256, (n, height, width)).astype(np.uint8)
+
+
+def one_network(model: Model, batches: list[int], repeats: int, quick: bool) -> None:
+    tf = tensorflow()
+    layer, _ = model.default_layer()
+    classes = len(model.labels)
+    height, width = model.input.size
+    print(f"\n## {model.name}: {height} x {width}, layer {layer} {model.layer(layer).shape}, {classes} classes\n")
+    network = model.engine.network  # type: ignore[attr-defined]
+    forward = tf.function(lambda x: network(x, training=False), reduce_retracing=True)
+    theirs = peer(model, "gradcam", layer)
+    row("", "forward ms", "ferviz ms", "x forward", "tf-keras-vis", "x ferviz")
+    for n in batches:
+        pictures = faces_for(model, n)
+        batch = model.prepare(pictures)
+        one, every = np.zeros((n, 1, classes + 1), np.float32), np.zeros((n, classes, classes + 1), np.float32)
+        one[..., -1] = 1
+        every[:, range(classes), range(classes)] = 1
+        works: dict[str, Work] = {
+            "forward": lambda b=batch: forward(tf.constant(b)).numpy(),
+            "one": lambda b=batch, w=one: gradcam_maps(model, b, layer, w),
+            "all": lambda b=batch, w=every: gradcam_maps(model, b, layer, w),
+            "explain": lambda p=pictures: explain(model, p, batch_size=256),
+        }
+        if theirs:
+            works["peer"] = lambda b=batch: theirs(b, 3)
+        t = interleaved(works, repeats if n > 4 else repeats * 4)
+        seven = ratio(t["all"], t["one"])
+        row(f"Grad-CAM, predicted class, {n} faces", *against(t, "one"), *versus(t, "one"))
+        row(f"Grad-CAM, all {classes} classes, {n} faces ({seven:.2f} x one class)", *against(t, "all"))
+        row(f"explain() from uint8 faces to results, {n} faces", *against(t, "explain"), *versus(t, "explain"))
+        if n == max(batches):
+            print(
+                f"Grad-CAM's rate of the plain forward pass's, {n} faces: {ratio(t['forward'], t['one']):.2f} (target 0.8)"
+            )
+    scorecam(model, layer, 8 if quick else 32, max(1, repeats // 2))
+
+
+def scorecam(model: Model, layer: str, n: int, repeats: int) -> None:
+    batch = model.prepare(faces_for(model, n))
+    weights = np.zeros((n, 1, len(model.labels) + 1), np.float32)
+    weights[..., 3] = 1
+    method = METHODS["scorecam"]
+    works: dict[str, Work] = {"ours": lambda: method(Question(model.engine, batch, layer, weights, 64))}
+    theirs = peer(model, "scorecam", layer)
+    if theirs:
+        import contextlib
+        import io
+
+        def quiet() -> None:
+            with contextlib.redirect_stdout(io.StringIO()):
+                theirs(batch, 3)
+
+        works["peer"] = quiet
+    t = interleaved(works, repeats)
+    row(f"Score-CAM, {n} faces", "", f"{ms(t['ours']):.1f}", "", *versus(t, "ours"))
+
+
+def curve(model: Model, repeats: int) -> None:
+    """The Keras engine's Grad-CAM over the plain forward pass, over batch size."""
+    tf = tensorflow()
+    layer, _ = model.default_layer()
+    network = model.engine.network  # type: ignore[attr-defined]
+    forward = tf.function(lambda x: network(x, training=False), reduce_retracing=True)
+    print(f"\n## {model.name}: cost over batch size (predicted class)\n")
+    row("faces", "forward ms", "Grad-CAM ms", "x forward", "ms a face")
+    for n in (1, 2, 4, 8, 16, 32, 64, 128, 256):
+        batch = model.prepare(faces_for(model, n))
+        weights = np.zeros((n, 1, len(model.labels) + 1), np.float32)
+        weights[..., -1] = 1
+        t = interleaved(
+            {
+                "forward": lambda b=batch: forward(tf.constant(b)).numpy(),
+                "ours": lambda b=batch, w=weights: gradcam_maps(model, b, layer, w),
+            },
+            repeats * 2 if n <= 16 else repeats,
+        )
+        row(
+            str(n),
+            f"{ms(t['forward']):.2f}",
+            f"{ms(t['ours']):.2f}",
+            f"{ratio(t['ours'], t['forward']):.2f}",
+            f"{ms(t['ours']) / n:.3f}",
+        )
+
+
+def main() -> None:
+    global clock
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", action="append", help="a network's file; may be repeated")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 32, 256])
+    parser.add_argument("--quick", action="store_true", help="smaller Score-CAM, no curve")
+    parser.add_argument(
+        "--clock", choices=CLOCKS, default="wall", help="cpu: of all threads, for a machine that is busy"
+    )
+    arguments = parser.parse_args()
+    clock = CLOCKS[arguments.clock]
+    if arguments.model:
+        models = [load_model(path, engine="keras") for path in arguments.model]
+    else:
+        models = [load_model(engine="keras")]
+        folder = SHARED / "models"
+        models += [
+            load_model(folder / f, labels="7", scaling=s, engine="keras") for f, s in PUBLISHED if (folder / f).exists()
+        ]
+    print(
+        f"TensorFlow {tensorflow().__version__}; medians of {arguments.repeats} interleaved repeats; {arguments.clock} time"
+    )
+    for model in models:
+        one_network(model, arguments.batches, arguments.repeats, arguments.quick)
+    if not arguments.quick:
+        curve(models[0], arguments.repeats)
+
+
+if __name__ == "__main__":
+    main()

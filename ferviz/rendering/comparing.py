@@ -1,0 +1,84 @@
+"""Explanations side by side: a row a face, a column a method (or layer, or network), and a table of how far they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from ferviz.rendering.charts import caption
+from ferviz.rendering.colormaps import colors
+from ferviz.rendering.layout import beside, sized, stack
+from ferviz.rendering.overlays import framed
+from ferviz.rendering.sheet import is_signed, shared_limit
+from ferviz.rendering.text import GREY, INK, PAPER, line, line_height
+from ferviz.rendering.tiles import face_tile, overlay_tile, tile_side
+
+ROWS = 12
+"""Most faces on one picture."""
+
+
+def comparison_picture(
+    faces: Sequence[np.ndarray],
+    captions: Sequence[str],
+    names: Sequence[str],
+    maps: Sequence[np.ndarray],
+    correlation: np.ndarray,
+    *,
+    title: str,
+    subtitle: str = "",
+    notes: tuple[str, ...] = (),
+    warnings: tuple[str, ...] = (),
+    scale: float = 1.0,
+) -> Image.Image:
+    """Return the maps of M explanations over the same N faces, with the table of their rank correlations below.
+
+    faces: N pictures (H, W, 3) uint8. captions: N texts. names: M texts. maps: M arrays (N, h, w). correlation: (M, M), -1..1.
+    Each column has a scale of its own, shared by its faces: methods measure in units of their own, so their colours do not compare.
+    """
+    faces, captions = list(faces)[:ROWS], list(captions)[:ROWS]
+    side, size = tile_side([f.shape[:2] for f in faces], round(144 * scale)), round(13 * scale)
+    gap = round(8 * scale)
+    first = [
+        stack([face_tile(f, side), caption(c, size, side)], gap // 3) for f, c in zip(faces, captions, strict=True)
+    ]
+    columns = [_column("face", first, side, size, gap)]
+    for name, values in zip(names, maps, strict=True):
+        limit, signed = shared_limit(list(values)), is_signed(list(values))
+        tiles = [overlay_tile(f, v, side, limit, signed) for f, v in zip(faces, values, strict=False)]
+        columns.append(_column(name, [sized(t, side, first[0].height) for t in tiles], side, size, gap))
+    table = stack(
+        [
+            line("Rank correlation of the maps, mean over the faces", size, INK, bold=True),
+            _table(names, correlation, size),
+        ],
+        gap,
+    )
+    return framed(stack([beside(columns, gap), table], 2 * gap), title, subtitle, None, notes, warnings, scale)
+
+
+def _column(name: str, tiles: list[Image.Image], side: int, size: int, gap: int) -> Image.Image:
+    parts = name.split(", ")
+    head = stack([caption(p, size, side, INK if i == 0 else GREY, bold=i == 0) for i, p in enumerate(parts)])
+    return sized(stack([head, stack(tiles, gap)], gap // 2), side)
+
+
+def _table(names: Sequence[str], correlation: np.ndarray, size: int) -> Image.Image:
+    """One coloured cell a pair; the numbers stand in them."""
+    high, wide = line_height(size) + size // 2, size * 4
+    labels = [line(name, size, INK) for name in names]
+    room = max(label.width for label in labels) + size
+    rows = []
+    for label, values in zip(labels, correlation, strict=True):
+        cells = [sized(label, room, high)]
+        for value in values:
+            paint = tuple(int(c) for c in colors(np.array([[value]], np.float32), 1.0, signed=True)[0, 0])
+            dark = sum(paint) < 330
+            cell = Image.new("RGB", (wide, high), paint)
+            ground = "#{:02x}{:02x}{:02x}".format(*paint)
+            text = line(f"{value:+.2f}", size, PAPER if dark else INK, paper=ground)
+            cell.paste(text, ((wide - text.width) // 2, (high - text.height) // 2))
+            cells.append(cell)
+        rows.append(beside(cells, 1))
+    return stack(rows, 1)

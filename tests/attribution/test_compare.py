@@ -1,0 +1,108 @@
+"""Comparing methods, layers and networks, and the numbers that comparisons are made of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from ferviz.attribution.compare import agreement, compare
+from ferviz.attribution.explain import explain
+from ferviz.attribution.measures import mass_inside, pointing_game, rank_correlation
+from ferviz.attribution.resizing import resize_maps
+from ferviz.errors import UnknownNameError, UsageError
+from ferviz.models.inputs import InputSpec
+from ferviz.models.model import Model
+
+LABELS = ("angry", "happy", "sad", "fear")
+
+
+def faces(n: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (n, 18, 18)).astype(np.uint8)
+
+
+@pytest.fixture
+def model(engine: Any) -> Model:
+    return Model("net", "", LABELS, InputSpec(18, 18, 1), engine("functional"))
+
+
+def test_rank_correlation_is_spearmans() -> None:
+    rng = np.random.default_rng(0)
+    for a, b in (
+        (rng.normal(size=(6, 6)), rng.normal(size=(6, 6))),
+        (rng.integers(0, 4, (9, 9)).astype(float), rng.integers(0, 4, (9, 9)).astype(float)),  # many ties
+    ):
+        assert rank_correlation(a, b) == pytest.approx(spearmanr(a.ravel(), b.ravel()).statistic)
+        assert rank_correlation(a, np.exp(a)) == pytest.approx(1)
+        assert rank_correlation(a, -a) == pytest.approx(-1)
+    assert rank_correlation(np.zeros((3, 3)), rng.normal(size=(3, 3))) == 0
+
+
+def test_pointing_and_mass() -> None:
+    maps = np.array([[[0, 1], [3, -9]], [[1, 1], [1, 1]], [[0, 0], [0, 0]]], np.float32)
+    masks = np.array([[[False, False], [True, True]]] * 3)
+    assert pointing_game(maps, masks).tolist() == [True, False, False]  # a flat map points nowhere
+    assert mass_inside(maps, masks).tolist() == [0.75, 0.5, 0.0]
+
+
+def test_a_method_agrees_with_itself_and_each_face_keeps_its_class(model: Model) -> None:
+    made = compare(model, faces(6), ["gradcam", "hirescam", "occlusion"])
+    assert made.names == ("gradcam", "hirescam", "occlusion")
+    assert np.diag(made.correlation).tolist() == [1, 1, 1]
+    np.testing.assert_array_equal(made.correlation, made.correlation.T)
+    assert made.correlation[0, 1] == pytest.approx(1)  # the head is a global mean
+    assert abs(made.correlation[0, 2]) < 0.999
+    alone = explain(model, faces(6), "occlusion", "predicted")
+    np.testing.assert_allclose(made.explanations[2].raw, alone.raw, atol=1e-4 * np.abs(alone.raw).max())
+
+
+def test_layers_and_networks(model: Model, engine: Any) -> None:
+    made = compare(model, faces(2), layers=["relu1", "relu2"], target="happy")
+    assert made.names == ("relu1", "relu2")
+    other = Model("other", "", LABELS, InputSpec(18, 18, 1), engine("linear"))
+    made = compare([model, other], faces(2), ["gradcam", "saliency"], target="happy-sad")
+    assert made.names == ("gradcam, net", "saliency, net", "gradcam, other", "saliency, other")
+    assert made.correlation[0, 2] == pytest.approx(1)  # the same seeded weights, another end
+
+
+def test_maps_of_two_sizes_are_compared_at_the_larger() -> None:
+    small = np.random.default_rng(0).random((2, 6, 6)).astype(np.float32)
+    table = agreement([small, resize_maps(small, 48, 48)])
+    np.testing.assert_allclose(table, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({}, UsageError),
+        ({"methods": ["gradcam", "nothing"]}, UnknownNameError),
+        ({"methods": ["gradcam", "layercam"], "target": "happy,sad"}, UsageError),
+    ],
+)
+def test_bad_comparisons(model: Model, arguments: dict, error: type) -> None:
+    with pytest.raises(error):
+        compare(model, faces(1), **arguments)
+
+
+def test_the_command_draws_and_tells(networks: Any, tmp_path: Path, capsys: Any) -> None:
+    from PIL import Image
+
+    from ferviz.cli import run
+
+    networks.build("functional").save(tmp_path / "net.keras")
+    Image.fromarray(faces(1)[0]).resize((48, 48)).save(tmp_path / "face.png")
+    arguments = ["compare", str(tmp_path / "face.png"), "--model", str(tmp_path / "net.keras"), "--detector", "none"]
+    arguments += ["--labels", "angry,happy,sad,fear", "--engine", "keras", "--out", str(tmp_path / "out.png"), "--json"]
+    assert run([*arguments, "--method", "gradcam", "--method", "saliency"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["names"] == ["gradcam", "saliency"]
+    assert told["schema_version"] == 1
+    assert np.shape(told["correlation"]) == (2, 2)
+    with Image.open(tmp_path / "out.png") as picture:
+        assert picture.width > 400
+    assert run([*arguments, "--method", "gradcam", "--method", "saliency"]) == 7  # the output is there already
+    assert run([*arguments, "--force", "--method", "gradcam", "--method", "gradcamm"]) == 2
