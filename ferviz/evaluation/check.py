@@ -144,7 +144,8 @@ def check(
     part = part.take(rng.permutation(len(part))[:faces])
     if len(part) < 20:
         raise DataError(f"{len(part)} labelled faces are too few to tell conventions apart; give a few hundred or more")
-    training = data.part("Training") if "Training" in data.splits and split != "Training" else None
+    seen = [s for s in data.splits if s.lower() in ("training", "train") and s not in part.splits]
+    training = data.part(*seen) if seen else None
     sample = _Sample(model, part, batch_size)
     source = part.images if training is None else training.images
     trials = [sample.trial(feed) for feed in all_feeds(model.input, source, part.images)]

@@ -1,4 +1,4 @@
-"""The pages that an Evaluation and a Comparison draw, as matplotlib Figures (never through pyplot)."""
+"""The pages that an Evaluation draws, as matplotlib Figures (never through pyplot)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ferviz.rendering.text import AMBER, GREY, INK
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ferviz.evaluation.evaluation import Comparison, Evaluation
+    from ferviz.evaluation.evaluation import Evaluation
 
 BLUE, PALE, TRACK = "#2f5d8a", "#8fb3d4", "#e4e8ec"
 
@@ -64,59 +64,14 @@ def mistakes_figure(e: Evaluation, rows: int = 6, columns: int = 8) -> Figure:
     rows = max(1, -(-count // columns))
     height = 0.75 + 1.62 * rows
     figure = Figure(figsize=(11.5, height))
-    _title(figure, f"{e.model}: surest mistakes", f"{e.split}, {len(e):,} faces", height)
+    title_line(figure, f"{e.model}: surest mistakes", f"{e.split}, {len(e):,} faces", height)
     place = figure.add_gridspec(1, 1, left=0.015, right=0.985, top=1 - 0.55 / height, bottom=0.12 / height)[0]
     _mistakes(figure, place, e, rows, columns)
     return figure
 
 
-def comparison_figure(c: Comparison) -> Figure:
-    """Return one page about two networks: accuracies, recall a class, and the faces that only one of them gets right."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11.5, 4.8))
-    first, second, test = c.first, c.second, c.test
-    _title(figure, f"{first.model}  against  {second.model}", f"{test.n:,} faces of {first.split}", 4.8)
-    grid = figure.add_gridspec(1, 2, width_ratios=[1, 1.7], wspace=0.24, left=0.045, right=0.985, top=0.75, bottom=0.1)
-    left = figure.add_subplot(grid[0])
-    both = int((first.right & second.right).sum())
-    parts = {
-        "both right": (both, "#6b9a6f"), f"only {first.model}": (test.only_first, BLUE),
-        f"only {second.model}": (test.only_second, PALE), "both wrong": (test.n - both - test.only_first - test.only_second, TRACK),
-    }  # fmt: skip
-    places = np.arange(len(parts))
-    left.barh(places, [n for n, _ in parts.values()], color=[color for _, color in parts.values()], height=0.62)
-    for place, (words, (n, _)) in enumerate(parts.items()):
-        left.text(0, place - 0.4, f"{words}: {n:,}", fontsize=9, color=INK, va="bottom")
-    left.set_ylim(len(parts) - 0.5, -0.75)
-    left.set_axis_off()
-    words = (
-        f"{percent(first.accuracy, first.interval)}  against  {percent(second.accuracy, second.interval)}\n"
-        f"difference {test.difference * 100:+.1f} points ({test.interval[0] * 100:+.1f} to {test.interval[1] * 100:+.1f}), "
-        f"McNemar p = {test.p:.2g}; they disagree on {percent(c.disagreement)}"
-    )
-    figure.text(0.02, 0.9, words, fontsize=9, color=GREY, va="top", linespacing=1.5)
-    axes = figure.add_subplot(grid[1])
-    names = c.shared
-    for offset, e, color in ((-0.2, first, BLUE), (0.2, second, PALE)):
-        found = [e.classes[e.labels.index(n)] for n in names]
-        _bars(
-            axes,
-            np.arange(len(names)) + offset,
-            [f.recall for f in found],
-            [f.interval for f in found],
-            color,
-            e.model,
-            0.36,
-        )
-    axes.set_xticks(np.arange(len(names)), names, fontsize=9)
-    _percent_axis(axes, "recall, %")
-    axes.legend(fontsize=8.5, frameon=False, loc="upper right", ncols=2)
-    axes.set_ylim(0, 112)
-    return figure
-
-
-def _title(figure: Figure, title: str, subtitle: str, height: float) -> None:
+def title_line(figure: Figure, title: str, subtitle: str, height: float) -> None:
+    """Write a page's title to the left and its subtitle to the right; height: of the page in inches."""
     figure.text(0.02, 1 - 0.12 / height, title, fontsize=14, fontweight="bold", color=INK, va="top")
     figure.text(0.985, 1 - 0.16 / height, subtitle, fontsize=9.5, color=GREY, ha="right", va="top")
 
@@ -128,7 +83,7 @@ def _caption(figure: Figure, place: Any, words: str, height: float) -> None:
 
 def _header(figure: Figure, e: Evaluation, height: float) -> None:
     shown = e.to_dict()
-    _title(
+    title_line(
         figure,
         e.model,
         f"{e.split}, {len(e):,} faces  ·  labels {e.settings.get('scheme', '')}  ·  fed {e.settings.get('scaling', '')}",
@@ -182,11 +137,11 @@ def _confusion(axes: Any, e: Evaluation) -> None:
 def _classes(axes: Any, e: Evaluation) -> None:
     places = np.arange(len(e.labels))
     found = e.classes
-    _bars(axes, places - 0.2, [f.recall for f in found], [f.interval for f in found], BLUE, "recall", 0.36)
+    rate_bars(axes, places - 0.2, [f.recall for f in found], [f.interval for f in found], BLUE, "recall", 0.36)
     axes.bar(places + 0.2, [f.precision * 100 for f in found], 0.36, color=PALE, label="precision")
     words = [f"{n}\n{f.support:,} → {f.predicted:,}" for n, f in zip(e.labels, found, strict=True)]
     axes.set_xticks(places, words, fontsize=7.5 if len(words) < 9 else 6)
-    _percent_axis(axes, "%")
+    percent_axis(axes, "%")
     axes.set_ylim(0, 112)
     axes.legend(fontsize=8, frameon=False, ncols=2, loc="upper right", borderaxespad=0)
     axes.set_title(
@@ -194,7 +149,7 @@ def _classes(axes: Any, e: Evaluation) -> None:
     )
 
 
-def _bars(
+def rate_bars(
     axes: Any,
     places: np.ndarray,
     rates: list[float | None],
@@ -203,6 +158,7 @@ def _bars(
     name: str,
     width: float,
 ) -> None:
+    """Draw rates (0 to 1, None = unknown) with their intervals as bars of percent at `places`."""
     values = np.array([r or 0 for r in rates]) * 100
     low, high = (np.array(side) * 100 for side in zip(*intervals, strict=True))
     axes.bar(places, values, width, color=color, label=name)
@@ -211,7 +167,8 @@ def _bars(
     axes.errorbar(places[known], values[known], reach, fmt="none", ecolor=INK, elinewidth=0.9, capsize=2)
 
 
-def _percent_axis(axes: Any, words: str) -> None:
+def percent_axis(axes: Any, words: str) -> None:
+    """Make the vertical axis one of percent, named by `words`."""
     axes.set_ylim(0, 100)
     axes.set_ylabel(words, fontsize=8.5, color=GREY)
     axes.tick_params(axis="y", labelsize=8, colors=GREY)
@@ -228,7 +185,7 @@ def _reliability(axes: Any, e: Evaluation) -> None:
     share = r.count / max(r.count.sum(), 1)
     axes.bar(centres[has], -share[has] / share.max() * 18, 0.088, color=TRACK)
     axes.set_xlim(0, 1)
-    _percent_axis(axes, "right, %")
+    percent_axis(axes, "right, %")
     axes.set_ylim(-20, 100)
     axes.set_yticks([0, 50, 100])
     axes.set_xlabel("confidence", fontsize=8.5, color=GREY, labelpad=1)
@@ -251,7 +208,7 @@ def _ranks(axes: Any, e: Evaluation) -> None:
             color=GREY,
         )
     axes.set_xticks(places, [str(p) for p in places], fontsize=8, color=GREY)
-    _percent_axis(axes, "faces, %")
+    percent_axis(axes, "faces, %")
     axes.set_ylim(0, max(counts.max() * 1.18, 1))
     axes.set_xlabel("place of the true class", fontsize=8.5, color=GREY, labelpad=1)
     axes.set_title("rank of the truth", fontsize=9, color=GREY, loc="left")
@@ -299,7 +256,7 @@ def _hidden(figure: Figure, place: Any, e: Evaluation) -> None:
                 color=GREY,
             )
     axes.set_xticks(range(len(e.labels) + 1), ["all", *(f"{n}" for n in e.labels)], fontsize=9)
-    _percent_axis(axes, "recall, %")
+    percent_axis(axes, "recall, %")
     axes.set_ylim(0, 118)
     axes.set_yticks([0, 50, 100])
     axes.legend(fontsize=8, frameon=False, ncols=5, loc="upper right", borderaxespad=0)

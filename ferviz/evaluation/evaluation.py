@@ -269,7 +269,7 @@ class Comparison:
 
     def plot(self) -> Any:
         """Return a matplotlib Figure: accuracies, recalls side by side, and how the faces fall between the two."""
-        from ferviz.evaluation.drawing import comparison_figure
+        from ferviz.evaluation.drawing_comparison import comparison_figure
 
         return comparison_figure(self)
 
