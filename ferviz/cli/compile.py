@@ -25,7 +25,7 @@ from ferviz.errors import UsageError
 @click.option("--json", "as_json", is_flag=True, help="Print what the file holds as JSON on standard output.")
 @click.option("--quiet", "-q", is_flag=True, help="No messages.")
 def command(network: str | None, layers: tuple[str, ...], out: str | None, **options: Any) -> int:
-    """Compile a network together with its explanations.
+    """Compile a network with its explanations: no TensorFlow afterwards.
 
     The file explains faces in a fraction of a second, without TensorFlow or Keras: pass it to the other commands as --model. It is
     at the same time a plain LiteRT file for phones, browsers and servers.
