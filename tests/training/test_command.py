@@ -13,6 +13,7 @@ import pytest
 from ferviz.cli import run
 from ferviz.cli.train import clock, parse_option
 from ferviz.data.dataset import Dataset
+from ferviz.training.learner import Learner
 
 SMALL = [
     "--set",
@@ -101,6 +102,19 @@ def test_one_sentence_and_its_exit_code(
     assert word in printed.err
     assert "Traceback" not in printed.err
     assert len(printed.err.strip().splitlines()) == 1
+
+
+def test_interrupted(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def press_control_c(*_: Any) -> float:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Learner, "step", press_control_c)
+    assert run(["train", str(table), "--out", str(tmp_path / "run"), *SMALL]) == 130
+    assert "go on with --resume" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert run(["train", str(table), "--out", str(tmp_path / "run"), "--resume", "--epochs", "1", "-q"]) == 0
 
 
 @pytest.mark.parametrize(
