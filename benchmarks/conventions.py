@@ -24,7 +24,7 @@ def main() -> None:
     arguments = parser.parse_args()
     data = read_data(arguments.data)
     print(
-        "| network | fed as assumed | best convention | best, % (95 % interval) | lost, points | seconds (of two cores' time) |"
+        "| network | fed as assumed | best convention | best, % (95 % interval) | lost, points | seconds (of processor time) |"
     )
     print("|---|---|---|---|---|---|")
     for path in arguments.networks:
