@@ -1,9 +1,11 @@
 """Dreaming against tf-keras-vis, and what networks that took no part make of the dreams.
 
-    python benchmarks/dream.py [--model FILE] [--steps 24] [--rounds 3] [--skip-peer] [--judge FILE?scaling=... ...]
+    python benchmarks/dream.py [--model FILE?scaling=...] [--steps 24] [--rounds 3] [--judge FILE?scaling=... ...]
+                               [--skip-peer] [--skip-speed] [--peer-steps 256]
 
 1. Milliseconds a step for seven class dreams at once: ferviz with one view and with four, and tf-keras-vis' ActivationMaximization with its
-   jitter, rotation, total variation and norm, on the same network in the same process, in turns; the median of the rounds' ratios.
+   jitter, rotation, total variation and norm, on the same network in the same process, in turns; the median of the rounds' ratios,
+   by the clock and by the processors' time (which a busy machine disturbs less).
 2. The default preset from start to end, in seconds.
 3. Recognised by each judge, and mean probability: with the face prior, without any, and tf-keras-vis' pictures.
 
@@ -103,27 +105,30 @@ def peer(model: Model) -> tuple[Any, Any]:
     return walk, pictures
 
 
-def seconds(work: Any, *arguments: Any) -> float:
-    begun = time.perf_counter()
+def seconds(work: Any, *arguments: Any) -> tuple[float, float]:
+    """-> (by the clock, of the processors)."""
+    begun, busy = time.perf_counter(), time.process_time()
     work(*arguments)
-    return time.perf_counter() - begun
+    return time.perf_counter() - begun, time.process_time() - busy
 
 
 def speed(model: Model, steps: int, rounds: int, other: Any) -> None:
     works = {"ferviz, 1 view": our_step(model, 1, "faces"), "ferviz, 4 views": our_step(model, 4, "faces")}
     if other:
         works["tf-keras-vis"] = other
-    times: dict[str, list[float]] = {name: [] for name in works}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():
-            times[name].append(1000 * seconds(work, steps) / steps)
+            times[name].append(seconds(work, steps))
     print(f"\nOne step of {len(model.labels)} class dreams on {model.name}, median of {rounds} rounds of {steps} steps")
     for name, taken in times.items():
+        clock, busy = (1000 * statistics.median(t[i] for t in taken) / steps for i in (0, 1))
         ratio = ""
         if other and name != "tf-keras-vis":
-            ratios = [theirs / ours for theirs, ours in zip(times["tf-keras-vis"], taken, strict=True)]
-            ratio = f"   tf-keras-vis takes {statistics.median(ratios):.1f} times as long"
-        print(f"  {name:16} {statistics.median(taken):8.1f} ms{ratio}", flush=True)
+            pairs = list(zip(times["tf-keras-vis"], taken, strict=True))
+            by_clock, by_work = (statistics.median(theirs[i] / ours[i] for theirs, ours in pairs) for i in (0, 1))
+            ratio = f"   tf-keras-vis takes {by_clock:.1f} times as long, {by_work:.1f} times the processors' time"
+        print(f"  {name:16} {clock:7.1f} ms by the clock, {busy:7.1f} ms of processors{ratio}", flush=True)
 
 
 def verdicts(title: str, images: np.ndarray, model: Model, judges: dict[str, Model]) -> None:
@@ -137,6 +142,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=24, help="steps a round of the timing")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--skip-peer", action="store_true")
+    parser.add_argument("--peer-steps", type=int, default=256, help="steps of tf-keras-vis' pictures")
     parser.add_argument("--skip-speed", action="store_true")
     parser.add_argument("--judge", action="append")
     arguments = parser.parse_args()
@@ -155,7 +161,7 @@ def main() -> None:
         verdicts("Default dreams (face prior)", made.images, model, judges)
         verdicts("Without any prior", dream(model, prior="none").images, model, judges)
         if pictures:
-            verdicts("tf-keras-vis, 256 steps", pictures(256), model, judges)
+            verdicts(f"tf-keras-vis, {arguments.peer_steps} steps", pictures(arguments.peer_steps), model, judges)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ferviz.dreaming.terms import LOGITS
+from ferviz.engines.freezing import freeze
 from ferviz.engines.tracing import Trace, trace
 from ferviz.errors import ModelError, UnknownNameError
 from ferviz.models.inputs import InputSpec
@@ -44,30 +45,33 @@ class DreamNetwork:
                 f"{model.name} only takes pictures of {native[0]} x {native[1]} pixels (its weights are tied to that size), "
                 f"not {self.size[0]} x {self.size[1]}; dream at its own size"
             )
-        self._trace: Trace = traced
-        self._parts: dict[tuple[str, ...], Any] = {}
+        self._aliases = traced.aliases
+        # Constants instead of variables, normalisation folded into the convolutions: about a third of a step's time.
+        self._frozen = freeze(traced)
 
     def forward(self, pictures: Any, layers: Sequence[str]) -> dict[str, Any]:
-        """pictures: (N, h, w, c) tensor in 0..1 -> {name: (N, ...) float32 tensor, channels last}; LOGITS is a name too."""
+        """pictures: (N, h, w, c) tensor in 0..1 -> {name: (N, ...) float32 tensor, channels last}; LOGITS is a name too.
+
+        Puts the network into the graph that is being built, so it is called while TensorFlow traces.
+        """
         from ferviz.engines.backend import tensorflow
 
-        tf, names = tensorflow(), tuple(layers)
-        if names not in self._parts:
-            fetches = [self._trace.logits if name == LOGITS else self._call(name).tensor for name in names]
-            self._parts[names] = self._trace.part([self._trace.picture], fetches)
-        outputs = self._parts[names](scaled(self.model.input, pictures))
+        tf = tensorflow()
+        logits, tensors = self._frozen.place(scaled(self.model.input, pictures))
         found = {}
-        for name, tensor in zip(names, outputs, strict=True):
-            if name != LOGITS and self._call(name).channels_first and len(tensor.shape) == 4:
+        for name in layers:
+            if name == LOGITS:
+                found[name] = tf.cast(logits, tf.float32)
+                continue
+            address = self._aliases.get(name, name)
+            if address not in tensors:
+                raise UnknownNameError("layer", name, tensors, "this model")
+            tensor, tap = tensors[address], self._frozen.taps[address]
+            if tap.channels_first and len(tensor.shape) == 4:
                 tensor = tf.transpose(tensor, (0, 2, 3, 1))
-            found[name] = tf.cast(tensor, tf.float32)
+            tensor = tf.cast(tensor, tf.float32)
+            found[name] = tensor if tap.factor is None else tensor / tap.factor.astype(np.float32)
         return found
-
-    def _call(self, name: str) -> Any:
-        name = self._trace.aliases.get(name, name)
-        if name not in self._trace.calls:
-            raise UnknownNameError("layer", name, self._trace.calls, "this model")
-        return self._trace.calls[name]
 
 
 def takes_any_size(model: Model) -> bool:
