@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from ferviz.errors import ModelError
+from ferviz.faces.crops import crop
 from ferviz.faces.detection import Detection, without_doubles
 from ferviz.faces.downloads import fetched, model_path
 from ferviz.images import Pixels
@@ -17,6 +18,7 @@ from ferviz.images import Pixels
 _SIDE = 300
 _MEAN = (104.0, 177.0, 123.0)  # of blue, green, red, as it was trained
 _TILE_FROM = 480  # pixels; the longer side from which on parts of the picture are looked at by themselves, too
+_LARGEST = 0.55  # share of a tile
 _EDGE = 0.02  # share of a tile; a box that ends so near an inner edge is half a face, which another tile has whole
 
 Rectangle = tuple[int, int, int, int]
@@ -53,9 +55,8 @@ class SSD:
         height, width = pixels.shape[:2]
         found = []
         for tile in _tiles(width, height):
-            left, top, right, bottom = tile
-            for _, _, score, *corners in self._run(pixels[top:bottom, left:right]):
-                if score >= threshold and _whole(corners, tile, width, height):
+            for _, _, score, *corners in self._run(crop(pixels, tile, square=False)):
+                if score >= threshold and _trusted(corners) and _whole(corners, tile, width, height):
                     found.append(Detection(_placed(corners, tile), min(1.0, float(score))))
         return [d for d in without_doubles(found) if d.size >= min_size]
 
@@ -69,7 +70,11 @@ class SSD:
 
 
 def _tiles(width: int, height: int) -> Iterator[Rectangle]:
-    """Yield the whole picture and, for a larger one, squarish parts of about half its shorter side that overlap by a third."""
+    """Yield the picture with as much again around it, the picture, and parts of it if it is large.
+
+    Parts are squarish, a little over half as long as the shorter side, and overlap by a third.
+    """
+    yield -width // 2, -height // 2, width + width // 2, height + height // 2
     yield 0, 0, width, height
     if max(width, height) < _TILE_FROM:
         return
@@ -87,13 +92,18 @@ def _starts(length: int, side: int) -> list[int]:
     return [round(i * (length - side) / (count - 1)) for i in range(count)]
 
 
+def _trusted(corners: list[float]) -> bool:
+    """Faces over half of what the network sees are found, but up to a whole face beside where they are."""
+    return max(corners[2] - corners[0], corners[3] - corners[1]) <= _LARGEST
+
+
 def _whole(corners: list[float], tile: Rectangle, width: int, height: int) -> bool:
     left, top, right, bottom = corners
     return (
-        (left > _EDGE or tile[0] == 0)
-        and (top > _EDGE or tile[1] == 0)
-        and (right < 1 - _EDGE or tile[2] == width)
-        and (bottom < 1 - _EDGE or tile[3] == height)
+        (left > _EDGE or tile[0] <= 0)
+        and (top > _EDGE or tile[1] <= 0)
+        and (right < 1 - _EDGE or tile[2] >= width)
+        and (bottom < 1 - _EDGE or tile[3] >= height)
         and right > left
         and bottom > top
     )
