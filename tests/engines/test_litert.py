@@ -213,9 +213,9 @@ def test_layers_before_an_operation_without_a_rule_are_refused_with_the_reason(n
     assert litert.contents.activations == {"before", "up", "after"}
     batch, weights = networks.pictures("functional", 1), np.ones((1, 1, 4), np.float32)
     assert litert.activations(batch, ["before"])[0].shape == (1, 16, 16, 4)
-    with pytest.raises(NotCompiledError, match="Tile|Resize"):
+    with pytest.raises(NotCompiledError, match=r"Tile|Resize"):
         litert.gradients(batch, "before", weights)
-    with pytest.raises(NotCompiledError, match="Tile|Resize"):
+    with pytest.raises(NotCompiledError, match=r"Tile|Resize"):
         litert.gradients(batch, INPUT, weights)
 
 

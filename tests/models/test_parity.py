@@ -30,8 +30,8 @@ JUMPING = {"saliency", "gradient-x-input", "smoothgrad", "integrated-gradients",
 """Gradients at the picture jump where a ReLU or a maximum on the way changes sides, and rounding decides that: Keras itself does
 not give the same ones for a face alone and in a batch. So all but a few pixels have to agree."""
 QUOTIENTS = {"gradcam++", "xgradcam"}
-"""Weights that are a quotient of sums; where the sum below is nearly zero, rounding is blown up. Keras differs from itself then (a face
-alone or in a batch), and compiled maps may differ as much."""
+"""Weights that are a quotient of sums; where the sum below is nearly zero, rounding is blown up. Keras differs from itself then, by
+up to 5e-3 of the range for a face alone and in a batch."""
 
 
 @pytest.fixture(scope="module")
@@ -70,13 +70,11 @@ def test_every_method_gives_the_same_maps(name: str, shared_data: Path, faces: n
             assert min(alike) > 0.99, where
             assert deep or np.mean(off > 1e-4) < 0.1, where
             continue
-        limit = 1e-4
         if method in QUOTIENTS:
-            singles = [
-                explain(keras, some[i : i + 1], method, target, seed=1, **settings).raw for i in range(len(some))
-            ]
-            limit = max(limit, 5 * float((np.abs(np.concatenate(singles) - theirs.raw) / np.maximum(span, 1e-9)).max()))
-        assert off.max() < limit < 0.1, where
+            assert off.max() < 2e-2, where
+            assert np.corrcoef(ours.raw.ravel(), theirs.raw.ravel())[0, 1] > 0.9999, where
+        else:
+            assert off.max() < 1e-4, where
         peaks = [m.heatmaps.reshape(-1, m.heatmaps.shape[2] * m.heatmaps.shape[3]) for m in (ours, theirs)]
         clear = np.ptp(peaks[1], axis=1) > 0
         assert (peaks[0].argmax(1) == peaks[1].argmax(1))[clear].all(), where
