@@ -223,7 +223,8 @@ class Dream:
         return encode(self.picture(), ".png")
 
     def _title(self) -> str:
-        return f"What {self.settings.get('model', 'the network')} dreams of"
+        name = str(self.settings.get("model", ""))
+        return f"What {name} dreams of" if name and name != "bundled" else "What the bundled network dreams of"
 
     def _notes(self) -> tuple[str, ...]:
         s = self.settings
