@@ -82,3 +82,27 @@ def _table(names: Sequence[str], correlation: np.ndarray, size: int) -> Image.Im
             cells.append(cell)
         rows.append(beside(cells, 1))
     return stack(rows, 1)
+
+
+def methods_by_class(
+    face: np.ndarray, columns: Sequence[str], maps: dict[str, np.ndarray], scale: float = 1.0
+) -> Image.Image:
+    """Return one face's maps with a row a method and a column a class.
+
+    face: (H, W, 3) uint8. columns: T texts. maps: {method: (T, h, w)}. Each row has a scale of its own, shared by its classes, which ends
+    where all but one in two hundred values lie: single pixels of a gradient would leave the rest of their row without colour.
+    """
+    side, size, gap = tile_side([face.shape[:2]], round(96 * scale)), round(13 * scale), round(4 * scale)
+    room = max(line(name, size, INK).width for name in maps) + size
+    heads = [sized(caption(c, size, side, INK, bold=True), side) for c in columns]
+    rows = [beside([sized(line("face", size, INK), room), sized(face_tile(face, side), side)], gap, "middle")]
+    rows.append(beside([sized(line("", size), room), *heads], gap))
+    for name, values in maps.items():
+        limit = float(np.percentile(np.abs(values), 99.5)) or shared_limit(list(values))
+        signed = is_signed(list(values))
+        tiles = [overlay_tile(face, v, side, limit, signed) for v in values]
+        rows.append(beside([sized(line(name, size, INK), room), *tiles], gap, "middle"))
+    notes = (
+        "Each row has a scale of its own, shared by its classes, up to its 99.5th percentile. Red speaks for the class, blue against it.",
+    )
+    return framed(stack(rows, gap), "One face, every method, every class", "", None, notes, (), scale)

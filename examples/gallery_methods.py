@@ -1,0 +1,44 @@
+"""One face, every method, every class: the gallery of docs/attribution.md.
+
+    python examples/gallery_methods.py [PICTURE] [--out gallery_methods.png] [--model FILE]
+
+Rows are methods, columns are the network's classes. Each row has a scale of its own, shared by its classes, because methods measure in
+units of their own.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+import ferviz
+from ferviz.images import write_image
+from ferviz.rendering.comparing import methods_by_class
+
+HERE = Path(__file__).resolve().parent
+QUICK = {"rise": {"masks": 1024}, "integrated-gradients": {"steps": 64}}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("picture", nargs="?", default=HERE / "astronaut.png")
+    parser.add_argument("--out", default="gallery_methods.png")
+    parser.add_argument("--model")
+    parser.add_argument("--methods", nargs="*", help="only these")
+    arguments = parser.parse_args()
+    model = ferviz.load_model(arguments.model, engine="keras")
+    face = ferviz.find_faces(arguments.picture, largest=True)[0]
+    names = arguments.methods or [name for name in ferviz.methods() if ":" not in name]
+    maps = {}
+    for name in names:
+        made = ferviz.explain(model, face, method=name, target="all", **QUICK.get(name, {}))
+        maps[name] = made.heatmaps[0]
+        print(f"{name:22} strongest for {made.targets[int(np.abs(maps[name]).max((1, 2)).argmax())]}")
+    said = model.predict(face)[0]
+    columns = [f"{label} {said.probabilities[label]:.2f}" for label in model.labels]
+    write_image(arguments.out, methods_by_class(face.pixels, columns, maps), force=True)
+    print(f"wrote {arguments.out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""Do the methods find evidence whose place is known? A small network, trained here on cartoon faces whose mouths alone decide."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ferviz.data.cartoons import make
+
+
+@pytest.fixture(scope="module")
+def truth() -> ModuleType:
+    """The module benchmarks/truth.py, which also prints the table of docs/attribution.md."""
+    path = Path(__file__).resolve().parents[2] / "benchmarks" / "truth.py"
+    spec = importlib.util.spec_from_file_location("ferviz_truth", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def learned(truth: ModuleType) -> Any:
+    model, accuracy = truth.trained("mouth")
+    assert accuracy > 0.95  # what follows means nothing about a network that has not found the mouth
+    return model
+
+
+@pytest.fixture(scope="module")
+def unseen() -> Any:
+    return make(18, 7, "mouth")
+
+
+@pytest.mark.parametrize(
+    ("method", "hits", "times_chance"),
+    [
+        ("gradcam", 0.9, 3.0),
+        ("hirescam", 0.9, 3.0),
+        ("xgradcam", 0.9, 3.0),
+        ("layercam", 0.9, 2.5),
+        ("gradcam++", 0.9, 2.5),
+        ("ablationcam", 0.9, 3.0),
+        ("occlusion", 0.9, 2.5),
+        ("smoothgrad", 0.5, 1.3),
+        ("integrated-gradients", 0.5, 1.4),
+    ],
+)
+def test_the_telling_region_receives_the_evidence(
+    truth: ModuleType, learned: Any, unseen: Any, method: str, hits: float, times_chance: float
+) -> None:
+    found = truth.score(learned, method, unseen)
+    assert found["pointing"] >= hits
+    assert found["mass"] >= times_chance * found["chance"]
+
+
+def test_an_untrained_network_has_no_such_evidence(truth: ModuleType, unseen: Any) -> None:
+    """The same measure on the same faces does not reward just any map: the mouth is where the learning put it."""
+    from ferviz.engines.keras import KerasEngine
+    from ferviz.models.inputs import InputSpec
+    from ferviz.models.model import Model
+
+    blank = Model("untrained", "", unseen.names, InputSpec(48, 48, 1), KerasEngine(truth.network(3, seed=5)))
+    assert truth.score(blank, "gradcam", unseen)["mass"] < 2 * unseen.masks.mean()
+
+
+def test_what_does_not_depend_on_the_learning_fails_the_randomisation_test(
+    truth: ModuleType, learned: Any, unseen: Any
+) -> None:
+    """With the last layer drawn anew Grad-CAM's and the gradient's maps change; guided backpropagation and Eigen-CAM hardly do."""
+    few = truth.first(unseen, 6)
+    after = {
+        m: truth.after_randomising(learned, m, few, draws=3)
+        for m in ("gradcam", "saliency", "guided-backprop", "eigencam")
+    }
+    assert after["eigencam"] == pytest.approx(1)
+    assert after["guided-backprop"] > 0.5
+    assert abs(after["gradcam"]) < 0.5
+    assert after["guided-backprop"] > abs(after["saliency"]) + 0.25
+
+
+def test_the_contrast_of_two_mouths_is_at_the_mouth(learned: Any, unseen: Any) -> None:
+    from ferviz.attribution.explain import explain
+    from ferviz.attribution.measures import mass_inside
+
+    happy = unseen.labels == unseen.names.index("happy")
+    made = explain(learned, unseen.images[happy], target="happy-sad")
+    inside = mass_inside(made.heatmaps[:, 0], unseen.masks[happy])
+    assert np.mean(inside) > 2.5 * unseen.masks.mean()
