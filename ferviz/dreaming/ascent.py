@@ -11,7 +11,7 @@ import numpy as np
 from ferviz.dreaming.objectives import Objective
 from ferviz.dreaming.parameterization import SLOPE, Parameterization
 from ferviz.dreaming.penalties import Penalties
-from ferviz.dreaming.transforms import Transforms
+from ferviz.dreaming.transforms import Transforms, blurred
 
 Forward = Callable[[Any, Sequence[str]], dict[str, Any]]
 """(pictures (N, h, w, c) tensor in 0..1, layer names) -> their tensors by name."""
@@ -24,7 +24,8 @@ class Schedule:
     steps: of gradient ascent, at least 1. rate: Adam's step in units of the variables, or with `normalized` the step in units of the
     picture. samples: views per step that the gradient is averaged over. settle: the last fraction of the steps in which the rate
     falls to nothing (half a cosine), so that the picture comes to rest. normalized: instead of Adam each picture's gradient
-    divided by its own root mean square, DeepDream's rule.
+    divided by its own root mean square, DeepDream's rule. smooth: standard deviation, in pixels at a height of 48, of a Gaussian
+    that the picture's gradient is blurred with at the first step; it falls to nothing at the last.
     """
 
     steps: int = 256
@@ -32,6 +33,7 @@ class Schedule:
     samples: int = 8
     settle: float = 0.5
     normalized: bool = False
+    smooth: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,10 @@ class Ascent:
         self.parameterization, self.transforms = parameterization, transforms
         self.penalties, self.schedule, self.forward = penalties, schedule, forward
         self.layers = tuple(dict.fromkeys(name for o in self.groups for name in o.layers))
-        # One trace for every chunk of steps and of objectives: everything that varies is an argument.
-        self._run = tensorflow().function(self._chunk)
-        self._draw = tensorflow().function(self.pictures)
+        # One trace for every chunk of steps and of objectives: everything that varies is an argument. Nothing here branches on values,
+        # so AutoGraph, which would read these sources again, stays out.
+        self._run = tensorflow().function(self._chunk, autograph=False)
+        self._draw = tensorflow().function(self.pictures, autograph=False)
 
     @property
     def count(self) -> int:
@@ -167,7 +170,8 @@ class Ascent:
         tf = tensorflow()
         pictures = self.pictures(variables, starts)
         pictures.set_shape((self.count, *self.size))
-        views = self.transforms.apply(pictures, self.schedule.samples, seed)
+        felt = self._smoothed(tf, pictures, seed[1]) if self.schedule.smooth else pictures
+        views = self.transforms.apply(felt, self.schedule.samples, seed)
         tensors = self.forward(views, self.layers)
         # Splitting once is cheap both ways; slicing would pad a full-size gradient for each objective.
         parts = {
@@ -181,6 +185,17 @@ class Ascent:
         reached = tf.concat(values, 0)
         cost = self.penalties.cost(pictures, starts, reached) + self.parameterization.penalty(variables, self.size)
         return reached, cost
+
+    def _smoothed(self, tf: Any, pictures: Any, step: Any) -> Any:
+        """Return the pictures as they are; what flows back through them is blurred."""
+        left = 1.0 - tf.cast(step, tf.float32) / self.schedule.steps
+        deviation = tf.fill((self.count,), left * self.schedule.smooth * self.size[0] / 48.0)
+
+        @tf.custom_gradient
+        def same(x: Any) -> Any:
+            return tf.identity(x), lambda upstream: blurred(upstream, deviation)
+
+        return same(pictures)
 
     def _rate(self, tf: Any, step: Any) -> Any:
         schedule = self.schedule

@@ -56,6 +56,7 @@ def dream(
     strength: float = 1.0,
     samples: int = 4,
     rate: float | None = None,
+    smooth: float = 0.0,
     transforms: Transforms | None = None,
     penalties: Penalties | None = None,
     parameterization: Parameterization | None = None,
@@ -73,7 +74,8 @@ def dream(
     machine. copies: pictures an objective, from noise of different seeds.
     prior: "faces", "class", "spectrum" or "none" (see `ferviz.dreaming.priors`); None = "faces" for classes, "none" for layers.
     strength: of the prior, 0 or more; 1 is the usual. samples: views of a picture that each step averages over.
-    rate, transforms, penalties, parameterization: instead of what the prior brings.
+    rate, transforms, penalties, parameterization: instead of what the prior brings. smooth: the gradient is blurred by so many pixels
+    (at a height of 48) at first and ever less, so that large forms come before small ones.
     image: a picture to dream on instead of a prior: DeepDream in octaves for layers and channels (at its own size where the network can
     take it), the network's own size for classes. octaves: of DeepDream; giving them asks for DeepDream for classes too.
     facets: pictures a class, each for one group of the class's real `faces` (then needed), in place of `copies`.
@@ -116,7 +118,7 @@ def dream(
         chosen, rate=rate or chosen.rate, penalties=penalties or chosen.penalties,
         parameterization=parameterization or chosen.parameterization,
     )  # fmt: skip
-    schedule = Schedule(steps, chosen.rate, samples)
+    schedule = Schedule(steps, chosen.rate, samples, smooth=smooth)
     views = transforms or (FACES if about_classes else Transforms())
     climbed = climb(
         network, objectives, chosen, views, schedule, seed=seed, copies=copies, frames=frames, progress=progress
@@ -126,6 +128,7 @@ def dream(
         "prior": chosen.name,
         "strength": strength,
         "rate": schedule.rate,
+        "smooth": smooth,
         "parameterization": type(chosen.parameterization).__name__.lower(),
         "transforms": None if views == NONE else asdict(views),
         "penalties": asdict(chosen.penalties),

@@ -56,7 +56,7 @@ class Transforms:
             mirror = tf.tile(tf.range(samples) % 2 == 1, (count,))
             views = tf.where(mirror[:, None, None, None], views[:, :, ::-1], views)
         if self.blur:
-            views = _blur(tf, views, tf.tile(self.blur * height / 48.0 * tf.abs(draw(1.0, 4)), (count,)))
+            views = blurred(views, tf.tile(self.blur * height / 48.0 * tf.abs(draw(1.0, 4)), (count,)))
         if self.contrast or self.brightness:
             gain, offset = tf.tile(1.0 + draw(self.contrast, 5), (count,)), tf.tile(draw(self.brightness, 6), (count,))
             views = (views - 0.5) * gain[:, None, None, None] + 0.5 + offset[:, None, None, None]
@@ -97,8 +97,14 @@ def _warp(tf: Any, views: Any, matrices: Any, height: int, width: int) -> Any:
     )
 
 
-def _blur(tf: Any, views: Any, deviation: Any) -> Any:
-    """views (N, h, w, c), deviation (N,) in pixels -> each blurred by its own Gaussian, as two products with band matrices."""
+def blurred(views: Any, deviation: Any) -> Any:
+    """Return each picture blurred by a Gaussian of its own, as two products with band matrices.
+
+    views: (N, h, w, c) tensor. deviation: (N,) tensor, in pixels; 0 leaves a picture as it is. -> (N, h, w, c).
+    """
+    from ferviz.engines.backend import tensorflow
+
+    tf = tensorflow()
 
     def band(size: int) -> Any:
         place = tf.range(size, dtype=tf.float32)

@@ -15,6 +15,7 @@ from ferviz.dreaming.ascent import Ascent, Schedule
 from ferviz.dreaming.channels import most_active
 from ferviz.dreaming.deepdream import Octaves
 from ferviz.dreaming.network import DreamNetwork, takes_any_size
+from ferviz.dreaming.parameterization import Pixels
 from ferviz.dreaming.penalties import Penalties
 from ferviz.dreaming.priors import PRIORS, prior
 from ferviz.dreaming.statistics import face_statistics
@@ -216,6 +217,25 @@ def test_no_filter_gradient_is_computed(model: Get) -> None:
     kinds |= {n.op for g in ran.function_graphs for n in g.post_optimization_graph.node}
     assert any("BackpropInput" in kind for kind in kinds)
     assert not [kind for kind in kinds if "BackpropFilter" in kind]
+
+
+def test_a_blurred_gradient_changes_large_forms_first(model: Get) -> None:
+    def roughness(smooth: float) -> float:
+        options = {
+            "prior": "none",
+            "parameterization": Pixels(0.0),
+            "penalties": Penalties(),
+            "transforms": NONE,
+            "seed": 1,
+        }
+        made = ferviz.dream(
+            model(), objectives.channel("norm1", 1), steps=4, samples=1, rate=0.02, smooth=smooth, **options
+        )
+        change = made.images[0].astype(float) - 128
+        assert np.abs(change).mean() > 1
+        return float(np.abs(np.diff(change, axis=0)).mean() / np.abs(change).mean())
+
+    assert roughness(6.0) < 0.8 * roughness(0.0)
 
 
 def test_frames_lead_from_the_start_to_the_dream(model: Get) -> None:
