@@ -16,7 +16,7 @@ from ferviz.errors import FervizError
 COMMANDS = {
     "gradcam": "Show where a network looks: Grad-CAM over the face.",
     "explain": "Explain faces with any attribution method.",
-    "compare": "Compare methods, layers or networks side by side.",
+    "compare": "Compare methods, layers or networks on the same faces.",
     "activations": "Draw what the layers make of a face.",
     "dream": "Dream: pictures that a network wants to see.",
     "predict": "Say which emotions the faces show.",
