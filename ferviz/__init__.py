@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         UntrustedModelError,
         UsageError,
     )
+    from ferviz.evaluation.check import check
     from ferviz.evaluation.evaluate import Evaluation, evaluate
     from ferviz.faces.face import Face
     from ferviz.faces.find import find_faces
@@ -62,6 +63,7 @@ _ADDRESSES = {
     "ferviz.emotions": "LabelScheme scheme",
     "ferviz.errors": "DataError FervizError ModelError NoFaceError OutputError OutputExistsError PictureError "
     "UnknownNameError UntrustedModelError UsageError",
+    "ferviz.evaluation.check": "check",
     "ferviz.evaluation.evaluate": "Evaluation evaluate",
     "ferviz.faces.face": "Face",
     "ferviz.faces.find": "find_faces",
@@ -99,6 +101,7 @@ __all__ = [
     "UsageError",
     "activations",
     "architectures",
+    "check",
     "compile",
     "detectors",
     "dream",

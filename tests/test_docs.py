@@ -1,0 +1,48 @@
+"""The documentation's links lead somewhere, and every command and public name is mentioned."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import ferviz
+from ferviz.cli import COMMANDS
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.md"), *ROOT.glob("benchmarks/*.md")]
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
+    missing = [t for t in targets if "://" not in t and not (page.parent / t).exists()]
+    assert not missing
+
+
+def test_every_page_is_in_the_index():
+    index = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("README.md", "extending.md"))
+    pages = {p.name for p in ROOT.glob("docs/*.md")} - {"README.md"}
+    assert not {p for p in pages if f"({p})" not in index}
+
+
+def test_every_command_and_public_name_is_documented():
+    text = "".join(p.read_text(encoding="utf-8") for p in PAGES)
+    assert not [c for c in COMMANDS if f"ferviz {c}" not in text]
+    verbs = [n for n in ferviz.__all__ if n[0].islower()]
+    assert not [n for n in verbs if n not in text]
+
+
+def test_every_benchmark_is_in_its_readme():
+    readme = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    assert not [p.name for p in ROOT.glob("benchmarks/*.py") if f"`{p.name}`" not in readme]
+
+
+def test_every_picture_of_the_documentation_is_used():
+    text = "".join(p.read_text(encoding="utf-8") for p in PAGES)
+    pictures = [p.name for p in (ROOT / "docs" / "images").iterdir() if p.suffix in {".png", ".jpg", ".webp", ".gif"}]
+    assert not [name for name in pictures if name not in text]
