@@ -11,15 +11,18 @@ mini-XCEPTION for 48 x 48 and XCEPTION for 64 x 64 pixels.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# tf-keras-vis' tapes compute every filter gradient on their way; on AVX-512 machines oneDNN's kernel for some of them corrupts memory.
-# So that all run alike, and to the end, whoever wants to be sure sets ONEDNN_MAX_CPU_ISA=AVX2 before the start.
 import numpy as np
+
+# tf-keras-vis' tapes compute every filter gradient on their way; on AVX-512 machines oneDNN's kernel for some of them corrupts memory.
+# All run with the same instructions, to the end; ONEDNN_MAX_CPU_ISA=DEFAULT lets everything use what the machine has.
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 
 from ferviz.attribution import cam
 from ferviz.attribution.explain import explain

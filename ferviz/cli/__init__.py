@@ -23,7 +23,7 @@ COMMANDS = {
     "live": "Watch a camera: what its faces show, in the browser.",
     "detectors": "List the face detectors, or fetch one's network.",
     "compile": "Compile a network with its explanations: no TensorFlow afterwards.",
-    "layers": "Print a network's input, labels and layers.",
+    "layers": "Print what a network is fed, what its outputs are called, and its layers with their shapes.",
     "data": "Describe and draw a data set.",
     "train": "Train a network.",
     "evaluate": "Measure a network on labelled faces.",

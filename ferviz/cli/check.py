@@ -48,7 +48,9 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draw of faces.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no messages.")
 def command(model: str, data: str, **options: Any) -> None:
-    """Find out from the labelled faces of DATA how the network MODEL wants to be fed and what its outputs mean.
+    """Test whether a network is fed what it was trained on.
+
+    Finds out from the labelled faces of DATA how the network MODEL wants to be fed and what its outputs mean.
 
     Tries value ranges, label orders, the moment of resizing and the order of channels, prints them by accuracy with 95 % intervals, and
     says what today's settings cost. DATA is fer2013.csv, icml_face_data.csv, or folders split/class/*.png.

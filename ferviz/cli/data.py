@@ -24,7 +24,9 @@ from ferviz.cli.common import Console, default_output, output_options, print_jso
 @click.option("--skip-bad", is_flag=True, help="Leave out and count rows that cannot be read.")
 @output_options("PATH's stem + _data.png")
 def command(path: str, **options: Any) -> None:
-    """Describe and draw the faces of PATH: fer2013.csv, icml_face_data.csv, or folders split/class/*.png.
+    """Describe and draw a data set.
+
+    PATH: fer2013.csv, icml_face_data.csv, or folders split/class/*.png.
 
     Says how many faces each class has in each split, which are pixel-identical (and stand in two splits, or carry two labels),
     which pictures are empty, and, with --votes, how far FERPlus' labels agree.

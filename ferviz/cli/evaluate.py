@@ -42,7 +42,9 @@ if TYPE_CHECKING:
     "the network's name + _evaluate.png; FILE.json for figures only, a name without suffix for a folder with all"
 )
 def command(path: str, **options: Any) -> None:
-    """Measure a network on the labelled faces of PATH: fer2013.csv, icml_face_data.csv, or folders split/class/*.png.
+    """Measure a network on labelled faces.
+
+    PATH: fer2013.csv, icml_face_data.csv, or folders split/class/*.png.
 
     Classes are matched by name, so networks with other orders and other sets of labels are measured rightly. Rates come with
     95 % intervals. Faces that are pixel-identical to a training face are counted apart.

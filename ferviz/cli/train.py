@@ -94,7 +94,9 @@ RECIPE = (
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on standard output.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no messages.")
 def command(data: str, out: str, **given: Any) -> None:
-    """Train a network on DATA (fer2013.csv, icml_face_data.csv, or folders split/class/*.png).
+    """Train a network.
+
+    DATA is what it learns from (fer2013.csv, icml_face_data.csv, or folders split/class/*.png).
 
     Leaves in --out: best.keras and last.keras with their labels and input spec, history.csv, curves.png, config.json and
     manifest.json. Interrupt it whenever you like: --resume ends where the uninterrupted run would have.
