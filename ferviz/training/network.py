@@ -77,7 +77,7 @@ def prepare(plan: Plan) -> Networks:
     if plan.teachers:
         from ferviz.training.teachers import answers
 
-        made.teach = answers(plan.teachers, plan.faces.names)
+        made.teach = answers(plan.teachers, plan.faces.names, resolve(plan.recipe.precision))
     return made
 
 
