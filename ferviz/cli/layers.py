@@ -7,22 +7,27 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferviz.cli.common import Console, model_options, open_model, print_json
-from ferviz.errors import ModelError
+from ferviz.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from ferviz.models.model import Model
 
 
 @click.command()
+@click.argument("network", metavar="[MODEL]", required=False)
 @model_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")
 @click.option("--quiet", "-q", is_flag=True, help="No notes.")
-def command(**options: Any) -> int:
+def command(network: str | None, **options: Any) -> int:
     """Print what a network is fed, what its outputs are called, and its layers with their shapes.
 
     A layer marked * puts out a map, so that a heatmap can be made of it (--layer NAME); -> marks the one that is used
-    unless another is named.
+    unless another is named. MODEL is a network's file or a bundled name, as with --model.
     """
+    if network is not None:
+        if options["model"] is not None:
+            raise UsageError(f"two networks were named, {network} and {options['model']}; name one")
+        options["model"] = network
     # The notes are part of what this command prints, so they are not said a second time.
     model = open_model(options, Console(quiet=True))
     try:

@@ -93,3 +93,15 @@ def test_errors_are_one_sentence(tmp_path, capsys, content, code, words):
 def test_the_wrong_number_of_labels_is_a_mistake_of_use(network, capsys):
     assert run(["layers", "--model", str(network), "--labels", "a,b,c", "--engine", "keras"]) == 2
     assert "3 classes, but the network has 2 outputs" in capsys.readouterr().err
+
+
+def test_the_network_can_be_named_without_an_option(network, capsys):
+    assert run(["layers", str(network), "--engine", "keras", "--json"]) == 0
+    plain = json.loads(capsys.readouterr().out)
+    assert run(["layers", "--model", str(network), "--engine", "keras", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == plain
+
+
+def test_two_names_for_one_network_are_a_mistake_of_use(network, capsys):
+    assert run(["layers", str(network), "--model", "bundled"]) == 2
+    assert "name one" in capsys.readouterr().err
