@@ -63,6 +63,14 @@ def keras() -> Any:
     return module
 
 
+def running() -> Any:
+    """Return the module `keras` on the backend that it runs on already, on TensorFlow where it does not run yet.
+
+    For what any backend can do: rebuilding a network from its file, training it, answering. Explaining asks `keras`.
+    """
+    return importlib.import_module("keras") if "keras" in sys.modules else keras()
+
+
 def tensorflow() -> ModuleType:
     """Return the module `tensorflow`, imported without a word on the terminal."""
     if "tensorflow" in sys.modules:

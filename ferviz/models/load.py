@@ -90,11 +90,9 @@ def load_model(
         network, size = None, runner.input_shape
         found.note(f"{path.name} is a SavedModel: its answers can be had, its layers and gradients cannot")
     else:
-        from ferviz.engines.keras import KerasEngine
-
         network = _keras_network(path, str(kind), weights, trust, found)
         size, first = _interface(network, str(path))
-        runner = KerasEngine(network, first)
+        runner = _runner(network, first)
     classes = int(runner.classes) if network is None else _classes(network, str(path))
     beside = find_sidecar(*found.files)
     sidecar = read_sidecar(beside) if beside else None
@@ -119,6 +117,19 @@ def bundled_path(name: str = "bundled") -> Path:
             f"the bundled network is missing from this installation ({path}); install ferviz again, or name a file"
         )
     return path
+
+
+def _runner(network: Any, channels_first: bool) -> Any:
+    """-> the engine for the backend that Keras runs on: only TensorFlow's reaches layers and gradients."""
+    from ferviz.engines.backend import running
+
+    if running().config.backend() != "tensorflow":
+        from ferviz.engines.answers import AnswersEngine
+
+        return AnswersEngine(network, channels_first)
+    from ferviz.engines.keras import KerasEngine
+
+    return KerasEngine(network, channels_first)
 
 
 # -- the kinds of files ------------------------------------------------------------------------------------------------

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ferviz.errors import ModelError
 from ferviz.models.architectures.parts import load_keras
+
+if TYPE_CHECKING:
+    from ferviz.models.model import Model
+
+
+def trained(path: str) -> Model:
+    """Read a network that a run builds on: with Keras behind it, on the backend that trains; a compiled explainer as it is.
+
+    Raises ModelError for a file that cannot be read.
+    """
+    from ferviz.models.load import load_model
+
+    return load_model(path, engine="auto" if path.endswith(".ferviz") else "keras")
 
 
 def pair_from_file(path: str, labels: tuple[str, ...]) -> tuple[Any, Any]:
@@ -17,10 +30,8 @@ def pair_from_file(path: str, labels: tuple[str, ...]) -> tuple[Any, Any]:
     order its last layer is kept, otherwise a new one takes its place. What the file's input spec asks for becomes a Rescaling layer inside.
     Raises ModelError for a file that cannot be read, is not built of layers, has no dense end, or was standardised pixel by pixel.
     """
-    from ferviz.models.load import load_model
-
     keras = load_keras()
-    model = load_model(path)
+    model = trained(path)
     network = getattr(model.engine, "network", None)
     if not isinstance(network, keras.Model) or not getattr(network, "layers", None) or not hasattr(network, "inputs"):
         raise ModelError(f"{path} is not built of Keras layers, so it cannot be trained further")

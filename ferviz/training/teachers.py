@@ -10,6 +10,7 @@ import numpy as np
 from ferviz.errors import ModelError
 from ferviz.models.architectures.parts import load_keras
 from ferviz.training.precision import POLICIES
+from ferviz.training.start import trained
 
 if TYPE_CHECKING:
     from ferviz.models.model import Model
@@ -23,11 +24,9 @@ def answers(
     paths: network files, each read with its own input spec. labels: of the student; a teacher may know them in another order, and its
     logits are put into the student's. precision: of their arithmetic. Raises ModelError for a teacher that lacks one of the labels.
     """
-    from ferviz.models.load import load_model
-
     teachers = []
     for path in paths:
-        model = load_model(path)
+        model = trained(path)
         missing = [name for name in labels if name not in model.labels]
         if missing:
             raise ModelError(

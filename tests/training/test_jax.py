@@ -1,4 +1,7 @@
-"""The same code on JAX: trains over two (pretended) devices, and resumes exactly. Needs jax, which ferviz does not install."""
+"""The same code on JAX: trains over two (pretended) devices, resumes exactly, reads the networks it builds on.
+
+Needs jax, which ferviz does not install.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +37,45 @@ except Cut:
     pass
 again = train(striped_faces(), out=sys.argv[1] + "/b", resume=True, recipe=recipe)
 assert [r["val_loss"] for r in whole.history] == [r["val_loss"] for r in again.history]
+
+# What a run builds on is read on this backend too: its answers are those of the network that was saved.
+import numpy as np
+from ferviz.errors import ModelError
+from ferviz.models.load import load_model
+keras = load_keras()
+best, old = sys.argv[1] + "/a/best.keras", sys.argv[1] + "/old.h5"
+network = keras.saving.load_model(best)
+faces = striped_faces().images[:64]
+shares = np.asarray(network.predict_on_batch(faces[..., None].astype("float32")))
+for precision in ("float32", "bfloat16"):
+    from ferviz.training.teachers import answers
+    said = answers([best], tuple(load_model(best).labels), precision)(faces[..., None].astype("float32"))
+    told = np.exp(said) / np.exp(said).sum(1, keepdims=True)
+    assert np.abs(told - shares).max() < (1e-5 if precision == "float32" else 0.02), precision
+network.save(old)
+read = load_model(old, labels="7", scaling="0..255")
+assert np.allclose(read.probabilities(list(faces)), shares, atol=1e-5)
+try:
+    read.engine.gradients(None, "input", None)
+except ModelError as error:
+    assert "KERAS_BACKEND=tensorflow" in str(error)
+gently = Recipe(epochs=1, batch=32, warmup=0.0, teach=0.5)
+taught = train(striped_faces(), out=sys.argv[1] + "/c", options=TINY, recipe=gently, teachers=[best])
+assert np.isfinite(taught.best["loss"])
+still = Recipe(epochs=1, batch=32, rate=1e-6, warmup=0.0, ema=0.0)
+tuned = train(striped_faces(), out=sys.argv[1] + "/d", recipe=still, start=sys.argv[1] + "/a/last.keras")
+assert abs(tuned.best["val_accuracy"] - whole.history[-1]["val_accuracy"]) < 0.05, (tuned.best, whole.history[-1])
+
+# The check of a file's claims holds here too: a few bytes that ask for gigabytes are refused before anything is made.
+small = keras.Sequential([keras.layers.Input((48, 48, 1)), keras.layers.Flatten(), keras.layers.Dense(7)])
+big = small.to_json().replace('"units": 7', '"units": 90000')
+from pathlib import Path
+Path(sys.argv[1] + "/big.json").write_text(big)
+try:
+    load_model(sys.argv[1] + "/big.json", weights=old)
+    raise SystemExit("a network of 200 million weights was built")
+except ModelError as error:
+    assert "more than" in str(error), error
 """
 
 

@@ -1,0 +1,69 @@
+"""A Keras network on any backend as an engine: it answers, which is all that training asks of a teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ferviz.engines.backend import running
+from ferviz.engines.base import Array, LayerInfo
+from ferviz.errors import ModelError
+
+_TINY = float(np.finfo(np.float32).tiny)
+
+
+class AnswersEngine:
+    """Executes a Keras network on the backend that Keras runs on here; its layers and gradients need TensorFlow.
+
+    network: a functional or Sequential `keras.Model` that takes one picture and returns one score a class; it is never changed.
+    channels_first: whether it wants (N, c, h, w). Batches are (N, h, w, c) either way.
+    """
+
+    name = "keras"
+    layers: Sequence[LayerInfo] = ()
+
+    def __init__(self, network: Any, channels_first: bool = False) -> None:
+        self.network, self.channels_first = network, channels_first
+        self.classes = int(np.prod(network.outputs[0].shape[1:]))
+        self.head = head(network)
+
+    def logits(self, batch: Array) -> Array:
+        """batch (N, h, w, c) float32 -> (N, K); behind a softmax their logarithm, which lacks a constant a face."""
+        batch = np.ascontiguousarray(np.moveaxis(batch, 3, 1) if self.channels_first else batch, np.float32)
+        if not len(batch):
+            return np.zeros((0, self.classes), np.float32)
+        answer = np.asarray(self.network.predict_on_batch(batch), np.float32).reshape(len(batch), self.classes)
+        if self.head == "linear":
+            return answer
+        return np.log(np.maximum(answer, _TINY)) - (
+            np.log(np.maximum(1 - answer, _TINY)) if self.head == "sigmoid" else 0
+        )
+
+    def activations(self, batch: Array, layers: Sequence[str]) -> list[Array]:
+        """Raises ModelError: layers are reached on TensorFlow only."""
+        raise ModelError(_why())
+
+    def gradients(self, batch: Array, layer: str, weights: Array) -> tuple[Array, Array, Array]:
+        """Raises ModelError: layers are reached on TensorFlow only."""
+        raise ModelError(_why())
+
+
+def head(network: Any) -> str:
+    """Return what a network does to its logits at its end: "softmax", "sigmoid" or "linear" (nothing that is known)."""
+    keras = running()
+    last = network
+    while getattr(last, "layers", None):
+        last = last.layers[-1]
+    if isinstance(last, keras.layers.Softmax):
+        return "softmax"
+    name = getattr(getattr(last, "activation", None), "__name__", "")
+    return name if name in ("softmax", "sigmoid") else "linear"
+
+
+def _why() -> str:
+    return (
+        f"Keras runs on {running().config.backend()} here, where a network answers but its layers cannot be reached; "
+        "start a new process with KERAS_BACKEND=tensorflow for this"
+    )
