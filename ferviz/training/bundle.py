@@ -61,6 +61,7 @@ def bundle(run: Path, data: Dataset, assets: Path = ASSETS, network: str = "best
         architecture=config["architecture"], options=config["options"], recipe=config["recipe"], seed=config["seed"],
         data={"rows": config["data"]["rows"], "fitted": "FER2013 Training", "chosen by": config["validation"]},
         epoch=int(row["epoch"]), measured=measured, bytes=size, sha256=sha256(path),
+        teachers=[_teacher(Path(name)) for name in config["teachers"]],
     )  # fmt: skip
     spec = {"height": model.input.height, "width": model.input.width, "scaling": "0..255", "resize": "uint8"}
     document = {"schema_version": 1, "labels": list(model.labels), "input": spec, "about": about}
@@ -71,6 +72,10 @@ def bundle(run: Path, data: Dataset, assets: Path = ASSETS, network: str = "best
     write_text(assets / "bundled.ferviz.json", to_json(document, indent=2) + "\n")
     compile_bundled(assets)
     return about
+
+
+def _teacher(path: Path) -> dict[str, str | None]:
+    return {"file": path.name, "sha256": sha256(path) if path.is_file() else None}
 
 
 def compile_bundled(assets: Path = ASSETS) -> Path:
