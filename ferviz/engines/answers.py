@@ -11,7 +11,7 @@ from ferviz.engines.backend import running
 from ferviz.engines.base import Array, LayerInfo
 from ferviz.errors import ModelError
 
-_TINY = float(np.finfo(np.float32).tiny)
+_TINY = np.finfo(np.float32).tiny
 
 
 class AnswersEngine:
@@ -37,9 +37,10 @@ class AnswersEngine:
         answer = np.asarray(self.network.predict_on_batch(batch), np.float32).reshape(len(batch), self.classes)
         if self.head == "linear":
             return answer
-        return np.log(np.maximum(answer, _TINY)) - (
-            np.log(np.maximum(1 - answer, _TINY)) if self.head == "sigmoid" else 0
-        )
+        logits = np.log(np.maximum(answer, _TINY))
+        if self.head == "sigmoid":
+            logits -= np.log(np.maximum(1 - answer, _TINY))
+        return logits
 
     def activations(self, batch: Array, layers: Sequence[str]) -> list[Array]:
         """Raises ModelError: layers are reached on TensorFlow only."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from ferviz.training import objective
 from ferviz.training.batches import Batch
+from ferviz.training.devices import train_on_batch
 from ferviz.training.fastnorm import fused_normalisation
 from ferviz.training.recipe import Recipe
 from ferviz.training.safeconv import safe_convolutions
@@ -54,8 +55,7 @@ class Learner:
     def step(self, batch: Batch, rate: float) -> float:
         """Take one step at learning rate `rate` and return its loss."""
         self.optimizer.learning_rate = rate
-        value = self.network.train_on_batch(batch.pixels, batch.targets, batch.weights)
-        return float(value[0] if isinstance(value, list | tuple) else value)
+        return train_on_batch(self.network, batch.pixels, batch.targets, batch.weights)
 
     @contextlib.contextmanager
     def averaged(self, pixels: np.ndarray) -> Iterator[None]:
