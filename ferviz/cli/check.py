@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferviz.cli.common import Console, open_model, print_json
+from ferviz.cli.reading import open_data, reading_options
 
 if TYPE_CHECKING:
     from ferviz.evaluation.conventions import CheckResult, Convention
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     "--scheme", default="7", show_default=True, metavar="NAMES", help="The data's labels: 7, 6-merged, 8-ferplus ..."
 )
 @click.option("--votes", metavar="FILE", help="FERPlus' fer2013new.csv, for --scheme 8-ferplus.")
+@reading_options
 @click.option("--faces", type=click.IntRange(20), default=3000, show_default=True, help="How many faces at most.")
 @click.option("--batch-size", type=click.IntRange(1), default=256, show_default=True, help="Faces in one pass.")
 @click.option(
@@ -55,7 +57,6 @@ def command(model: str, data: str, **options: Any) -> None:
     Tries value ranges, label orders, the moment of resizing and the order of channels, prints them by accuracy with 95 % intervals, and
     says what today's settings cost. DATA is fer2013.csv, icml_face_data.csv, or folders split/class/*.png.
     """
-    from ferviz.data.read import read_data
     from ferviz.errors import UsageError
     from ferviz.evaluation.check import check
     from ferviz.models.load import bundled
@@ -70,7 +71,7 @@ def command(model: str, data: str, **options: Any) -> None:
             from ferviz.errors import OutputExistsError
 
             raise OutputExistsError(f"{beside} is already there; pass --force to replace it")
-    faces = read_data(data, labels=options["scheme"], votes=options["votes"], seed=options["seed"])
+    faces = open_data(data, options, console, labels=options["scheme"], votes=options["votes"])
     network = open_model({**options, "model": model}, console)
     split = None if options["split"] == "all" else options["split"]
     result = check(

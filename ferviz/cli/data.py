@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ferviz.cli.common import Console, default_output, output_options, print_json
+from ferviz.cli.reading import open_data, reading_options
 
 
 @click.command()
@@ -21,7 +22,7 @@ from ferviz.cli.common import Console, default_output, output_options, print_jso
 )
 @click.option("--votes", metavar="FILE", help="FERPlus' fer2013new.csv: compare its votes with the labels.")
 @click.option("--split", metavar="NAME", help="Only this split.")
-@click.option("--skip-bad", is_flag=True, help="Leave out and count rows that cannot be read.")
+@reading_options
 @output_options("PATH's stem + _data.png")
 def command(path: str, **options: Any) -> None:
     """Describe and draw a data set.
@@ -32,24 +33,12 @@ def command(path: str, **options: Any) -> None:
     which pictures are empty, and, with --votes, how far FERPlus' labels agree.
     """
     from ferviz.data.inspect import describe
-    from ferviz.data.read import read_data
     from ferviz.evaluation.output import check_figure, write_figure
 
     console = Console(options["quiet"])
     out = Path(options["out"]) if options["out"] else default_output([path], "data")
     check_figure(out, options["force"])
-    data = read_data(
-        path,
-        labels=options["labels"],
-        votes=options["votes"],
-        split=options["split"],
-        skip_bad=options["skip_bad"],
-        seed=options["seed"],
-    )
-    for row in data.bad[:10]:
-        console.warn(f"skipped {row}")
-    if len(data.bad) > 10:
-        console.warn(f"skipped {len(data.bad) - 10:,} more bad rows")
+    data = open_data(path, options, console, labels=options["labels"], votes=options["votes"], split=options["split"])
     summary = describe(data)
     document = summary.to_dict()
     write_figure(out, summary.plot(), options["force"], document)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferviz.cli.common import Console, model_options, open_model, output_options, print_json
+from ferviz.cli.reading import open_data, reading_options, told
 
 if TYPE_CHECKING:
     from ferviz.evaluation.evaluation import Comparison, Evaluation
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 @click.argument("path")
 @model_options
 @click.option(
-    "--split", default="PublicTest", show_default=True, metavar="NAME", help="What is measured; all = everything."
+    "--split",
+    default="PublicTest",
+    show_default=True,
+    metavar="NAME",
+    help="What is measured; all = everything, random = a tenth drawn with --seed.",
 )
 @click.option(
     "--scheme",
@@ -37,7 +42,14 @@ if TYPE_CHECKING:
 @click.option("--compare-labels", metavar="NAMES", help="The second network's --labels.")
 @click.option("--compare-scaling", metavar="RANGE", help="The second network's --scaling.")
 @click.option("--batch-size", type=click.IntRange(1), default=256, show_default=True, help="Faces in one pass.")
-@click.option("--skip-bad", is_flag=True, help="Leave out and count rows that cannot be read.")
+@click.option(
+    "--fraction",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Measure this share of the faces, each class alike.",
+)
+@reading_options
 @output_options(
     "the network's name + _evaluate.png; FILE.json for figures only, a name without suffix for a folder with all"
 )
@@ -49,7 +61,6 @@ def command(path: str, **options: Any) -> None:
     Classes are matched by name, so networks with other orders and other sets of labels are measured rightly. Rates come with
     95 % intervals. Faces that are pixel-identical to a training face are counted apart.
     """
-    from ferviz.data.read import read_data
     from ferviz.evaluation.evaluate import evaluate
     from ferviz.evaluation.evaluation import compare
     from ferviz.evaluation.output import check_report
@@ -60,13 +71,9 @@ def command(path: str, **options: Any) -> None:
         TTA.entry(name)
     if options["out"]:
         check_report(options["out"], options["force"])
-    data = read_data(
-        path, labels=options["scheme"], votes=options["votes"], skip_bad=options["skip_bad"], seed=options["seed"]
-    )
-    if data.bad:
-        console.warn(f"skipped {len(data.bad):,} bad rows, the first: {data.bad[0]}")
+    data = open_data(path, options, console, labels=options["scheme"], votes=options["votes"])
     split = None if options["split"] == "all" else options["split"]
-    if data.splits != ("",) and split:
+    if data.splits != ("",) and split not in (None, "random"):
         data.part(split)  # an unknown split is said before the network is loaded
     model = open_model(options, console)
     out = Path(options["out"] or f"{model.name}_evaluate.png")
@@ -76,8 +83,11 @@ def command(path: str, **options: Any) -> None:
         "tta": options["tta"],
         "occlude": options["occlude"],
         "batch_size": options["batch_size"],
+        "fraction": options["fraction"],
+        "seed": options["seed"],
     }
-    result = evaluate(model, data, **settings, progress=console.say)
+    with told(console):
+        result = evaluate(model, data, **settings, progress=console.say)
     for note in result.notes[len(model.notes) :]:
         console.warn(note)
     comparison = None
@@ -88,7 +98,9 @@ def command(path: str, **options: Any) -> None:
             "scaling": options["compare_scaling"],
         }
         other = open_model({**there, "trust": options["trust"]}, console)
-        second = evaluate(other, data, split=split, batch_size=options["batch_size"], without_duplicates=False)
+        same = {name: settings[name] for name in ("split", "batch_size", "fraction", "seed")}
+        with told(Console(quiet=True)):  # what there is to say about the data has been said
+            second = evaluate(other, data, **same, without_duplicates=False)
         comparison = compare(result, second)
     files = save(result, comparison, out, options["force"])
     document = {**result.to_dict(), **({"compare": comparison.to_dict()} if comparison else {})}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferviz.cli.common import Console, print_json
+from ferviz.cli.reading import open_data, reading_options
 
 if TYPE_CHECKING:
     from ferviz.training.recipe import Recipe
@@ -62,7 +63,14 @@ RECIPE = (
     "--split", type=click.Choice(["official", "random"]), default="official", show_default=True, help="Whose splits."
 )
 @click.option("--validation", metavar="SPLIT", help="The split that chooses the best epoch.  [default: PublicTest]")
-@click.option("--skip-bad", is_flag=True, help="Leave out and count rows that cannot be read.")
+@click.option(
+    "--fraction",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Share of the training faces, each class alike.",
+)
+@reading_options
 @click.option("--epochs", type=int, help="Passes over the data.")
 @click.option("--batch", type=int, help="Faces a step.")
 @click.option("--optimizer", help="adamw, or sgd (Nesterov momentum).")
@@ -101,25 +109,25 @@ def command(data: str, out: str, **given: Any) -> None:
     Leaves in --out: best.keras and last.keras with their labels and input spec, history.csv, curves.png, config.json and
     manifest.json. Interrupt it whenever you like: --resume ends where the uninterrupted run would have.
     """
-    from ferviz.data.read import read_data
     from ferviz.training.train import train
 
     console = Console(given["quiet"])
     recipe = _recipe(given, Path(out))
     chosen = dict(parse_option(text) for text in given["options"])
-    faces = read_data(
+    faces = open_data(
         data,
+        given,
+        console,
         labels=given["labels"] if not given["resume"] else _labels(Path(out), given["labels"]),
         votes=given["vote_file"],
-        skip_bad=given["skip_bad"],
         split="random" if given["split"] == "random" else None,
-        seed=given["seed"],
     )
     try:
         with _report(console) as report:
             run = train(
                 faces, given["architecture"], out=out, options=chosen, recipe=recipe, seed=given["seed"], start=given["start"],
-                teachers=given["teachers"], validation=given["validation"], resume=given["resume"], force=given["force"],
+                teachers=given["teachers"], validation=given["validation"], fraction=given["fraction"],
+                resume=given["resume"], force=given["force"],
                 tensorboard=given["tensorboard"], progress=report,
             )  # fmt: skip
     except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def evaluation_figure(e: Evaluation) -> Figure:
     )
     _header(figure, e, height)
     upper = grid[0].subgridspec(1, 2, width_ratios=[1.06, 1], wspace=0.2)
-    _confusion(figure.add_subplot(upper[0]), e)
+    confusion_axes(figure.add_subplot(upper[0]), e.confusion, e.labels)
     right = upper[1].subgridspec(2, 1, height_ratios=[1.35, 1], hspace=0.48)
     _classes(figure.add_subplot(right[0]), e)
     lower = right[1].subgridspec(1, 2, wspace=0.34)
@@ -106,10 +107,11 @@ def _header(figure: Figure, e: Evaluation, height: float) -> None:
     figure.text(0.02, 1 - 0.48 / height, "\n".join(lines), fontsize=9.5, color=INK, va="top", linespacing=1.5)
 
 
-def _confusion(axes: Any, e: Evaluation) -> None:
-    rates = metrics.row_normalised(e.confusion)
+def confusion_axes(axes: Any, matrix: np.ndarray, labels: Sequence[str]) -> None:
+    """Draw a confusion matrix. matrix: (K, K) counts, the true class in rows. labels: K names."""
+    rates = metrics.row_normalised(matrix)
     axes.imshow(rates, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    classes = len(e.labels)
+    classes = len(labels)
     small = 9 if classes <= 8 else 7
     for i in range(classes):
         for j in range(classes):
@@ -118,15 +120,15 @@ def _confusion(axes: Any, e: Evaluation) -> None:
             axes.text(
                 j,
                 i + 0.24,
-                f"{e.confusion[i, j]:,}",
+                f"{matrix[i, j]:,}",
                 ha="center",
                 va="center",
                 fontsize=small - 2.5,
                 color=color,
                 alpha=0.75,
             )
-    axes.set_xticks(range(classes), e.labels, fontsize=small)
-    axes.set_yticks(range(classes), e.labels, fontsize=small)
+    axes.set_xticks(range(classes), labels, fontsize=small)
+    axes.set_yticks(range(classes), labels, fontsize=small)
     axes.tick_params(length=0)
     axes.set_xlabel("predicted   (large: % of the row, small: faces)", fontsize=9, color=GREY)
     axes.set_ylabel("true", fontsize=9, color=GREY)

@@ -9,6 +9,7 @@ import numpy as np
 from ferviz.data.dataset import Dataset
 from ferviz.data.duplicates import also_in
 from ferviz.data.read import read_data
+from ferviz.data.splits import random_split, sample
 from ferviz.errors import UsageError
 from ferviz.evaluation import views
 from ferviz.evaluation.evaluation import Evaluation
@@ -28,6 +29,8 @@ def evaluate(
     tta: str | Sequence[str] | None = None,
     occlude: str | None = None,
     without_duplicates: bool = True,
+    fraction: float = 1.0,
+    seed: int = 0,
     batch_size: int = 256,
     progress: Callable[[str], None] | None = None,
 ) -> Evaluation:
@@ -35,11 +38,13 @@ def evaluate(
 
     model: a Model, a path to one, or None for the bundled one. data: a Dataset or a path that `read_data` takes. Its classes and the
     network's are brought together by name; see `matching.match`.
-    split: what is measured; data without splits is measured whole, None measures everything.
+    split: what is measured; data without splits is measured whole, None measures everything. "random" measures the tenth that
+    `random_split` holds out (so does `train` on a random split with the same seed), with a warning.
     tta: test-time augmentations to measure besides: "flip", "ten-crop", or both; the views' probabilities are averaged.
     occlude: "regions" measures again with the brows, eyes, nose and mouth hidden, one at a time.
     without_duplicates: where `data` has a training split that is not measured itself, say how the network does on faces that are
-    pixel-identical to a training face, and without them. batch_size: faces in one pass. progress: is told what is being done.
+    pixel-identical to a training face, and without them. fraction: measure only this share of the faces, drawn from
+    each class alike. seed: of what is drawn at random. batch_size: faces in one pass. progress: is told what is being done.
     -> the Evaluation. Raises DataError for classes that do not match, UnknownNameError for an unknown split or augmentation.
     """
     if not isinstance(model, Model):
@@ -54,7 +59,11 @@ def evaluate(
     augmentations = {name: views.TTA[name] for name in wanted}
     tell = progress or (lambda _: None)
 
-    part = data if split is None or data.splits == ("",) else data.part(split)
+    if split == "random":
+        data = random_split(data, seed=seed)
+    part = data if split is None or data.splits == ("",) else data.part("PublicTest" if split == "random" else split)
+    part, whole = sample(part, fraction, seed), part
+    drawn = [] if part is whole else [f"measured on {fraction:g} of the faces, drawn with seed {seed}"]
     matched = match(part, model.labels)
     images = matched.data.images
     activate = sigmoid if model.head == "sigmoid" else softmax
@@ -77,7 +86,7 @@ def evaluate(
     return Evaluation(
         model=model.name,
         sha256=model.sha256,
-        split="all" if part is data and len(data.splits) > 1 else part.splits[0] or "all",
+        split=_words(split, data, whole),
         labels=matched.labels,
         true=matched.true,
         probabilities=plain,
@@ -86,7 +95,7 @@ def evaluate(
         tta=augmented,
         occlusion=occlusion,
         in_training=_in_training(data, part, matched.data) if without_duplicates else None,
-        notes=(*model.notes, *matched.notes),
+        notes=(*model.notes, *drawn, *matched.notes),
         settings={
             "data": data.source,
             "data_sha256": data.sha256,
@@ -94,8 +103,16 @@ def evaluate(
             "scaling": model.input.scaling,
             "engine": model.engine.name,
             "left_out": data.left_out,
+            "fraction": fraction,
+            "seed": seed,
         },
     )
+
+
+def _words(split: str | None, data: Dataset, part: Dataset) -> str:
+    if split == "random":
+        return "a random tenth"
+    return "all" if part is data and len(data.splits) > 1 else part.splits[0] or "all"
 
 
 def _in_training(data: Dataset, part: Dataset, measured: Dataset) -> np.ndarray | None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ferviz.errors import UsageError
 from ferviz.files import atomic
@@ -58,19 +61,45 @@ def check_tensorboard() -> None:
         raise UsageError("--tensorboard needs the package tensorboard; pip install 'ferviz[tensorboard]'")
 
 
-def write_tensorboard(folder: Path, history: list[dict[str, float]]) -> None:
-    """Write the whole history as TensorBoard's scalars into `tensorboard/`, in place of the logs before.
+def write_tensorboard(
+    folder: Path, history: list[dict[str, float]], matrix: np.ndarray | None = None, labels: Sequence[str] = ()
+) -> None:
+    """Write the whole history as TensorBoard's scalars into `tensorboard/`, and the last epoch's confusion matrix as a picture.
 
-    Written whole each time: a resumed run then shows every epoch once.
+    The scalars are written whole each time, the pictures in a file for each epoch below `tensorboard/confusion/`: a resumed run then
+    shows every epoch once. matrix: (K, K) counts, the true class in rows; None = no picture. labels: K names.
     """
     import tensorflow as tf
 
     logs = folder / "tensorboard"
     for old in logs.glob("events.*"):
         old.unlink()
+    if matrix is not None:
+        _write_confusion(logs / "confusion", int(history[-1]["epoch"]), matrix, labels)
     writer = tf.summary.create_file_writer(str(logs))
     with writer.as_default():
         for row in history:
             for key in ("rate", "loss", "val_loss", "val_accuracy"):
                 tf.summary.scalar(key, row[key], step=int(row["epoch"]))
+    writer.close()
+
+
+def _write_confusion(folder: Path, epoch: int, matrix: np.ndarray, labels: Sequence[str]) -> None:
+    import tensorflow as tf
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from ferviz.evaluation.drawing import confusion_axes
+
+    suffix = f".epoch{epoch}"
+    for old in folder.glob("events.*" if epoch == 1 else f"events.*{suffix}"):
+        old.unlink()
+    figure = Figure(figsize=(6, 5.4), dpi=100, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    confusion_axes(figure.subplots(), matrix, labels)
+    canvas.draw()
+    picture = np.asarray(canvas.buffer_rgba())[..., :3]
+    writer = tf.summary.create_file_writer(str(folder), filename_suffix=suffix)
+    with writer.as_default():
+        tf.summary.image("validation confusion", picture[None], step=epoch)
     writer.close()

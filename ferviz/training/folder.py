@@ -12,6 +12,7 @@ from typing import Any
 
 from ferviz.data.dataset import Dataset
 from ferviz.data.read import read_data, relabel
+from ferviz.data.splits import sample
 from ferviz.emotions import LabelScheme, scheme
 from ferviz.errors import DataError, OutputError, OutputExistsError, UsageError
 from ferviz.files import PathLike, manifest, to_json, write_text
@@ -25,7 +26,7 @@ COLUMNS = ("epoch", "rate", "loss", "val_loss", "val_accuracy", "seconds")
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that decides a run. faces: all splits, in the network's label scheme. The rest: see `train`."""
+    """Everything that decides a run. faces: all splits, in the network's label scheme, whole. The rest: see `train`."""
 
     folder: Path
     faces: Dataset = field(repr=False)
@@ -37,6 +38,7 @@ class Plan:
     teachers: tuple[str, ...]
     validation: str
     resume: bool
+    fraction: float = 1.0
 
     def parts(self) -> tuple[Dataset, Dataset]:
         """Return (the faces to learn from, the faces to choose by)."""
@@ -47,14 +49,15 @@ class Plan:
                 raise DataError(
                     f"{self.faces.source or 'the data'} has no {name} rows; its splits are {found} (--split random draws new ones)"
                 )
-        return training, validating
+        return sample(training, self.fraction, self.seed), validating
 
     def config(self) -> dict[str, Any]:
         """Return what config.json holds: all that a resumed run must agree with."""
         return {
             "architecture": self.architecture, "options": self.options, "labels": list(self.faces.names), "scheme": self.faces.scheme.name,
             "recipe": self.recipe.to_dict(), "seed": self.seed, "start": self.start, "teachers": list(self.teachers),
-            "validation": self.validation, "data": {"source": self.faces.source, "sha256": self.faces.sha256, "rows": len(self.faces)},
+            "validation": self.validation, "fraction": self.fraction,
+            "data": {"source": self.faces.source, "sha256": self.faces.sha256, "rows": len(self.faces)},
         }  # fmt: skip
 
 
@@ -70,6 +73,7 @@ def plan(
     teachers: Sequence[PathLike],
     validation: str | None,
     *,
+    fraction: float = 1.0,
     resume: bool,
     force: bool,
 ) -> Plan:
@@ -85,6 +89,7 @@ def plan(
         epochs = recipe.epochs
         recipe = replace(Recipe.from_dict(before["recipe"]), epochs=epochs)
         seed, start, teachers, validation = before["seed"], before["start"], before["teachers"], before["validation"]
+        fraction = before.get("fraction", 1.0)
     elif there.exists() and not force:
         raise OutputExistsError(
             f"{out} holds a run already; pass --resume to go on with it, --force to start over, or name another folder"
@@ -98,7 +103,7 @@ def plan(
         )
     made = Plan(
         out, faces, architecture, dict(options), recipe, seed, None if start is None else str(start),
-        tuple(str(t) for t in teachers), validation or _other_split(faces), resume,
+        tuple(str(t) for t in teachers), validation or _other_split(faces), resume, fraction,
     )  # fmt: skip
     made.parts()
     try:

@@ -13,6 +13,7 @@ import numpy as np
 from ferviz.data.dataset import Dataset
 from ferviz.emotions import LabelScheme
 from ferviz.errors import DataError
+from ferviz.evaluation.metrics import confusion
 from ferviz.files import PathLike
 from ferviz.training import folder as run_folder
 from ferviz.training import state as run_state
@@ -62,6 +63,7 @@ def train(
     start: PathLike | None = None,
     teachers: Sequence[PathLike] = (),
     validation: str | None = None,
+    fraction: float = 1.0,
     resume: bool = False,
     force: bool = False,
     tensorboard: bool = False,
@@ -73,7 +75,9 @@ def train(
     labels: label scheme that the network gets; None = the data's. recipe: None = the defaults. seed: of initial weights, order,
     augmentation and dropout. start: a network file to go on from (then `architecture` and `options` are not used).
     teachers: network files whose answers are learned too. validation: name of the split that chooses the best epoch; None = PublicTest
-    (or the only other one). resume: take up the run in `out`; everything but the number of epochs is then read from there.
+    (or the only other one).
+    fraction: share of the training faces that is learned from, drawn with `seed` from each class alike.
+    resume: take up the run in `out`; everything but the number of epochs is then read from there.
     force: replace a run that is there. tensorboard: write its logs too. progress: called after every step.
     Raises UsageError for options that make no sense, DataError for data without faces to train or validate on,
     OutputExistsError when `out` holds a run already, OutputError when it cannot be written (the last state stays).
@@ -92,6 +96,7 @@ def train(
         start,
         teachers,
         validation,
+        fraction=fraction,
         resume=resume,
         force=force,
     )
@@ -136,7 +141,8 @@ def _run(
     while state.epoch < recipe.epochs and not should_stop(recipe, [r["val_accuracy"] for r in state.history]):
         row = _epoch(learner, source, state, progress)
         with learner.averaged(sample):
-            row["val_loss"], row["val_accuracy"] = scores(learner.logits(judge), validating.labels)
+            answers = learner.logits(judge)
+            row["val_loss"], row["val_accuracy"] = scores(answers, validating.labels)
             row["seconds"] = time.monotonic() - row.pop("began")
             networks.save(plan.folder, "last")
             if row["val_accuracy"] > max((r["val_accuracy"] for r in state.history), default=-1.0):
@@ -144,7 +150,8 @@ def _run(
         state = replace(state, epoch=state.epoch + 1, history=[*state.history, row])
         run_folder.write_history(plan.folder, state.history)
         if tensorboard:
-            write_tensorboard(plan.folder, state.history)
+            matrix = confusion(validating.labels, answers.argmax(1), len(validating.scheme))
+            write_tensorboard(plan.folder, state.history, matrix, validating.names)
         # The state comes last: a run that is cut off before it repeats this epoch and writes the same files again.
         state.variables, state.optimizer = learner.state()
         run_state.save(plan.folder, state)

@@ -11,9 +11,9 @@ from ferviz.data.dataset import Dataset
 from ferviz.data.duplicates import also_in
 from ferviz.data.ferplus import distributions, majority
 from ferviz.data.read import read_data, relabel
-from ferviz.data.splits import random_split
+from ferviz.data.splits import random_split, sample
 from ferviz.emotions import FER2013, FERPLUS, SCHEMES, scheme
-from ferviz.errors import DataError, UnknownNameError
+from ferviz.errors import DataError, UnknownNameError, UsageError
 
 
 @pytest.mark.parametrize(
@@ -135,6 +135,32 @@ def test_random_split_warns_and_keeps_duplicates_together(table: Path) -> None:
         assert random_split(twice, fraction=0.3, seed=4).split.tolist() != split.split.tolist()
     with pytest.warns(UserWarning, match="random split"):
         assert set(read_data(table, split="random").split) == {"Training", "PublicTest"}
+
+
+def test_a_random_split_holds_out_the_same_faces_in_every_label_scheme(table: Path) -> None:
+    """Otherwise a network of six classes would be measured on faces that it was trained on."""
+    with pytest.warns(UserWarning, match="random split"):
+        seven, six = (random_split(read_data(table, labels=name), fraction=0.4, seed=1) for name in ("7", "6-dropped"))
+    held = dict(zip(seven.rows.tolist(), seven.split.tolist(), strict=True))
+    assert [held[row] for row in six.rows.tolist()] == six.split.tolist()
+    assert 0 < sum(s == "PublicTest" for s in six.split) < len(six)
+
+
+def test_a_sample_takes_from_every_class_of_every_split_alike() -> None:
+    labels = np.repeat(np.arange(7), [10, 20, 30, 40, 50, 1, 200])
+    split = np.where(np.arange(351) % 2, "Training", "PublicTest")
+    faces = Dataset(np.zeros((351, 2, 2), np.uint8), labels, split, np.arange(351))
+    some = sample(faces, 0.2, seed=1)
+    for name in faces.splits:
+        have, want = some.part(name).counts(), faces.part(name).counts()
+        np.testing.assert_array_equal(have, np.where(want, np.maximum(np.round(want * 0.2), 1), 0))
+    assert (np.diff(some.rows) > 0).all(), "the order stays"
+    assert set(some.rows) < set(sample(faces, 0.5, seed=1).rows), "a smaller share is part of a larger one"
+    assert set(some.rows) != set(sample(faces, 0.2, seed=2).rows)
+    assert sample(faces, 1.0) is faces
+    for wrong in (0, -0.1, 1.5, float("nan")):
+        with pytest.raises(UsageError, match="fraction"):
+            sample(faces, wrong)
 
 
 def test_parts(table: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from ferviz.cli import run
+from ferviz.data.read import read_data
 from ferviz.emotions import FER2013
 from ferviz.models.inputs import InputSpec
 
@@ -91,6 +92,27 @@ def test_evaluate_compares(table: Path, networks, tmp_path: Path, capsys: pytest
     assert json.loads(figures.read_text())["compare"]["only_second_right"] >= 0
 
 
+def test_evaluate_a_share_and_a_random_split(table: Path, networks, capsys, monkeypatch, tmp_path) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = ["evaluate", str(table), "--model", "good.h5", "--json", "--force"]
+    assert run([*asked, "--fraction", "0.5", "--reader", "csv"]) == 0
+    printed = capsys.readouterr()
+    document = json.loads(printed.out)
+    whole = np.bincount([int(line[0]) for line in table.read_text().splitlines()[21:]], minlength=7)
+    assert [c["support"] for c in document["per_class"].values()] == np.round(whole / 2).tolist()
+    assert document["settings"]["fraction"] == 0.5
+    assert "measured on 0.5 of the faces, drawn with seed 0" in printed.err
+    assert run([*asked, "--split", "random", "--seed", "5"]) == 0
+    printed = capsys.readouterr()
+    document = json.loads(printed.out)
+    assert document["split"] == "a random tenth"
+    with pytest.warns(UserWarning, match="random split"):
+        held = read_data(table, split="random", seed=5).part("PublicTest")
+    assert 0 < document["n"] == len(held) < 60
+    notes = [line for line in printed.err.splitlines() if "random split" in line]
+    assert notes == ["note: " + notes[0].removeprefix("note: ")], "said once, as a note and not as Python says it"
+
+
 @pytest.mark.parametrize(
     ("extra", "code", "words"),
     [
@@ -98,6 +120,8 @@ def test_evaluate_compares(table: Path, networks, tmp_path: Path, capsys: pytest
         (["--tta", "flop"], 2, "did you mean 'flip'"),
         (["--scheme", "9"], 2, "label scheme '9'"),
         (["--out", "x.gif"], 2, "not written as"),
+        (["--fraction", "1.5"], 2, "fraction"),
+        (["--reader", "xml"], 2, "data reader 'xml'"),
         (["--scheme", "cat,dog"], 6, "has no face for the labels"),
     ],
 )

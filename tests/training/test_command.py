@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import pytest
 
 from ferviz.cli import run
 from ferviz.cli.train import clock, parse_option
 from ferviz.data.dataset import Dataset
+from ferviz.training.batches import Source
 from ferviz.training.learner import Learner
 
 SMALL = [
@@ -75,6 +77,25 @@ def test_train_then_resume(table: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert after == config
 
 
+def test_a_share_of_the_training_faces(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training has 32 faces of each class: a quarter is 8; all of the validation faces choose."""
+    seen: list[tuple[int, list[int]]] = []
+    make = Source.__init__
+
+    def note(self: Any, images: Any, labels: Any, *more: Any) -> None:
+        seen.append((len(images), np.bincount(labels).tolist()))
+        make(self, images, labels, *more)
+
+    monkeypatch.setattr(Source, "__init__", note)
+    out = tmp_path / "run"
+    asked = ["train", str(table), "--out", str(out), "--epochs", "1", "--reader", "csv", "-q", *SMALL]
+    assert run([*asked, "--fraction", "0.25"]) == 0
+    assert run(["train", str(table), "--out", str(out), "--resume", "--epochs", "2", "-q"]) == 0
+    assert seen == [(56, [8] * 7)] * 2, "a resumed run learns from the same share"
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert (manifest["fraction"], manifest["data"]["rows"]) == (0.25, 280)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [
@@ -88,6 +109,8 @@ def test_train_then_resume(table: Path, tmp_path: Path, capsys: pytest.CaptureFi
         (["{table}", "--out", "{new}", "--validation", "Exam"], 6, "Exam"),
         (["{table}", "--out", "{new}", "--votes", "0.3"], 6, "--vote-file"),
         (["{new}.csv", "--out", "{new}"], 6, "new.csv"),
+        (["{table}", "--out", "{new}", "--fraction", "0"], 2, "fraction"),
+        (["{table}", "--out", "{new}", "--reader", "xml"], 2, "csv, folder"),
         (["{table}", "--out", "{new}", "--start", "{new}.keras"], 4, "new.keras"),
         (["{table}", "--out", "{new}", "--teacher", "{new}.keras"], 4, "new.keras"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import io
 from pathlib import Path
 
 import numpy as np
@@ -47,3 +48,38 @@ def test_tensorboard_shows_each_epoch_once_even_after_a_resume(tmp_path: Path) -
     found = [(e.step, float(tensor_util.make_ndarray(e.tensor_proto))) for e in events.Tensors("val_accuracy")]
     assert [step for step, _ in found] == [1, 2, 3]
     np.testing.assert_allclose([value for _, value in found], [0.2, 0.55, 0.5], rtol=1e-6)
+
+
+def test_tensorboard_shows_the_confusion_matrix_of_each_epoch_once(tmp_path: Path) -> None:
+    accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", reason="needs ferviz[tensorboard]"
+    )
+    tensor_util = importlib.import_module("tensorboard.util.tensor_util")
+    right, wrong = np.diag([5, 5]), np.array([[0, 5], [5, 0]])
+    for epochs, matrix in (
+        (1, wrong),
+        (2, wrong),
+        (2, right),
+        (3, right),
+    ):  # the second epoch is repeated by a resumed run
+        write_tensorboard(tmp_path, HISTORY[:epochs], matrix, ("happy", "sad"))
+    found = {}
+    for file in sorted((tmp_path / "tensorboard" / "confusion").iterdir()):
+        events = accumulator.EventAccumulator(str(file))
+        events.Reload()
+        for event in events.Tensors("validation confusion"):
+            assert event.step not in found
+            found[event.step] = tensor_util.make_ndarray(event.tensor_proto)[2]
+    assert sorted(found) == [1, 2, 3]
+    assert found[2] == found[3] != found[1], "the repeated epoch shows its last matrix"
+    with Image.open(io.BytesIO(found[3])) as picture:
+        blue = np.asarray(picture.convert("RGB"), float)
+    height, width = blue.shape[:2]
+    diagonal = blue[height // 5, width * 3 // 10, 0], blue[height * 7 // 10, width * 8 // 10, 0]
+    assert max(diagonal) < 60 < 200 < blue[height // 5, width * 8 // 10, 0], (
+        "true classes are the rows, dark where all are"
+    )
+    write_tensorboard(tmp_path, HISTORY[:1], right, ("happy", "sad"))
+    assert len(list((tmp_path / "tensorboard" / "confusion").iterdir())) == 1, (
+        "a run that starts over leaves nothing behind"
+    )
