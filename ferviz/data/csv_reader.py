@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from math import isqrt
 from pathlib import Path
 from typing import IO, Any
@@ -12,17 +15,31 @@ import numpy as np
 
 from ferviz.data.pixels import parse, parse_one
 from ferviz.data.table import BadRows, Table
-from ferviz.emotions import FER2013
+from ferviz.emotions import FER2013, canonical
 from ferviz.errors import DataError
 
 USAGES = {
-    "training": "Training", "train": "Training", "publictest": "PublicTest", "validation": "PublicTest",
-    "privatetest": "PrivateTest", "test": "PrivateTest",
+    "training": "Training", "train": "Training", "publictest": "PublicTest", "validation": "PublicTest", "valid": "PublicTest",
+    "val": "PublicTest", "privatetest": "PrivateTest", "test": "PrivateTest",
 }  # fmt: skip
 """Words in the usage column -> Kaggle's split names."""
 
 LINE_LIMIT = 1 << 20
 """Bytes in a line; 128 x 128 faces need 64 KiB. A longer line is a bad row, so that no file is ever held whole."""
+
+SEPARATORS = (b",", b";", b"\t")
+"""What may stand between two fields: a comma, or what spreadsheets write in other countries."""
+
+CLASSES = (*FER2013, "contempt")
+"""What the emotion column may name; contempt has no number."""
+
+_OTHERS = (
+    (b"\xff\xfe", "UTF-16 text; save it as CSV in UTF-8"),
+    (b"\xfe\xff", "UTF-16 text; save it as CSV in UTF-8"),
+    (b"PK\x03\x04", "a packed archive or a spreadsheet; unpack it, or save it as CSV"),
+    (b"\x1f\x8b", "a packed archive; unpack it first"),
+    (b"version https://git-lfs", "a pointer of Git LFS, not the table itself; fetch it with git lfs pull"),
+)
 
 BATCH = 8
 """Rows parsed at once: few enough that a pass over them stays in the processor's cache."""
@@ -36,9 +53,9 @@ def is_table(path: Path) -> bool:
 def read_table(path: Path, skip_bad: bool = False) -> Table:
     """Read a table with the columns emotion, pixels and, if it has splits, usage, in any order and spacing.
 
-    path: a CSV file. emotion is FER2013's number 0 to 6; pixels are n * n numbers from 0 to 255 with spaces between, the same n
-    in every row; usage is Training, PublicTest or PrivateTest. Lines may end in CR LF, fields may be quoted, blank lines are
-    passed over. skip_bad: note bad rows in the result instead of raising.
+    path: a CSV file. emotion is FER2013's number 0 to 6 or an emotion's name; pixels are n * n numbers from 0 to 255 with spaces
+    between, the same n in every row; usage is Training, PublicTest or PrivateTest. Lines may end in CR LF, fields may be quoted and
+    separated by semicolons or tabs, blank lines are passed over. skip_bad: note bad rows in the result instead of raising.
     -> the Table. Raises DataError for a file that cannot be read, for missing columns, and for a bad row (line and column).
     """
     try:
@@ -48,14 +65,33 @@ def read_table(path: Path, skip_bad: bool = False) -> Table:
         raise DataError(f"{path} cannot be read ({error.strerror or error}); check the path") from error
 
 
-def fields_of(line: bytes) -> list[bytes]:
-    """Split one line of a table at its commas: white space and quotes around a field are dropped."""
-    return [f.strip().strip(b'"').strip() for f in line.split(b",")]
+def fields_of(line: bytes, separator: bytes = b",") -> list[bytes]:
+    """Split one line of a table at its separators: white space and quotes around a field are dropped."""
+    return [f.strip().strip(b'"').strip() for f in line.split(separator)]
 
 
-def header_of(line: bytes) -> list[str]:
+def header_of(line: bytes, separator: bytes = b",") -> list[str]:
     """Return the column names of a table's first line, lower case, without a byte order mark and white space."""
-    return [f.decode("utf-8", "replace").lower() for f in fields_of(line.removeprefix(b"\xef\xbb\xbf"))]
+    return [word_of(f).lower() for f in fields_of(line.removeprefix(b"\xef\xbb\xbf"), separator)]
+
+
+def word_of(field: bytes) -> str:
+    """Return a short field as text that can be printed: UTF-8, or Windows' Western letters where it is not that."""
+    try:
+        text = field.decode("utf-8")
+    except UnicodeDecodeError:
+        text = field.decode("cp1252", "replace")
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+@lru_cache(256)
+def emotion_of(field: bytes) -> int:
+    """Return the index in CLASSES of an emotion column's value: "3", "3.0" (as pandas may write it), "Happiness"; -1 for any other."""
+    word = word_of(field)
+    if re.fullmatch(r"[0-6](\.0+)?", word, re.ASCII):
+        return int(word[0])
+    name = canonical(word)
+    return CLASSES.index(name) if name in CLASSES else -1
 
 
 def lines_of(file: IO[bytes], digest: Any = None) -> Iterator[tuple[int, bytes]]:
@@ -79,6 +115,12 @@ def lines_of(file: IO[bytes], digest: Any = None) -> Iterator[tuple[int, bytes]]
         yield number, line
 
 
+@lru_cache(256)
+def usage_of(field: bytes) -> str | None:
+    """Return Kaggle's name of the split that a usage column names, None for no split."""
+    return USAGES.get(word_of(field).lower())
+
+
 class _Faces:
     """Collects rows: parses their pixels some at a time into one array that was reserved for the whole file."""
 
@@ -89,19 +131,19 @@ class _Faces:
         self.kept: list[tuple[int, int, str]] = []
 
     def add(self, line: int, row: int, emotion: int, usage: str, text: bytes) -> None:
-        if not self.count:
-            words = len(text.split())
-            if isqrt(words) ** 2 != words or not words:
-                self.bad.add(line, "pixels", f"it has {words:,} values, which is no square picture")
-                return
-            self.count = words
-            # A number takes two bytes at least, so the file cannot hold more rows than this; pages that stay untouched cost nothing.
-            self.images = np.empty((self.size // (2 * words) + 1, words), np.uint8)
         self.pending.append((line, row, emotion, usage, text))
         if len(self.pending) >= BATCH:
             self.flush()
 
+    def refuse(self, line: int, column: str, reason: str) -> None:
+        """Note a row that was found bad before its pixels were looked at."""
+        if not self.bad.skip:
+            self.flush()  # so that the first bad row of the file is the one that is reported
+        self.bad.add(line, column, reason)
+
     def flush(self) -> None:
+        if not self.count:
+            self._settle()
         if not self.pending:
             return
         block = parse([p[-1] for p in self.pending], self.count)
@@ -115,17 +157,24 @@ class _Faces:
             self.kept.append((row, emotion, usage))
         self.pending.clear()
 
+    def _settle(self) -> None:
+        """Take the size that most of the first rows have, so that a first row which is cut short does not decide for all."""
+        sizes = [len(text.split()) for *_, text in self.pending]
+        square = Counter(words for words in sizes if words and isqrt(words) ** 2 == words)
+        if not square:
+            for (line, *_), words in zip(self.pending, sizes, strict=True):
+                self.bad.add(line, "pixels", f"it has {words:,} values, which is no square picture")
+            self.pending.clear()
+            return
+        self.count = square.most_common(1)[0][0]
+        # A number takes two bytes at least, so the file cannot hold more rows than this; pages that stay untouched cost nothing.
+        self.images = np.empty((self.size // (2 * self.count) + 1, self.count), np.uint8)
+
 
 def _read(file: IO[bytes], path: Path, bad: BadRows) -> Table:
     digest = hashlib.sha256()
     lines = lines_of(file, digest)
-    columns = header_of(next(lines, (0, b""))[1])
-    for name in ("emotion", "pixels"):
-        if name not in columns:
-            shown = ", ".join(columns)[:80] or "nothing"
-            raise DataError(
-                f"{path} has no column {name!r} in its first line ({shown}); it is not a FER2013 table with labels"
-            )
+    separator, columns = _columns(next(lines, (0, b""))[1], path)
     at = {name: columns.index(name) for name in ("emotion", "pixels", "usage") if name in columns}
     faces = _Faces(bad, max(path.stat().st_size, 1))
     row = -1
@@ -133,41 +182,53 @@ def _read(file: IO[bytes], path: Path, bad: BadRows) -> Table:
         if not line.strip():
             continue
         row += 1
-        fields = fields_of(line)
+        fields = fields_of(line, separator)
         if len(fields) != len(columns):
-            faces.flush()  # so that the first bad row of the file is the one that is reported
-            reason = (
-                "the line is too long"
-                if line == b"\0"
-                else f"the line has {len(fields)} fields instead of {len(columns)}"
-            )
-            bad.add(number, columns[min(len(fields), len(columns)) - 1], reason)
+            few = f"the line has {len(fields)} fields instead of {len(columns)}"
+            column = columns[min(len(fields), len(columns)) - 1]
+            faces.refuse(number, column, "the line is too long" if line == b"\0" else few)
             continue
-        emotion, usage = fields[at["emotion"]], fields[at["usage"]] if "usage" in at else b""
-        known = USAGES.get(usage.decode("utf-8", "replace").lower()) if "usage" in at else ""
-        if emotion not in (b"0", b"1", b"2", b"3", b"4", b"5", b"6"):
-            faces.flush()
-            bad.add(number, "emotion", f"it is {emotion[:20].decode('utf-8', 'replace')!r}, not a number from 0 to 6")
+        given, usage = fields[at["emotion"]], fields[at["usage"]] if "usage" in at else b""
+        emotion = emotion_of(given[:40])
+        known = usage_of(usage[:40]) if "usage" in at else ""
+        if emotion < 0:
+            reason = f"it is {word_of(given[:20])!r}, neither a number from 0 to 6 nor the name of an emotion"
+            faces.refuse(number, "emotion", reason)
         elif known is None:
-            faces.flush()
-            bad.add(
-                number,
-                "usage",
-                f"it is {usage[:20].decode('utf-8', 'replace')!r}, not Training, PublicTest or PrivateTest",
-            )
+            reason = f"it is {word_of(usage[:20])!r}, not Training, PublicTest or PrivateTest"
+            faces.refuse(number, "usage", reason)
         else:
-            faces.add(number, row, int(emotion), known, fields[at["pixels"]])
+            faces.add(number, row, emotion, known, fields[at["pixels"]])
     faces.flush()
     if not faces.done:
         raise DataError(f"{path} holds no face that can be read ({len(bad.found)} bad rows); check that it is whole")
-    side = isqrt(faces.count)
+    side, emotions = isqrt(faces.count), np.array([k[1] for k in faces.kept], np.int64)
     faces.images.resize((faces.done, faces.count), refcheck=False)  # gives the reserve back without copying
     return Table(
         images=faces.images.reshape(-1, side, side),
-        emotion=np.array([k[1] for k in faces.kept], np.int64),
+        emotion=emotions,
         split=np.array([k[2] for k in faces.kept]),
         rows=np.array([k[0] for k in faces.kept], np.int64),
-        classes=FER2013,
+        classes=CLASSES if emotions.max() >= len(FER2013) else FER2013,
         bad=tuple(bad.found),
         sha256=digest.hexdigest(),
+    )
+
+
+def _columns(line: bytes, path: Path) -> tuple[bytes, list[str]]:
+    """Return what separates the fields of a table with this first line, and its columns' names. Raises DataError for another file."""
+    for start, what in _OTHERS:
+        if line.startswith(start):
+            raise DataError(f"{path} is {what}")
+    if not line:
+        raise DataError(f"{path} is empty, so it has no column 'emotion'; get a whole copy")
+    for separator in SEPARATORS:
+        columns = header_of(line, separator)
+        if {"emotion", "pixels"} <= set(columns):
+            return separator, columns
+    columns = header_of(line)
+    missing = "emotion" if "emotion" not in columns else "pixels"
+    shown = ", ".join(columns)[:80].strip() or "nothing"
+    raise DataError(
+        f"{path} has no column {missing!r} in its first line ({shown}); it is not a FER2013 table with labels"
     )

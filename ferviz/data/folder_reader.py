@@ -14,6 +14,9 @@ from ferviz.emotions import FER2013, FERPLUS, SCHEMES, canonical
 from ferviz.errors import DataError, PictureError
 from ferviz.images import is_picture, read_image
 
+MAX_BYTES = 8 * 1024**3
+"""Faces that are held in memory at once; a whole FER2013 has 80 MB."""
+
 KNOWN = frozenset(FER2013) | frozenset(FERPLUS) | frozenset(SCHEMES["positive-negative"].labels)
 """Class names that make a folder a class folder; a digit 0 to 6 is FER2013's number."""
 
@@ -38,7 +41,7 @@ def list_pictures(path: Path, classes: Collection[str] = ()) -> list[tuple[str, 
     known = KNOWN | {canonical(c) for c in classes}
     inside = _folders(path)
     if inside and all(class_name(f.name) not in known for f in inside):
-        found = [(split.name, folder) for split in inside for folder in _folders(split)]
+        found = [(_printable(split.name), folder) for split in inside for folder in _folders(split)]
     else:
         found = [("", folder) for folder in inside]
     if not found:
@@ -48,7 +51,7 @@ def list_pictures(path: Path, classes: Collection[str] = ()) -> list[tuple[str, 
     strange = sorted({f.name for _, f in found if class_name(f.name) not in known})
     if strange:
         raise DataError(
-            f"{path} has a class folder {strange[0]!r} that is no known emotion; rename it, or name your classes with --labels"
+            f"{path} has a class folder {_printable(strange[0])!r} that is no known emotion; rename it, or name your classes with --labels"
         )
     return [
         (split, class_name(folder.name), picture)
@@ -64,7 +67,8 @@ def fingerprint(path: Path) -> str:
     digest = hashlib.sha256()
     for file in sorted(p for p in path.rglob("*") if p.is_file()):
         about = file.stat()
-        digest.update(f"{file.relative_to(path).as_posix()}\0{about.st_size}\0{about.st_mtime_ns}\n".encode())
+        name = file.relative_to(path).as_posix()
+        digest.update(f"{name}\0{about.st_size}\0{about.st_mtime_ns}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 
@@ -83,7 +87,7 @@ def read_folder(path: Path, skip_bad: bool = False, classes: Collection[str] = (
     kept: list[int] = []
     grey = True
     for i, (split, name, picture) in enumerate(pictures):
-        relative = picture.relative_to(path).as_posix()
+        relative = _printable(picture.relative_to(path).as_posix())
         try:
             data = picture.read_bytes()
             pixels = read_image(data)
@@ -99,7 +103,12 @@ def read_folder(path: Path, skip_bad: bool = False, classes: Collection[str] = (
                 f"it is {h} x {w} pixels and the first picture {first_h} x {first_w}; crop the faces to one size",
             )
             continue
-        digest.update(f"{split}\0{name}\0{picture.name}\0".encode() + data)
+        if pixels.size * len(pictures) > MAX_BYTES:
+            h, w = pixels.shape[:2]
+            raise DataError(
+                f"{path} has {len(pictures):,} pictures of {h} x {w} pixels, too many to hold; crop the faces and make them smaller"
+            )
+        digest.update(f"{split}\0{name}\0{picture.name}\0".encode(errors="surrogateescape") + data)
         one = bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 0] == pixels[..., 2]).all())
         if grey and not one:
             grey, images = False, [np.repeat(p[:, :, None], 3, axis=2) for p in images]
@@ -120,6 +129,11 @@ def read_folder(path: Path, skip_bad: bool = False, classes: Collection[str] = (
         bad=tuple(bad.found),
         sha256=digest.hexdigest(),
     )
+
+
+def _printable(name: str) -> str:
+    """Return a file's name in letters that can be written anywhere: names of another encoding come in with half characters."""
+    return name.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _folders(path: Path) -> list[Path]:

@@ -19,6 +19,9 @@ from ferviz.errors import DataError, UsageError
 from ferviz.files import PathLike, sha256
 from ferviz.registry import Registry
 
+PACKED = (".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar")
+"""Suffixes of archives, in which data sets are handed out."""
+
 
 class ReadTable(Protocol):
     """Reads a source: skip_bad notes bad rows instead of raising, classes are the class names that the caller knows."""
@@ -144,7 +147,8 @@ def _table(path: Path, classes: Sequence[str], skip_bad: bool, cache: bool, read
         raise DataError(f"{path} is not there; check the path")
     name = reader if reader != "auto" else next((n for n in READERS if READERS[n].recognises(path)), "")
     if not name:
-        raise DataError(f"{path} is neither a .csv file nor a folder; readers are {', '.join(READERS)}")
+        hint = "unpack it first" if path.suffix.lower() in PACKED else f"readers are {', '.join(READERS)}"
+        raise DataError(f"{path} is neither a .csv file nor a folder; {hint}")
     chosen = READERS[name]
     if not cache:
         return chosen.read(path, skip_bad, classes)
