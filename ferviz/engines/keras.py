@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from ferviz.engines.backend import tensorflow
 from ferviz.engines.base import INPUT, Array, LayerInfo
+from ferviz.engines.linear import is_affine
 from ferviz.engines.tracing import Call, Trace, input_shape, trace, wants_channels_first
 from ferviz.errors import ModelError, UnknownNameError, UsageError
 
@@ -50,6 +51,7 @@ class KerasEngine:
             shape = (height, width, channels)
         self.input_shape: tuple[int | None, int | None, int] = shape
         self._functions: dict[tuple[Any, ...], Callable[..., Any]] = {}
+        self._affine: dict[str, bool] = {}
         self._lock = threading.RLock()
 
     # -- what the network is ---------------------------------------------------------------------------------------
@@ -78,7 +80,8 @@ class KerasEngine:
     @cached_property
     def layers(self) -> tuple[LayerInfo, ...]:
         """Every layer call of the network, in order of execution."""
-        return tuple(_info(call) for call in self.traced.calls.values())
+        calls = self.traced.calls.values()
+        return tuple(_info(call, _attentions(calls)) for call in calls)
 
     # -- the three primitives --------------------------------------------------------------------------------------
 
@@ -112,9 +115,12 @@ class KerasEngine:
 
         weights may have a column more, (N, T, K + 1): the weight of the class with the greatest logit, whichever that is.
         -> activation (N, h, w, C), gradient (N, T, h, w, C), logits (N, K), all float32. `layer` may be "input".
-        All targets share one pass through the network up to `layer`. Raises UnknownNameError for an unknown layer,
+        All targets share one pass through the network up to `layer`, and where everything behind it is linear no pass back is needed
+        at all: `gradient` may then be a read-only view that all pictures share. Raises UnknownNameError for an unknown layer,
         ModelError where the logits do not depend on the layer in a differentiable way.
         """
+        if layer != INPUT and self._is_affine(layer):
+            return self._constant_gradients(batch, layer, self._weights(batch, weights))
         return self._gradients("traced", batch, layer, weights)
 
     # -- more that this engine can do ------------------------------------------------------------------------------
@@ -142,11 +148,7 @@ class KerasEngine:
 
     def _gradients(self, which: str, batch: Array, layer: str, weights: Array) -> tuple[Array, Array, Array]:
         t: Trace = getattr(self, which)
-        weights = np.ascontiguousarray(weights, np.float32)
-        if weights.ndim != 3 or weights.shape[0] != len(batch) or weights.shape[2] - self.classes not in (0, 1):
-            raise UsageError(f"weights must be ({len(batch)}, targets, {self.classes}), got {weights.shape}")
-        if weights.shape[2] == self.classes:
-            weights = np.pad(weights, ((0, 0), (0, 0), (0, 1)))
+        weights = self._weights(batch, weights)
         parts = []
         for start in range(0, weights.shape[1], MOST_TARGETS):
             some = weights[:, start : start + MOST_TARGETS]
@@ -155,6 +157,49 @@ class KerasEngine:
             activation, logits, gradient = self._run(function, batch, some)
             parts.append(gradient)
         return activation, parts[0] if len(parts) == 1 else np.concatenate(parts, 1), logits
+
+    def _weights(self, batch: Array, weights: Array) -> Array:
+        """-> weights (N, T, K + 1)."""
+        weights = np.ascontiguousarray(weights, np.float32)
+        if weights.ndim != 3 or weights.shape[0] != len(batch) or weights.shape[2] - self.classes not in (0, 1):
+            raise UsageError(f"weights must be ({len(batch)}, targets, {self.classes}), got {weights.shape}")
+        return np.pad(weights, ((0, 0), (0, 0), (0, 1))) if weights.shape[2] == self.classes else weights
+
+    def _is_affine(self, layer: str) -> bool:
+        t, call = self.traced, self._call(self.traced, layer)
+        with self._lock:
+            if call.address not in self._affine:
+                self._affine[call.address] = call.tensor.shape.rank == 4 and is_affine(t.logits, call.tensor, t.picture)
+            return self._affine[call.address]
+
+    def _constant_gradients(self, batch: Array, layer: str, weights: Array) -> tuple[Array, Array, Array]:
+        """As `_gradients` where everything behind the layer is linear: one pass forward, and each class's gradient once."""
+        t, call = self.traced, self._call(self.traced, layer)
+        tf = tensorflow()
+
+        def forward() -> Callable[..., Any]:
+            with t.function.graph.as_default():
+                return t.part([t.picture], [_channels_last(call.tensor, call), t.logits])
+
+        def back() -> Callable[..., Any]:
+            with t.function.graph.as_default():
+                seed = tf.compat.v1.placeholder(tf.float32, [None, self.classes])
+                gradient = tf.gradients(t.logits, call.tensor, seed)[0]
+                return t.part([t.picture, call.tensor, seed], [_channels_last(gradient, call)])
+
+        activation, logits = self._run(self._function(("forward", layer), forward), batch)
+        # What is fed there has no part in the answer; the weights have, so that it is asked anew each time.
+        sizes = np.moveaxis(activation, -1, 1).shape[1:] if call.channels_first else activation.shape[1:]
+        nothing = np.zeros((self.classes, *batch.shape[1:]), np.float32), np.zeros((self.classes, *sizes), np.float32)
+        function = self._function(("back", layer), back)
+        (one,) = self._run(function, *nothing, np.eye(self.classes, dtype=np.float32))  # (K, h, w, C)
+        total = weights[..., :-1] + weights[..., -1:] * np.eye(self.classes, dtype=np.float32)[logits.argmax(1)][:, None]
+        count, targets = total.shape[:2]
+        if count > 1 and (total == total[:1]).all():
+            alike = (total[0] @ one.reshape(self.classes, -1)).reshape(1, targets, *one.shape[1:])
+            return activation, np.broadcast_to(alike, (count, *alike.shape[1:])), logits
+        gradient = total.reshape(count * targets, -1) @ one.reshape(self.classes, -1)
+        return activation, gradient.reshape(count, targets, *one.shape[1:]), logits
 
     def _gradient_part(self, t: Trace, layer: str, targets: int) -> Callable[..., Any]:
         tf = tensorflow()
@@ -205,10 +250,19 @@ def _channels_last(tensor: Any, call: Call | None) -> Any:
     return tf.cast(tensor, tf.float32)
 
 
-def _info(call: Call) -> LayerInfo:
+def _attentions(calls: Iterable[Call]) -> tuple[str, ...]:
+    """-> what the addresses inside of attention layers begin with: (heads, tokens, sizes) in there are no maps."""
+    kinds = ("MultiHeadAttention", "GroupQueryAttention")
+    return tuple(
+        call.address.rpartition(":")[0] or call.address for call in calls if type(call.layer).__name__ in kinds
+    )
+
+
+def _info(call: Call, attentions: tuple[str, ...] = ()) -> LayerInfo:
     shape = tuple(call.tensor.shape[1:])
     if len(shape) == 3 and call.channels_first:
         shape = (*shape[1:], shape[0])
     spatial = len(shape) == 3 and (None in shape[:2] or shape[0] * shape[1] > 1)
+    spatial = spatial and not any(call.address.startswith(f"{outer}/") for outer in attentions)
     parameters = int(sum(int(np.prod(w.shape)) for w in call.layer.weights))
     return LayerInfo(call.address, type(call.layer).__name__, shape, spatial, parameters)

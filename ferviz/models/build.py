@@ -6,15 +6,14 @@ import contextlib
 import inspect
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from ferviz.engines.backend import keras as get_keras
-from ferviz.engines.backend import tensorflow
+from ferviz.engines.backend import running, tensorflow
 from ferviz.errors import FervizError, ModelError
-from ferviz.models.known import LAYERS
+from ferviz.models.known import LAYERS, OLD_HARD_SIGMOID
 from ferviz.models.reading import one_line
 from ferviz.models.safety import layer_module
 
@@ -32,11 +31,15 @@ def build(config: dict[str, Any], where: str, budget: int, trust: bool = False) 
     million; more raises ModelError before they are allocated. trust: let layers run the file's own code.
     Raises ModelError naming the layer that Keras cannot make.
     """
-    keras = get_keras()
+    keras = running()
     if not trust:
         config = _without_empty_settings(config, keras)
     try:
-        with warnings.catch_warnings(), _within(None if trust else budget + _SLACK, where):
+        with (
+            warnings.catch_warnings(),
+            _within(None if trust else budget + _SLACK, where),
+            keras.saving.custom_object_scope(_objects(keras)),
+        ):
             warnings.simplefilter("ignore")  # Keras' advice to the one who wrote the network
             network = keras.saving.deserialize_keras_object(config, safe_mode=not trust)
     except FervizError:
@@ -51,30 +54,79 @@ def build(config: dict[str, Any], where: str, budget: int, trust: bool = False) 
     return network
 
 
+def _objects(keras: Any) -> dict[str, Any]:
+    """-> what a file may ask for by name: ours, and what the caller's own scope offers (a new scope would hide it)."""
+    state = keras.src.backend.common.global_state
+    return {
+        **(state.get_global_attribute("custom_objects_scope_dict") or {}),
+        OLD_HARD_SIGMOID["config"]: _old_hard_sigmoid,
+    }
+
+
+def _old_hard_sigmoid(x: Any) -> Any:
+    return running().ops.clip(0.2 * x + 0.5, 0.0, 1.0)
+
+
 @contextlib.contextmanager
 def _within(budget: int | None, where: str) -> Iterator[None]:
-    """Count every variable before it is made, and make it zero: values come from the file, so no time is spent on others."""
-    tf = tensorflow()
+    """Count every variable before it is made, and make it zero: values come from the file, so no time is spent on others.
+
+    budget: the most numbers, None = any. where: the file, for the ModelError that more of them raise.
+    """
     total = 0
 
-    def creator(following: Any, **settings: Any) -> Any:
+    def spend(numbers: float) -> None:
         nonlocal total
-        value = settings.get("initial_value")
-        if budget is None or not callable(value):
-            return following(**settings)
-        with tf.Graph().as_default():  # here the value is only described, not made
-            described = value()
-        total += int(np.prod(described.shape.as_list(), dtype=np.float64))
-        if total > budget:
+        total += int(numbers)
+        if budget is not None and total > budget:
             raise ModelError(
                 f"{where} describes a network with more than {budget:,} weights, but does not hold as many; "
                 "architecture and weights do not belong together, or the file is made to do harm"
             )
+
+    if budget is None:
+        yield
+    elif running().config.backend() == "tensorflow":
+        with tensorflow().variable_creator_scope(_creator(spend)):
+            yield
+    else:
+        with _adding_weights(spend):
+            yield
+
+
+def _creator(spend: Callable[[float], None]) -> Callable[..., Any]:
+    """Return what TensorFlow is to ask for each variable: it sees all of them, whoever makes them."""
+    tf = tensorflow()
+
+    def creator(following: Any, **settings: Any) -> Any:
+        value = settings.get("initial_value")
+        if not callable(value):
+            return following(**settings)
+        with tf.Graph().as_default():  # here the value is only described, not made
+            described = value()
+        spend(np.prod(described.shape.as_list(), dtype=np.float64))
         settings["initial_value"] = np.zeros(described.shape.as_list(), described.dtype.as_numpy_dtype)
         return following(**settings)
 
-    with tf.variable_creator_scope(creator):
+    return creator
+
+
+@contextlib.contextmanager
+def _adding_weights(spend: Callable[[float], None]) -> Iterator[None]:
+    """On other backends: the one method through which Keras' layers make their weights, wrapped for the time of the block."""
+    layer = running().layers.Layer
+    plain = layer.add_weight
+
+    def add_weight(self: Any, *args: Any, **settings: Any) -> Any:
+        shape = settings.get("shape", args[0] if args else ())
+        spend(np.prod((shape,) if isinstance(shape, int) else tuple(shape or ()), dtype=np.float64))
+        return plain(self, *args, **(settings | {"initializer": "zeros"}))
+
+    layer.add_weight = add_weight
+    try:
         yield
+    finally:
+        layer.add_weight = plain
 
 
 def _without_empty_settings(config: Any, keras: Any) -> Any:
@@ -134,7 +186,7 @@ def _check_activations(network: Any, where: str) -> None:
 
 def leaves(network: Any) -> list[Any]:
     """Return the layers of a network and of the networks inside it, innermost only, in order."""
-    keras = get_keras()
+    keras = running()
     result = []
     for layer in network.layers:
         result.extend(leaves(layer) if isinstance(layer, keras.Model) and layer.layers else [layer])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ferviz.errors import ModelError
 from ferviz.files import PathLike
+from ferviz.models import strangers
 
 MAX_BYTES = 2 * 1024**3
 """Larger files are refused unread; no network for faces comes near."""
@@ -17,17 +18,6 @@ ZIP, HDF5, JSON, SAVED_MODEL, EXPLAINER = "keras zip", "hdf5", "json", "savedmod
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _LITERT_MAGIC = b"TFL3"
-_OTHERS = (
-    (b"PK\x03\x04", "a zip archive without config.json, so no Keras network"),
-    (b"version https://git-lfs", "a pointer of Git LFS, not the network itself: fetch it with git lfs pull"),
-    (b"<", "a web page or other markup"),
-    (b"\x80\x02", "a Python pickle, which ferviz never opens because opening it runs code"),
-    (b"\x80\x03", "a Python pickle, which ferviz never opens because opening it runs code"),
-    (b"\x80\x04", "a Python pickle, which ferviz never opens because opening it runs code"),
-    (b"\x80\x05", "a Python pickle, which ferviz never opens because opening it runs code"),
-    (b"\x08", "an ONNX network; convert it to Keras first"),
-    (b"\x1f\x8b", "a gzip archive: unpack it first"),
-)
 
 
 def regular(path: PathLike, what: str = "network") -> Path:
@@ -45,9 +35,7 @@ def regular(path: PathLike, what: str = "network") -> Path:
         reason = getattr(error, "strerror", None) or str(error)
         raise ModelError(f"the {what} {text} cannot be read ({reason}); check its name") from error
     if stat.S_ISDIR(facts.st_mode):
-        raise ModelError(
-            f"{text} is a folder, and not a SavedModel (it has no saved_model.pb); name the network's file"
-        )
+        raise ModelError(f"{text} is {strangers.folder(Path(text))}")
     if not stat.S_ISREG(facts.st_mode):
         raise ModelError(f"{text} is no regular file (a pipe or a device); name the network's file")
     if facts.st_size == 0:
@@ -68,13 +56,7 @@ def kind(path: PathLike) -> str:
     if path.is_dir():
         if (path / "saved_model.pb").is_file():
             return SAVED_MODEL
-        if (path / "config.json").is_file():
-            raise ModelError(
-                f"{path} is an unpacked .keras file; pack its files into one zip, or name the .keras file itself"
-            )
-        raise ModelError(
-            f"{path} is a folder, and not a SavedModel (it has no saved_model.pb); name the network's file"
-        )
+        raise ModelError(f"{path} is {strangers.folder(path)}")
     path = regular(path)
     try:
         with path.open("rb") as stream:
@@ -94,8 +76,7 @@ def kind(path: PathLike) -> str:
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if text.startswith((b"{", b'"{')):
         return JSON
-    guess = next((words for magic, words in _OTHERS if text.startswith(magic)), "neither HDF5, a .keras zip nor JSON")
-    raise ModelError(f"{path} is no Keras network: it is {guess}")
+    raise ModelError(f"{path} is no Keras network: it is {strangers.file(path, head)}")
 
 
 def _later_hdf5(stream: object, size: int) -> bool:

@@ -87,6 +87,14 @@ ACTIVATIONS = _names(
     """
 )
 
+OLD_HARD_SIGMOID = {
+    "class_name": "function",
+    "module": "ferviz",
+    "config": "old_hard_sigmoid",
+    "registered_name": "old_hard_sigmoid",
+}
+"""clip(0.2 x + 0.5, 0, 1), as Keras' JSON asks for it: what `hard_sigmoid` was before Keras 3, whose own has the slope 1/6."""
+
 SIZE_KEYS = frozenset({"filters", "units", "kernel_size", "pool_size", "strides", "size", "depth_multiplier", "height", "width",
                        "dilation_rate", "n", "groups", "num_heads", "key_dim", "value_dim", "input_dim", "output_dim"})  # fmt: skip
 MAX_SIZE = 1 << 20

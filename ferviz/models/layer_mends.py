@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ferviz.models.known import ACTIVATIONS
+from ferviz.models.known import ACTIVATIONS, OLD_HARD_SIGMOID
 
 Config = dict[str, Any]
 
@@ -58,6 +58,10 @@ _NOT_HERE: dict[str, frozenset[str]] = {
     "SeparableConv2D": frozenset({"groups"}),
     "SeparableConv1D": frozenset({"groups"}),
     "Conv2DTranspose": frozenset({"groups"}),
+    "SpatialDropout1D": frozenset({"trainable", "noise_shape"}),
+    "SpatialDropout2D": frozenset({"trainable", "noise_shape"}),
+    "SpatialDropout3D": frozenset({"trainable", "noise_shape"}),
+    "MultiHeadAttention": frozenset({"query_shape", "key_shape", "value_shape"}),
     "Resizing": frozenset({"name_v1"}),
     "Identity": frozenset({"activation"}),
     "Flatten": frozenset({"border_mode"}),
@@ -128,17 +132,22 @@ def activation_by_name(value: Config, context: Context) -> Config:
         given = config.get(key)
         if isinstance(given, dict):
             name = given.get("config") if given.get("class_name") == "function" else given.get("class_name")
-            if isinstance(name, str) and name.lower() in ACTIVATIONS and not given.get("module", "").startswith("__"):
-                config[key] = name.lower()
+            known = _activation(name)
+            if known and not given.get("module", "").startswith("__"):
+                config[key] = known
             else:
                 config[key] = context.whole(given, context)
-        if isinstance(given, str) and given.rpartition(">")[2].lower() in ACTIVATIONS:
-            config[key] = given.rpartition(">")[2].lower()
+        elif known := _activation(given):
+            config[key] = known
         if config.get(key) == "hard_sigmoid" and context.version[:1] in ("1", "2"):
-            context.note(
-                "hard_sigmoid has another slope since Keras 3 (1/6 instead of 0.2), so this network's answers shift a little"
-            )
+            config[key] = dict(OLD_HARD_SIGMOID)
     return {**value, "config": config}
+
+
+def _activation(given: Any) -> str:
+    """Return Keras' name of an activation that is given by a name ("Addons>mish", "log_softmax_v2"), "" for others."""
+    name = given.rpartition(">")[2].lower().removesuffix("_v2") if isinstance(given, str) else ""
+    return name if name in ACTIVATIONS else ""
 
 
 def renamed_settings(value: Config, context: Context) -> Config:

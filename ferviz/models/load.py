@@ -13,6 +13,7 @@ from ferviz.files import PathLike, sha256
 from ferviz.models import kinds, safety
 from ferviz.models import weights as stored
 from ferviz.models.build import build
+from ferviz.models.interface import classes_of, one_output, picture
 from ferviz.models.meaning import settle_input, settle_labels
 from ferviz.models.mends import mend
 from ferviz.models.model import Model
@@ -90,10 +91,10 @@ def load_model(
         network, size = None, runner.input_shape
         found.note(f"{path.name} is a SavedModel: its answers can be had, its layers and gradients cannot")
     else:
-        network = _keras_network(path, str(kind), weights, trust, found)
-        size, first = _interface(network, str(path))
+        network = one_output(_keras_network(path, str(kind), weights, trust, found), labels, str(path), found.note)
+        size, first = picture(network, str(path))
         runner = _runner(network, first)
-    classes = int(runner.classes) if network is None else _classes(network, str(path))
+    classes = int(runner.classes) if network is None else classes_of(network, str(path))
     beside = find_sidecar(*found.files)
     sidecar = read_sidecar(beside) if beside else None
     names = settle_labels(labels, sidecar, classes, found.note)
@@ -258,63 +259,12 @@ def _live(network: Any, labels: Any, scaling: str | None, weights: PathLike | No
         raise UsageError("a network in memory has its weights already; load them into it, or give its file")
     found = _Found()
     where = f"the network {network.name!r}"
-    size, first = _interface(network, where)
+    network = one_output(network, labels, where, found.note)
+    size, first = picture(network, where)
     runner = KerasEngine(network, first)
-    names = settle_labels(labels, None, _classes(network, where, runner), found.note)
+    names = settle_labels(labels, None, classes_of(network, where, runner), found.note)
     spec = settle_input(size, network, scaling, None, found.note)
     return Model(network.name, "", names, spec, runner, tuple(found.notes))
-
-
-# -- what goes in and what comes out -----------------------------------------------------------------------------------
-
-
-def _interface(network: Any, where: str) -> tuple[tuple[int | None, int | None, int], bool]:
-    """-> ((height, width, channels) of the one picture, are the channels first). Raises ModelError for other inputs."""
-    from ferviz.engines.tracing import input_shape, wants_channels_first
-
-    inputs = getattr(network, "inputs", None)
-    if inputs is not None and len(inputs) != 1:
-        raise ModelError(f"{where} takes {len(inputs)} inputs; ferviz explains networks that take one picture")
-    shape = tuple(inputs[0].shape) if inputs else input_shape(network)
-    if shape is None:
-        raise ModelError(f"{where} does not say what it takes; call it on a picture once before you hand it over")
-    if len(shape) != 4:
-        raise ModelError(f"{where} takes {_shown(shape)}; ferviz needs one picture, (N, height, width, channels)")
-    first = wants_channels_first(network)
-    height, width, channels = (shape[2], shape[3], shape[1]) if first else shape[1:]
-    if channels not in (1, 3):
-        raise ModelError(
-            f"{where} takes pictures with {channels} channels ({_shown(shape)}); ferviz feeds 1 (grey) or 3 (colour)"
-        )
-    for side in (height, width):
-        if side is not None and side > 4096:
-            raise ModelError(f"{where} takes pictures of {height} x {width} pixels; that is not run")
-    return (height, width, channels), first
-
-
-def _classes(network: Any, where: str, runner: Any = None) -> int:
-    """-> K, the number of classes. Raises ModelError for anything but one vector of two or more."""
-    outputs = getattr(network, "outputs", None)
-    if not outputs:
-        classes = int(runner.classes)
-    else:
-        if len(outputs) != 1:
-            raise ModelError(f"{where} has {len(outputs)} outputs; ferviz needs one, with a score for each class")
-        shape = tuple(outputs[0].shape)
-        wide = [side for side in shape[1:] if side != 1]
-        if len(shape) < 2 or None in wide or len(wide) > 1:
-            raise ModelError(f"{where} gives {_shown(shape)}; ferviz needs a score for each class, (N, classes)")
-        classes = wide[0] if wide else 1
-    if classes < 2:
-        raise ModelError(
-            f"{where} has an output of one unit (a yes-or-no network); ferviz explains two or more classes, so end it with two"
-        )
-    return int(classes)
-
-
-def _shown(shape: Iterable[int | None]) -> str:
-    rest = list(shape)[1:]
-    return "(" + ", ".join(["N", *("any" if side is None else str(side) for side in rest)]) + ")"
 
 
 def _stem(path: Path) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ferviz import emotions
+from ferviz.engines.backend import running
 from ferviz.errors import ModelError, UsageError
 from ferviz.models.build import leaves
 from ferviz.models.inputs import InputSpec
@@ -117,6 +118,9 @@ def _inside(network: Any) -> tuple[str, str] | None:
     """-> (what the network is fed, name of the layer that tells), None where no layer tells."""
     if network is None or not hasattr(network, "layers"):
         return None
+    scaled = _by_operations(network)
+    if scaled is not None:
+        return scaled
     for layer in leaves(network):
         kind = type(layer).__name__
         if kind == "Rescaling":
@@ -128,6 +132,31 @@ def _inside(network: Any) -> tuple[str, str] | None:
         if kind not in _PASSING and not (kind == "Activation" and layer.get_config().get("activation") == "linear"):
             return None
     return None
+
+
+def _by_operations(network: Any) -> tuple[str, str] | None:
+    """What the operations before a network's first layer (`x / 255`) say, found by letting two blank pictures through them."""
+    operations = getattr(network, "operations", None)
+    if not operations or len(network.inputs) != 1:
+        return None
+    layers = set(map(id, network.layers))
+    ahead = []
+    for one in operations:
+        if id(one) not in layers:
+            ahead.append(one)
+        elif type(one).__name__ not in _PASSING:
+            if not ahead and getattr(one, "operations", None):
+                return _by_operations(one)
+            break
+    if not ahead:
+        return None
+    part = running().Model(network.inputs, ahead[-1].output)
+    shape = (1, *(side or 96 for side in network.inputs[0].shape[1:]))
+    black, white = (
+        float(np.mean(np.asarray(part(np.full(shape, value, np.float32), training=False)))) for value in (0, 1)
+    )
+    found = _by_rescaling(white - black, black)
+    return (found, ahead[-1].name) if found else None
 
 
 def _by_rescaling(scale: float, offset: float) -> str | None:

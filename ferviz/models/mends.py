@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from ferviz.models import keras1, operations
+from ferviz.models import graph, keras1, operations
 from ferviz.models.known import LAYERS, NETWORKS, OPERATIONS, SHORT_NAMES
 from ferviz.models.layer_mends import SINGLE, Config, Context, Step, input_shape
 from ferviz.models.safety import NETWORK_MODULES, layer_module
@@ -51,9 +51,10 @@ def _object(value: Config, context: Context) -> Config:
         value = keras1.modernised(value, context.note)
     for step in SINGLE:
         value = step(value, context)
-    inner = value["config"].get("layer")
-    if isinstance(inner, dict):
-        value["config"]["layer"] = _object(inner, context)
+    for key in ("layer", "backward_layer", "cell"):  # of Bidirectional, TimeDistributed, RNN
+        inner = value["config"].get(key)
+        if isinstance(inner, dict):
+            value["config"][key] = _object(inner, context)
     return _own(value)
 
 
@@ -99,6 +100,23 @@ def rename_class(value: Config, context: Context) -> Config:
         registered = None if value.get("registered_name") in (name, None) else value["registered_name"]
         return {**value, "class_name": SHORT_NAMES[name], "config": config, "registered_name": registered}
     return value
+
+
+def operation_module(value: Config, context: Context) -> Config:
+    """An operation in an .h5 of Keras 3, which leaves out where the class is: TrueDivide, or Add that is called with (x, y)."""
+    name, nodes = value.get("class_name"), value.get("inbound_nodes")
+    if (
+        value.get("module") is not None
+        or not context.version.startswith("3")
+        or not isinstance(nodes, list)
+        or not nodes
+    ):
+        return value
+    module = next((module for module, names in OPERATIONS.items() if name in names), None)
+    arguments = nodes[0].get("args") if isinstance(nodes[0], dict) else None
+    if module is None or (name in LAYERS and not (isinstance(arguments, list) and len(arguments) > 1)):
+        return value
+    return {**value, "module": module}
 
 
 def unwrap_module_wrapper(value: Config, context: Context) -> Config:
@@ -167,6 +185,14 @@ def name_every_layer(value: Config, context: Context) -> Config:
     return {**value, "config": {**value["config"], "layers": named}}
 
 
+def rewire(value: Config, context: Context) -> Config:
+    """Calls of nested networks that are counted from 1, tensors passed by name, names with slashes -> Keras 3's way."""
+    config = value["config"]
+    if value["class_name"] != "Functional" or not isinstance(config.get("layers"), list):
+        return value
+    return {**value, "config": graph.rewired(config, NETWORKS.__contains__, context.note)}
+
+
 def replace_operations(value: Config, context: Context) -> Config:
     """TFOpLambda, SlicingOpLambda, TensorFlowOpLayer -> the layer or operation of Keras 3 that does the same."""
     layers = value["config"].get("layers")
@@ -222,7 +248,7 @@ def merge_by_mode(value: Config, context: Context) -> Config:
     return keras1.merged(value)
 
 
-NAMES: tuple[Step, ...] = (strip_package, unwrap_module_wrapper, merge_by_mode, rename_class)
+NAMES: tuple[Step, ...] = (strip_package, operation_module, unwrap_module_wrapper, merge_by_mode, rename_class)
 """What any object goes through."""
 
 WHOLE: tuple[Step, ...] = (
@@ -230,6 +256,7 @@ WHOLE: tuple[Step, ...] = (
     model_is_functional,
     unwrap_endpoints,
     name_every_layer,
+    rewire,
     replace_operations,
     drop_training_keys,
 )

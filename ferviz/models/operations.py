@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-Config = dict[str, Any]
-LAMBDAS = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
+from ferviz.models.graph import LAMBDAS, Config
+from ferviz.models.graph import tensor as _keras_tensor
 
 _ARITHMETIC = {
     "add": "add", "addv2": "add", "subtract": "subtract", "sub": "subtract", "multiply": "multiply", "mul": "multiply",
@@ -18,9 +18,12 @@ _ARITHMETIC = {
 }  # fmt: skip
 _TWO = {"add": "Add", "subtract": "Subtract", "multiply": "Multiply"}
 _ACTIVATIONS = {"sigmoid": "sigmoid", "tanh": "tanh", "swish": "silu", "silu": "silu", "elu": "elu", "selu": "selu",
-                "softplus": "softplus", "gelu": "gelu", "relu": "relu", "relu6": "relu6", "softsign": "softsign"}  # fmt: skip
+                "softplus": "softplus", "gelu": "gelu", "relu": "relu", "relu6": "relu6", "softsign": "softsign",
+                "log_softmax": "log_softmax"}  # fmt: skip
 _POOLS = {"reduce_mean": ("GlobalAveragePooling2D", "Mean"), "mean": ("GlobalAveragePooling2D", "Mean"),
           "reduce_max": ("GlobalMaxPooling2D", "Max"), "max": ("GlobalMaxPooling2D", "Max")}  # fmt: skip
+_WINDOWS = {"max_pool2d": "MaxPooling2D", "max_pool": "MaxPooling2D",
+            "avg_pool2d": "AveragePooling2D", "avg_pool": "AveragePooling2D"}  # fmt: skip
 _PASSING = ("identity", "cast", "stop_gradient", "stopgradient", "convert_to_tensor")
 _UNARY = {
     "abs": "Absolute",
@@ -29,6 +32,8 @@ _UNARY = {
     "exp": "Exp",
     "negative": "Negative",
     "neg": "Negative",
+    "rsqrt": "Rsqrt",
+    "log": "Log",
 }
 
 
@@ -114,7 +119,7 @@ def _from_node(config: Config, operands: list[Any]) -> tuple[str, list[Any], Con
 
 def _counterpart(function: str, operands: list[Any], options: Config) -> tuple[str, Config, Any] | None:
     """-> (class, settings, the call in Keras' JSON) for a TensorFlow function, None where there is none."""
-    short = function.rpartition(".")[2].lower()
+    short = function.rpartition(".")[2].lower().removesuffix("_v2")
     tensors = [one for one in operands if isinstance(one, Tensor)]
     first = tensors[0]
     if short in _ARITHMETIC:
@@ -133,6 +138,23 @@ def _counterpart(function: str, operands: list[Any], options: Config) -> tuple[s
         return "Identity", {}, _calls([first])
     if short in _POOLS:
         return _pool(_POOLS[short], first, options)
+    if short == "reduce_sum":
+        return (
+            "Sum",
+            {"ops": "numpy", "axis": options.get("axis"), "keepdims": bool(options.get("keepdims"))},
+            _calls([first]),
+        )
+    if short in _WINDOWS and str(options.get("data_format") or "NHWC") == "NHWC":
+        window = {"pool_size": _window(options["ksize"]), "strides": _window(options["strides"])}
+        return _WINDOWS[short], {**window, "padding": str(options["padding"]).lower()}, _calls([first])
+    if (
+        short == "pad"
+        and str(options.get("mode", "CONSTANT")).upper() == "CONSTANT"
+        and not options.get("constant_values")
+    ):
+        pads = options["paddings"]
+        if len(pads) == 4 and pads[0] == pads[3] == [0, 0]:
+            return "ZeroPadding2D", {"padding": pads[1:3]}, _calls([first])
     if short == "reshape":
         return "Reshape", {"target_shape": list(options["shape"])[1:]}, _calls([first])
     if short in ("concat", "concatenate"):
@@ -141,7 +163,7 @@ def _counterpart(function: str, operands: list[Any], options: Config) -> tuple[s
         return "Concatenate", {"axis": -1}, _calls([first] * 3)
     if short == "rgb_to_grayscale":
         return "RGBToGrayscale", {"ops": "image"}, _calls([first])
-    if short in ("resize", "resize_images_v2") and isinstance(options.get("size"), list):
+    if short in ("resize", "resize_images") and isinstance(options.get("size"), list):
         height, width = options["size"]
         how = options.get("method") or "bilinear"
         return "Resizing", {"height": height, "width": width, "interpolation": how}, _calls([first])
@@ -157,7 +179,7 @@ def _counterpart(function: str, operands: list[Any], options: Config) -> tuple[s
         low, high = options["clip_value_min"], options["clip_value_max"]
         return "Clip", {"ops": "numpy", "x_min": low, "x_max": high}, _calls([first])
     if short in _UNARY:
-        return _UNARY[short], {"ops": "numpy"}, _calls([first])
+        return _UNARY[short], {"ops": "math" if short == "rsqrt" else "numpy"}, _calls([first])
     if short in ("getitem", "strided_slice") and "slice_spec" in options:
         return (
             "GetItem",
@@ -182,8 +204,10 @@ def _arithmetic(what: str, operands: list[Any], tensors: list[Tensor]) -> tuple[
         scale, offset = (1.0, _map(constant, lambda v: -v)) if tensor_first else (-1.0, constant)
     elif tensor_first:
         scale, offset = _map(constant, lambda v: 1.0 / v), 0.0
-    else:
+    elif isinstance(constant, list):
         return None
+    else:
+        return "TrueDivide", {"ops": "numpy"}, {"args": [constant, _keras_tensor(tensors[0])], "kwargs": {}}
     return "Rescaling", {"scale": scale, "offset": offset}, _calls(tensors)
 
 
@@ -192,6 +216,11 @@ def _map(value: Any, change: Any) -> Any:
     while isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
         value = value[0]
     return [change(float(v)) for v in value] if isinstance(value, list) else change(float(value))
+
+
+def _window(value: Any) -> Any:
+    """TensorFlow's 2, [2, 2] or [1, 2, 2, 1] -> Keras' 2 or [2, 2]."""
+    return value[1:3] if isinstance(value, list) and len(value) == 4 else value
 
 
 def _pool(names: tuple[str, str], first: Tensor, options: Config) -> tuple[str, Config, Any]:
@@ -215,9 +244,3 @@ def _slices(spec: Any) -> Any:
 
 def _calls(tensors: list[Tensor]) -> list[Any]:
     return [[*tensor, {}] for tensor in tensors]
-
-
-def _keras_tensor(tensor: Tensor) -> Config:
-    # The shape only stands in for the real tensor until the graph is connected.
-    settings = {"shape": [None], "dtype": "float32", "keras_history": list(tensor)}
-    return {"class_name": "__keras_tensor__", "config": settings}

@@ -80,6 +80,10 @@ def read_json(path: Path) -> Architecture:
         text = path.read_text(encoding="utf-8-sig")
     document = parse(text, str(path))
     if "class_name" not in document or "config" not in document:
+        if "modelTopology" in document:
+            raise ModelError(
+                f"{path} is a network of TensorFlow.js; turn it into .h5 with tensorflowjs_converter, or save the original as .keras"
+            )
         raise ModelError(f"{path} is JSON, but no Keras architecture: it lacks class_name and config")
     return Architecture(document, _text(document.get("keras_version")), _text(document.get("backend")))
 

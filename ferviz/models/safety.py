@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ferviz.errors import ModelError, UntrustedModelError
-from ferviz.models.known import LAYERS, MAX_SIZE, NETWORKS, OPERATIONS, SIZE_KEYS, VALUES
+from ferviz.models.known import LAYERS, MAX_SIZE, NETWORKS, OLD_HARD_SIGMOID, OPERATIONS, SIZE_KEYS, VALUES
 
 MAX_LAYERS = 5000
 MAX_DEPTH = 60
@@ -73,7 +73,7 @@ def _check_object(value: dict[str, Any], where: str, layer: str, counts: dict[st
             # Keras finds objects by these too; without a class name nothing of Keras' own writes them.
             raise UntrustedModelError(_sentence(where, layer, f"the object {value.get('registered_name')!r}", ""))
         return layer
-    if isinstance(name, str) and name in VALUES:
+    if (isinstance(name, str) and name in VALUES) or value == OLD_HARD_SIGMOID:
         return layer
     inner = value.get("config")
     own = inner.get("name") if isinstance(inner, dict) else None

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ferviz.engines.backend import keras as get_keras
+from ferviz.engines.backend import running
 from ferviz.errors import ModelError
 from ferviz.models.build import leaves
 from ferviz.models.reading import attribute, names, one_line, open_hdf5, origin
@@ -71,7 +71,7 @@ def load(network: Any, source: Path | bytes, where: str, note: Callable[[str], N
 
 
 def _load_v3(network: Any, file: Any, where: str) -> None:
-    keras = get_keras()
+    keras = running()
     with tempfile.TemporaryDirectory(prefix="ferviz-") as folder:
         # Keras insists on its own suffix; and tf.keras 2.12 on Windows wrote backslashes into the groups' names.
         copy = Path(folder) / "network.weights.h5"
@@ -145,13 +145,14 @@ def _is_state(name: str, value: np.ndarray) -> bool:
 def _load_by_layer(network: Any, stored: dict[str, Values], where: str, origin: _Origin) -> None:
     layers = [layer for layer in network.layers if _variables(layer)]
     by_name = {layer.name: layer for layer in layers}
+    plain = {_plain(name): values for name, values in stored.items()}
     if len(stored) != len(layers):
         raise ModelError(
             f"the weights of {where} are for {len(stored)} layers, but its architecture has {len(layers)} with weights; "
             "they do not belong together"
         )
-    if set(by_name) == set(stored) and len(by_name) == len(layers):
-        pairs = [(by_name[name], values) for name, values in stored.items()]
+    if set(by_name) == set(plain) and len(by_name) == len(layers):
+        pairs = [(by_name[name], values) for name, values in plain.items()]
     else:  # the same network built another time has other numbers in its names: then the order counts, as Keras does it
         pairs = list(zip(layers, stored.values(), strict=True))
     for layer, values in pairs:
@@ -196,12 +197,18 @@ def _by_inner_layer(values: Values, inner: Sequence[Any]) -> list[tuple[Any, Val
         return None
     parts: dict[str, Values] = {}
     for name, value in values:
-        words = name.split("/")
-        owner = words[-2] if len(words) > 1 else ""
-        parts.setdefault(owner, []).append((name, value))
+        # "backbone/block/conv/kernel:0" belongs to "conv" or to what was "block/conv" and is "block_conv" here.
+        words = name.split("/")[:-1]
+        owners = ("_".join(words[start:]) for start in range(len(words)))
+        parts.setdefault(next((one for one in owners if one in layers), ""), []).append((name, value))
     if set(parts) != set(layers):
         return None
     return [(layers[name], own) for name, own in parts.items()]
+
+
+def _plain(name: str) -> str:
+    """The name of a layer as `ferviz.models.graph` mends it: Keras 3 allows no slash."""
+    return name.replace("/", "_")
 
 
 def _converted(
