@@ -193,7 +193,9 @@ class KerasEngine:
         nothing = np.zeros((self.classes, *batch.shape[1:]), np.float32), np.zeros((self.classes, *sizes), np.float32)
         function = self._function(("back", layer), back)
         (one,) = self._run(function, *nothing, np.eye(self.classes, dtype=np.float32))  # (K, h, w, C)
-        total = weights[..., :-1] + weights[..., -1:] * np.eye(self.classes, dtype=np.float32)[logits.argmax(1)][:, None]
+        total = (
+            weights[..., :-1] + weights[..., -1:] * np.eye(self.classes, dtype=np.float32)[logits.argmax(1)][:, None]
+        )
         count, targets = total.shape[:2]
         if count > 1 and (total == total[:1]).all():
             alike = (total[0] @ one.reshape(self.classes, -1)).reshape(1, targets, *one.shape[1:])
