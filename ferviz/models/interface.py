@@ -95,7 +95,8 @@ def one_output(network: Any, labels: str | Sequence[str] | None, where: str, not
             "with labels, or save keras.Model(network.inputs, network.get_layer(NAME).output)"
         )
     note(f"the network has {len(outputs)} outputs, {listed}: {fitting[0][0]} is explained")
-    return running().Model(network.inputs, fitting[0][1], name=network.name)
+    inputs = network.inputs[0] if len(network.inputs) == 1 else network.inputs
+    return running().Model(inputs, fitting[0][1], name=network.name)
 
 
 def _width(shape: Iterable[int | None]) -> int | None:

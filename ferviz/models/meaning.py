@@ -150,7 +150,7 @@ def _by_operations(network: Any) -> tuple[str, str] | None:
             break
     if not ahead:
         return None
-    part = running().Model(network.inputs, ahead[-1].output)
+    part = running().Model(network.inputs[0], ahead[-1].output)
     shape = (1, *(side or 96 for side in network.inputs[0].shape[1:]))
     black, white = (
         float(np.mean(np.asarray(part(np.full(shape, value, np.float32), training=False)))) for value in (0, 1)

@@ -83,8 +83,6 @@ def _part_of(path: Path) -> str:
             inside = path.relative_to(outer).as_posix()
             if inside in ("saved_model.pb", "keras_metadata.pb", "fingerprint.pb") or inside.startswith("variables/"):
                 return f"a part of the SavedModel {outer.name or outer}: name the folder"
-    if path.name == "saved_model.pb":
-        return "a SavedModel: name its folder"
     if path.suffix in (".index", ".meta") or ".data-00000-of-" in path.name:
         return _CHECKPOINT
     return ""
