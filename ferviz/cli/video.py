@@ -114,7 +114,7 @@ def run_video(
             **(settings or {}),
         )
         history = History(model.labels)
-        movie = stack.enter_context(VideoOut(out, video.rate, options["force"])) if out else None
+        movie = stack.enter_context(VideoOut(out, video.showing_rate(), options["force"])) if out else None
         lines = stack.enter_context(TableOut(table, model.labels, options["force"])) if table else None
         stop = options.get("stop") or (video.count or None)
         total = stop - options["start"] if stop else None
@@ -129,10 +129,11 @@ def run_video(
             if lines is not None:
                 lines.add(looked)
             if movie is not None:
-                movie.add(frame_picture(looked.frame.pixels, looked.seen, model.labels))
+                movie.add(frame_picture(looked.frame.pixels, looked.seen, model.labels), looked.frame.time)
             if options.get("jsonl") and looked.fresh:
                 click.echo(json.dumps(_record(command, path, looked)))
-    if total and count < total * 0.98:
+    # Containers without a count give the duration times a rate: at a varying rate fewer frames fill the whole of it.
+    if total and count < total * 0.98 and last < (stop or 0) / video.rate * 0.98 - 1 / video.rate:
         console.warn(
             f"{path} ends after {count} of the {total} frames that it declares; it is cut off, or its header is wrong"
         )

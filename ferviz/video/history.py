@@ -22,6 +22,7 @@ class History:
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = tuple(labels)
         self.cell = _FIRST
+        self._looks = np.zeros(_CELLS)  # how many frames were looked at in each cell
         self._sums: dict[
             int, np.ndarray
         ] = {}  # track -> (cells, K + 1): the sum of its probabilities, and of how many frames
@@ -34,6 +35,7 @@ class History:
         while looked.frame.time >= self.cell * _CELLS:
             self._coarsen()
         at = int(looked.frame.time / self.cell)
+        self._looks[at] += 1
         for one in looked.seen:
             sums = self._sums.setdefault(one.track, np.zeros((_CELLS, len(self.labels) + 1)))
             sums[at, :-1] += [one.smoothed[name] for name in self.labels]
@@ -59,6 +61,8 @@ class History:
         part = sums[used[0] : used[-1] + 1]
         with np.errstate(invalid="ignore"):
             values = part[:, :-1] / part[:, -1:]
+        for at in np.nonzero(self._looks[used[0] : used[-1] + 1] == 0)[0]:
+            values[at] = values[at - 1]  # no frame fell into this cell: the one before was still shown
         times = (np.arange(used[0], used[-1] + 1) + 0.5) * self.cell
         return Lane(f"#{track}", times, values, self._faces[track][1])
 
@@ -70,6 +74,7 @@ class History:
 
     def _coarsen(self) -> None:
         self.cell *= 2
+        self._looks = np.concatenate([self._looks[0::2] + self._looks[1::2], np.zeros(_CELLS // 2)])
         for track, sums in self._sums.items():
             merged = np.zeros_like(sums)
             merged[: _CELLS // 2] = sums[0::2] + sums[1::2]

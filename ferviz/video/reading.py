@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import stat
@@ -23,6 +24,11 @@ _MAGIC = ((4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (4, b"wide"), (4, b"free"), 
           (0, b"\x00\x00\x01\xba"), (0, b"\x00\x00\x01\xb3"), (0, b"0&\xb2u"), (0, b"OggS"))  # fmt: skip
 _RATES = (1.0, 240.0)  # frames a second that are believed; other numbers in a header are none
 _USUAL_RATE = 25.0
+_PROBED, _FINEST, _UNEVEN = (
+    48,
+    60.0,
+    1.5,
+)  # frames whose times are compared; frames a second at most; longest to shortest step
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,7 @@ class Video:
                 if not good or bgr is None:
                     break
                 # Files without usable times get them from the rate; time never runs backwards.
-                time = time if math.isfinite(time) and time > last else max(index / self.rate, last + 1e-3)
+                time = time if math.isfinite(time) and time > max(last, -1e-9) else max(index / self.rate, last + 1e-3)
                 last = time
                 yield Frame(index, time, _rgb(bgr))
             index += 1
@@ -110,6 +116,21 @@ class Video:
             raise PictureError(f"{self.name} holds no picture; is it only sound, or cut off at its start?")
         if index <= start:
             raise UsageError(f"{self.name} has {index} frames, so none from {start} on; use a smaller --start")
+
+    def showing_rate(self) -> float:
+        """Return the constant rate at which an annotated copy can show every frame at its time.
+
+        That is the file's own rate; where its first frames come at uneven times, what the two nearest of them ask for, at most 60.
+        """
+        probe = cv2.VideoCapture(self.name)
+        times: list[float] = []
+        while len(times) < _PROBED and probe.grab():
+            times.append(probe.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+        probe.release()
+        steps = [b - a for a, b in itertools.pairwise(times) if b > a]
+        if not steps or max(steps) < _UNEVEN * min(steps):
+            return self.rate
+        return max(self.rate, min(_FINEST, 1 / min(steps)))
 
     def close(self) -> None:
         """Let go of the file or camera."""

@@ -18,6 +18,8 @@ from ferviz.images import Pixels
 from ferviz.video.following import Looked
 
 CODEC = "mp4v"
+LONGEST_HOLD = 600.0
+"""Seconds for which a frame is shown at most: a damaged time stamp must not become a day of stillness."""
 
 
 class VideoOut:
@@ -35,31 +37,56 @@ class VideoOut:
         self._stack = contextlib.ExitStack()
         self._writer: Any = None
         self._size = (0, 0)
+        self._last: Any = None
+        self._written = 0
+        self._start = 0.0
 
     def __enter__(self) -> VideoOut:
         self._temporary = self._stack.enter_context(atomic(self.path, self.force))
         return self
 
-    def add(self, pixels: Pixels) -> None:
-        """Add one frame, (H, W, 3) uint8 RGB; the first one says the size, later ones are fitted to it."""
+    def add(self, pixels: Pixels, time: float | None = None) -> None:
+        """Add one frame, (H, W, 3) uint8 RGB; the first one says the size, later ones are fitted to it.
+
+        time: seconds at which it is shown. The frame before is repeated until then; one that comes before its predecessor's turn
+        is over replaces it where that is shown longer, and is left out otherwise. None = right after the frame before.
+        """
         if self._writer is None:
-            # the codec wants even sides
-            self._size = pixels.shape[1] // 2 * 2, pixels.shape[0] // 2 * 2
-            code = cv2.VideoWriter.fourcc(*CODEC)
-            self._writer = cv2.VideoWriter(str(self._temporary), code, self.rate, self._size)
-            if not self._writer.isOpened():
-                raise OutputError(
-                    f"this OpenCV cannot write {CODEC} video to {self.path}; install opencv-python-headless from PyPI"
-                )
-        bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-        if (bgr.shape[1], bgr.shape[0]) != self._size:
-            near = abs(bgr.shape[1] - self._size[0]) <= 1 and abs(bgr.shape[0] - self._size[1]) <= 1
-            bgr = (
-                bgr[: self._size[1], : self._size[0]]
-                if near
-                else cv2.resize(bgr, self._size, interpolation=cv2.INTER_AREA)
+            self._open(pixels)
+            self._start = time or 0.0
+        picture = self._fitted(pixels)
+        place = self._written if time is None else round((time - self._start) * self.rate)
+        too_long = place - self._written - round(LONGEST_HOLD * self.rate)
+        if too_long > 0:
+            place -= too_long
+            self._start += too_long / self.rate
+        while self._last is not None and self._written < place:
+            self._write(self._last)
+        if self._written <= place:
+            self._write(picture)
+        self._last = picture
+
+    def _open(self, pixels: Pixels) -> None:
+        # the codec wants even sides
+        self._size = max(2, pixels.shape[1] // 2 * 2), max(2, pixels.shape[0] // 2 * 2)
+        code = cv2.VideoWriter.fourcc(*CODEC)
+        self._writer = cv2.VideoWriter(str(self._temporary), code, self.rate, self._size)
+        if not self._writer.isOpened():
+            raise OutputError(
+                f"this OpenCV cannot write {CODEC} video to {self.path}; install opencv-python-headless from PyPI"
             )
+
+    def _fitted(self, pixels: Pixels) -> Any:
+        bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+        if (bgr.shape[1], bgr.shape[0]) == self._size:
+            return bgr
+        if 0 <= bgr.shape[1] - self._size[0] <= 1 and 0 <= bgr.shape[0] - self._size[1] <= 1:
+            return bgr[: self._size[1], : self._size[0]]
+        return cv2.resize(bgr, self._size, interpolation=cv2.INTER_AREA)
+
+    def _write(self, bgr: Any) -> None:
         self._writer.write(bgr)
+        self._written += 1
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

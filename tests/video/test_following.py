@@ -285,3 +285,63 @@ def test_explain_writes_a_video_with_heatmaps(clip, squares, tmp_path: Path, mon
         assert video.count == 4
     assert run(["explain", "clip.mp4", "--quiet"]) == 7
     assert run(["explain", "clip.mp4", "--method", "gradcma", "--out", "b.mp4"]) == 2
+
+
+VARIABLE = Path(__file__).with_name("variable.mkv")
+"""Sixteen frames of `draw`, shown from these milliseconds on; its header claims 25 frames a second, so 64 of them."""
+MOMENTS = [0, 40, 80, 120, 500, 540, 580, 1000, 1400, 1440, 1480, 1520, 2000, 2040, 2080, 2500]
+
+
+def test_frames_at_a_varying_rate_keep_their_times(
+    faked: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ferviz.video.drawing.frame_picture", lambda pixels, seen, legend: pixels)
+    monkeypatch.chdir(tmp_path)
+    assert run(["predict", str(VARIABLE), "--out", "a.mp4", "--table", "a.csv", "--timeline", "a.png", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert "cut off" not in captured.err
+    table = [row for row in csv.DictReader(io.StringIO(Path("a.csv").read_text())) if int(row["top"]) > 60]
+    assert [row["frame"] for row in table] == [str(i) for i in range(16)]
+    assert [round(1000 * float(row["time"])) for row in table] == MOMENTS
+    assert [t["to"] for t in json.loads(captured.out)["tracks"]] == pytest.approx([2.5, 2.5], abs=1 / 32)
+
+    with Video(VARIABLE) as video:
+        frames = np.stack([frame.pixels for frame in video.frames()]).astype(int)
+    with Video("a.mp4") as video:
+        shown = [(frame.time, int(np.abs(frames - frame.pixels).mean((1, 2, 3)).argmin())) for frame in video.frames()]
+        step = 1 / video.rate
+    assert shown[-1][0] == pytest.approx(2.5, abs=step)
+    for time, number in shown:  # at every moment the last frame whose time has come, to half a frame
+        early, late = (np.searchsorted(MOMENTS, 1000 * (time + by), side="right") - 1 for by in (-step / 2, step / 2))
+        assert early <= number <= late
+
+
+def test_a_still_moment_is_no_gap_in_the_timeline() -> None:
+    history = History(("happy", "sad"))
+    for i, (time, faces) in enumerate([(0.0, 1), (0.04, 1), (0.9, 1), (0.94, 0), (1.5, 0), (1.54, 1)]):
+        frame = Frame(i, time, np.zeros((2, 2, 3), np.uint8))
+        history.add(Looked(frame, (seen((0, 0, 5, 5), 0.25 if time < 0.5 else 0.75),) * faces))
+    (lane,) = history.lanes()
+    at = [lane.values[np.abs(lane.times - time).argmin(), 0] for time in (0.02, 0.5, 0.92, 1.2, 1.56)]
+    np.testing.assert_array_equal(at, [0.25, 0.25, 0.75, np.nan, 0.75])
+    assert [(round(float(t[0]), 1), round(float(t[-1]), 1)) for t, _ in runs(lane.times, lane.values)] == [
+        (0.0, 0.9),
+        (1.5, 1.6),
+    ]
+
+
+def test_annotated_frames_are_shown_at_their_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def written(times: list[float], rate: float) -> list[int]:
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.mp4"
+        with VideoOut(path, rate) as movie:
+            for number, time in enumerate(times):
+                movie.add(np.full((60, 80, 3), 20 + 30 * number, np.uint8), time)
+        with Video(path) as video:
+            return [round((float(f.pixels.mean()) - 20) / 30) for f in video.frames()]
+
+    assert written([5.0, 5.1, 5.2, 5.3], 10) == [0, 1, 2, 3]
+    assert written([0, 0.033, 0.067, 0.1], 30) == [0, 1, 2, 3]
+    assert written([0, 0.3, 0.4], 10) == [0, 0, 0, 1, 2]
+    assert written([0, 0.01, 0.02, 0.3], 10) == [0, 2, 2, 3]  # more frames than there is room for: the newest stays
+    monkeypatch.setattr("ferviz.video.writing.LONGEST_HOLD", 0.5)
+    assert written([0, 1e9, 1e9 + 0.1], 10) == [0, 0, 0, 0, 0, 0, 1, 2]  # a damaged time stamp
