@@ -13,7 +13,7 @@ import numpy as np
 
 from ferviz.engines.backend import running, tensorflow
 from ferviz.errors import FervizError, ModelError
-from ferviz.models.known import LAYERS, OLD_HARD_SIGMOID
+from ferviz.models.known import AUGMENTATION, LAYERS, OLD_HARD_SIGMOID
 from ferviz.models.reading import one_line
 from ferviz.models.safety import layer_module
 
@@ -130,7 +130,10 @@ def _adding_weights(spend: Callable[[float], None]) -> Iterator[None]:
 
 
 def _without_empty_settings(config: Any, keras: Any) -> Any:
-    """Leave out settings that a layer does not know and that say nothing anyway (None, False, empty)."""
+    """Leave out settings that a layer does not know and that say nothing anyway (None, False, empty).
+
+    Of augmentation, which is passed through here, whatever it does not know is left out.
+    """
     if isinstance(config, list):
         return [_without_empty_settings(one, keras) for one in config]
     if not isinstance(config, dict):
@@ -140,7 +143,10 @@ def _without_empty_settings(config: Any, keras: Any) -> Any:
     if name in LAYERS and isinstance(settings, dict):
         module = keras.src.legacy.layers if layer_module(name) != "keras.layers" else keras.layers
         known = _BASE_SETTINGS | set(inspect.signature(getattr(module, name).__init__).parameters)
-        config["config"] = {k: v for k, v in settings.items() if k in known or v not in (None, False, [], {}, "")}
+        nothing: tuple[Any, ...] = (None, False, [], {}, "")
+        config["config"] = {
+            k: v for k, v in settings.items() if k in known or (v not in nothing and name not in AUGMENTATION)
+        }
     return config
 
 
@@ -175,13 +181,13 @@ def _reason(error: BaseException) -> str:
 
 
 def _check_activations(network: Any, where: str) -> None:
-    for layer in leaves(network):
+    for step in getattr(network, "operations", network.layers):  # layers, and operations between them
+        if getattr(step, "operations", None):
+            _check_activations(step, where)
         with contextlib.suppress(AttributeError, ValueError, TypeError):
-            shape = [side for side in tuple(layer.output.shape)[1:] if side]
+            shape = [side for side in tuple(step.output.shape)[1:] if side]
             if np.prod(shape, dtype=np.float64) > MAX_ACTIVATION:
-                raise ModelError(
-                    f"{where} asks layer {layer.name!r} for {tuple(shape)} numbers a face; that is not run"
-                )
+                raise ModelError(f"{where} asks layer {step.name!r} for {tuple(shape)} numbers a face; that is not run")
 
 
 def leaves(network: Any) -> list[Any]:

@@ -88,7 +88,7 @@ def one_output(network: Any, labels: str | Sequence[str] | None, where: str, not
     fitting = (
         [one for one in found if one[2] == wanted] if wanted else called or [one for one in found if 5 <= one[2] <= 10]
     )
-    listed = ", ".join(f"{name} ({_shown(one.shape)})" for name, one, _ in found)
+    listed = ", ".join(f"{name} {_shown(one.shape)}" for name, one, _ in found)
     if len(fitting) != 1:
         raise ModelError(
             f"{where} has {len(outputs)} outputs: {listed}; ferviz needs one, with a score for each class, so name its classes "

@@ -70,7 +70,8 @@ def folder(path: Path) -> str:
         return "an unpacked .keras file; pack its files into one zip, or name the .keras file itself"
     if "checkpoint" in names or any(name.endswith(".index") for name in names):
         return f"a folder with {_CHECKPOINT}"
-    files = [name for name in names if name.lower().endswith((".keras", ".h5", ".hdf5", ".ferviz"))]
+    endings = (".keras", ".h5", ".hdf5", ".ferviz", ".json")
+    files = [name for name in names if name.lower().endswith(endings) and name != "config.json"]
     if files:
         return f"a folder, and not a SavedModel; name the network in it: {', '.join(files[:5])}"
     return "a folder, and not a SavedModel (it has no saved_model.pb); name the network's file"

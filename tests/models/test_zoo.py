@@ -165,6 +165,52 @@ def test_operations_of_keras_3_in_both_of_its_formats(tmp_path: Path, name: str)
     assert np.allclose(model.probabilities(FACES), made(FACES[..., None].astype(np.float32), training=False), atol=1e-5)
 
 
+def hostile_operation(rewritten: Callable[..., Path], repeats: int) -> Path:
+    def change(config: dict) -> None:
+        settings = config["config"]
+        tile = {"module": "keras.src.ops.numpy", "class_name": "Tile", "registered_name": None, "name": "tile",
+                "config": {"repeats": [1, repeats, repeats, 1], "name": "tile"}}  # fmt: skip
+        entrance, conv = settings["layers"][0], settings["layers"][1]
+        graph = []
+        for number, layer in enumerate([entrance, tile, conv]):
+            name = layer.get("name") or layer["config"]["name"]
+            before = [graph[-1]["name"], 0, 0] if number else None
+            tensor = {
+                "class_name": "__keras_tensor__",
+                "config": {"shape": [None], "dtype": "float32", "keras_history": before},
+            }
+            nodes = [{"args": [tensor], "kwargs": {}}] if number else []
+            graph.append({**layer, "name": name, "inbound_nodes": nodes})
+        config.clear()
+        config.update(
+            module="keras.src.models.functional", class_name="Functional", registered_name="Functional",
+            config={"name": "g", "layers": graph, "input_layers": [[graph[0]["name"], 0, 0]], "output_layers": [["conv", 0, 0]]},
+        )  # fmt: skip
+
+    return rewritten(change)
+
+
+@pytest.mark.parametrize(
+    ("repeats", "words"), [(1, "gives"), (100_000, "asks layer 'tile' for .* numbers a face; that is not run")]
+)
+def test_an_operation_cannot_fill_the_memory(rewritten: Callable[..., Path], repeats: int, words: str) -> None:
+    with pytest.raises(ModelError, match=words):
+        load_model(hostile_operation(rewritten, repeats))
+
+
+def test_augmentation_of_another_keras_is_passed_through(
+    rewritten: Callable[..., Path], small: dict[str, Path]
+) -> None:
+    def change(config: dict) -> None:
+        extra = {"module": "keras.layers", "class_name": "RandomRotation", "registered_name": None,
+                 "config": {"name": "turn", "factor": [-0.1, 0.1], "value_range": [0, 255], "kind": "new"}}  # fmt: skip
+        config["config"]["layers"].insert(1, extra)
+
+    faces = FACES[:, :12, :12]
+    expected = load_model(small["keras"], engine="keras").probabilities(faces)
+    assert np.allclose(load_model(rewritten(change), engine="keras").probabilities(faces), expected, atol=1e-6)
+
+
 # -- several outputs, other inputs -------------------------------------------------------------------------------------
 
 
@@ -191,7 +237,7 @@ def test_of_several_outputs_the_emotions_are_taken(outputs: Any, labels: Any, us
 
 
 def test_outputs_that_cannot_be_told_apart_are_listed() -> None:
-    with pytest.raises(ModelError, match=r"2 outputs: a \(\(N, 7\)\), b \(\(N, 8\)\).*labels"):
+    with pytest.raises(ModelError, match=r"2 outputs: a \(N, 7\), b \(N, 8\).*labels"):
         load_model(several(("a", 7), ("b", 8)))
 
 
@@ -240,7 +286,8 @@ def test_other_files_are_told_by_what_they_are(tmp_path: Path, name: str, conten
 
 @pytest.mark.parametrize(
     ("names", "words"),
-    [(("best.keras", "notes.txt"), "name the network in it: best.keras"), (("checkpoint", "m.index"), "checkpoint"),
+    [(("best.keras", "notes.txt"), "name the network in it: best.keras"), (("m.h5", "m.json"), "m.h5, m.json"),
+     (("checkpoint", "m.index"), "checkpoint"),
      (("config.json", "metadata.json"), "unpacked .keras"), (("config.json", "model.safetensors"), "no saved_model.pb"), ((), "folder")],
 )  # fmt: skip
 def test_folders_are_told_by_what_is_in_them(tmp_path: Path, names: tuple[str, ...], words: str) -> None:
