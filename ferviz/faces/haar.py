@@ -16,8 +16,9 @@ from ferviz.images import Pixels
 
 CASCADE = "haarcascade_frontalface_alt2.xml"
 _LAST_STAGE = 53.7556
-# The threshold of that cascade's last stage (in its XML). What a face's sum has above it, through a logistic function, is our
-# score: 0.5 = just accepted; frontal faces come to 0.85 and more.
+_STEEP = 0.65
+# The threshold of that cascade's last stage (in its XML). What a face's sum has above it, times _STEEP through a logistic function,
+# is our score: 0.5 = just accepted. Of 26 frontal faces all have 1.7 and more, of 15 chance patterns in turned pictures none: 0.75.
 
 
 class Haar:
@@ -66,7 +67,7 @@ class Haar:
         )
         found = []
         for (left, top, width, height), weight in zip(boxes, weights, strict=True):
-            score = 1 / (1 + math.exp(min(_LAST_STAGE - float(weight), 50.0))) if self._own else 0.5
+            score = 1 / (1 + math.exp(min(_STEEP * (_LAST_STAGE - float(weight)), 50.0))) if self._own else 0.5
             if score >= threshold:
                 found.append(Detection((float(left), float(top), float(left + width), float(top + height)), score))
         return found

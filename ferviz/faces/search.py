@@ -30,6 +30,14 @@ TURNS = (30, -30, 60, -60, 90, -90, 120, -120, 150, -150, 180)
 _AROUND, _PATCH = 0.5, 320  # a second look sees half a face around the face, at this many pixels a side
 _LOOKS, _STEADY = 3, 4.0  # it is repeated so often, or until the angle changes by less than so many degrees
 _TURNED_AREA = 0.5  # of the detector's pixels: eleven more searches must not cost eleven times as much
+_LONG, _LONGEST = (
+    2.0,
+    8.0,
+)  # times as long as high: such pictures get more pixels, in proportion, up to so many times as long
+_ASKED, _CLEARLY = (
+    3,
+    0.005,
+)  # so many faces are looked at upside down too; one that is surer by so much then is upside down
 
 
 def detect(
@@ -45,8 +53,8 @@ def detect(
 
     pixels: (H, W, 3) uint8 RGB. threshold: least score, 0..1; None = the detector's own. min_size: least side of a box, in pixels.
     max_side: search the picture scaled down until no side is longer; None = as many pixels as the detector allows for.
-    tilt: one of TILTS; in turned pictures only sure faces count (score half-way between the detector's threshold and 1), since
-    eleven more searches find eleven times as many false ones.
+    tilt: one of TILTS; in turned pictures only sure faces count (score half-way between the detector's threshold and 1, on a second
+    look where there are no landmarks), since eleven more searches find eleven times as many false ones.
     -> at most MOST_FACES detections, best first, none of which overlaps a better one or lies outside the picture; `angle` is set
     where a tilt has to be taken out. Raises UsageError, UnknownNameError for senseless arguments.
     """
@@ -56,24 +64,36 @@ def detect(
     if tilt not in TILTS:
         raise UnknownNameError("tilt", tilt, TILTS)
     height, width = pixels.shape[:2]
-    scale = math.sqrt(detector.max_pixels / (height * width)) if max_side is None else max_side / max(height, width)
-    searched, scale = scaled_down(pixels, scale)
-
-    def search(picture: Pixels, factor: float) -> list[Detection]:
-        return [d.scaled(1 / factor) for d in detector.detect(picture, least, min_size * factor)]
-
-    found = _large_enough(search(searched, scale), min_size, width, height)
+    found: list[Detection] = []
+    for area in _areas(detector, width, height) if max_side is None else [detector.max_pixels]:
+        scale = math.sqrt(area / (height * width)) if max_side is None else max_side / max(height, width)
+        searched, scale = scaled_down(pixels, scale)
+        found = [d.scaled(1 / scale) for d in detector.detect(searched, least, min_size * scale)]
+        found = _large_enough(found, min_size, width, height)
+        if found or scale == 1:
+            break
+    sure = max(least, (1 + detector.threshold) / 2)
     if tilt != "none":
         found = [second_look(pixels, d, detector, least) for d in without_doubles(found)[:MOST_FACES]]
-    sure = max(least, (1 + detector.threshold) / 2)
-    if tilt == "all" or (tilt == "retry" and _to_be_turned(found, sure)):
-        smaller, factor = scaled_down(searched, math.sqrt(_TURNED_AREA * detector.max_pixels / searched[..., 0].size))
-        turned = turned_search(
-            smaller, lambda picture: detector.detect(picture, sure, min_size * scale * factor), TURNS
-        )
-        turned = without_doubles([upright(replace(d.scaled(1 / (scale * factor)), angle=d.angle)) for d in turned])
-        found += [second_look(pixels, d, detector, least) for d in turned[:MOST_FACES]]
+        upside_down = _upside_down(pixels, found, detector, least)
+    if tilt == "all" or (tilt == "retry" and (upside_down or _to_be_turned(found, sure))):
+        smaller, factor = scaled_down(searched, math.sqrt(_TURNED_AREA * area / searched[..., 0].size))
+        factor *= scale
+        turned = turned_search(smaller, lambda picture: detector.detect(picture, least, min_size * factor), TURNS)
+        turned = without_doubles([upright(replace(d.scaled(1 / factor), angle=d.angle)) for d in turned])
+        turned = _large_enough(turned, min_size, width, height)[:MOST_FACES]
+        turned = [finer(pixels, d, detector, least) for d in turned]
+        turned = [second_look(pixels, d, detector, least) for d in turned if d.score >= sure]
+        if upside_down:
+            found = [second_look(pixels, d, detector, least) for d in _facing(pixels, found, detector, least)]
+        found += turned
     return without_doubles(_large_enough(found, min_size, width, height))[:MOST_FACES]
+
+
+def _areas(detector: Detector, width: int, height: int) -> list[float]:
+    """How many pixels are searched: as many as the detector allows for; where a long picture shows no face so, more of it."""
+    long = min(max(width, height) / min(width, height), _LONGEST) / _LONG
+    return [detector.max_pixels, detector.max_pixels * long] if long > 1 else [detector.max_pixels]
 
 
 def scaled_down(pixels: Pixels, scale: float) -> tuple[Pixels, float]:
@@ -90,31 +110,56 @@ def turned_search(
 ) -> list[Detection]:
     """Search the picture turned counter-clockwise by each of `turns` (degrees) and give what was found in its own pixels.
 
+    Long pictures are turned in parts, so that no more than about four times their own pixels are ever searched a turn.
+
     search: finds detections in the picture that it is given. -> detections whose box is upright in the picture turned back by
     `angle` about the box's centre; landmarks lie where they are in `pixels`.
     """
-    height, width = pixels.shape[:2]
     found = []
-    for turn in turns:
-        there = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), turn, 1.0)
-        cos, sin = abs(there[0, 0]), abs(there[0, 1])
-        new_width, new_height = (
-            math.ceil(width * cos + height * sin - 1e-6),
-            math.ceil(width * sin + height * cos - 1e-6),
-        )
-        there[:, 2] += (new_width - width) / 2, (new_height - height) / 2
-        back = cv2.invertAffineTransform(there)
-        canvas = cv2.warpAffine(pixels, there, (new_width, new_height), borderValue=(128, 128, 128))
-        for detection in search(canvas):
-            left, top, right, bottom = detection.box
-            # boxes count from a pixel's edge, the matrices from its centre
-            x, y = back @ np.array([(left + right - 1) / 2, (top + bottom - 1) / 2, 1.0]) + 0.5
-            half_width, half_height = (right - left) / 2, (bottom - top) / 2
-            points = detection.landmarks
-            if points is not None:
-                points = ((points - 0.5) @ back[:, :2].T + back[:, 2] + 0.5).astype(np.float32)
-            box = (float(x - half_width), float(y - half_height), float(x + half_width), float(y + half_height))
-            found.append(replace(detection, box=box, landmarks=points, angle=float(turn)))
+    for left, top, right, bottom in _parts(pixels.shape[1], pixels.shape[0]):
+        part = np.ascontiguousarray(pixels[top:bottom, left:right])
+        for turn in turns:
+            found += [_moved(d, left, top) for d in _turned(part, search, turn)]
+    return found
+
+
+def _parts(width: int, height: int) -> list[tuple[int, int, int, int]]:
+    """A long picture in pieces twice as long as high that overlap by half: turned as a whole it would need a huge canvas."""
+    short, long = min(width, height), max(width, height)
+    if long <= 2 * _LONG * short:
+        return [(0, 0, width, height)]
+    count = math.ceil((long - 2 * short) / short) + 1
+    starts = [round(i * (long - 2 * short) / (count - 1)) for i in range(count)]
+    if width > height:
+        return [(at, 0, at + 2 * short, height) for at in starts]
+    return [(0, at, width, at + 2 * short) for at in starts]
+
+
+def _moved(detection: Detection, x: float, y: float) -> Detection:
+    left, top, right, bottom = detection.box
+    points = detection.landmarks
+    points = None if points is None else (points + np.array([x, y])).astype(np.float32)
+    return replace(detection, box=(left + x, top + y, right + x, bottom + y), landmarks=points)
+
+
+def _turned(pixels: Pixels, search: Callable[[Pixels], list[Detection]], turn: float) -> list[Detection]:
+    height, width = pixels.shape[:2]
+    there = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), turn, 1.0)
+    cos, sin = abs(there[0, 0]), abs(there[0, 1])
+    size = math.ceil(width * cos + height * sin - 1e-6), math.ceil(width * sin + height * cos - 1e-6)
+    there[:, 2] += (size[0] - width) / 2, (size[1] - height) / 2
+    back = cv2.invertAffineTransform(there)
+    found = []
+    for detection in search(cv2.warpAffine(pixels, there, size, borderValue=(128, 128, 128))):
+        left, top, right, bottom = detection.box
+        # boxes count from a pixel's edge, the matrices from its centre
+        x, y = back @ np.array([(left + right - 1) / 2, (top + bottom - 1) / 2, 1.0]) + 0.5
+        half_width, half_height = (right - left) / 2, (bottom - top) / 2
+        points = detection.landmarks
+        if points is not None:
+            points = ((points - 0.5) @ back[:, :2].T + back[:, 2] + 0.5).astype(np.float32)
+        box = (float(x - half_width), float(y - half_height), float(x + half_width), float(y + half_height))
+        found.append(replace(detection, box=box, landmarks=points, angle=float(turn)))
     return found
 
 
@@ -126,28 +171,72 @@ def second_look(pixels: Pixels, detection: Detection, detector: Detector, thresh
     a degree or two. Detections without landmarks, and those that are not found again, come back as they are.
     """
     for _ in range(_LOOKS if detection.landmarks is not None else 0):
-        left, top, right, bottom = frame(detection.box, _AROUND)
-        scale = _PATCH / (right - left)
-        patch = crop(pixels, detection.box, _AROUND, angle=detection.angle)
-        patch = cv2.resize(patch, (_PATCH, _PATCH), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-        again = [d for d in detector.detect(patch, threshold, _PATCH / 8) if d.landmarks is not None and _central(d)]
-        if not again:
+        seen = look(pixels, detection, detector, threshold, detection.angle)
+        if seen is None or seen.landmarks is None:
             break
-        best = max(again, key=lambda d: d.score)
-        assert best.landmarks is not None
-        turn = math.radians(detection.angle)
-        way = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
-        centre = np.array([(left + right) / 2, (top + bottom) / 2])
-        points = ((best.landmarks - _PATCH / 2) / scale @ way.T + centre).astype(np.float32)
-        before, detection = detection.angle, upright(replace(detection, landmarks=points))
+        before, detection = detection.angle, upright(replace(detection, landmarks=seen.landmarks))
         if abs(detection.angle - before) < _STEADY:
             break
     return detection
 
 
+def finer(pixels: Pixels, detection: Detection, detector: Detector, threshold: float) -> Detection:
+    """Return a detection of a turned search that has no landmarks with the best of the angles 15 degrees beside its own.
+
+    Its score is that of the best look, so that a face that lay between two turns counts as sure as it is, and a chance pattern,
+    which no second look confirms, gets 0. Detections with landmarks come back as they are.
+    """
+    if detection.landmarks is not None:
+        return detection
+    seen = [look(pixels, detection, detector, threshold, detection.angle + by) for by in (0, -15, 15)]
+    best = max(filter(None, seen), key=lambda d: d.score, default=None)
+    return replace(detection, score=0.0) if best is None else replace(detection, score=best.score, angle=best.angle)
+
+
+def look(pixels: Pixels, detection: Detection, detector: Detector, threshold: float, angle: float) -> Detection | None:
+    """Return what the detector sees of one face alone, enlarged, in the picture turned back by `angle` degrees; None = nothing.
+
+    -> the detection with the score of this look, its angle, and landmarks (if any) in pixels of the picture.
+    """
+    left, top, right, bottom = frame(detection.box, _AROUND)
+    scale = _PATCH / (right - left)
+    patch = crop(pixels, detection.box, _AROUND, angle=angle)
+    patch = cv2.resize(patch, (_PATCH, _PATCH), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    again = [d for d in detector.detect(patch, threshold, _PATCH / 8) if _central(d)]
+    if not again:
+        return None
+    best = max(again, key=lambda d: d.score)
+    points = best.landmarks
+    if points is not None:
+        turn = math.radians(angle)
+        way = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+        points = ((points - _PATCH / 2) / scale @ way.T + ((left + right) / 2, (top + bottom) / 2)).astype(np.float32)
+    return replace(detection, score=best.score, landmarks=points, angle=(angle + 180) % 360 - 180)
+
+
 def _central(detection: Detection) -> bool:
     left, top, right, bottom = detection.box
     return math.hypot(left + right - _PATCH, top + bottom - _PATCH) < 0.5 * _PATCH
+
+
+def _upside_down(pixels: Pixels, found: list[Detection], detector: Detector, threshold: float) -> bool:
+    """Whether one of the surest faces is surer still upside down: detectors find such faces too, and take them for upright."""
+    for detection in sorted(found, key=lambda d: -d.score)[:_ASKED]:
+        here, there = (look(pixels, detection, detector, threshold, detection.angle + by) for by in (0, 180))
+        if there is not None and (here is None or there.score > here.score + _CLEARLY):
+            return True
+    return False
+
+
+def _facing(pixels: Pixels, found: list[Detection], detector: Detector, threshold: float) -> list[Detection]:
+    """Return the faces that a look confirms in one of the four directions, each in its surest."""
+    turned = []
+    for detection in found:
+        seen = [look(pixels, detection, detector, threshold, detection.angle + by) for by in (0, 90, 180, 270)]
+        best = max(filter(None, seen), key=lambda d: d.score, default=None)
+        if best is not None:
+            turned.append(upright(best))
+    return turned
 
 
 def _to_be_turned(found: list[Detection], sure: float) -> bool:

@@ -103,10 +103,10 @@ def test_a_panorama_is_searched_small_and_cut_large(told) -> None:
     panorama[50:150, 10_000:10_100] = 255
     detector = told((5000, 25, 5050, 75))  # in the half-size picture that it is shown
     detector.max_pixels = 1_000_000
-    (face,) = find_faces(panorama, detector, min_size=40)
+    (face,) = find_faces(panorama, detector, min_size=40, tilt="none")
     assert detector.asked == [((100, 10_000, 3), 0.5, 20.0)]
     detector.asked.clear()
-    find_faces(panorama, detector, min_size=40, max_side=10_000)
+    find_faces(panorama, detector, min_size=40, max_side=10_000, tilt="none")
     assert detector.asked == [((100, 10_000, 3), 0.5, 20.0)]
     assert face.box == (10_000, 50, 10_100, 150)
     assert (face.pixels == 255).all()

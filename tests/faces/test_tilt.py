@@ -88,7 +88,7 @@ class UprightOnly:
         self.looks = 0
 
     def detect(self, picture: np.ndarray, threshold: float, min_size: float) -> list[Detection]:
-        self.looks += 1
+        self.looks += picture.shape[:2] != (320, 320)  # second looks at a face alone are cheap
         found = find_red(picture)
         return [
             Detection(d.box, d.score) for d in found if (d.box[3] - d.box[1]) > 1.4 * (d.box[2] - d.box[0])
@@ -141,3 +141,90 @@ def test_landmarks_make_the_crop_of_a_turned_face_exact(portrait: np.ndarray, sh
         crops.append(cv2.resize(face.pixels, (24, 24), interpolation=cv2.INTER_AREA).astype(float).ravel())
     for turned in crops[1:]:
         assert np.corrcoef(crops[0], turned)[0, 1] > 0.7
+
+
+class EitherWay(UprightOnly):
+    """Finds upright red marks either way up, surer where a green spot lies above: faces are found upside down, too."""
+
+    def detect(self, picture: np.ndarray, threshold: float, min_size: float) -> list[Detection]:
+        green = np.argwhere((picture[:, :, 1] > 150) & (picture[:, :, 0] < 90))
+        score = [0.9 if len(green) and green[:, 0].mean() < d.box[1] else 0.8 for d in find_red(picture)]
+        return [Detection(d.box, s) for d, s in zip(super().detect(picture, threshold, min_size), score, strict=False)]
+
+
+def test_faces_that_are_found_upside_down_are_turned() -> None:
+    picture = np.full((240, 320, 3), 100, np.uint8)
+    picture[60:100, 200:220] = (255, 0, 0)
+    picture[45:52, 200:220] = (0, 255, 0)
+    (found,) = detect(picture, EitherWay(), min_size=5)
+    assert (found.angle, found.score) == (0, 0.9)
+    (found,) = detect(np.ascontiguousarray(picture[::-1, ::-1]), EitherWay(), min_size=5)
+    assert (abs(found.angle), found.score) == (180, 0.9)
+    assert overlap(found.box, (100, 140, 120, 180)) > 0.4
+
+
+class Doubtful(UprightOnly):
+    """Finds upright red marks less surely the more they lean, and green ones that no look at them alone confirms."""
+
+    def detect(self, picture: np.ndarray, threshold: float, min_size: float) -> list[Detection]:
+        found = []
+        for d in find_red(picture):
+            wide, tall = d.box[2] - d.box[0], d.box[3] - d.box[1]
+            if tall > 1.4 * wide:
+                found.append(Detection(d.box, min(1.0, 0.25 * tall / wide)))
+        if picture.shape[:2] != (320, 320):
+            rows, columns = np.nonzero((picture[:, :, 1] > 150) & (picture[:, :, 0] < 90))
+            if len(rows):
+                box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+                found.append(Detection(tuple(map(float, box)), 0.95))
+        return [d for d in found if d.score >= threshold]
+
+
+def test_a_turned_search_without_landmarks_is_made_finer_and_confirmed() -> None:
+    mark = np.full((400, 400, 3), 100, np.uint8)
+    mark[140:260, 190:210] = (255, 0, 0)
+    way = cv2.getRotationMatrix2D((200, 200), -75, 1.0)  # between two turns, and 15 degrees from either
+    picture = cv2.warpAffine(mark, way, (400, 400), borderValue=(100, 100, 100))
+    (found,) = detect(picture, Doubtful(), min_size=5)
+    assert abs(found.angle - 75) < 8
+    assert found.score >= 0.75
+    picture = np.full((400, 400, 3), 100, np.uint8)
+    picture[190:210, 100:220] = (0, 255, 0)
+    found = detect(picture, Doubtful(), min_size=5, tilt="all")
+    assert {d.angle for d in found} == {0}  # only what the upright search said
+
+
+def test_a_long_picture_is_turned_in_parts() -> None:
+    picture = np.full((300, 9000, 3), 100, np.uint8)
+    for left in (1190, 4000, 7710):
+        picture[140:160, left : left + 40] = (255, 0, 0)
+    canvases: list[int] = []
+
+    def search(canvas: np.ndarray) -> list[Detection]:
+        canvases.append(canvas.shape[0] * canvas.shape[1])
+        return find_red(canvas)
+
+    found = turned_search(picture, search, [90, 45])
+    assert max(canvases) < 3 * 300 * 600
+    assert sum(canvases) < 2 * 4.5 * 300 * 9000
+    middles = sorted({(round((d.box[0] + d.box[2]) / 20), round((d.box[1] + d.box[3]) / 20)) for d in found})
+    assert {(121, 15), (402, 15), (773, 15)} <= set(middles)  # beside halves of marks that two parts cut through
+
+
+def test_a_panorama_without_a_face_is_searched_again_larger() -> None:
+    areas: list[float] = []
+
+    class Noting(UprightOnly):
+        def detect(self, picture: np.ndarray, threshold: float, min_size: float) -> list[Detection]:
+            areas.append(picture.shape[0] * picture.shape[1] / 1e6)
+            return super().detect(picture, threshold, min_size)
+
+    for height, width in ((2000, 3000), (700, 20000), (100, 60000)):
+        detect(np.zeros((height, width, 3), np.uint8), Noting(), tilt="none")
+    assert areas == pytest.approx([1, 1, 4, 1, 4], rel=0.01)
+    areas.clear()
+    picture = np.zeros((700, 20000, 3), np.uint8)
+    picture[200:230, 3000:3016] = (255, 0, 0)  # 8 x 4 pixels at first, too small for this detector
+    (found,) = detect(picture, Noting(), min_size=5, tilt="none")
+    assert overlap(found.box, (3000, 200, 3016, 230)) > 0.6
+    assert areas == pytest.approx([1, 4], rel=0.01)
