@@ -108,6 +108,12 @@ class Follower:
             heats = list(made.heatmaps[:, 0])
         return tuple(self._noted(t, p, h) for t, p, h in zip(tracks, predictions, heats, strict=True))
 
+    def show(self, method: str | None, target: str) -> None:
+        """Explain by another method (None = not at all) or for another target from the next frame on."""
+        if (method, target) != (self.method, self.target):
+            self.method, self.target = method, target
+            self._tracker.forget_scales()
+
     def _faces(self, frame: Frame) -> list[Face]:
         if self._whole:
             return [Face(frame.pixels, box=_all_of(frame))]

@@ -80,9 +80,9 @@ class Live:
             METHODS.entry(method)
         if target is not None and len(parse_targets(target, self.follower.model.labels)) != 1:
             raise UsageError(f"live shows one target, not {target!r}; name one class")
-        if method is not None:
-            self.follower.method = None if method == OFF else method
-        self.follower.target = target or self.follower.target
+        now = self.follower
+        wanted = now.method if method is None else None if method == OFF else method
+        now.show(wanted, target or now.target)
         self.error = ""
 
     def state(self) -> dict[str, Any]:

@@ -7,9 +7,11 @@ own name at 127.0.0.1), and whatever changes something needs a header that other
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from ferviz.errors import FervizError, UsageError
@@ -81,6 +83,11 @@ class LiveServer(ThreadingHTTPServer):
             raise UsageError(
                 f"port {port} cannot be used ({error.strerror or error}); choose another --port"
             ) from error
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of browsers that go away in the middle of a request; other errors are printed as always."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
     @property
     def port(self) -> int:

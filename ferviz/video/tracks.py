@@ -63,6 +63,11 @@ class Tracker:
             found.append(track)
         return found
 
+    def forget_scales(self) -> None:
+        """Let the colour scales of all tracks begin anew: the heatmaps are to be another method's, in other units."""
+        for track in self._known:
+            track.limit = 0.0
+
 
 def smooth(track: Track, values: Sequence[float], half_life: float) -> npt.NDArray[np.float64]:
     """Return a track's values smoothed over time, and note them in the track.

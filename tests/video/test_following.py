@@ -345,3 +345,18 @@ def test_annotated_frames_are_shown_at_their_times(tmp_path: Path, monkeypatch: 
     assert written([0, 0.01, 0.02, 0.3], 10) == [0, 2, 2, 3]  # more frames than there is room for: the newest stays
     monkeypatch.setattr("ferviz.video.writing.LONGEST_HOLD", 0.5)
     assert written([0, 1e9, 1e9 + 0.1], 10) == [0, 0, 0, 0, 0, 0, 1, 2]  # a damaged time stamp
+
+
+def test_another_method_begins_a_colour_scale_of_its_own(clip, squares) -> None:
+    model = load_model()
+    follower = Follower(model, detector=squares, method="eigencam", half_life=0)
+    with Video(clip(3)) as video:
+        frames = list(video.frames())
+    first = follower.look(frames[0])
+    follower.show("gradcam", "happy-sad")
+    second = follower.look(frames[1])
+    fresh = Follower(model, detector=squares, method="gradcam", target="happy-sad").look(frames[1])
+    for old, new, alone in zip(first, second, fresh, strict=True):
+        assert new.track == old.track
+        assert new.limit == pytest.approx(alone.limit)
+    assert any(new.limit < 0.5 * old.limit for old, new in zip(first, second, strict=True))

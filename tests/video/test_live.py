@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 
@@ -140,3 +142,28 @@ def test_the_command_plays_a_file_as_its_camera(
     err = capsys.readouterr().err
     assert "Traceback" not in err
     assert "camera 97" in err
+
+
+def test_a_browser_that_goes_away_leaves_no_traceback(server: LiveServer, capfd: pytest.CaptureFixture[str]) -> None:
+    for request in (
+        b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET /stream HTTP/1.1\r\nHost: ",
+        b"\x00\xff\r\n\r\n",
+    ):
+        with socket.create_connection(("127.0.0.1", server.port)) as line:
+            line.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )  # closing resets the connection
+            line.sendall(request)
+    left = [t for t in threading.enumerate() if "process_request" in t.name]
+    for thread in left:
+        thread.join(20)
+    assert ask(server, "GET", "/state")[0] == 200
+    assert "Traceback" not in capfd.readouterr().err
+    for error, said in ((ConnectionResetError(104, "gone"), ""), (KeyError("a defect"), "a defect")):
+        try:
+            raise error
+        except (OSError, KeyError):
+            server.handle_error(None, ("127.0.0.1", 9))
+        assert said in (err := capfd.readouterr().err)
+        assert bool(err) == bool(said)
