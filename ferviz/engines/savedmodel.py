@@ -91,7 +91,8 @@ class SavedModelEngine:
         outputs = self._call.structured_outputs
         if len(inputs) != 1 or len(outputs) != 1:
             raise ModelError(
-                f"{folder} takes {len(inputs)} inputs and gives {len(outputs)} outputs; ferviz needs one picture and one vector"
+                f"{folder} has {len(inputs)} inputs and {len(outputs)} outputs; ferviz needs one picture and one vector, so "
+                "save the network as .keras and give that (of its outputs the emotions are taken)"
             )
         self._input, spec = next(iter(inputs.items()))
         self._output, answer = next(iter(outputs.items()))
@@ -107,24 +108,30 @@ class SavedModelEngine:
         height, width, channels = shape[2:] + shape[1:2] if self.channels_first else shape[1:]
         self.input_shape: tuple[int | None, int | None, int] = (height, width, channels)
         self.classes = int(out[1])
+        self._fixed: int | None = shape[0]
         self._dtype = spec.dtype
         self._lock = threading.Lock()
         self._head: str | None = None
 
     @property
     def head(self) -> str:
-        """ "softmax" where the answers are probabilities (their logarithm is then given as logits), else "linear"."""
+        """What the answers are: "softmax", "sigmoid" (its inverse is then given as logits) or "linear"."""
         if self._head is None:
             height, width, channels = self.input_shape
-            probe = np.random.default_rng(0).random((4, height or 96, width or 96, channels), dtype=np.float32)
+            probe = np.random.default_rng(0).random((16, height or 96, width or 96, channels), dtype=np.float32)
             raw = self._run(probe)
             sums = np.allclose(raw.sum(axis=1), 1, atol=1e-3) and (raw >= 0).all()
-            self._head = "softmax" if sums else "linear"
+            # Sixteen pictures whose scores all lie between 0 and 1, and never on them, are no accident.
+            shares = (raw > 0).all() and (raw < 1).all()
+            self._head = "softmax" if sums else "sigmoid" if shares else "linear"
         return self._head
 
     def logits(self, batch: Array) -> Array:
-        """batch (N, h, w, c) float32 -> (N, K): the logarithm of its probabilities, or what it says where those are none."""
+        """batch (N, h, w, c) float32 -> (N, K): the logits behind its probabilities, or what it says where those are none."""
         raw = self._run(batch)
+        if self.head == "sigmoid":
+            raw = np.clip(raw, _TINY, 1 - np.finfo(np.float32).eps)
+            return np.asarray(np.log(raw) - np.log1p(-raw), np.float32)
         return np.log(np.maximum(raw, _TINY)) if self.head == "softmax" else raw
 
     def activations(self, batch: Array, layers: Sequence[str]) -> list[Array]:
@@ -140,9 +147,14 @@ class SavedModelEngine:
         x = np.ascontiguousarray(np.moveaxis(batch, 3, 1) if self.channels_first else batch)
         if len(x) == 0:
             return np.zeros((0, self.classes), np.float32)
-        with self._lock:
-            answer = self._call(**{self._input: tf.cast(tf.constant(x), self._dtype)})
-        return np.asarray(answer[self._output], np.float32)
+        step, parts = self._fixed or len(x), []
+        for start in range(0, len(x), step):
+            some = x[start : start + step]
+            full = np.concatenate([some, np.repeat(some[:1], step - len(some), 0)])  # a fixed batch is filled up
+            with self._lock:
+                answer = self._call(**{self._input: tf.cast(tf.constant(full), self._dtype)})
+            parts.append(np.asarray(answer[self._output], np.float32)[: len(some)])
+        return np.concatenate(parts)
 
 
 def _check_operations(folder: Path) -> None:

@@ -113,6 +113,9 @@ def _plain(value: Any) -> Any:
         return [_plain(v) for v in items] if isinstance(items, list) else value
     if isinstance(value, dict) and set(value) == {"type", "value"} and isinstance(value["value"], int | float):
         return value["value"]
+    if isinstance(value, dict) and value.get("class_name") == "__numpy__" and isinstance(value.get("config"), dict):
+        number = value["config"].get("value")
+        return number if isinstance(number, int | float) else value
     return value
 
 

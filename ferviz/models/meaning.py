@@ -6,6 +6,7 @@ what nobody said is assumed, and noted as assumed.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -136,25 +137,28 @@ def _inside(network: Any) -> tuple[str, str] | None:
 
 def _by_operations(network: Any) -> tuple[str, str] | None:
     """What the operations before a network's first layer (`x / 255`) say, found by letting two blank pictures through them."""
-    operations = getattr(network, "operations", None)
-    if not operations or len(network.inputs) != 1:
+    steps = getattr(network, "operations", None)
+    if not steps or len(network.inputs) != 1:
         return None
     layers = set(map(id, network.layers))
-    ahead = []
-    for one in operations:
-        if id(one) not in layers:
+    ahead: list[Any] = []
+    for one in steps:
+        kind = type(one).__name__
+        if id(one) not in layers or kind == "Rescaling":
             ahead.append(one)
-        elif type(one).__name__ not in _PASSING:
+        elif kind not in _PASSING:
             if not ahead and getattr(one, "operations", None):
                 return _by_operations(one)
             break
-    if not ahead:
-        return None
+    if all(id(one) in layers for one in ahead):
+        return None  # layers alone tell it by themselves
     part = running().Model(network.inputs[0], ahead[-1].output)
-    shape = (1, *(side or 96 for side in network.inputs[0].shape[1:]))
-    black, white = (
-        float(np.mean(np.asarray(part(np.full(shape, value, np.float32), training=False)))) for value in (0, 1)
-    )
+    blank = np.zeros((1, *(side or 96 for side in network.inputs[0].shape[1:])), np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a network may call its only input a list
+        black, white = (float(np.mean(np.asarray(part(blank + value, training=False)))) for value in (0, 1))
+    if np.allclose((black, white), (0, 1), atol=1e-4):
+        return None
     found = _by_rescaling(white - black, black)
     return (found, ahead[-1].name) if found else None
 

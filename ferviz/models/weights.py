@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ Values = list[tuple[str, np.ndarray]]
 
 _FLIPPED = ("Conv1D", "Conv2D", "Conv3D", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose")
 _STATE = ("statevar", "state_var", "seed", "rng_state", "seed_generator_state")
-_V3 = ("layers", "_layer_checkpoint_dependencies", "vars", "_operations", "_functional")
+_OLD_CONTAINER = "_layer_checkpoint_dependencies"
+_V3 = ("layers", _OLD_CONTAINER, "vars", "_operations", "_functional")
 
 
 def count(source: Path | bytes, where: str) -> int:
@@ -87,21 +88,45 @@ def _load_v3(network: Any, file: Any, where: str) -> None:
 def _copied(file: Any, to: Path) -> None:
     import h5py
 
+    found: dict[str, Any] = {}
+    file.visititems(lambda name, item: None if name.startswith("optimizer") else found.update({name: item}))
     with h5py.File(to, "w") as target:
-
-        def copy(name: str, item: Any) -> None:
-            clean = name.replace("\\", "/")
+        for key in file.attrs:
+            target.attrs[key] = file.attrs[key]
+        for name, item in zip(_todays_paths(list(found)), found.values(), strict=True):
             if isinstance(item, h5py.Dataset):
-                target.create_dataset(clean, data=item[()])
-                made = target[clean]
+                target.create_dataset(name, data=item[()])
+                made = target[name]
             else:
-                made = target.require_group(clean)
+                made = target.require_group(name)
             for key in item.attrs:
                 made.attrs[key] = item.attrs[key]
 
-        for key in file.attrs:
-            target.attrs[key] = file.attrs[key]
-        file.visititems(lambda name, item: None if name.startswith("optimizer") else copy(name, item))
+
+def _todays_paths(names: list[str]) -> list[str]:
+    """The paths in a file of tf.keras 2.12 -> today's: it counted the layers of a class by twos (conv2d, conv2d_2, conv2d_4)."""
+    paths = [name.replace("\\", "/").split("/") for name in names]
+    odd = set()  # (path of the container, class) that was counted by ones after all
+    for path in paths:
+        for i, part in enumerate(path[1:], 1):
+            kind, number = _numbered(part)
+            if path[i - 1] == _OLD_CONTAINER and number % 2:
+                odd.add(("/".join(path[:i]), kind))
+
+    def today(path: list[str]) -> Iterator[str]:
+        for i, part in enumerate(path):
+            kind, number = _numbered(part)
+            if i and path[i - 1] == _OLD_CONTAINER and number and ("/".join(path[:i]), kind) not in odd:
+                part = f"{kind}_{number // 2}"
+            yield "layers" if part == _OLD_CONTAINER else part
+
+    return ["/".join(today(path)) for path in paths]
+
+
+def _numbered(part: str) -> tuple[str, int]:
+    """conv2d_4 -> (conv2d, 4)."""
+    kind, _, number = part.rpartition("_")
+    return (kind, int(number)) if kind and number.isdecimal() else (part, 0)
 
 
 # -- Keras 1 and 2, and .h5 of Keras 3 ---------------------------------------------------------------------------------

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -154,6 +156,22 @@ def with_operations() -> Any:
     return keras.Model(first, layers.Dense(3, activation="softmax")(x / 2.0))
 
 
+def test_operations_that_turn_the_channels_round_say_nothing_of_the_range() -> None:
+    keras = get_keras()
+    first = keras.layers.Input((8, 8, 3))
+    end = [keras.layers.Conv2D(2, 3), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)]
+
+    def network(x: Any) -> Any:
+        for layer in end:
+            x = layer(x)
+        return keras.Model(first, x)
+
+    turned = first[..., ::-1]
+    assert "scaling" in load_model(network(turned)).input.assumed
+    found = load_model(network(keras.layers.Rescaling(1, [-104.0, -117.0, -124.0])(turned))).input
+    assert (found.scaling, "scaling" in found.assumed) == ("0..255", False)
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", ["net.h5", "net.keras"])
 def test_operations_of_keras_3_in_both_of_its_formats(tmp_path: Path, name: str) -> None:
@@ -163,6 +181,54 @@ def test_operations_of_keras_3_in_both_of_its_formats(tmp_path: Path, name: str)
     assert model.input.scaling == "0..255"
     assert "scaling" not in model.input.assumed
     assert np.allclose(model.probabilities(FACES), made(FACES[..., None].astype(np.float32), training=False), atol=1e-5)
+
+
+def test_the_first_keras_format_of_tensorflow_2_12(tmp_path: Path) -> None:
+    """Weights under another group, a class' layers counted by twos, numbers of ReLU in NumPy's clothes."""
+    keras = get_keras()
+    layers = keras.layers
+    inner = keras.Sequential(
+        [layers.Input((16, 16, 1)), layers.Conv2D(3, 3), layers.Conv2D(3, 3), layers.ReLU(6.0)], name="inner"
+    )
+    made = keras.Sequential([layers.Input((16, 16, 1)), inner, layers.Conv2D(3, 3), layers.Conv2D(3, 3), layers.Conv2D(3, 3),
+                             layers.GlobalAveragePooling2D(), layers.Dense(3, activation="softmax")])  # fmt: skip
+    rng = np.random.default_rng(4)
+    for weight in made.weights:
+        weight.assign(rng.normal(0, 0.5, weight.shape).astype(np.float32))
+    made.save_weights(tmp_path / "today.weights.h5")
+
+    def old(name: str) -> str:
+        name = re.sub(r"(?<=layers/)(conv2d)_(\d+)", lambda m: f"{m[1]}_{2 * int(m[2])}", name)
+        return name.replace("layers", "_layer_checkpoint_dependencies")
+
+    with h5py.File(tmp_path / "today.weights.h5") as file, h5py.File(tmp_path / "old.h5", "w") as target:
+        names: list[str] = []
+        file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+        for name in names:
+            target[old(name)] = file[name][()]
+        assert "_layer_checkpoint_dependencies/conv2d_4" in target
+    six = {"class_name": "__numpy__", "config": {"value": 6.0, "dtype": "float32"}}
+    config = made.to_json().replace('"max_value": 6.0', f'"max_value": {json.dumps(six)}')
+    assert "__numpy__" in config
+    with zipfile.ZipFile(tmp_path / "old.keras", "w") as archive:
+        archive.writestr("config.json", config)
+        archive.writestr("metadata.json", '{"keras_version": "2.12.0"}')
+        archive.write(tmp_path / "old.h5", "model.weights.h5")
+    found = load_model(tmp_path / "old.keras", engine="keras", labels="a,b,c", scaling="0..1").probabilities(FACES)
+    assert np.allclose(found, made(FACES[..., None] / np.float32(255), training=False), atol=1e-6)
+
+
+def test_a_savedmodel_of_a_fixed_batch_that_ends_in_sigmoids(tmp_path: Path) -> None:
+    keras = get_keras()
+    layers = keras.layers
+    first = layers.Input(batch_shape=(2, 16, 16, 1))
+    made = keras.Model(first, layers.Dense(3, activation="sigmoid")(layers.Flatten()(first)))
+    made.export(tmp_path / "saved", verbose=False)
+    model = load_model(tmp_path / "saved", labels="a,b,c", scaling="0..1")
+    batch = FACES[..., None] / np.float32(255)
+    expected = np.concatenate([made(batch[:2]), made(batch[1:])[1:]])
+    assert model.head == "sigmoid"
+    assert np.allclose(model.probabilities(FACES), expected, atol=1e-5)
 
 
 def hostile_operation(rewritten: Callable[..., Path], repeats: int) -> Path:
