@@ -101,12 +101,15 @@ def text(result: CheckResult, show_all: bool = False) -> str:
     lines = [f"{result.model.name} on {result.n:,} labelled faces", ""]
     wide = max(len(_fed(c)) for c in shown)
     order = max(len("label order"), *(len(c.order.name) for c in shown))
-    lines.append(f"   {'fed':<{wide}}  resized  {'label order':<{order}}  accuracy (95 % interval)   faces")
+    mixed = any(c.n != len(c.covered) for c in shown)  # then accuracies are of different faces, and skill ranks
+    skill = "  skill" if mixed else ""
+    lines.append(f"   {'fed':<{wide}}  resized  {'label order':<{order}}  accuracy (95 % interval)   faces{skill}")
     for c in shown:
         mark = "*" if _is(c, best) else "=" if _is(c, today) else " "
         rate = percent(c.accuracy, c.interval)
         lines.append(
             f" {mark} {_fed(c):<{wide}}  {c.feed.spec.resize:<7}  {c.order.name:<{order}}  {rate:<24} {c.n:7,}"
+            + (f"{c.skill:7.2f}" if mixed else "")
         )
     if len(shown) < len(result.candidates):
         lines.append(f"   ({len(result.candidates) - len(shown)} more; --all prints them)")

@@ -31,6 +31,11 @@ CLEARLY = 0.001
 
 CLEAR_GAIN = 0.02
 
+FAR = 0.08
+"""Where two orders stand for different classes, the one that is less likely beforehand replaces the other if its skill is better by this.
+
+A network of the negative emotions says fear to more of the surprised faces than of the frightened ones; that alone proves nothing."""
+
 
 @dataclass
 class _Trial:
@@ -49,6 +54,11 @@ class _Sample:
         self.classes = tuple(canonical(n) for n in data.names)
         self.outputs = model.engine.classes
         self.orders = ordering.orders(model.labels, self.classes)
+        self.sets = ordering.sets(tuple(canonical(n) for n in model.labels), self.classes)
+        # Accuracies compare where every order counts every face; elsewhere what is above chance does.
+        self.comparable = self.outputs >= len(self.classes) and all(
+            set(self.classes) <= set(o.labels) for o in self.orders
+        )
 
     def ask(self, trial: _Trial, upto: int) -> None:
         """Let the network answer the faces up to number `upto` that it has not answered yet."""
@@ -69,11 +79,22 @@ class _Sample:
         """Return the trial's feed with every label order, the best first."""
         labels, said = self.data.labels[: len(trial.logits)], trial.logits.argmax(axis=1)
         out = [self._measured(trial, said, order) for order in self.orders]
-        found = ordering.assign(labels, said, self.classes, self.outputs)
-        if len(labels) > 1 and all(found.labels != o.labels for o in self.orders):
-            right = ordering.cross_fitted(labels, said, self.classes, self.outputs)
-            out.append(self._measured(trial, said, found, right))
-        return sorted(out, key=lambda c: -c.accuracy)
+        seen = {o.labels for o in self.orders}
+        for among in (*self.sets, ()):
+            found = ordering.assign(labels, said, self.classes, self.outputs, among)
+            if len(labels) > 1 and found.labels not in seen:
+                seen.add(found.labels)
+                right = ordering.cross_fitted(labels, said, self.classes, self.outputs, among)
+                out.append(self._measured(trial, said, found, right))
+        return sorted(out, key=self.merit, reverse=True)
+
+    def merit(self, convention: Convention) -> float:
+        """Return what conventions are ranked by."""
+        return convention.accuracy if self.comparable else convention.skill
+
+    def range(self, convention: Convention) -> tuple[float, float]:
+        """Return the 95 % interval of the merit."""
+        return convention.interval if self.comparable else convention.skill_interval
 
     def _measured(
         self, trial: _Trial, said: np.ndarray, order: ordering.Order, right: np.ndarray | None = None
@@ -83,18 +104,31 @@ class _Sample:
         right = (true == said) if right is None else right & covered
         logits = trial.logits - trial.logits.max(axis=1, keepdims=True)
         surprise = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(true)), np.maximum(true, 0)]
-        return Convention(trial.feed, order, right, covered, said, np.where(true >= 0, surprise, 0.0), trial.finite)
+        surprise = np.where(true >= 0, surprise, 0.0)
+        counted = [(true == k, said[covered] == k) for k in np.unique(true[covered])]
+        recalls = tuple((int(asked.sum()), int(right[asked].sum()), int(told.sum())) for asked, told in counted)
+        return Convention(trial.feed, order, right, covered, said, surprise, trial.finite, recalls)
 
     def best(self, trial: _Trial) -> Convention:
         """Return the best of the trial's conventions; a found order only where it is clearly better than every known one."""
         ranked = self.conventions(trial)
         known = [c for c in ranked if c.order.name != ordering.FOUND]
-        if ranked[0].order.name != ordering.FOUND or not known:
-            return ranked[0]
-        found = ranked[0].order.labels
-        if clearly_better(ranked[0], known[0]) and not any(self._untold(found, c.order.labels) for c in known):
-            return ranked[0]
-        return known[0]
+        found = [c for c in ranked if c.order.name == ordering.FOUND]
+        usual = [c for c in found if any(set(c.order.labels) == set(among) for among in self.sets)]
+        chosen = (known or usual or found)[0]
+        for rival in (*usual[:1], *found[:1]):
+            if self._replaces(rival, chosen, known):
+                chosen = rival
+        return chosen
+
+    def _replaces(self, rival: Convention, chosen: Convention, known: list[Convention]) -> bool:
+        """Return whether a found order is so much better than the one chosen before it that it takes its place."""
+        told, other = ({n for n in c.order.labels if n in self.classes} for c in (rival, chosen))
+        if told != other and not self.comparable:
+            return rival.skill - chosen.skill >= FAR
+        if any(self._untold(rival.order.labels, c.order.labels) for c in known):
+            return False
+        return clearly_better(rival, chosen)
 
     def _untold(self, found: tuple[str, ...], known: tuple[str, ...]) -> bool:
         """Return whether a found order only swaps a class that the data does not have with another one.
@@ -167,7 +201,7 @@ def check(
         sample.ask(trial, len(part))
     winner = _winner(sample, [_trial_of(alive, winner), *more], current)
     ranked = [c for trial in (*trials, *more) for c in sample.conventions(trial)]
-    ranked.sort(key=lambda c: (c.n < len(part) // 2, -c.accuracy))
+    ranked.sort(key=lambda c: (len(c.covered) < len(part) // 2, -sample.merit(c)))
     today = _today(sample, current)
     alike = [
         c for c in (sample.best(t) for t in (*alive, *more)) if c.feed is not winner.feed and not _apart(winner, c)
@@ -190,9 +224,9 @@ def check(
 
 def _survivors(sample: _Sample, trials: list[_Trial], current: _Trial) -> list[_Trial]:
     """Return the trials whose best convention may still be the best; today's stays, to say what it costs."""
-    best = {id(t): sample.conventions(t)[0] for t in trials if t.finite}
-    bar = max((c.interval[0] for c in best.values()), default=0.0)
-    return [t for t in trials if t is current or (id(t) in best and best[id(t)].interval[1] >= bar)]
+    best = {id(t): sample.range(sample.conventions(t)[0]) for t in trials if t.finite}
+    bar = max((low for low, _ in best.values()), default=0.0)
+    return [t for t in trials if t is current or (id(t) in best and best[id(t)][1] >= bar)]
 
 
 def _winner(sample: _Sample, trials: list[_Trial], current: _Trial) -> Convention:
@@ -203,7 +237,7 @@ def _winner(sample: _Sample, trials: list[_Trial], current: _Trial) -> Conventio
     tell apart, today's.
     """
     best = [sample.best(t) for t in trials if t.finite] or [sample.best(current)]
-    first = max(best, key=lambda c: c.accuracy)
+    first = max(best, key=sample.merit)
     tied = [c for c in best if c.order.labels == first.order.labels and not _apart(first, c)] or [first]
     calm = min(tied, key=lambda c: float(c.surprise.mean()))
     own = next((c for c in tied if c.feed is current.feed), None)

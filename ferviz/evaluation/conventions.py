@@ -11,7 +11,7 @@ import numpy as np
 
 from ferviz.errors import DataError
 from ferviz.evaluation.feeds import Feed
-from ferviz.evaluation.metrics import McNemar, mcnemar, wilson
+from ferviz.evaluation.metrics import Z95, McNemar, mcnemar, wilson
 from ferviz.evaluation.orders import Order
 from ferviz.files import PathLike
 from ferviz.models.model import Model
@@ -23,7 +23,8 @@ class Convention:
 
     feed, order: see there. right: (N,) bool, for the faces that were tried; for an order that was found, under the one found on the other
     half of the faces. covered: (N,) bool, faces whose class is in the order; the others do not count. said: (N,) the answering outputs.
-    surprise: (N,) the negative log-likelihood of the true class. finite: all answers were numbers.
+    surprise: (N,) the negative log-likelihood of the true class. finite: all answers were numbers. recalls: of the classes that count, each
+    class' (faces, faces rightly read, answers that name it).
     """
 
     feed: Feed
@@ -33,6 +34,7 @@ class Convention:
     said: np.ndarray = field(repr=False)
     surprise: np.ndarray = field(repr=False)
     finite: bool = True
+    recalls: tuple[tuple[int, int, int], ...] = ()
 
     @property
     def n(self) -> int:
@@ -49,13 +51,40 @@ class Convention:
         """Wilson's 95 % interval of the accuracy."""
         return wilson(self.accuracy * self.n, self.n)
 
+    @cached_property
+    def skill(self) -> float:
+        """How far the recalls are above chance, as part of what chance leaves: for orders that count different faces.
+
+        The mean recall, each class weighing as the root of its number of faces. Accuracy would favour orders that leave out a hard class,
+        the plain mean those that take a few faces' class for a frequent one. Chance: answers as frequent as these, given blindly.
+        """
+        return self._skill[0]
+
+    @cached_property
+    def skill_interval(self) -> tuple[float, float]:
+        """The 95 % interval of `skill`, with Agresti and Coull's variance for each recall."""
+        skill, error = self._skill
+        return skill - Z95 * error, skill + Z95 * error
+
+    @cached_property
+    def _skill(self) -> tuple[float, float]:
+        if len(self.recalls) < 2 or not self.finite:
+            return 0.0, 0.0
+        n, hits, answers = np.array(self.recalls, float).T
+        weight = np.sqrt(n) / np.sqrt(n).sum()
+        chance = float(weight @ answers / n.sum())
+        rate = (hits + 2) / (n + 4)
+        error = float(np.sqrt(weight**2 @ (rate * (1 - rate) / (n + 4))))
+        left = max(1 - chance, 1e-9)
+        return (float(weight @ (hits / n)) - chance) / left, error / left
+
     def to_dict(self) -> dict[str, Any]:
         """Return the convention as plain values for JSON."""
         spec = self.feed.spec
         return {
             "scaling": spec.scaling, "statistics": self.feed.statistics or None, "feed": self.feed.name,
             "labels": list(self.order.labels), "label_order": self.order.name, "resize": spec.resize, "order": spec.order,
-            "size": list(spec.size), "n": self.n, "accuracy": self.accuracy, "interval": list(self.interval),
+            "size": list(spec.size), "n": self.n, "accuracy": self.accuracy, "interval": list(self.interval), "skill": self.skill,
             "log_loss": float(self.surprise[self.covered].mean()) if self.n else None,
         }  # fmt: skip
 

@@ -14,8 +14,8 @@ from ferviz.models.inputs import InputSpec
 @dataclass(frozen=True)
 class Feed:
     """One way to feed a network. name: in words, e.g. "z-score a pixel". spec: what `InputSpec.prepare` follows. statistics: where mean
-    and deviation come from: "picture", "data", "pixel", "imagenet", "given" (the network's own setting), or "" without any. sized: the
-    network takes pictures of any size, and this is one that is tried."""
+    and deviation come from: "picture", "data", "pixel", "imagenet", "half" (no data at all), "given" (the network's own
+    setting), or "" without any. sized: the network takes pictures of any size, and this is one that is tried."""
 
     name: str
     spec: InputSpec
@@ -37,6 +37,7 @@ def feeds(current: InputSpec, images: np.ndarray) -> list[Feed]:
         Feed("0..1", replace(plain, scaling="0..1")),
         Feed("-1..1", replace(plain, scaling="-1..1")),
         Feed("0..255", replace(plain, scaling="0..255")),
+        Feed("0..1 less a half", replace(plain, scaling="standardize", mean=0.5, std=1.0, unit=255.0), "half"),
         Feed("z-score of each picture", replace(plain, scaling="standardize"), "picture"),
         Feed("z-score of the data", replace(plain, scaling="standardize", mean=mean, std=max(std, 1e-3)), "data"),
     ]

@@ -60,7 +60,7 @@ def describe(convention: Convention) -> str:
     return (
         convention.feed.name
         + (f" resized as {spec.resize}" if spec.resize != "uint8" else "")
-        + (" BGR" if spec.order == "bgr" else "")
+        + (" BGR" if spec.order == "bgr" and "BGR" not in convention.feed.name else "")
     )
 
 

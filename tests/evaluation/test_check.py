@@ -112,8 +112,15 @@ def test_assign_with_fewer_and_more_outputs_than_classes() -> None:
     assert (found.labels[0], found.labels[2]) == ("happy", "disgust")
     eight = orders.assign(labels, (labels + 1) % 8, FER2013, 8)
     assert eight.labels == ("contempt", *FER2013)
+    # Disgusted faces are called angry even more surely than angry ones, but there are few of them.
+    many = np.repeat([0, 1, 3], [400, 12, 500])
+    said = np.concatenate([np.arange(400) % 10 < 5, np.arange(12) % 10 < 7, np.arange(500) % 10 < 1]).astype(int)
+    assert orders.assign(many, said, FER2013, 2).labels == ("happy", "angry")
     dead = orders.assign(labels, np.where(labels == 3, 0, 1), FER2013, 3)
     assert dead.labels[2] == "", "an output that never answers is given no name"
+    among = ("angry", "fear", "happy")
+    last = orders.assign(labels, np.select([labels == 3, labels == 0], [2, 1], 1), FER2013, 3, among)
+    assert (last.labels, last.silent) == (("fear", "angry", "happy"), ()), "but where only one class is left for it"
 
 
 def test_collapse_is_said(make_model) -> None:
@@ -188,6 +195,116 @@ def test_six_and_eight_outputs(make_model) -> None:
     assert json.loads(json.dumps(unnamed.to_dict()))["current"]["accuracy"] is None
 
 
+def subset_answer(order: tuple[str, ...], instead: dict[str, str], share: float = 1.0):
+    """A network of these outputs, fed 0..1; `share` of the faces of a class that it does not know are called as `instead` says."""
+
+    def answer(batch: np.ndarray) -> np.ndarray:
+        pixels = np.rint(batch[:, 0, 0, 0] * 255).astype(int)
+        names = np.array(FER2013)[np.clip(pixels // 20, 0, 6)]
+        anything = np.rint(batch[:, 1, 1, 0] * 255).astype(int) % len(order)
+        swapped = batch[:, 2, 2, 0] < share
+        meant = [instead.get(n, n) if s or n in order else "" for n, s in zip(names, swapped, strict=True)]
+        said = [order.index(m) if m in order else a for m, a in zip(meant, anything, strict=True)]
+        return np.eye(len(order))[said] * 3
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("order", "instead", "share"),
+    [
+        # Surprised faces are called fear as surely as the frightened ones: what people train networks on decides.
+        (("sad", "fear", "angry", "disgust"), {"surprise": "fear", "neutral": "sad"}, 1.0),
+        (("angry", "disgust", "fear", "sad"), {"surprise": "fear"}, 1.0),
+        (("neutral", "sad", "angry", "disgust", "fear"), {"surprise": "fear", "happy": "neutral"}, 1.0),
+        (("happy", "neutral", "sad"), {"angry": "sad", "surprise": "happy"}, 1.0),
+        (("surprise", "fear", "sad", "angry", "happy", "neutral"), {"disgust": "angry"}, 1.0),
+        # Nobody's usual six and four: the faces decide.
+        (("angry", "disgust", "happy", "sad", "surprise", "neutral"), {"fear": "surprise"}, 0.5),
+        (("neutral", "happy", "surprise", "angry"), {"fear": "surprise", "disgust": "angry", "sad": "neutral"}, 0.4),
+    ],
+)
+@pytest.mark.parametrize("named", [False, True])
+def test_networks_of_fewer_classes_and_their_order(make_model, order, instead, share, named: bool) -> None:
+    data = labelled(1500, accuracy=0.6)
+    today = tuple(sorted(order)) if named else [f"class{i}" for i in range(len(order))]
+    result = check(
+        make_model(subset_answer(order, instead, share), today, InputSpec(SIDE, SIDE, scaling="-1..1")), data
+    )
+    assert result.best.feed.spec.scaling == "0..1"
+    assert result.best.order.labels == order
+    assert result.best.n == np.isin(data.labels, [FER2013.index(n) for n in order]).sum()
+    assert result.usable
+
+
+def test_skill_is_recall_above_chance(make_model) -> None:
+    data = labelled(900)
+    order = ("angry", "happy", "neutral", "sad")
+    current = check(make_model(subset_answer(order, {}), order, InputSpec(SIDE, SIDE)), data).current
+    names = np.array(FER2013)[data.take(np.random.default_rng(0).permutation(len(data))).labels]
+    said = np.array(order)[current.said]
+    weights = [np.sqrt((names == n).sum()) for n in order]
+    recall = np.average([(said == n)[names == n].mean() for n in order], weights=weights)
+    chance = np.average([(said == n)[np.isin(names, order)].mean() for n in order], weights=weights)
+    assert current.skill == pytest.approx((recall - chance) / (1 - chance))
+    blind = check(make_model(lambda b: np.tile([1.0, 0, 0, 0], (len(b), 1)), order, InputSpec(SIDE, SIDE)), data)
+    assert blind.current.skill == pytest.approx(0, abs=1e-9), "one answer to all has none"
+
+
+def test_the_interval_of_skill_covers_what_it_claims(make_model) -> None:
+    truth, found = 0.7 + 0.3 / 4, []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        true = rng.choice([0, 3, 4, 6], 400)
+        said = np.where(rng.random(400) < 0.7, true, rng.choice([0, 3, 4, 6], 400))
+        order = ("angry", "happy", "sad", "neutral")
+        convention = check(
+            make_model(subset_answer(order, {}), order, InputSpec(SIDE, SIDE)), coded_faces(said, true)
+        ).current
+        low, high = convention.skill_interval
+        found.append(low < (truth - 0.25) / 0.75 < high)
+    assert np.mean(found) > 0.85
+
+
+def test_less_a_half_is_told_from_other_ranges(make_model) -> None:
+    def answer(batch: np.ndarray) -> np.ndarray:
+        return trained_on("0..1", FER2013)(batch + 0.5)
+
+    result = check(make_model(answer, FER2013, InputSpec(SIDE, SIDE)), labelled())
+    assert result.best.feed.name == "0..1 less a half"
+    spec = result.corrected().input
+    np.testing.assert_allclose(spec.prepare([np.full((SIDE, SIDE), 255, np.uint8)]), 0.5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mean", "std", "order"),
+    [
+        ("torch", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "rgb"),
+        ("caffe", (103.939, 116.779, 123.68), (1, 1, 1), "bgr"),
+    ],
+)
+def test_what_keras_applications_were_fed(make_model, kind: str, mean, std, order: str) -> None:
+    """The constants are those of Keras' own preprocess_input, whose values the feed gives."""
+    from ferviz.engines.backend import keras
+    from ferviz.evaluation.feeds import Feed
+
+    unit = 255.0 if kind == "torch" else 1.0
+
+    def answer(batch: np.ndarray) -> np.ndarray:
+        blue = batch[:, 0, 0, 0 if order == "bgr" else 2]
+        place = 0 if order == "bgr" else 2
+        pixels = (blue * std[place] + mean[place]) * unit
+        said = np.where(np.abs(pixels - np.rint(pixels / 20) * 20) < 0.5, np.rint(pixels / 20), 99)
+        return np.eye(7)[np.clip(said, 0, 6).astype(int)] * 3 * (said <= 6)[:, None]
+
+    result = check(make_model(answer, FER2013, InputSpec(SIDE, SIDE, channels=3)), labelled())
+    assert isinstance(result.best.feed, Feed)
+    assert (result.best.feed.statistics, result.best.feed.spec.order) == ("imagenet", order)
+    faces = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 3), dtype=np.uint8)
+    theirs = keras().applications.imagenet_utils.preprocess_input(faces.astype(np.float32), mode=kind)
+    np.testing.assert_allclose(result.corrected().input.prepare(faces), theirs, rtol=1e-4, atol=1e-4)
+
+
 def test_a_class_that_the_data_lacks_does_not_upset_a_known_order(make_model) -> None:
     # The network calls most neutral faces contempt, which no face is labelled: a habit of the network, not another order.
     eight = tuple(sorted([*FER2013, "contempt"]))
@@ -258,7 +375,7 @@ def test_a_custom_range_is_tried_as_it_is() -> None:
     tried = feeds(own, images)
     assert same(tried[0].spec, own)
     assert tried[0].statistics == "given"
-    assert len({f.name for f in tried}) == len(tried) == 7
+    assert len({f.name for f in tried}) == len(tried) == 8
     assert feeds(InputSpec(8, 8, scaling="-1..1"), images)[0].name == "-1..1"
     assert same(
         InputSpec(8, 8, scaling="standardize", mean=0.5, std=0.25, unit=255.0),
