@@ -24,7 +24,9 @@ from ferviz.faces.crops import as_faces
 from ferviz.files import PathLike, atomic, check_output, manifest, to_json, write_text
 from ferviz.models.model import Model
 
+PARTS = ".parts"
 STATE = "state.json"
+PACKED = "packed.npz"
 
 
 def explain_to(
@@ -50,7 +52,9 @@ def explain_to(
     Other arguments: as for `ferviz.explain`. -> the path. Raises OutputExistsError, OutputError for an interrupted run that asked
     something else or that is not resumed, and what `explain` raises.
     """
-    out = check_output(path, force)
+    parts = Path(path).with_name(Path(path).name + PARTS)
+    # A run that was killed between giving the output its name and clearing up goes on, too.
+    out = check_output(path, force or (resume and parts.is_dir()))
     if out.suffix.lower() != ".npz":
         raise UsageError(f"{out} cannot hold the maps of a data set; name a .npz file")
     found = METHODS[method]
@@ -64,7 +68,6 @@ def explain_to(
     }  # fmt: skip
     if not len(data):
         raise UsageError("the data set has no faces; nothing was written")
-    parts = out.with_name(out.name + ".parts")
     done = _begin(parts, question, resume, force)
 
     def chunks() -> Iterator[int]:
@@ -91,6 +94,7 @@ def explain_to(
         **{k: v for k, v in question.items() if k != "rows"},
     )
     _pack(out, parts, {"labels": data.labels, "rows": data.rows, "manifest": np.array(to_json(made))})
+    (parts / STATE).unlink()  # first, so that whoever is killed while clearing up leaves nothing that looks complete
     shutil.rmtree(parts)
     return out
 
@@ -139,11 +143,22 @@ def _write(path: Path, values: np.ndarray, part: slice, total: int) -> None:
 
 
 def _pack(out: Path, parts: Path, small: dict[str, np.ndarray]) -> None:
-    """Zip the parts into an NPZ without reading any of them whole."""
-    with atomic(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as file:
+    """Zip the parts into an NPZ without reading any of them whole; the same arrays always give the same bytes."""
+
+    def entry(name: str) -> zipfile.ZipInfo:
+        info = zipfile.ZipInfo(name)  # dated 1980, not now
+        info.compress_type = zipfile.ZIP_DEFLATED
+        return info
+
+    made = parts / PACKED
+    with atomic(made) as temporary, zipfile.ZipFile(temporary, "w", allowZip64=True) as file:
         for path in sorted(parts.glob("*.npy")):
-            with path.open("rb") as source, file.open(path.name, "w", force_zip64=True) as target:
+            with path.open("rb") as source, file.open(entry(path.name), "w", force_zip64=True) as target:
                 shutil.copyfileobj(source, target, 1 << 20)
         for name, values in small.items():
-            with file.open(f"{name}.npy", "w") as target:
+            with file.open(entry(f"{name}.npy"), "w") as target:
                 np.lib.format.write_array(target, np.asanyarray(values), allow_pickle=False)  # type: ignore[arg-type]
+    try:
+        made.replace(out)  # from inside the folder that goes afterwards: a kill leaves no half file beside the output
+    except OSError as error:
+        raise OutputError(f"{out} cannot be written ({error.strerror or error}); go on with --resume") from error

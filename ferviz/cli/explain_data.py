@@ -42,7 +42,8 @@ def explain_data(paths: Sequence[str], method: str, options: dict[str, Any], set
         raise UsageError("a data set is explained by itself; name one .csv and nothing else")
     METHODS.entry(method)  # a wrong name is told before any work
     console = Console(options["quiet"])
-    out = check_output(options["out"] or f"{Path(paths[0]).stem}_explain.npz", options["force"])
+    # Whether there is an interrupted run that --resume may finish over its output is known to explain_to.
+    out = check_output(options["out"] or f"{Path(paths[0]).stem}_explain.npz", options["force"] or options["resume"])
     data = read_data(paths[0], split=options["split"])
     model = open_model(options, console)
 

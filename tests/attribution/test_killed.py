@@ -1,0 +1,96 @@
+"""A data set explained by a process that is killed again and again ends as the same bytes as one that ran through."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROWS, CHUNK = 480, 16
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A FER2013 table of random faces."""
+    path = tmp_path_factory.mktemp("table") / "faces.csv"
+    faces = np.random.default_rng(0).integers(0, 256, (ROWS, 48 * 48))
+    rows = [f"{i % 7},{' '.join(map(str, face))},Training" for i, face in enumerate(faces)]
+    path.write_text("\n".join(["emotion,pixels,Usage", *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def child(table: Path, out: Path, *more: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "ferviz", "explain", str(table), "--out", str(out), "--batch-size", str(CHUNK)]
+    alike = {**os.environ, "SOURCE_DATE_EPOCH": "0"}  # the manifest's date
+    return subprocess.Popen(
+        [*command, "--engine", "litert", "--quiet", *more], env=alike, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+
+
+def done(parts: Path) -> int:
+    """How many faces the interrupted run has finished; -1 before it has begun."""
+    try:
+        return int(json.loads((parts / "state.json").read_text(encoding="utf-8"))["done"])
+    except (OSError, ValueError):
+        return 0 if parts.is_dir() else -1
+
+
+def finish(table: Path, out: Path, *more: str) -> bytes:
+    process = child(table, out, *more)
+    _, said = process.communicate()
+    assert process.returncode == 0, said.decode()
+    return out.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def whole(table: Path) -> bytes:
+    """The file of a run that nothing interrupted."""
+    return finish(table, table.with_name("whole.npz"))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_run_that_is_killed_at_random_points_ends_with_the_same_bytes(
+    table: Path, whole: bytes, tmp_path: Path, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    out = tmp_path / "maps.npz"
+    parts = tmp_path / "maps.npz.parts"
+    # The folder just made, three points on the way (and up to a chunk's time further), and everything done but not yet packed.
+    points = [0, *sorted(rng.integers(1, ROWS - 4 * CHUNK, 3).tolist()), ROWS]
+    found = []
+    for point in points:
+        process = child(table, out, "--resume")
+        while process.poll() is None and done(parts) < point:
+            time.sleep(0.0005)
+        time.sleep(rng.random() * 0.005)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        found.append((process.returncode, done(parts)))
+    killed = [faces for code, faces in found if code == -signal.SIGKILL]
+    assert len(killed) >= 3, found
+    assert any(0 < faces < ROWS for faces in killed), found
+    if not out.exists() or parts.exists():
+        finish(table, out, "--resume")
+    assert out.read_bytes() == whole
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["maps.npz"]
+    with np.load(out, allow_pickle=False) as file:
+        assert file["heatmaps"].shape[0] == ROWS
+        assert np.abs(file["heatmaps"]).max((1, 2, 3)).min() >= 0
+
+
+def test_killed_after_the_output_got_its_name(table: Path, whole: bytes, tmp_path: Path) -> None:
+    """What is left of the parts then must neither be taken for finished work nor bar the way."""
+    out = tmp_path / "maps.npz"
+    out.write_bytes(whole)
+    parts = tmp_path / "maps.npz.parts"
+    parts.mkdir()
+    (parts / "raw.npy").write_bytes(b"left over")  # the state goes first
+    assert finish(table, out, "--resume") == whole
+    assert [p.name for p in tmp_path.iterdir()] == ["maps.npz"]
