@@ -1,16 +1,26 @@
 """Attribution on the Keras engine: ferviz, the plain forward pass and tf-keras-vis in one process, interleaved.
 
-    python benchmarks/attribution.py [--model FILE ...] [--repeats 5] [--batches 1 32 256] [--quick] [--clock wall|cpu]
+    python benchmarks/attribution.py [--model FILE ...] [--repeats 5] [--batches 1 32 256] [--quick] [--only PART] [--clock wall|cpu]
 
 Prints medians in milliseconds and ratios (medians of the repeats' own ratios, so that a busy moment hits both sides;
 with --clock cpu the processor time of all threads). Never fails
 on a number: it measures, it does not judge. Without --model: the bundled network and, in the project's own workplace, the published
 mini-XCEPTION for 48 x 48 and XCEPTION for 64 x 64 pixels.
+
+xplique takes part where it can be imported. `pip install xplique` (2.0.2) cannot stand beside ferviz' own versions: it pins
+tensorflow[and-cuda] <= 2.20, scipy <= 1.15.3 and opencv-python. It runs with newer ones all the same (TensorFlow 2.21, Keras 3.15) when its
+pins are passed over, in an environment of its own:
+
+    python -m venv peers && echo /path/to/ferviz/.venv/lib/python3.11/site-packages > peers/lib/python3.11/site-packages/ferviz.pth
+    peers/bin/pip install --no-deps xplique einops deprecated tensorflow-probability==0.25.0 tf_keras==2.21.0 dm-tree cloudpickle \\
+        decorator scikit-image==0.25.2 scikit-learn==1.7.2 threadpoolctl joblib lazy_loader imageio tifffile networkx
+    PYTHONPATH=. peers/bin/python benchmarks/attribution.py
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import statistics
 import time
@@ -30,6 +40,7 @@ from ferviz.attribution.methods import METHODS
 from ferviz.attribution.question import Question
 from ferviz.attribution.resizing import resize_maps
 from ferviz.engines.backend import tensorflow
+from ferviz.models.compiled import compile_model, open_explainer
 from ferviz.models.load import load_model
 from ferviz.models.model import Model
 
@@ -73,8 +84,11 @@ def against(t: dict[str, list[float]], ours: str) -> tuple[str, ...]:
 
 
 def versus(t: dict[str, list[float]], ours: str) -> tuple[str, ...]:
-    """The cells that compare one of our times with tf-keras-vis."""
-    return (f"{ms(t['peer']):.1f}", f"{ratio(t['peer'], t[ours]):.1f}") if "peer" in t else ("-", "-")
+    """The cells that compare one of our times with tf-keras-vis and with xplique."""
+    found = []
+    for who in ("peer", "xplique"):
+        found += [f"{ms(t[who]):.1f}", f"{ratio(t[who], t[ours]):.1f}"] if who in t else ["-", "-"]
+    return tuple(found)
 
 
 def gradcam_maps(model: Model, batch: np.ndarray, layer: str, weights: np.ndarray) -> np.ndarray:
@@ -110,13 +124,64 @@ def peer(model: Model, method: str, layer: str) -> Any:
     return run
 
 
+SAME_WORK: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "gradcam": ("GradCAM", {}, {}),
+    "saliency": ("Saliency", {}, {}),
+    "smoothgrad": ("SmoothGrad", {"nb_samples": 32}, {"samples": 32}),
+    "integrated-gradients": ("IntegratedGradients", {"steps": 32}, {"steps": 32}),
+    "occlusion": ("Occlusion", {"patch_size": 8, "patch_stride": 4}, {"patch": 8, "stride": 4}),
+    "rise": ("Rise", {"nb_samples": 512}, {"masks": 512}),
+}
+"""Our method -> xplique's class, its settings and ours for the same number of passes through the network."""
+
+
+def xplique(model: Model, method: str, layer: str) -> Any:
+    """A function (batch, class) -> maps of xplique, prepared once; None where it is not installed or cannot run the network."""
+    if importlib.util.find_spec("xplique") is None:
+        return None
+    from ferviz.engines.peers import _functional
+
+    kind, settings, _ = SAME_WORK[method]
+    try:
+        from xplique import attributions
+
+        network = _functional(model.engine, model.prepare(faces_for(model, 2)), softmax=False)
+        for each in network.layers:
+            each.__dict__.pop("call", None)
+        at = {"conv_layer": layer} if method == "gradcam" else {}
+        tool = getattr(attributions, kind)(network, batch_size=64, **at, **settings)
+        classes = np.eye(len(model.labels), dtype=np.float32)
+        tool(model.prepare(faces_for(model, 2)), classes[:2])
+    except Exception as error:
+        print(f"xplique cannot run {method} on {model.name}: {type(error).__name__}: {str(error)[:200]}")
+        return None
+    return lambda batch, number: tool(batch, classes[[number] * len(batch)])
+
+
+def pictures(model: Model, layer: str, n: int, repeats: int) -> None:
+    """The methods that look at the picture, beside xplique's of the same number of passes."""
+    batch = model.prepare(faces_for(model, n))
+    weights = np.zeros((n, 1, len(model.labels) + 1), np.float32)
+    weights[..., 3] = 1
+    question = Question(model.engine, batch, layer, weights, 64)
+    for name, (_, _, ours) in SAME_WORK.items():
+        if name == "gradcam":
+            continue
+        theirs = xplique(model, name, layer)
+        works: dict[str, Work] = {"ours": lambda m=METHODS[name], o=ours: m(question, **o)}
+        if theirs:
+            works["xplique"] = lambda t=theirs: t(batch, 3)
+        t = interleaved(works, repeats)
+        row(f"{name}, {n} faces", "", f"{ms(t['ours']):.1f}", "", *versus(t, "ours"))
+
+
 def faces_for(model: Model, n: int) -> np.ndarray:
     """n noisy pictures at the network's input size; what is on them does not change the time."""
     height, width = model.input.size
     return np.random.default_rng(0).integers(0, 256, (n, height, width)).astype(np.uint8)
 
 
-def one_network(model: Model, batches: list[int], repeats: int, quick: bool) -> None:
+def one_network(model: Model, batches: list[int], repeats: int, quick: bool, only: str = "") -> None:
     tf = tensorflow()
     layer, _ = model.default_layer()
     classes = len(model.labels)
@@ -124,11 +189,11 @@ def one_network(model: Model, batches: list[int], repeats: int, quick: bool) -> 
     print(f"\n## {model.name}: {height} x {width}, layer {layer} {model.layer(layer).shape}, {classes} classes\n")
     network = model.engine.network  # type: ignore[attr-defined]
     forward = tf.function(lambda x: network(x, training=False), reduce_retracing=True)
-    theirs = peer(model, "gradcam", layer)
-    row("", "forward ms", "ferviz ms", "x forward", "tf-keras-vis", "x ferviz")
-    for n in batches:
-        pictures = faces_for(model, n)
-        batch = model.prepare(pictures)
+    theirs, others = peer(model, "gradcam", layer), xplique(model, "gradcam", layer)
+    row("", "forward ms", "ferviz ms", "x forward", "tf-keras-vis", "x ferviz", "xplique", "x ferviz")
+    for n in batches if only != "scorecam" else []:
+        some = faces_for(model, n)
+        batch = model.prepare(some)
         one, every = np.zeros((n, 1, classes + 1), np.float32), np.zeros((n, classes, classes + 1), np.float32)
         one[..., -1] = 1
         every[:, range(classes), range(classes)] = 1
@@ -136,10 +201,12 @@ def one_network(model: Model, batches: list[int], repeats: int, quick: bool) -> 
             "forward": lambda b=batch: forward(tf.constant(b)).numpy(),
             "one": lambda b=batch, w=one: gradcam_maps(model, b, layer, w),
             "all": lambda b=batch, w=every: gradcam_maps(model, b, layer, w),
-            "explain": lambda p=pictures: explain(model, p, batch_size=256),
+            "explain": lambda p=some: explain(model, p, batch_size=256),
         }
         if theirs:
             works["peer"] = lambda b=batch: theirs(b, 3)
+        if others:
+            works["xplique"] = lambda b=batch: others(b, 3)
         t = interleaved(works, repeats if n > 4 else repeats * 4)
         seven = ratio(t["all"], t["one"])
         row(f"Grad-CAM, predicted class, {n} faces", *against(t, "one"), *versus(t, "one"))
@@ -149,15 +216,23 @@ def one_network(model: Model, batches: list[int], repeats: int, quick: bool) -> 
             print(
                 f"Grad-CAM's rate of the plain forward pass's, {n} faces: {ratio(t['forward'], t['one']):.2f} (target 0.8)"
             )
-    scorecam(model, layer, 8 if quick else 32, max(1, repeats // 2))
+    if only != "gradcam":
+        scorecam(model, layer, 8 if quick else 32, max(1, repeats // 2))
+    if not only:
+        pictures(model, layer, 8, max(1, repeats // 2))
 
 
 def scorecam(model: Model, layer: str, n: int, repeats: int) -> None:
+    """Score-CAM of n faces by both engines and by tf-keras-vis (xplique has none)."""
     batch = model.prepare(faces_for(model, n))
     weights = np.zeros((n, 1, len(model.labels) + 1), np.float32)
     weights[..., 3] = 1
+    compiled = open_explainer(compile_model(model, layers=[layer])).engine
     method = METHODS["scorecam"]
-    works: dict[str, Work] = {"ours": lambda: method(Question(model.engine, batch, layer, weights, 64))}
+    works: dict[str, Work] = {
+        "keras": lambda: method(Question(model.engine, batch, layer, weights, 64)),
+        "litert": lambda: method(Question(compiled, batch, layer, weights, 64)),
+    }
     theirs = peer(model, "scorecam", layer)
     if theirs:
         import contextlib
@@ -169,7 +244,8 @@ def scorecam(model: Model, layer: str, n: int, repeats: int) -> None:
 
         works["peer"] = quiet
     t = interleaved(works, repeats)
-    row(f"Score-CAM, {n} faces", "", f"{ms(t['ours']):.1f}", "", *versus(t, "ours"))
+    for engine in ("keras", "litert"):
+        row(f"Score-CAM, {n} faces, {engine} engine", "", f"{ms(t[engine]):.1f}", "", *versus(t, engine))
 
 
 def curve(model: Model, repeats: int) -> None:
@@ -207,6 +283,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 32, 256])
     parser.add_argument("--quick", action="store_true", help="smaller Score-CAM, no curve")
+    parser.add_argument("--only", choices=("gradcam", "scorecam"), default="", help="that part alone")
     parser.add_argument(
         "--clock", choices=CLOCKS, default="wall", help="cpu: of all threads, for a machine that is busy"
     )
@@ -224,8 +301,8 @@ def main() -> None:
         f"TensorFlow {tensorflow().__version__}; medians of {arguments.repeats} interleaved repeats; {arguments.clock} time"
     )
     for model in models:
-        one_network(model, arguments.batches, arguments.repeats, arguments.quick)
-    if not arguments.quick:
+        one_network(model, arguments.batches, arguments.repeats, arguments.quick, arguments.only)
+    if not (arguments.quick or arguments.only):
         curve(models[0], arguments.repeats)
 
 
