@@ -1,6 +1,6 @@
 """Face detectors on turned photographs: recall, false faces, CPU milliseconds; and how their boxes agree with FER2013's frames.
 
-    python benchmarks/detectors.py [--detectors yunet,haar] [--tilts none,retry] [--step 15] [--one-way] [--side 640]
+    python benchmarks/detectors.py [--detectors yunet,haar] [--tilts none,retry] [--step 15 | --turns 0,90] [--one-way]
     python benchmarks/detectors.py --framing [--model FILE]
 
 Prints the tables of docs/faces.md, whole unless options limit it. Needs the photographs and detector networks of the project's
@@ -122,9 +122,10 @@ def photographs(folder: Path, side: int) -> dict:
     return pictures
 
 
-def print_recall(detectors: dict[str, Detector], pictures: dict, step: int, tilts: list[str], one_way: bool) -> None:
+def print_recall(
+    detectors: dict[str, Detector], pictures: dict, columns: list[int], tilts: list[str], one_way: bool
+) -> None:
     """Print one row a detector and way of searching; turns to the left and to the right are put together."""
-    columns = list(range(0, 181, step))
     print(f"| detector | tilt | {' | '.join(f'{d}°' for d in columns)} | upright | false faces | CPU ms |")
     print("|---|---|" + "---:|" * (len(columns) + 3))
     for name, detector in detectors.items():
@@ -190,6 +191,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
     parser.add_argument("--step", type=int, default=15, help="degrees between two turns")
+    parser.add_argument("--turns", help="these degrees only, such as 0,15,30: the table in parts")
     parser.add_argument("--side", type=int, default=640, help="longest side of the photographs")
     parser.add_argument("--detectors", default="yunet,ssd,mtcnn,haar")
     parser.add_argument("--tilts", default="none,retry")
@@ -212,7 +214,7 @@ def main() -> None:
         print_recall(
             detectors,
             photographs(options.data / "pictures", options.side),
-            options.step,
+            [int(d) for d in options.turns.split(",")] if options.turns else list(range(0, 181, options.step)),
             options.tilts.split(","),
             options.one_way,
         )

@@ -1,12 +1,17 @@
 """Frames a second of the whole way (detect, predict, explain, draw) on 640 x 480 frames with one face, and each part's share.
 
 python benchmarks/video.py [--detector yunet --detector-model FILE] [--frames 120] [--method gradcam]
+python benchmarks/video.py --memory [--frames 60]     # peak memory of `ferviz explain` on a clip, and on one 8 times as long
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -40,6 +45,42 @@ def frames(count: int) -> list[np.ndarray]:
     return made
 
 
+def write_clip(path: Path, count: int) -> None:
+    """Write `count` frames of 640 x 480, 25 a second."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 25.0, (640, 480))
+    some = frames(min(count, 100))
+    for i in range(count):
+        writer.write(cv2.cvtColor(some[i % len(some)], cv2.COLOR_RGB2BGR))
+    writer.release()
+
+
+def peak_memory(options: argparse.Namespace, count: int) -> float:
+    """-> MB of memory that the whole process `ferviz explain clip.mp4` held at most, on a clip of `count` frames."""
+    with tempfile.TemporaryDirectory() as folder:
+        clip = Path(folder, "clip.mp4")
+        write_clip(clip, count)
+        words = [sys.executable, "-m", "ferviz", "explain", str(clip), "--out", f"{folder}/out.mp4", "--quiet"]
+        words += ["--table", f"{folder}/out.csv", "--timeline", f"{folder}/out.png", "--method", options.method]
+        words += ["--detector", options.detector]
+        words += ["--detector-model", options.detector_model] if options.detector_model else []
+        child = subprocess.Popen(words, cwd=ROOT)
+        _, status, used = os.wait4(child.pid, 0)
+        if status:
+            raise SystemExit(f"ferviz explain failed with status {status}")
+        made = cv2.VideoCapture(f"{folder}/out.mp4")
+        assert round(made.get(cv2.CAP_PROP_FRAME_COUNT)) == count
+    return used.ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
+
+
+def print_memory(options: argparse.Namespace) -> None:
+    print("| frames | peak memory of the whole process, MB |\n|---:|---:|")
+    found = []
+    for count in (options.frames, 8 * options.frames):
+        found.append(peak_memory(options, count))
+        print(f"| {count} | {found[-1]:.0f} |", flush=True)
+    print(f"8 times the frames: {found[1] / found[0]:.3f} times the memory")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--detector", default="auto")
@@ -47,7 +88,11 @@ def main() -> None:
     parser.add_argument("--model")
     parser.add_argument("--method", default="gradcam")
     parser.add_argument("--frames", type=int, default=120)
+    parser.add_argument("--memory", action="store_true", help="peak memory on N and on 8 N frames instead")
     options = parser.parse_args()
+    if options.memory:
+        print_memory(options)
+        return
     model = load_model(options.model)
     detector = open_detector(options.detector, options.detector_model)
     follower = Follower(model, detector=detector, method=options.method)

@@ -47,6 +47,17 @@ MAX_BYTES = 256 * 1024 * 1024
 
 MID_GREY = 128
 _KINDS = "PNG, JPEG, WebP, BMP, GIF or TIFF"
+_PHONE = (
+    b"heic",
+    b"heix",
+    b"heim",
+    b"heis",
+    b"hevc",
+    b"mif1",
+    b"msf1",
+    b"avif",
+    b"avis",
+)  # brands of ISO's picture containers
 # warnings.catch_warnings changes the process' filters for a moment; two threads that decode must not interleave there.
 _FILTERS = threading.Lock()
 
@@ -227,7 +238,9 @@ def _guarded(source: io.BytesIO | Image.Image, name: str) -> Pixels:
     except PictureError:
         raise
     except Image.UnidentifiedImageError:
-        raise PictureError(f"{name} is not a {_KINDS} picture; convert it to one of these") from None
+        raise PictureError(
+            _no_picture(name, b"" if isinstance(source, Image.Image) else source.getvalue()[:16])
+        ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise PictureError(f"{name} declares more than {MAX_PIXELS // 10**6} million pixels; scale it down") from None
     except (
@@ -235,6 +248,17 @@ def _guarded(source: io.BytesIO | Image.Image, name: str) -> Pixels:
     ) as error:  # decoders of hostile bytes raise OSError, SyntaxError, struct.error, IndexError, MemoryError, ...
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise PictureError(f"{name} is damaged or cut off ({reason}); get a whole copy of it") from error
+
+
+def _no_picture(name: str, head: bytes) -> str:
+    """Say what a file is that is no picture of a known kind, by its first bytes."""
+    if head[4:8] == b"ftyp" and head[8:12] in _PHONE:
+        return f"{name} is a HEIC or AVIF picture, which ferviz does not read; save it as JPEG or PNG first"
+    if head[4:8] == b"ftyp" or head[:4] == b"\x1aE\xdf\xa3" or (head[:4] == b"RIFF" and head[8:11] == b"AVI"):
+        return (
+            f"{name} is a video and not a picture; give it its suffix (.mp4, .mkv, .avi), by which ferviz knows videos"
+        )
+    return f"{name} is not a {_KINDS} picture; convert it to one of these"
 
 
 def _to_rgb(picture: Image.Image, name: str) -> Pixels:

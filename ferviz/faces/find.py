@@ -74,8 +74,8 @@ def find_faces(
         return [Face(pixels, name)]
     if not found:
         raise NoFaceError(
-            f"no face was found in {name or 'the picture'} by {searcher.name}; lower --threshold, try another --detector, or use "
-            "--detector none if the picture is a face"
+            f"no face was found in {name or 'the picture'} by {searcher.name}; lower --threshold or --min-size ({min_size:g} pixels), "
+            "try another --detector, or use --detector none if the picture is a face"
         )
     if largest:
         found = [max(found, key=lambda d: d.size)]

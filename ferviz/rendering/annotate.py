@@ -84,6 +84,15 @@ def color_of(label: str) -> str:
     return COLORS.get(canonical(label), "#4a7ba6")
 
 
+def ink_on(color: str) -> str:
+    """Return the colour of text, dark or white, that reads well on "#rrggbb" (WCAG 2.2's relative luminance)."""
+    red, green, blue = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    parts = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in (red, green, blue)]
+    luminance = 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+    # the contrast with white is 1.05 / (luminance + 0.05); below 3.5 dark text reads better
+    return INK if 1.05 / (luminance + 0.05) < 3.5 else PAPER
+
+
 def legend_strip(names: Sequence[str], size: int, room: int) -> Image.Image:
     """Return the colours of `names` with their names, on as many lines as `room` pixels ask for. size: of the text, in pixels."""
     gap, patch = size, round(size * 0.7)
@@ -119,7 +128,7 @@ def _card(mark: Mark, box: Sequence[int], size: int, named: bool) -> Image.Image
     best = mark.probabilities.get(mark.label)
     words = " ".join(part for part in (mark.label, f"{best:.2f}" if best is not None else "", mark.note) if part)
     color = color_of(mark.label)
-    label = line(words, size, PAPER, bold=True, paper=color)
+    label = line(words, size, ink_on(color), bold=True, paper=color)
     pad = max(3, size // 4)
     wide = max(label.width + 2 * pad, min(box[2] - box[0] + 1, size * 9))
     bars = None

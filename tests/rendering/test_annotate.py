@@ -7,7 +7,7 @@ import pytest
 from PIL import ImageColor
 
 from ferviz.emotions import COLORS, FER2013
-from ferviz.rendering.annotate import Mark, annotate, legend_strip
+from ferviz.rendering.annotate import Mark, annotate, ink_on, legend_strip
 
 GREY = np.full((600, 800, 3), 100, np.uint8)
 
@@ -67,3 +67,13 @@ def test_the_legend_breaks_its_lines() -> None:
     pixels = np.asarray(many).reshape(-1, 3)
     for name in FER2013:
         assert (pixels == np.array(ImageColor.getrgb(COLORS[name]))).all(1).any()
+
+
+def test_text_on_a_colour_can_be_read() -> None:
+    # contrasts as the WCAG defines them, computed elsewhere: white on black 21, on #767676 4.54, on #e3a51a 2.17
+    assert ink_on("#000000") == ink_on("#767676") == "#ffffff"
+    assert ink_on("#e3a51a") == ink_on("#ffffff") == "#1c1c1e"
+    made = np.asarray(annotate(GREY, [Mark((300, 200, 400, 300), "happy", certain("happy"))]))
+    label = made[302:312, 302:380].reshape(-1, 3)
+    assert (np.abs(label.astype(int) - (28, 28, 30)).max(axis=1) < 12).sum() > 20
+    assert not (label == 255).all(axis=1).any()
