@@ -18,6 +18,7 @@ import numpy as np
 
 from ferviz.engines.backend import tensorflow
 from ferviz.engines.tracing import Trace
+from ferviz.errors import ModelError
 
 _MADE_OF_WEIGHTS = {"Conv2D", "DepthwiseConv2dNative"}
 _ADDITIONS = {"Add", "AddV2", "BiasAdd"}
@@ -117,8 +118,9 @@ def _compute(frozen: Frozen) -> Frozen:
 
 
 def _sorted(nodes: dict[str, Any], wanted: set[str]) -> Iterator[str]:
-    """Yield the names of the nodes that `wanted` need, each after its inputs."""
+    """Yield the names of the nodes that `wanted` need, each after its inputs. Raises ModelError where they go in a circle."""
     done: set[str] = set()
+    begun: set[str] = set()
     stack = [(name, False) for name in sorted(wanted)]
     while stack:
         name, ready = stack.pop()
@@ -127,7 +129,13 @@ def _sorted(nodes: dict[str, Any], wanted: set[str]) -> Iterator[str]:
         if ready:
             done.add(name)
             yield name
+        elif name in begun:
+            raise ModelError(
+                "the network has a loop over a number of steps that is not fixed (a recurrent layer), which cannot be "
+                "compiled; explain it with --engine keras"
+            )
         else:
+            begun.add(name)
             stack.append((name, True))
             stack.extend((_node(i), False) for i in nodes[name].input if _node(i) not in done)
 

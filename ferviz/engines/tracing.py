@@ -24,6 +24,8 @@ _LOCK = threading.RLock()  # wrapping is seen by every thread that uses the same
 _KEPT_PASSING = {"Identity", "Cast", "Reshape", "Squeeze", "ExpandDims", "StopGradient", "PreventGradient"}
 _HEADS = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 _GUIDED = "FervizGuidedRelu"
+MOST_STEPS = 64
+"""Steps of a recurrent layer that are written out one by one."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +203,7 @@ def _noting(network: Any, channels_first: bool) -> Iterator[list[Call]]:
     notes: list[Call] = []
     orders: dict[int, bool] = {}  # id of a noted tensor -> channels first; `notes` keeps the tensors alive
     layers = list(_walk(network))
-    kept = ("call", "quantized_call", "_losses", "_loss_ids", "_called", "data_format")
+    kept = ("call", "quantized_call", "_losses", "_loss_ids", "_called", "data_format", "unroll")
     before = [
         (layer, {k: layer.__dict__[k] for k in kept if k in layer.__dict__}) for layer, _ in [*layers, (network, "")]
     ]
@@ -215,6 +217,8 @@ def _noting(network: Any, channels_first: bool) -> Iterator[list[Call]]:
                 arrived = arrived[0]
             own = getattr(layer, "data_format", None)
             order = own == "channels_first" if own else orders.get(id(arrived), channels_first)
+            if getattr(layer, "unroll", None) is False and _is_short(arrived):
+                layer.__dict__["unroll"] = True  # a loop can neither be frozen nor compiled
             if is_convolution and own == "channels_first" and not kwargs and len(args) == 1:
                 output = _as_channels_last(layer, call, args[0])
             else:
@@ -240,6 +244,12 @@ def _noting(network: Any, channels_first: bool) -> Iterator[list[Call]]:
                     layer.__dict__[name] = attributes[name]
                 else:
                     layer.__dict__.pop(name, None)
+
+
+def _is_short(x: Any) -> bool:
+    """Does a recurrent layer go through so few steps, and a fixed number of them, that each can have its own operations?"""
+    shape: Any = getattr(x, "shape", ())
+    return bool(len(shape) > 2 and shape[1] is not None and shape[1] <= MOST_STEPS)
 
 
 def _as_channels_last(layer: Any, call: Callable[..., Any], x: Any) -> Any:

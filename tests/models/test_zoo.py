@@ -16,6 +16,7 @@ import pytest
 from ferviz.engines.backend import keras as get_keras
 from ferviz.errors import ModelError, UntrustedModelError
 from ferviz.models.build import leaves
+from ferviz.models.compiled import compile_model, open_explainer
 from ferviz.models.load import load_model
 
 FACES = np.random.default_rng(5).integers(0, 256, (3, 16, 16), np.uint8)
@@ -229,6 +230,26 @@ def test_a_savedmodel_of_a_fixed_batch_that_ends_in_sigmoids(tmp_path: Path) -> 
     expected = np.concatenate([made(batch[:2]), made(batch[1:])[1:]])
     assert model.head == "sigmoid"
     assert np.allclose(model.probabilities(FACES), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("steps", [14, 196])
+def test_recurrent_layers_are_written_out_or_refused_to_be_compiled(steps: int) -> None:
+    keras = get_keras()
+    layers = keras.layers
+    made = keras.Sequential([layers.Input((16, 16, 1)), layers.Conv2D(2, 3, name="conv"), layers.Reshape((steps, 392 // steps)),
+                             layers.GRU(3, name="rows"), layers.Dense(2)])  # fmt: skip
+    model = load_model(made)
+    batch = model.prepare(FACES)
+    weights = np.tile(np.eye(2, dtype=np.float32), (len(FACES), 1, 1))
+    _, gradient, logits = model.engine.gradients(batch, "conv", weights)
+    assert np.allclose(logits, made(batch), atol=1e-5)
+    assert np.abs(gradient).max() > 1e-6
+    assert made.get_layer("rows").unroll is False
+    if steps > 64:
+        with pytest.raises(ModelError, match="a loop over a number of steps"):
+            compile_model(model)
+    else:
+        assert np.allclose(open_explainer(compile_model(model)).logits(FACES), logits, atol=1e-4)
 
 
 def hostile_operation(rewritten: Callable[..., Path], repeats: int) -> Path:
