@@ -3,13 +3,16 @@
     python benchmarks/dream.py [--model FILE?scaling=...] [--steps 24] [--rounds 3] [--judge FILE?scaling=... ...]
                                [--skip-peer] [--skip-speed] [--peer-steps 256]
 
-1. Milliseconds a step for seven class dreams at once: ferviz with one view and with four, and tf-keras-vis' ActivationMaximization with its
+1. Milliseconds a step for seven class dreams at once: ferviz with one view and with four (and in half precision, where the processor has
+   instructions for it, as `ferviz dream` then uses), and tf-keras-vis' ActivationMaximization with its
    jitter, rotation, total variation and norm, on the same network in the same process, in turns; the median of the rounds' ratios,
    by the clock and by the processors' time (which a busy machine disturbs less).
 2. The default preset from start to end, in seconds.
-3. Recognised by each judge, and mean probability: with the face prior, without any, and tf-keras-vis' pictures.
+3. Recognised by each judge, and mean probability: with the face prior, without any, and tf-keras-vis' pictures; and, as a control of what
+   the prior alone gives, dreams of a network of the same architecture with fresh weights.
 
 Without --judge: the published networks of the project's own workplace, with the conventions that their README gives.
+Both sides run without AVX-512 unless ONEDNN_MAX_CPU_ISA=DEFAULT is set, which is safe for networks without 1x1 convolutions of stride 2.
 Prints; never fails on a number.
 """
 
@@ -19,6 +22,7 @@ import argparse
 import os
 import statistics
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +38,7 @@ from ferviz.dreaming.dream import FACES, dream
 from ferviz.dreaming.judging import judge
 from ferviz.dreaming.network import DreamNetwork
 from ferviz.dreaming.objectives import bind, odds
+from ferviz.dreaming.precision import has_bfloat16
 from ferviz.dreaming.priors import prior
 from ferviz.dreaming.statistics import face_statistics
 from ferviz.models.load import load_model
@@ -50,7 +55,7 @@ JUDGES = (
 )
 
 
-def our_step(model: Model, samples: int, name: str) -> Any:
+def our_step(model: Model, samples: int, name: str, precision: str = "single") -> Any:
     """Return a function (steps) that walks so many steps of all class dreams, compiled already."""
     network = DreamNetwork(model)
     objectives = [odds(label) for label in model.labels]
@@ -62,7 +67,7 @@ def our_step(model: Model, samples: int, name: str) -> Any:
         chosen.parameterization,
         FACES,
         chosen.penalties,
-        Schedule(1000, 0.05, samples),
+        Schedule(1000, 0.05, samples, precision=precision),
     )
     layers = {layer.name: layer for layer in model.layers}
     bound = [bind(o, layers, model.labels) for o in objectives]
@@ -114,6 +119,9 @@ def seconds(work: Any, *arguments: Any) -> tuple[float, float]:
 
 def speed(model: Model, steps: int, rounds: int, other: Any) -> None:
     works = {"ferviz, 1 view": our_step(model, 1, "faces"), "ferviz, 4 views": our_step(model, 4, "faces")}
+    if has_bfloat16():
+        works["ferviz, 1 view, half"] = our_step(model, 1, "faces", "half")
+        works["ferviz, 4 views, half"] = our_step(model, 4, "faces", "half")
     if other:
         works["tf-keras-vis"] = other
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in works}
@@ -128,7 +136,18 @@ def speed(model: Model, steps: int, rounds: int, other: Any) -> None:
             pairs = list(zip(times["tf-keras-vis"], taken, strict=True))
             by_clock, by_work = (statistics.median(theirs[i] / ours[i] for theirs, ours in pairs) for i in (0, 1))
             ratio = f"   tf-keras-vis takes {by_clock:.1f} times as long, {by_work:.1f} times the processors' time"
-        print(f"  {name:16} {clock:7.1f} ms by the clock, {busy:7.1f} ms of processors{ratio}", flush=True)
+        print(f"  {name:21} {clock:7.1f} ms by the clock, {busy:7.1f} ms of processors{ratio}", flush=True)
+
+
+def untrained(model: Model, seed: int = 0) -> Model:
+    """Return the same architecture with fresh weights."""
+    from ferviz.engines.backend import keras
+    from ferviz.engines.keras import KerasEngine
+
+    keras().utils.set_random_seed(seed)
+    engine: Any = model.engine
+    fresh = keras().models.clone_model(engine.network)
+    return replace(model, name="untrained", sha256="", engine=KerasEngine(fresh, engine.channels_first))
 
 
 def verdicts(title: str, images: np.ndarray, model: Model, judges: dict[str, Model]) -> None:
@@ -162,6 +181,10 @@ def main() -> None:
         verdicts("Without any prior", dream(model, prior="none").images, model, judges)
         if pictures:
             verdicts(f"tf-keras-vis, {arguments.peer_steps} steps", pictures(arguments.peer_steps), model, judges)
+        control = untrained(model)
+        verdicts("Control: the same architecture untrained, face prior", dream(control).images, control, judges)
+        verdicts("Control: untrained, without any prior", dream(control, prior="none").images, control, judges)
+        verdicts("Control: untrained, class prior", dream(control, prior="class").images, control, judges)
 
 
 if __name__ == "__main__":

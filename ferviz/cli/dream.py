@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ferviz.models.model import Model
 
 PRIORS = ["faces", "class", "spectrum", "none"]
+PRECISIONS = ["auto", "half", "single"]
 FRAMES = 48
 JUDGE = (
     "Another network that says what it sees; may be repeated. FILE?scaling=-1..1&labels=7 where its file does not say."
@@ -57,6 +58,13 @@ JUDGE = (
     "--prior", type=click.Choice(PRIORS), help="Help from real faces.  [default: faces for classes, none for layers]"
 )
 @click.option("--strength", type=float, default=1.0, show_default=True, help="The prior's weight, 0 or more.")
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="auto",
+    show_default=True,
+    help="Of the convolutions; auto = half where the processor has instructions for it.",
+)
 @click.option("--copies", type=int, default=1, show_default=True, help="Dreams of each kind, from different noise.")
 @click.option(
     "--facets",
@@ -114,6 +122,7 @@ def command(**options: Any) -> int:
             model, _objectives(model, options, faces), steps=options["steps"], seed=options["seed"], copies=options["copies"],
             prior=options["prior"], strength=options["strength"], samples=options["samples"], image=options["image"],
             octaves=octaves, facets=options["facets"] or 0, faces=faces, frames=FRAMES if options["animate"] else 0, progress=progress,
+            precision=options["precision"],
         )  # fmt: skip
     if judges:
         made = made.judged(judges, faces)

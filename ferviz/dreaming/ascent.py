@@ -11,6 +11,7 @@ import numpy as np
 from ferviz.dreaming.objectives import Objective
 from ferviz.dreaming.parameterization import SLOPE, Parameterization
 from ferviz.dreaming.penalties import Penalties
+from ferviz.dreaming.precision import computing
 from ferviz.dreaming.transforms import Transforms, blurred
 
 Forward = Callable[[Any, Sequence[str]], dict[str, Any]]
@@ -25,7 +26,8 @@ class Schedule:
     picture. samples: views per step that the gradient is averaged over. settle: the last fraction of the steps in which the rate
     falls to nothing (half a cosine), so that the picture comes to rest. normalized: instead of Adam each picture's gradient
     divided by its own root mean square, DeepDream's rule. smooth: standard deviation, in pixels at a height of 48, of a Gaussian
-    that the picture's gradient is blurred with at the first step; it falls to nothing at the last.
+    that the picture's gradient is blurred with at the first step; it falls to nothing at the last. precision: "half" or "single", of
+    the network's convolutions (see `ferviz.dreaming.precision`).
     """
 
     steps: int = 256
@@ -34,6 +36,7 @@ class Schedule:
     settle: float = 0.5
     normalized: bool = False
     smooth: float = 0.0
+    precision: str = "single"
 
 
 @dataclass(frozen=True)
@@ -119,10 +122,11 @@ class Ascent:
         from ferviz.engines.backend import tensorflow
 
         tf = tensorflow()
-        variables, first, second, trace = self._run(
-            state.variables, state.first, state.second, _inner(starts), [list(map(tf.constant, b)) for b in bound],
-            [tf.constant(w, tf.float32) for w in weights], tf.constant(seed), tf.constant(state.done), tf.constant(steps),
-        )  # fmt: skip
+        with computing(self.schedule.precision):
+            variables, first, second, trace = self._run(
+                state.variables, state.first, state.second, _inner(starts), [list(map(tf.constant, b)) for b in bound],
+                [tf.constant(w, tf.float32) for w in weights], tf.constant(seed), tf.constant(state.done), tf.constant(steps),
+            )  # fmt: skip
         return State(variables, first, second, state.done + steps), trace.numpy()
 
     def _chunk(

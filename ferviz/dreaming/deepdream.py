@@ -9,7 +9,7 @@ blown up and laid over the picture.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -96,7 +96,7 @@ def deepdream(
         clean = _seen(_resize(base, size), channels)
         detail = np.stack([_resize(d, size) for d in detail])
         starts = np.clip(clean + detail, 0.0, 1.0)
-        octave = Schedule(steps, schedule.rate, schedule.samples, settle=0.0, normalized=True)
+        octave = replace(schedule, steps=steps, settle=0.0, normalized=True)
 
         def tell(now: int, _: int, before: int = done) -> None:
             if progress:

@@ -17,6 +17,7 @@ from ferviz.dreaming.network import DreamNetwork
 from ferviz.dreaming.objectives import Objective, bind, odds
 from ferviz.dreaming.parameterization import Parameterization
 from ferviz.dreaming.penalties import Penalties
+from ferviz.dreaming.precision import chosen as chosen_precision
 from ferviz.dreaming.priors import Prior, around, prior
 from ferviz.dreaming.result import Dream
 from ferviz.dreaming.statistics import face_statistics
@@ -56,7 +57,8 @@ def dream(
     strength: float = 1.0,
     samples: int = 4,
     rate: float | None = None,
-    smooth: float = 0.0,
+    smooth: float | None = None,
+    precision: str = "auto",
     transforms: Transforms | None = None,
     penalties: Penalties | None = None,
     parameterization: Parameterization | None = None,
@@ -74,13 +76,14 @@ def dream(
     machine. copies: pictures an objective, from noise of different seeds.
     prior: "faces", "class", "spectrum" or "none" (see `ferviz.dreaming.priors`); None = "faces" for classes, "none" for layers.
     strength: of the prior, 0 or more; 1 is the usual. samples: views of a picture that each step averages over.
-    rate, transforms, penalties, parameterization: instead of what the prior brings. smooth: the gradient is blurred by so many pixels
-    (at a height of 48) at first and ever less, so that large forms come before small ones.
+    rate, transforms, penalties, parameterization, smooth: instead of what the prior brings. smooth: the gradient is blurred by so many
+    pixels (at a height of 48) at first and ever less, so that large forms come before small ones.
+    precision: "half", "single" or "auto" (see `ferviz.dreaming.precision`).
     image: a picture to dream on instead of a prior: DeepDream in octaves for layers and channels (at its own size where the network can
     take it), the network's own size for classes. octaves: of DeepDream; giving them asks for DeepDream for classes too.
     facets: pictures a class, each for one group of the class's real `faces` (then needed), in place of `copies`.
     frames: how many pictures of the way to keep for an animation. progress: called with (steps done, steps in all) now and then.
-    -> Dream. Raises UnknownNameError for a layer, class or prior that is not there, UsageError for numbers that make no sense,
+    -> Dream. Raises UnknownNameError for a layer, class, prior or precision that is not there, UsageError for numbers that make no sense,
     PictureError for a picture that is too small, ModelError for a model without gradients.
     """
     objectives = _objectives(model, objective)
@@ -89,11 +92,12 @@ def dream(
     for one in objectives:
         bind(one, layers, model.labels)  # a wrong name is told before any work
     about_classes = all(isinstance(term, Logit) for o in objectives for _, term in o.terms)
-    settings = _settings(model, seed, steps, samples, copies)
+    precision = chosen_precision(precision)
+    settings = _settings(model, seed, steps, samples, copies) | {"precision": precision}
     if image is not None and (octaves is not None or not about_classes):
         if copies > 1 or facets:
             raise UsageError("a DeepDream of a picture has no copies or facets; leave them out")
-        schedule = Schedule(steps, rate or STEP, samples if transforms else 1)
+        schedule = Schedule(steps, rate or STEP, samples if transforms else 1, precision=precision)
         dreamt = deepdream(
             model, objectives, read_image(image), octaves=octaves or Octaves(), schedule=schedule,
             transforms=transforms, penalties=penalties, seed=seed, frames=frames, progress=progress,
@@ -118,7 +122,8 @@ def dream(
         chosen, rate=rate or chosen.rate, penalties=penalties or chosen.penalties,
         parameterization=parameterization or chosen.parameterization,
     )  # fmt: skip
-    schedule = Schedule(steps, chosen.rate, samples, smooth=smooth)
+    smooth = chosen.smooth if smooth is None else smooth
+    schedule = Schedule(steps, chosen.rate, samples, smooth=smooth, precision=precision)
     views = transforms or (FACES if about_classes else Transforms())
     climbed = climb(
         network, objectives, chosen, views, schedule, seed=seed, copies=copies, frames=frames, progress=progress

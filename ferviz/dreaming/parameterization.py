@@ -53,11 +53,13 @@ class Pixels(Parameterization):
 class Fourier(Parameterization):
     """A real spectrum, each coefficient divided by frequency ** decay.
 
-    decay: 1 is the fall of natural pictures; larger is smoother. deviation: of the coefficients to begin with.
+    decay: 1 is the fall of natural pictures; larger is smoother. deviation: of the coefficients to begin with. energy: the penalty is
+    energy times the mean squared offset. Unlike a cost of the squashed pixels it can pull back what has become black or white.
     """
 
     decay: float = 1.0
     deviation: float = 0.01
+    energy: float = 0.0
 
     def start(self, size: Size, random: np.random.Generator) -> np.ndarray:
         height, width, channels = size
@@ -69,6 +71,11 @@ class Fourier(Parameterization):
         parts = tf.reshape(variables, (-1, 2, channels, height, width // 2 + 1))
         spectrum = tf.complex(parts[:, 0], parts[:, 1]) * self._fall(height, width).astype(np.complex64)
         return tf.transpose(tf.signal.irfft2d(spectrum, (height, width)), (0, 2, 3, 1))
+
+    def penalty(self, variables: Any, size: Size) -> Any:
+        if not self.energy:
+            return super().penalty(variables, size)
+        return self.energy * _tf().reduce_mean(_tf().square(self.offset(variables, size)), [1, 2, 3])
 
     def _fall(self, height: int, width: int) -> np.ndarray:
         across, down = np.meshgrid(np.fft.rfftfreq(width), np.fft.fftfreq(height))

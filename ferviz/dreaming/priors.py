@@ -34,7 +34,8 @@ TYPICAL = 2.0
 class Prior:
     """Where the ascent starts and what it changes.
 
-    name: one of PRIORS, or "image". starts: (F, h, w, c) float32 in 0..1. parameterization, penalties, rate: as the ascent takes them.
+    name: one of PRIORS, or "image". starts: (F, h, w, c) float32 in 0..1. parameterization, penalties, rate, smooth: as the ascent
+    takes them.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Prior:
     parameterization: Parameterization
     penalties: Penalties
     rate: float
+    smooth: float = 0.0
 
 
 def prior(
@@ -51,7 +53,7 @@ def prior(
 
     size: (h, w, c). strength: >= 0; for "faces" and "class" a face as far from the mean as real ones are costs TYPICAL * strength
     logits (its Mahalanobis distance), and at 0 only the space of faces remains; for "none" it scales the costs of total variation
-    and contrast. statistics: of real faces.
+    and of contrast. statistics: of real faces.
     Raises UnknownNameError, UsageError.
     """
     if name not in PRIORS:
@@ -61,7 +63,8 @@ def prior(
     grey = np.full((len(objectives), *size), 0.5, np.float32)
     if name == "none":
         if all(isinstance(term, Logit) for o in objectives for _, term in o.terms):
-            return Prior(name, grey, Fourier(), Penalties(tv=60 * strength, l2=60 * strength), 0.06)
+            # Large forms first, and little contrast: what convinces strangers are a few shapes, not one texture everywhere.
+            return Prior(name, grey, Fourier(1.5, energy=120 * strength), Penalties(tv=80 * strength), 0.02, 3.0)
         # Activations have no common unit, so no weight in logits would fit them.
         return Prior(name, grey, Fourier(), Penalties(tv=6 * strength, l2=10 * strength, relative=True), 0.04)
     faces = statistics.sized((size[0], size[1]))

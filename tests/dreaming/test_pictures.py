@@ -45,6 +45,29 @@ def test_a_parameterization_is_linear_and_starts_by_its_seed(name: str) -> None:
     assert not offset(p, np.zeros_like(x)).any()
 
 
+def test_energy_costs_the_offset_and_brings_back_what_is_black() -> None:
+    import tensorflow as tf
+
+    size, shown = (8, 8, 1), Fourier(1.5, energy=2.0)
+    variables = tf.constant(40.0 * shown.start(size, np.random.default_rng(0))[None])
+    offset = np.asarray(shown.offset(variables, size))
+    assert np.asarray(shown.penalty(variables, size)) == pytest.approx(2.0 * (offset**2).mean(), rel=1e-5)
+    assert np.asarray(Fourier(1.5).penalty(variables, size)) == pytest.approx(0.0)
+
+    def pull(cost: Any) -> float:
+        black = tf.constant(variables.numpy())
+        with tf.GradientTape() as tape:
+            tape.watch(black)
+            value = cost(black)
+        return float(tf.reduce_max(tf.abs(tape.gradient(value, black))))
+
+    def squashed(black: Any) -> Any:
+        pictures = tf.sigmoid(shown.offset(black, size) - 50.0)
+        return Penalties(l2=2.0).cost(pictures, pictures, tf.zeros(1))
+
+    assert pull(squashed) < 1e-9 < 1e-3 < pull(lambda black: shown.penalty(black, size))
+
+
 def test_one_coefficient_is_one_wave_and_falls_with_its_frequency() -> None:
     def wave(row: int, column: int, decay: float) -> np.ndarray:
         variables = np.zeros((2, 1, 16, 9), np.float32)

@@ -1,0 +1,64 @@
+"""Half precision for the network's convolutions, where the processor computes in it.
+
+Processors with AMX or AVX512-BF16 multiply bfloat16 numbers several times as fast as float32 ones. An ascent bears the rounding,
+which is smaller than the noise that every view adds on purpose; pictures, variables and Adam's moments stay in float32. TensorFlow's
+own graph optimizer decides which operations may be rounded (mixed precision after Micikevicius et al., ICLR 2018).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from ferviz.errors import UnknownNameError
+
+PRECISIONS = {
+    "auto": "half where the processor has instructions for it, else single",
+    "half": "bfloat16 in convolutions and products",
+    "single": "float32 everywhere",
+}
+"""Names of the precisions and what they are."""
+
+OPTION = "auto_mixed_precision_onednn_bfloat16"
+
+
+def chosen(precision: str) -> str:
+    """Return "half" or "single" for one of PRECISIONS. Raises UnknownNameError."""
+    if precision not in PRECISIONS:
+        raise UnknownNameError("precision", precision, PRECISIONS)
+    if precision == "auto":
+        return "half" if has_bfloat16() else "single"
+    return precision
+
+
+@lru_cache(maxsize=1)
+def has_bfloat16(cpuinfo: str = "/proc/cpuinfo") -> bool:
+    """Return whether the processor multiplies bfloat16 numbers itself; where that cannot be known, it does not.
+
+    cpuinfo: Linux' description of the processor. ONEDNN_MAX_CPU_ISA in the environment, which keeps TensorFlow from using what there
+    is, counts too.
+    """
+    if os.environ.get("ONEDNN_MAX_CPU_ISA", "DEFAULT").upper() not in ("DEFAULT", "ALL"):
+        return False
+    try:
+        flags = Path(cpuinfo).read_text().partition("flags")[2].partition("\n")[0].split()
+    except OSError:
+        return False
+    return bool({"amx_bf16", "avx512_bf16"} & set(flags))
+
+
+@contextlib.contextmanager
+def computing(precision: str) -> Iterator[None]:
+    """Compile and run what is called inside in "half" or "single" precision; outside everything stays as it was."""
+    from ferviz.engines.backend import tensorflow
+
+    optimizer = tensorflow().config.optimizer
+    before = bool(optimizer.get_experimental_options().get(OPTION, False))
+    optimizer.set_experimental_options({OPTION: precision == "half"})
+    try:
+        yield
+    finally:
+        optimizer.set_experimental_options({OPTION: before})
