@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, partial
@@ -13,10 +14,13 @@ from ferviz.engines.backend import tensorflow
 from ferviz.engines.base import INPUT, Array, LayerInfo
 from ferviz.engines.linear import is_affine
 from ferviz.engines.tracing import Call, Trace, input_shape, trace, wants_channels_first
-from ferviz.errors import ModelError, UnknownNameError, UsageError
+from ferviz.errors import FervizError, ModelError, UnknownNameError, UsageError
 
 MOST_TARGETS = 16
 """Targets that one compiled function answers at once; more are asked in several goes."""
+
+WORTH = 8
+"""Passes back, a class, from which a linear head's gradients are computed once and for all."""
 
 
 class KerasEngine:
@@ -59,13 +63,11 @@ class KerasEngine:
     @cached_property
     def traced(self) -> Trace:
         """The traced network (see `ferviz.engines.tracing`)."""
-        with self._lock:
-            return trace(self.network, self.input_shape, self.channels_first)
+        return self._traced()
 
     @cached_property
     def _guided(self) -> Trace:
-        with self._lock:
-            return trace(self.network, self.input_shape, self.channels_first, guided=True)
+        return self._traced(guided=True)
 
     @property
     def head(self) -> str:
@@ -115,12 +117,15 @@ class KerasEngine:
 
         weights may have a column more, (N, T, K + 1): the weight of the class with the greatest logit, whichever that is.
         -> activation (N, h, w, C), gradient (N, T, h, w, C), logits (N, K), all float32. `layer` may be "input".
-        All targets share one pass through the network up to `layer`, and where everything behind it is linear no pass back is needed
-        at all: `gradient` may then be a read-only view that all pictures share. Raises UnknownNameError for an unknown layer,
+        All targets share one pass through the network up to `layer`. Where everything behind it is linear, many pictures and targets
+        need no pass back at all: `gradient` may then be a read-only view that all pictures share. Raises UnknownNameError for an unknown layer,
         ModelError where the logits do not depend on the layer in a differentiable way.
         """
-        if layer != INPUT and self._is_affine(layer):
-            return self._constant_gradients(batch, layer, self._weights(batch, weights))
+        weights = self._weights(batch, weights)
+        # The passes back that it saves, all targets but the first, against the classes whose gradients it computes.
+        many = len(batch) * (weights.shape[1] - 1) > WORTH * self.classes
+        if many and layer != INPUT and self._is_affine(layer):
+            return self._constant_gradients(batch, layer, weights)
         return self._gradients("traced", batch, layer, weights)
 
     # -- more that this engine can do ------------------------------------------------------------------------------
@@ -145,6 +150,17 @@ class KerasEngine:
         return self._run(function, batch, tf.cast(said, call.tensor.dtype))[0]
 
     # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _traced(self, guided: bool = False) -> Trace:
+        try:
+            with self._lock:
+                return trace(self.network, self.input_shape, self.channels_first, guided)
+        except FervizError:
+            raise
+        except Exception as error:  # code of the network's own may raise anything
+            lines = [line for line in re.sub(r"\x1b\[\d+m", "", str(error)).splitlines() if line.strip()]
+            reason = " ".join(lines[:2])[:240] or type(error).__name__
+            raise ModelError(f"the network {self.network.name!r} cannot be run: {reason}") from error
 
     def _gradients(self, which: str, batch: Array, layer: str, weights: Array) -> tuple[Array, Array, Array]:
         t: Trace = getattr(self, which)
@@ -239,10 +255,14 @@ class KerasEngine:
             raise UsageError(
                 f"the network takes pictures (N, {', '.join(str(d or 'any') for d in expected)}), got {batch.shape}"
             )
-        return [
-            r.numpy()
-            for r in function(tf.constant(batch), *(tf.constant(m) if isinstance(m, np.ndarray) else m for m in more))
-        ]
+        given = [tf.constant(m) if isinstance(m, np.ndarray) else m for m in (batch, *more)]
+        try:
+            return [r.numpy() for r in function(*given)]
+        except tf.errors.ResourceExhaustedError as error:
+            raise ModelError(
+                f"the network {self.network.name!r} needs more memory for {len(batch)} pictures at once than there is; take a "
+                "smaller batch_size, or a smaller network"
+            ) from error
 
 
 def _channels_last(tensor: Any, call: Call | None) -> Any:

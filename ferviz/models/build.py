@@ -171,6 +171,11 @@ def _culprit(config: dict[str, Any], keras: Any, trust: bool) -> str:
 def _reason(error: BaseException) -> str:
     """Return what Keras says in one line: the exception inside its long account, where there is one."""
     text = str(error)
+    unknown = re.search(r"(?:Could not locate|Unknown) (class|function|layer):? '([^']+)'", text)
+    if unknown:
+        return f"nobody registered the {unknown[1]} {unknown[2]!r}, so import the code that defines it first"
+    if "marshal" in text or "defaults) must be None" in text:
+        return "the Python code in one of its Lambda layers cannot be read by this version of Python"
     inner = re.search(r"Exception encountered: (?!<class)(.*)", text)
     called = re.search(r"Exception encountered when calling (\S+)", text)
     if called and not inner:

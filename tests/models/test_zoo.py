@@ -252,6 +252,37 @@ def test_recurrent_layers_are_written_out_or_refused_to_be_compiled(steps: int) 
         assert np.allclose(open_explainer(compile_model(model)).logits(FACES), logits, atol=1e-4)
 
 
+def test_a_network_that_fails_or_fills_the_memory_says_so() -> None:
+    keras = get_keras()
+    layers = keras.layers
+
+    class Broken(layers.Layer):
+        def compute_output_shape(self, shape: Any) -> Any:
+            return shape
+
+        def call(self, x: Any) -> Any:
+            return x if isinstance(x, keras.KerasTensor) else 1 / 0
+
+    first = layers.Input((16, 16, 1))
+    with pytest.raises(ModelError, match=r"cannot be run: .*division by zero"):
+        load_model(keras.Model(first, layers.Dense(3)(layers.Flatten()(Broken()(first))))).predict(FACES)
+
+    first = layers.Input((1200, 1200, 1))  # the attention of each pixel to each other is 8 TB
+    x = layers.Reshape((1200 * 1200, 1))(first)
+    x = layers.GlobalAveragePooling1D()(layers.MultiHeadAttention(1, 1)(x, x))
+    model = load_model(keras.Model(first, layers.Dense(3)(x)))
+    with pytest.raises(ModelError, match="more memory for 1 pictures"):
+        model.predict(np.zeros((1, 1200, 1200), np.uint8))
+
+
+def test_trust_without_the_code_says_what_is_missing(rewritten: Callable[..., Path]) -> None:
+    def change(config: dict) -> None:
+        config["config"]["layers"][1].update(module="mine", class_name="Attn", registered_name="mine>Attn")
+
+    with pytest.raises(ModelError, match="'Attn', so import the code that defines it"):
+        load_model(rewritten(change), trust=True, engine="keras")
+
+
 def hostile_operation(rewritten: Callable[..., Path], repeats: int) -> Path:
     def change(config: dict) -> None:
         settings = config["config"]
