@@ -84,6 +84,8 @@ def detect(
         turned = _large_enough(turned, min_size, width, height)[:MOST_FACES]
         turned = [finer(pixels, d, detector, least) for d in turned]
         turned = [second_look(pixels, d, detector, least) for d in turned if d.score >= sure]
+        if turned:  # so the picture does not stand as it should: what is doubtful upright has to be confirmed
+            found = [d for d in found if d.score >= sure or finer(pixels, d, detector, least).score >= least]
         if upside_down:
             found = [second_look(pixels, d, detector, least) for d in _facing(pixels, found, detector, least)]
         found += turned
@@ -183,14 +185,17 @@ def second_look(pixels: Pixels, detection: Detection, detector: Detector, thresh
 def finer(pixels: Pixels, detection: Detection, detector: Detector, threshold: float) -> Detection:
     """Return a detection of a turned search that has no landmarks with the best of the angles 15 degrees beside its own.
 
-    Its score is that of the best look, so that a face that lay between two turns counts as sure as it is, and a chance pattern,
-    which no second look confirms, gets 0. Detections with landmarks come back as they are.
+    Its score is that of the best look, so that a face that lay between two turns counts as sure as it is. A face is seen at two of
+    the three angles or more; a chance pattern, which is seen at one at most, gets 0. Detections with landmarks come back as they are.
     """
     if detection.landmarks is not None:
         return detection
-    seen = [look(pixels, detection, detector, threshold, detection.angle + by) for by in (0, -15, 15)]
-    best = max(filter(None, seen), key=lambda d: d.score, default=None)
-    return replace(detection, score=0.0) if best is None else replace(detection, score=best.score, angle=best.angle)
+    looks = (look(pixels, detection, detector, threshold, detection.angle + by) for by in (0, -15, 15))
+    seen = [d for d in looks if d is not None]
+    if len(seen) < 2:
+        return replace(detection, score=0.0)
+    best = max(seen, key=lambda d: d.score)
+    return replace(detection, score=best.score, angle=best.angle)
 
 
 def look(pixels: Pixels, detection: Detection, detector: Detector, threshold: float, angle: float) -> Detection | None:
@@ -220,12 +225,13 @@ def _central(detection: Detection) -> bool:
 
 
 def _upside_down(pixels: Pixels, found: list[Detection], detector: Detector, threshold: float) -> bool:
-    """Whether one of the surest faces is surer still upside down: detectors find such faces too, and take them for upright."""
+    """Whether the surest faces are surer still upside down: detectors find such faces too, and take them for upright."""
+    more = 0.0
     for detection in sorted(found, key=lambda d: -d.score)[:_ASKED]:
-        here, there = (look(pixels, detection, detector, threshold, detection.angle + by) for by in (0, 180))
-        if there is not None and (here is None or there.score > here.score + _CLEARLY):
-            return True
-    return False
+        for by, sign in ((0, -1), (180, 1)):
+            seen = look(pixels, detection, detector, threshold, detection.angle + by)
+            more += sign * seen.score if seen is not None else 0.0
+    return more > _CLEARLY
 
 
 def _facing(pixels: Pixels, found: list[Detection], detector: Detector, threshold: float) -> list[Detection]:

@@ -91,7 +91,7 @@ class UprightOnly:
         self.looks += picture.shape[:2] != (320, 320)  # second looks at a face alone are cheap
         found = find_red(picture)
         return [
-            Detection(d.box, d.score) for d in found if (d.box[3] - d.box[1]) > 1.4 * (d.box[2] - d.box[0])
+            Detection(d.box, d.score) for d in found if (d.box[3] - d.box[1]) > 1.2 * (d.box[2] - d.box[0])
         ]  # no landmarks
 
 
