@@ -118,7 +118,7 @@ class KerasEngine:
         weights may have a column more, (N, T, K + 1): the weight of the class with the greatest logit, whichever that is.
         -> activation (N, h, w, C), gradient (N, T, h, w, C), logits (N, K), all float32. `layer` may be "input".
         All targets share one pass through the network up to `layer`. Where everything behind it is linear, many pictures and targets
-        need no pass back at all: `gradient` may then be a read-only view that all pictures share. Raises UnknownNameError for an unknown layer,
+        need no pass back at all: `gradient` may then be a read-only view that all pictures share. Raises UnknownNameError (no such layer),
         ModelError where the logits do not depend on the layer in a differentiable way.
         """
         weights = self._weights(batch, weights)
