@@ -1,6 +1,6 @@
 """Dream everything that docs/dreams.md shows: classes with and without a prior, channels, a picture, the way as an animation.
 
-    python examples/gallery_dreams.py [--model FILE] [--judge FILE ...] [--out docs/images] [--only classes ...]
+    python examples/gallery_dreams.py [--model FILE] [--judge FILE ...] [--out docs/images] [--only classes ...] [--faces fer2013.csv]
 
 Each picture is one `ferviz dream` command; the commands are printed, so that they can be repeated one by one.
 """
@@ -18,15 +18,18 @@ from ferviz.models.load import load_model
 HERE = Path(__file__).resolve().parent
 
 
-def commands(layer: str) -> dict[str, list[str]]:
-    """Return {picture: arguments of `ferviz dream`}. layer: whose channels and whose DeepDream are shown."""
+def commands(layer: str, faces: str | None = None) -> dict[str, list[str]]:
+    """Return {picture: arguments of `ferviz dream`}. layer: whose channels and whose DeepDream are shown. faces: labelled faces for
+    the facets; None leaves them out."""
     face = str(HERE / "astronaut.png")
+    facets = ["--target", "happy,surprise", "--facets", "4", "--faces", faces] if faces else []
     return {
         "dreams-classes.png": ["--animate", "dreams-classes.webp"],
         "dreams-class-prior.png": ["--prior", "class"],
         "dreams-without-prior.png": ["--prior", "none"],
         "dreams-spectrum.png": ["--prior", "spectrum"],
         "dreams-contrast.png": ["--target", "happy-sad,sad-happy,fear-surprise,surprise-fear"],
+        **({"dreams-facets.png": facets} if facets else {}),
         "dreams-channels.png": ["--layer", layer, "--count", "16"],
         "dreams-picture.png": ["--layer", layer, "--image", face, "--size", "320", "--steps", "80"],
     }
@@ -41,11 +44,12 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=HERE.parent / "docs" / "images")
     parser.add_argument("--only", nargs="*", help="parts of the pictures' names")
     parser.add_argument("--layer", help="the layer for channels and DeepDream; default: the network's default layer")
+    parser.add_argument("--faces", help="labelled faces (fer2013.csv, a folder) for the picture of facets")
     arguments = parser.parse_args()
     layer = arguments.layer or load_model(arguments.model).default_layer()[0]
     shared = ["--model", arguments.model] if arguments.model else []
     codes = []
-    for name, options in commands(layer).items():
+    for name, options in commands(layer, arguments.faces).items():
         if arguments.only and not any(part in name for part in arguments.only):
             continue
         judged = "--layer" not in options
