@@ -29,7 +29,7 @@ from tf_keras_vis.gradcam import Gradcam
 from tf_keras_vis.utils.model_modifiers import ReplaceToLinear
 from tf_keras_vis.utils.scores import CategoricalScore
 network = keras.saving.load_model({network!r}, compile=False)
-face = np.asarray(Image.open(sys.argv[1]).convert("L"), "float32")[None, :, :, None]
+face = np.asarray(Image.open(sys.argv[1]).convert("L").resize(network.input_shape[2:0:-1]), "float32")[None, :, :, None]
 label = int(network.predict(face, verbose=0).argmax())
 maps = Gradcam(network, model_modifier=ReplaceToLinear(), clone=True)(CategoricalScore(label), face, penultimate_layer=-1)
 heat = np.uint8(255 * np.clip(maps[0], 0, 1))

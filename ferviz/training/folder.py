@@ -155,6 +155,7 @@ def write_history(folder: Path, history: list[dict[str, float]]) -> None:
 
 def finish(plan: Plan, history: list[dict[str, float]], best: dict[str, float]) -> None:
     """Write curves.png and manifest.json: the whole configuration, the outcome and the versions."""
-    write_curves(plan.folder, history, f"{plan.architecture}, seed {plan.seed}")
+    taught = f", taught by {', '.join(Path(t).stem for t in plan.teachers)}" if plan.teachers else ""
+    write_curves(plan.folder, history, f"{plan.architecture}{taught}, seed {plan.seed}")
     facts = manifest(kind="training run", **plan.config(), best=best, epochs=len(history))
     write_text(plan.folder / MANIFEST, to_json(facts, indent=2) + "\n")
