@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ferviz.engines.backend import keras as get_keras
@@ -33,13 +33,14 @@ class Call:
     """One call of one layer while the network was traced.
 
     address: "conv3", "backbone/conv3", or "shared:1" for the second call of a layer that is used more than once.
-    layer: the Keras layer. tensor: what it returned. channels_first: the order of the tensor's axes.
+    layer: the Keras layer. tensor: what it returned. channels_first: the order of the tensor's axes. arrived: what it was given.
     """
 
     address: str
     layer: Any
     tensor: Any
     channels_first: bool
+    arrived: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,17 @@ class Trace:
 
 
 def trace(
-    network: Any, shape: tuple[int | None, int | None, int], channels_first: bool | None = None, guided: bool = False
+    network: Any,
+    shape: tuple[int | None, int | None, int],
+    channels_first: bool | None = None,
+    guided: bool = False,
+    apart: bool = False,
 ) -> Trace:
     """Trace `network` for pictures of `shape` (h, w, c; None = any) and any number of them.
 
     channels_first: whether the network wants (N, c, h, w); None finds out. guided: every ReLU's gradient also drops
-    negative gradients (guided backpropagation). The network is left exactly as it was.
+    negative gradients (guided backpropagation). apart: every call returns a tensor of its own, also a layer that hands on what
+    it was given (Dropout). The network is left exactly as it was.
     Raises ModelError when the network does not return one vector of class scores a picture.
     """
     tf = tensorflow()
@@ -79,7 +85,7 @@ def trace(
     def run(picture: Any) -> Any:
         graph = tf.compat.v1.get_default_graph()
         override = graph.gradient_override_map({"Relu": _guided_relu(tf)} if guided else {})
-        with override, _noting(network, first) as notes, _inlined(tf):
+        with override, _noting(network, first, apart) as notes, _inlined(tf):
             x = tf.transpose(picture, [0, 3, 1, 2]) if first else picture
             output = _single(network(_as_input(network, x), training=False))
             found["logits"], found["head"] = _logits(tf, output)
@@ -197,7 +203,7 @@ def _walk(network: Any, prefix: str = "") -> Iterator[tuple[Any, str]]:
 
 
 @contextlib.contextmanager
-def _noting(network: Any, channels_first: bool) -> Iterator[list[Call]]:
+def _noting(network: Any, channels_first: bool, apart: bool = False) -> Iterator[list[Call]]:
     """Wrap the `call` of every layer for the time of the block; yield the list that fills with one Call a call."""
     keras = get_keras()
     notes: list[Call] = []
@@ -212,6 +218,7 @@ def _noting(network: Any, channels_first: bool) -> Iterator[list[Call]]:
         is_convolution = isinstance(layer, (keras.layers.Conv2D, keras.layers.Conv2DTranspose))
 
         def noting(*args: Any, **kwargs: Any) -> Any:
+            given = tuple(one for one in _flat((args, list(kwargs.values()))) if hasattr(one, "op"))
             arrived = args[0] if args else next(iter(kwargs.values()), None)
             while isinstance(arrived, (list, tuple)) and arrived:
                 arrived = arrived[0]
@@ -224,8 +231,9 @@ def _noting(network: Any, channels_first: bool) -> Iterator[list[Call]]:
             else:
                 output = call(*args, **kwargs)
             if hasattr(output, "op") and output.dtype.is_floating and output.shape.rank is not None:
+                output = tensorflow().identity(output) if apart else output
                 orders[id(output)] = order
-                notes.append(Call(address, layer, output, order))
+                notes.append(Call(address, layer, output, order, given))
             return output
 
         return noting
@@ -244,6 +252,12 @@ def _noting(network: Any, channels_first: bool) -> Iterator[list[Call]]:
                     layer.__dict__[name] = attributes[name]
                 else:
                     layer.__dict__.pop(name, None)
+
+
+def _flat(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [inner for one in value for inner in _flat(one)] if isinstance(value, (list, tuple)) else [value]
 
 
 def _is_short(x: Any) -> bool:
@@ -277,5 +291,5 @@ def _named(notes: list[Call]) -> tuple[dict[str, Call], dict[str, str]]:
             address = f"{note.address}:{count.get(note.address, 0)}"
             count[note.address] = count.get(note.address, 0) + 1
             aliases[note.address] = address
-        calls[address] = Call(address, note.layer, note.tensor, note.channels_first)
+        calls[address] = replace(note, address=address)
     return calls, aliases
