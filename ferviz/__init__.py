@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ferviz.attribution.activations import Activations, activations
     from ferviz.attribution.explain import explain
     from ferviz.attribution.explanation import Explanation
+    from ferviz.attribution.filters import Filters, filters
     from ferviz.attribution.methods import methods
     from ferviz.data.dataset import Dataset
     from ferviz.data.read import read_data
@@ -54,6 +55,7 @@ _ADDRESSES = {
     "ferviz.attribution.activations": "Activations activations",
     "ferviz.attribution.explain": "explain",
     "ferviz.attribution.explanation": "Explanation",
+    "ferviz.attribution.filters": "Filters filters",
     "ferviz.attribution.methods": "methods",
     "ferviz.data.dataset": "Dataset",
     "ferviz.data.read": "read_data",
@@ -87,6 +89,7 @@ __all__ = [
     "Explanation",
     "Face",
     "FervizError",
+    "Filters",
     "InputSpec",
     "LabelScheme",
     "Model",
@@ -107,6 +110,7 @@ __all__ = [
     "dream",
     "evaluate",
     "explain",
+    "filters",
     "find_faces",
     "load_model",
     "methods",

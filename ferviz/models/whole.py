@@ -1,0 +1,30 @@
+"""From a Model to the Keras engine behind it, for what only the network itself can tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ferviz.engines.fallback import FallbackEngine
+from ferviz.errors import ModelError
+from ferviz.models.model import Model
+
+
+def keras_engine(model: Model, wanted: str) -> Any:
+    """Return the KerasEngine of a network, loading it where only its compiled form was open.
+
+    wanted: what is looked for, as it stands in messages. Raises ModelError where there is no Keras network behind the model.
+    """
+    engine: Any = model.engine
+    if isinstance(engine, FallbackEngine):
+        engine = engine.whole()
+    if hasattr(engine, "traced"):
+        return engine
+    if engine.name == "litert":
+        raise ModelError(
+            f"{model.name} is a compiled explainer, which holds no {wanted}; name the network that it was made from "
+            "(its .keras or .h5 file), without --engine litert"
+        )
+    reason = "Keras does not run on TensorFlow here" if engine.name == "keras" else f"{model.name} is a SavedModel"
+    raise ModelError(
+        f"{reason}, so its {wanted} cannot be reached; name a .keras or .h5 file, with KERAS_BACKEND=tensorflow"
+    )

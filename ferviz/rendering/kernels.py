@@ -1,0 +1,138 @@
+"""Kernels of convolutions as pictures: tiles of signed weights, in bands of output channels under their input channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from ferviz.rendering.charts import keyed, number
+from ferviz.rendering.colormaps import colors
+from ferviz.rendering.layout import beside, sized, stack
+from ferviz.rendering.overlays import framed
+from ferviz.rendering.text import GREY, INK, line, shorten
+from ferviz.rendering.tiles import cells_tile
+
+ACROSS = 16
+"""Most output channels side by side; more go below, with the names of the inputs once again."""
+
+CELLS = 256
+"""Most channels a side of a matrix of 1x1 kernels."""
+
+
+@dataclass(frozen=True, eq=False)
+class KernelGrid:
+    """Some kernels, chosen and named, ready to draw.
+
+    values: (kh, kw, rows, columns) float, one kernel a row and column. rows, columns: their names; one row without a name where
+    each kernel stands alone. limits: (columns,) float > 0, the weight that takes the colour map's end in each column.
+    shared: all limits are one. colours: (kh, kw, 3, columns): the same kernels as colours of a picture, drawn above the rows.
+    title: what this part is, e.g. "depthwise"; "" for none. words: its shape and what of it is shown, one sentence each.
+    """
+
+    values: np.ndarray
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    limits: np.ndarray
+    shared: bool
+    title: str = ""
+    words: tuple[str, ...] = ()
+    colours: np.ndarray | None = None
+
+    @property
+    def pointwise(self) -> bool:
+        """Kernels of one weight each make one matrix."""
+        return self.values.shape[:2] == (1, 1) and len(self.rows) > 1
+
+    def painted(self, column: int) -> list[np.ndarray]:
+        """Return the tiles of a column from top to bottom, (kh, kw, 3) uint8 each."""
+        limit = float(self.limits[column])
+        tiles = [colors(self.values[:, :, row, column], limit, signed=True) for row in range(len(self.rows))]
+        if self.colours is not None:
+            grey = 0.5 + self.colours[..., column] / (2 * limit)
+            tiles.insert(0, np.rint(np.clip(grey, 0, 1) * 255).astype(np.uint8))
+        return tiles
+
+    def names(self) -> tuple[str, ...]:
+        """Return what stands beside the tiles of a column."""
+        return (*(("colour",) if self.colours is not None else ()), *self.rows)
+
+    def matrix(self) -> np.ndarray:
+        """Return kernels of one weight each as cells, (rows, columns, 3) uint8."""
+        return colors(self.values[0, 0] / self.limits, 1.0, signed=True)
+
+
+def kernel_picture(
+    parts: Sequence[KernelGrid], *, title: str, subtitle: str, notes: tuple[str, ...] = (), scale: float = 1.0
+) -> Image.Image:
+    """Return kernels as an RGB picture: one part below the other. scale: 1 for screens, 2 for fine print."""
+    size, gap = round(13 * scale), round(8 * scale)
+    blocks = []
+    for part in parts:
+        block = [line(part.title, round(16 * scale), INK, bold=True)] if part.title else []
+        block.append(_matrix(part, scale, size, gap) if part.pointwise else _bands(part, scale, size, gap))
+        block.append(_key(part, scale))
+        block += [line(words, round(14 * scale), GREY) for words in part.words]
+        blocks.append(stack(block, gap))
+    return framed(stack(blocks, 3 * gap), title, subtitle, None, notes, (), scale)
+
+
+def _bands(part: KernelGrid, scale: float, size: int, gap: int) -> Image.Image:
+    kh, kw = part.values.shape[:2]
+    across = min(ACROSS, len(part.columns))
+    wanted = 72 if across * len(part.rows) <= 3 * ACROSS and len(part.columns) <= 4 * ACROSS else 44
+    side = max(kh, kw) * max(1, round(wanted * scale / max(kh, kw)))
+    names = [
+        sized(_middle(line(shorten(n, size, 9 * size), size, GREY), side), _room(part.names(), size))
+        for n in part.names()
+    ]
+    tight = max(2, gap // 2)
+    bands = []
+    for start in range(0, len(part.columns), ACROSS):
+        chosen = range(start, min(start + ACROSS, len(part.columns)))
+        columns = []
+        for column in chosen:
+            words = [line(shorten(part.columns[column], size, side), size, INK)]
+            if not part.shared:
+                words.append(line(number(float(part.limits[column])), round(size * 0.85), GREY))
+            tiles = [cells_tile(tile, side) for tile in part.painted(column)]
+            columns.append(sized(stack([stack(words), stack(tiles, tight)], tight), side))
+        head = sized(line("out", size, INK), names[0].width, columns[0].height - len(names) * (side + tight))
+        first = [stack([head, stack(names, tight)], tight)] if any(part.names()) else []
+        bands.append(beside([*first, *columns], gap))
+    return stack(bands, gap + tight)
+
+
+def _matrix(part: KernelGrid, scale: float, size: int, gap: int) -> Image.Image:
+    rows, columns = part.values.shape[2:]
+    cell = max(2, min(round(18 * scale), round(720 * scale / max(rows, columns))))
+    cells = Image.fromarray(part.matrix()).resize((columns * cell, rows * cell), Image.Resampling.NEAREST)
+    across = line("output channels from left to right, input channels from top to bottom", size, GREY)
+    return stack([across, cells], gap // 2)
+
+
+def _key(part: KernelGrid, scale: float) -> Image.Image:
+    length, size = round(180 * scale), round(14 * scale)
+    ramp = np.linspace(-1, 1, length, dtype=np.float32)
+    bar = np.broadcast_to(colors(ramp, 1.0, signed=True), (max(6, round(size * 0.8)), length, 3)).copy()
+    if part.shared:
+        end = number(float(part.limits[0]))
+        return keyed(bar, f"-{end}", end, size)
+    return keyed(
+        bar,
+        "-",
+        f"the largest weight of each kernel{'' if part.pointwise else ', which stands below its number'}",
+        size,
+    )
+
+
+def _middle(words: Image.Image, height: int) -> Image.Image:
+    made = Image.new("RGB", (words.width, height), "#ffffff")
+    made.paste(words, (0, max(0, (height - words.height) // 2)))
+    return made
+
+
+def _room(names: Sequence[str], size: int) -> int:
+    return max(line(shorten(name, size, 9 * size), size).width for name in names)
