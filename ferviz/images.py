@@ -1,6 +1,7 @@
 """The only place that decodes or encodes a picture, so that what is refused is refused everywhere with the same sentence.
 
-Reading takes PNG, JPEG, WebP, BMP, GIF and TIFF (first frame) and always gives RGB uint8 (H, W, 3):
+Reading takes PNG, JPEG, WebP, BMP, GIF, TIFF and AVIF (first frame), and HEIC where the extra ferviz[heif] is installed, and always
+gives RGB uint8 (H, W, 3):
 - the EXIF rotation is applied; transparent parts lie over mid-grey (128); CMYK, palette, grey and LAB become RGB;
 - 16-bit values are divided by 257, so that 65535 is white; 32-bit integers are read in the smallest of the ranges 0..255,
   0..65535, 0..2147483647 that holds them; floats as 0..1 or 0..255; what fits none of these is stretched from its least to
@@ -30,6 +31,7 @@ from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from ferviz.errors import PictureError, UsageError
 from ferviz.files import PathLike, atomic, to_json
+from ferviz.phones import HEAD, open_phone_picture, phone_kind
 
 Pixels = npt.NDArray[np.uint8]
 PictureSource = PathLike | bytes | IO[bytes] | Image.Image | np.ndarray
@@ -39,6 +41,9 @@ FORMATS = {
 }  # fmt: skip
 """Suffix to format, of everything that is read and written."""
 
+READ_ONLY = (".avif", ".heic", ".heif", ".hif")
+"""Suffixes of what is read and not written."""
+
 MAX_PIXELS = 80_000_000
 """Pictures with more pixels are refused before decoding: 240 MB as RGB; Pillow itself warns from 89.5 million on."""
 
@@ -46,18 +51,7 @@ MAX_BYTES = 256 * 1024 * 1024
 """Larger files are refused unread."""
 
 MID_GREY = 128
-_KINDS = "PNG, JPEG, WebP, BMP, GIF or TIFF"
-_PHONE = (
-    b"heic",
-    b"heix",
-    b"heim",
-    b"heis",
-    b"hevc",
-    b"mif1",
-    b"msf1",
-    b"avif",
-    b"avis",
-)  # brands of ISO's picture containers
+_KINDS = "PNG, JPEG, WebP, BMP, GIF, TIFF, AVIF or HEIC"
 # warnings.catch_warnings changes the process' filters for a moment; two threads that decode must not interleave there.
 _FILTERS = threading.Lock()
 
@@ -146,10 +140,10 @@ def read_manifest(path: PathLike) -> dict[str, Any] | None:
 
 def is_picture(path: PathLike) -> bool:
     """Return whether the path's suffix is that of a picture that ferviz reads; the file is not touched."""
-    return Path(path).suffix.lower() in FORMATS
+    return Path(path).suffix.lower() in (*FORMATS, *READ_ONLY)
 
 
-def list_pictures(paths: PathLike | Iterable[PathLike], suffixes: Iterable[str] = tuple(FORMATS)) -> list[Path]:
+def list_pictures(paths: PathLike | Iterable[PathLike], suffixes: Iterable[str] = (*FORMATS, *READ_ONLY)) -> list[Path]:
     """Return the files behind paths, folders and glob patterns.
 
     paths: one or more of: a file (kept whatever its suffix, and if it is missing, so that its reader can say so), a folder (every
@@ -233,7 +227,7 @@ def _guarded(source: io.BytesIO | Image.Image, name: str) -> Pixels:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             if isinstance(source, Image.Image):
                 return _to_rgb(source, name)
-            with Image.open(source, formats=tuple(sorted(set(FORMATS.values())))) as picture:
+            with _opened(source, name) as picture:
                 return _to_rgb(picture, name)
     except PictureError:
         raise
@@ -250,10 +244,15 @@ def _guarded(source: io.BytesIO | Image.Image, name: str) -> Pixels:
         raise PictureError(f"{name} is damaged or cut off ({reason}); get a whole copy of it") from error
 
 
+def _opened(stream: io.BytesIO, name: str) -> Image.Image:
+    kind = phone_kind(bytes(stream.getbuffer()[:HEAD]))
+    if kind is not None:
+        return open_phone_picture(stream, kind, name)
+    return Image.open(stream, formats=tuple(sorted(set(FORMATS.values()))))
+
+
 def _no_picture(name: str, head: bytes) -> str:
     """Say what a file is that is no picture of a known kind, by its first bytes."""
-    if head[4:8] == b"ftyp" and head[8:12] in _PHONE:
-        return f"{name} is a HEIC or AVIF picture, which ferviz does not read; save it as JPEG or PNG first"
     if head[4:8] == b"ftyp" or head[:4] == b"\x1aE\xdf\xa3" or (head[:4] == b"RIFF" and head[8:11] == b"AVI"):
         return (
             f"{name} is a video and not a picture; give it its suffix (.mp4, .mkv, .avi), by which ferviz knows videos"

@@ -183,7 +183,7 @@ class _Report:
 def _targets(files: Sequence[Path], out: str | None, force: bool) -> dict[Path, Path] | None:
     """Return where each picture's annotated copy goes; None where `out` is a table or nothing. Checks before the work."""
     from ferviz.files import check_output
-    from ferviz.images import is_picture
+    from ferviz.images import FORMATS
 
     if out is None:
         return None
@@ -191,7 +191,7 @@ def _targets(files: Sequence[Path], out: str | None, force: bool) -> dict[Path, 
     if path.suffix.lower() in TABLES:
         check_output(path, force)
         return None
-    if is_picture(path) and not path.is_dir():
+    if path.suffix.lower() in FORMATS and not path.is_dir():
         if len(files) > 1:
             raise UsageError(f"--out {path} is one picture and there are {len(files)}; name a folder")
         return {files[0]: check_output(path, force)}
