@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from ferviz.images import read_image
     from ferviz.models.architectures import architectures
     from ferviz.models.compiled import compile
+    from ferviz.models.diagram import Diagram, diagram
     from ferviz.models.inputs import InputSpec
     from ferviz.models.load import load_model
     from ferviz.models.model import Model, Prediction
@@ -73,6 +74,7 @@ _ADDRESSES = {
     "ferviz.images": "read_image",
     "ferviz.models.architectures": "architectures",
     "ferviz.models.compiled": "compile",
+    "ferviz.models.diagram": "Diagram diagram",
     "ferviz.models.inputs": "InputSpec",
     "ferviz.models.load": "load_model",
     "ferviz.models.model": "Model Prediction",
@@ -84,6 +86,7 @@ __all__ = [
     "Activations",
     "DataError",
     "Dataset",
+    "Diagram",
     "Dream",
     "Evaluation",
     "Explanation",
@@ -107,6 +110,7 @@ __all__ = [
     "check",
     "compile",
     "detectors",
+    "diagram",
     "dream",
     "evaluate",
     "explain",

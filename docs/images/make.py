@@ -13,6 +13,8 @@ PICTURES = {
     "contrast.png": ["explain", FACE, "--method", "hirescam", "--target", "happy-surprise"],
     "activations.png": ["activations", FACE],
     "channels.png": ["activations", FACE, "--mode", "channels", "--channels", "24"],
+    "network-bundled.png": ["layers", "--diagram"],
+    "filters-conv1.png": ["layers", "--filters", "conv1"],
 }
 
 if __name__ == "__main__":

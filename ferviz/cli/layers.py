@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ferviz.cli.common import Console, model_options, open_model, print_json
 from ferviz.errors import ModelError, UsageError
+from ferviz.files import check_output
 
 if TYPE_CHECKING:
     from ferviz.models.model import Model
@@ -16,6 +18,22 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("network", metavar="[MODEL]", required=False)
 @model_options
+@click.option("--filters", metavar="LAYER", help="Draw the kernels of this convolution.")
+@click.option(
+    "--channels",
+    type=click.IntRange(1),
+    metavar="N",
+    help="With --filters: output channels at most.  [default: 64, of deep kernels 16]",
+)
+@click.option("--own-scale", is_flag=True, help="With --filters: give each kernel a colour scale of its own.")
+@click.option("--diagram", is_flag=True, help="Draw the layers as boxes, connected as they are.")
+@click.option(
+    "--out",
+    "-o",
+    metavar="FILE",
+    help="Where to draw; the suffix decides the format.  [default: <model>_filters.png, <model>_diagram.png]",
+)
+@click.option("--force", "-f", is_flag=True, help="Replace the output if it is already there.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")
 @click.option("--quiet", "-q", is_flag=True, help="No notes.")
 def command(network: str | None, **options: Any) -> int:
@@ -23,13 +41,18 @@ def command(network: str | None, **options: Any) -> int:
 
     A layer marked * puts out a map, so that a heatmap can be made of it (--layer NAME); -> marks the one that is used
     unless another is named. MODEL is a network's file or a bundled name, as with --model.
+
+    --filters LAYER draws a convolution's kernels (.npz holds the exact weights), --diagram the whole network.
     """
     if network is not None:
         if options["model"] is not None:
             raise UsageError(f"two networks were named, {network} and {options['model']}; name one")
         options["model"] = network
+    _check(options)
     # The notes are part of what this command prints, so they are not said a second time.
     model = open_model(options, Console(quiet=True))
+    if options["filters"] or options["diagram"]:
+        return _draw(model, options)
     try:
         default, remark = model.default_layer()
     except ModelError as error:
@@ -38,6 +61,42 @@ def command(network: str | None, **options: Any) -> int:
         print_json("layers", _document(model, default, remark))
     else:
         click.echo("\n".join(_lines(model, default, remark, options["quiet"])))
+    return 0
+
+
+def _check(options: dict[str, Any]) -> None:
+    """Say what is wrong with the options before the network is loaded."""
+    if options["filters"] and options["diagram"]:
+        raise UsageError("--filters and --diagram are two pictures; ask for one at a time")
+    if not options["filters"] and (options["channels"] or options["own_scale"]):
+        raise UsageError("--channels and --own-scale belong to --filters LAYER")
+    if options["out"] and not (options["filters"] or options["diagram"]):
+        raise UsageError("--out needs something to draw: --filters LAYER or --diagram")
+
+
+def _draw(model: Model, options: dict[str, Any]) -> int:
+    """Draw the kernels of one layer, or the network."""
+    out = Path(options["out"] or f"{model.name}_{'filters' if options['filters'] else 'diagram'}.png")
+    made: Any
+    settings: dict[str, Any] = {}
+    if options["filters"]:
+        from ferviz.attribution.explanation import check_suffix
+        from ferviz.attribution.filters import filters
+
+        check_suffix(out)
+        check_output(out, options["force"])
+        made = filters(model, options["filters"])
+        settings = {"most": options["channels"], "shared": not options["own_scale"]}
+    else:
+        from ferviz.models import diagram
+
+        diagram.check_suffix(out)
+        check_output(out, options["force"])
+        made = diagram.diagram(model)
+    made.save(out, options["force"], **settings)
+    if options["as_json"]:
+        print_json("layers", {**made.to_dict(), "out": out})
+    Console(options["quiet"]).say(f"wrote {out}")
     return 0
 
 

@@ -75,3 +75,13 @@ def _sources(call: Call, makers: dict[int, str]) -> tuple[str, ...]:
 
     look(call.arrived)
     return tuple(found)
+
+
+def own_code(network: Any) -> bool:
+    """Return whether a network, or one inside it, runs a `call` of its own or operations that are no layers."""
+    keras = get_keras()
+    plain = type(network).__name__ in ("Functional", "Sequential")
+    steps = getattr(network, "operations", []) if plain else []
+    if not plain or any(not isinstance(step, keras.layers.Layer) for step in steps):
+        return True
+    return any(own_code(layer) for layer in network.layers if isinstance(layer, keras.Model))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from ferviz.cli import run
 from ferviz.engines.backend import keras as get_keras
+from ferviz.images import read_manifest
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +107,56 @@ def test_the_network_can_be_named_without_an_option(network, capsys):
 def test_two_names_for_one_network_are_a_mistake_of_use(network, capsys):
     assert run(["layers", str(network), "--model", "bundled"]) == 2
     assert "name one" in capsys.readouterr().err
+
+
+def test_filters_as_exact_numbers(network, capsys, tmp_path):
+    out = tmp_path / "filters.npz"
+    assert run(["layers", str(network), "--filters", "base/conv", "--out", str(out), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["kernels"] == {"kernel": [3, 3, 1, 4]}
+    kernel = get_keras().models.load_model(network).get_layer("base").get_layer("conv").kernel
+    with np.load(out) as file:
+        np.testing.assert_array_equal(file["kernels/kernel"], kernel)
+    assert run(["layers", str(network), "--filters", "base/conv", "--out", str(out)]) == 7
+    assert "already there" in capsys.readouterr().err
+
+
+def test_filters_of_the_bundled_network_need_no_option(tmp_path, capsys):
+    assert run(["layers", "--filters", "conv1", "--channels", "3", "--out", str(tmp_path / "f.png")]) == 0
+    assert read_manifest(tmp_path / "f.png")["kernels"] == {"kernel": [3, 3, 1, 64]}
+    assert "wrote" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--filters", "gap"], 2, "has no kernels; those that have are base/conv"),
+        (["--filters", "base/con"], 2, "did you mean 'base/conv'"),
+        (["--filters", "base/conv", "--diagram"], 2, "one at a time"),
+        (["--own-scale"], 2, "belong to --filters"),
+        (["--out", "a.png"], 2, "needs something to draw"),
+        (["--diagram", "--out", "a.gif"], 2, "cannot be written as .gif"),
+        (["--filters", "base/conv", "--out", "a.txt"], 2, "cannot be written as .txt"),
+    ],
+)
+def test_drawing_what_cannot_be_drawn_is_one_sentence(network, capsys, arguments, code, words):
+    assert run(["layers", str(network), *arguments]) == code
+    err = capsys.readouterr().err
+    assert words in err
+    assert err.count("\n") == 1
+
+
+def test_an_explainer_names_the_network_to_ask(capsys):
+    from ferviz.models.load import ASSETS
+
+    for what in (["--filters", "conv1"], ["--diagram"]):
+        assert run(["layers", str(ASSETS / "bundled.ferviz"), *what]) == 4
+        assert "name the network that it was made from" in capsys.readouterr().err
+
+
+def test_diagram(network, capsys, tmp_path):
+    out = tmp_path / "network.svg"
+    assert run(["layers", str(network), "--diagram", "--out", str(out), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [layer["sources"] for layer in document["layers"]] == [[], ["input"], ["base/conv"], ["base/relu"], ["gap"]]
+    assert "base/conv" in out.read_text()

@@ -1,0 +1,205 @@
+"""Diagrams: the connections are the network's, the boxes stand apart, and what is not drawn is said."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import ferviz
+from ferviz.engines.wiring import own_code, wiring
+from ferviz.errors import ModelError, OutputExistsError, UsageError
+from ferviz.rendering.layered import THIN, layered
+
+RESIDUAL = {"a": [], "b": ["a"], "c": ["b"], "d": ["c"], "short": ["b"], "add": ["d", "short", "a"], "end": ["add"]}
+
+
+def connections(engine) -> dict[str, tuple[str, ...]]:
+    return {layer.name: sources for layer, sources in wiring(engine)}
+
+
+def test_connections_of_each_kind_of_network(engine):
+    assert connections(engine("functional")) == {
+        "conv1": ("input",), "norm1": ("conv1",), "relu1": ("norm1",), "short": ("relu1",), "conv2": ("relu1",),
+        "add": ("conv2", "short"), "relu2": ("add",), "pool": ("relu2",), "drop": ("pool",), "head": ("drop",),
+    }  # fmt: skip
+    shared = connections(engine("shared"))
+    assert (shared["twice:0"], shared["twice:1"]) == (("first",), ("twice:0",))
+    nested = connections(engine("nested"))
+    assert nested["backbone/inner/conv3"] == ("backbone/conv1",)
+    assert set(nested) & {"backbone", "backbone/inner"} == set()
+    # The relu between them is a function, not a layer.
+    assert connections(engine("subclassed")) == {"conv1": ("input",), "conv2": ("conv1",), "head": ("conv2",)}
+    assert connections(engine("channels_first"))["conv2"] == ("depth",)
+
+
+def test_a_layer_that_hands_on_its_input_is_not_skipped():
+    """Dropout returns the very tensor that it was given; what is fed by the tensor before it is another branch."""
+    from ferviz.engines.backend import keras as get_keras
+    from ferviz.engines.keras import KerasEngine
+
+    keras = get_keras()
+    layers = keras.layers
+    picture = layers.Input((8, 8, 1))
+    x = layers.Conv2D(2, 3, name="conv")(picture)
+    y = layers.Dropout(0.5, name="drop")(x)
+    x = layers.Add(name="add")([layers.ReLU(name="relu")(y), x])
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    network = keras.Model(picture, layers.Dense(2, name="head")(x))
+    found = connections(KerasEngine(network))
+    assert (found["drop"], found["relu"], found["add"]) == (("conv",), ("drop",), ("relu", "conv"))
+
+
+def test_a_layer_of_its_own_class_is_one_box():
+    from ferviz.engines.backend import keras as get_keras
+    from ferviz.engines.keras import KerasEngine
+
+    keras = get_keras()
+    layers = keras.layers
+
+    class Gate(layers.Layer):
+        def __init__(self, **more):
+            super().__init__(**more)
+            self.inside = layers.Conv2D(3, 1, activation="sigmoid", name="inside")
+
+        def call(self, x):
+            return x * self.inside(x)
+
+    network = keras.Sequential(
+        [layers.Input((8, 8, 1)), layers.Conv2D(3, 3, name="conv"), Gate(name="gate"), layers.Flatten(name="flat"),
+         layers.Dense(2, name="head")]
+    )  # fmt: skip
+    assert connections(KerasEngine(network)) == {
+        "conv": ("input",), "gate": ("conv",), "flat": ("gate",), "head": ("flat",)
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "own"), [("functional", False), ("nested", False), ("sequential", False), ("subclassed", True)]
+)
+def test_code_of_its_own_is_said(engine, name, own):
+    network = engine(name).network
+    assert own_code(network) is own
+    notes = ferviz.diagram(ferviz.load_model(network)).notes
+    assert bool(notes) is own
+    assert all("code of its own" in note for note in notes)
+
+
+def test_networks_are_left_as_they_were(engine):
+    made = engine("functional")
+    batch = np.random.default_rng(0).random((2, 18, 18, 1), np.float32)
+    before = made.logits(batch)
+    kept = {layer.name: dict(layer.__dict__) for layer in made.network.layers}
+    wiring(made)
+    assert {layer.name: dict(layer.__dict__) for layer in made.network.layers} == kept
+    np.testing.assert_array_equal(made.logits(batch), before)
+
+
+def test_the_longest_path_is_straight_and_others_lie_right_of_it():
+    plan = layered(RESIDUAL)
+    across = {box: place[0] for box, place in plan.places.items()}
+    np.testing.assert_allclose([across[box] for box in ("b", "c", "d", "add", "end")], across["a"], atol=1e-6)
+    assert across["short"] == pytest.approx(across["a"] + 1)
+    past = next(line for line in plan.lines if line[0] == plan.places["a"] and line[-1] == plan.places["add"])
+    assert len(past) == 5
+    # Beside the boxes of each rank that it passes, never through one.
+    for x, down, column in past[1:-1]:
+        for place in plan.places.values():
+            if place[1:] == (down, column):
+                assert abs(place[0] - x) >= (1 + THIN) / 2 - 1e-9
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_boxes_never_overlap_and_lines_end_at_boxes(seed):
+    rng = np.random.default_rng(seed)
+    sources: dict[str, list[str]] = {"0": []}
+    for n in range(1, 60):
+        sources[str(n)] = [str(m) for m in sorted({int(m) for m in rng.integers(max(0, n - 8), n, rng.integers(1, 4))})]
+    plan = layered(sources)
+    assert sum(plan.columns) == len({(place[1], place[2]) for place in plan.places.values()})
+    for one, other in itertools.combinations(plan.places.values(), 2):
+        assert one[1:] != other[1:] or abs(one[0] - other[0]) >= 1 - 1e-9
+    ends = {(line[0], line[-1]) for line in plan.lines}
+    assert ends == {(plan.places[a], plan.places[b]) for b, given in sources.items() for a in given}
+    for line in plan.lines:
+        for here, there in itertools.pairwise(line):
+            assert there[1] == here[1] + 1 if here[2] == there[2] else (there[1], there[2]) == (0, here[2] + 1)
+    for place in plan.places.values():
+        left, right = plan.spans[place[2]]
+        assert left - 1e-9 <= place[0] - 0.5
+        assert place[0] + 0.5 <= right + 1e-9
+
+
+def test_a_long_network_is_broken_into_columns_of_like_height():
+    chain = {str(n): [str(n - 1)] if n else [] for n in range(100)}
+    plan = layered(chain)
+    assert len(plan.columns) > 3
+    assert max(plan.columns) - min(plan.columns) <= 0.4 * max(plan.columns)
+    assert len(layered({"a": []}).columns) == 1
+
+
+def test_columns_are_cut_where_one_connection_crosses():
+    blocks: dict[str, list[str]] = {"in": []}
+    last = "in"
+    for n in range(12):
+        blocks[f"a{n}"], blocks[f"b{n}"] = [last], [f"a{n}"]
+        blocks[f"add{n}"] = [f"b{n}", last]
+        blocks[f"relu{n}"] = [f"add{n}"]
+        last = f"relu{n}"
+    plan = layered(blocks)
+    assert len(plan.columns) > 1
+    for column in range(len(plan.columns) - 1):
+        assert (
+            sum(a[2] == column and b[2] == column + 1 for line in plan.lines for a, b in itertools.pairwise(line)) == 1
+        )
+
+
+def test_files_say_what_was_drawn(engine, tmp_path):
+    made = ferviz.diagram(ferviz.load_model(engine("functional").network))
+    for suffix in (".png", ".svg", ".pdf", ".json"):
+        made.save(tmp_path / f"net{suffix}")
+    text = (tmp_path / "net.svg").read_text()
+    for word in (
+        "conv1",
+        "SeparableConv2D",
+        "9×9×6",
+        "81 weights",
+        "picture",
+        "10 layers",
+        "ends in softmax over 4 classes",
+    ):
+        assert word in text
+    document = json.loads((tmp_path / "net.json").read_text())
+    assert document["layers"][6]["sources"] == ["conv2", "short"]
+    assert document["default_layer"] == "relu2"
+    with Image.open(tmp_path / "net.png") as picture:
+        assert json.loads(picture.text["ferviz"])["layers"] == document["layers"]
+    assert made.parameters == sum(int(np.prod(w.shape)) for w in engine("functional").network.weights)
+    with pytest.raises(OutputExistsError):
+        made.save(tmp_path / "net.png")
+    with pytest.raises(UsageError, match=r"cannot be written as \.gif; use one of \.png, \.pdf, \.svg, \.json"):
+        made.save(tmp_path / "net.gif")
+
+
+def test_every_box_is_drawn_inside_the_page(engine):
+    figure = ferviz.diagram(ferviz.load_model(engine("nested").network)).plot()
+    figure.draw_without_rendering()
+    page = figure.bbox
+    words = [text for axes in figure.axes for text in axes.texts]
+    assert len(words) == 2 * 6
+    for text in words:
+        box = text.get_window_extent()
+        assert page.x0 <= box.x0
+        assert box.x1 <= page.x1
+        assert page.y0 <= box.y0
+        assert box.y1 <= page.y1
+
+
+def test_an_explainer_does_not_know_its_connections():
+    from ferviz.models.load import ASSETS
+
+    with pytest.raises(ModelError, match="holds no connections; name the network"):
+        ferviz.diagram(ferviz.load_model(ASSETS / "bundled.ferviz"))
