@@ -9,6 +9,7 @@ import click
 
 from ferviz.cli.common import Console, model_options, open_model, output_options, print_json
 from ferviz.cli.reading import open_data, reading_options, told
+from ferviz.files import check_output
 
 if TYPE_CHECKING:
     from ferviz.evaluation.evaluation import Comparison, Evaluation
@@ -78,6 +79,9 @@ def command(path: str, **options: Any) -> None:
     model = open_model(options, console)
     out = Path(options["out"] or f"{model.name}_evaluate.png")
     check_report(out, options["force"])
+    for file in beside(out) if options["compare"] else []:
+        if file.parent.is_dir():  # a folder that is yet to be made holds nothing to overwrite
+            check_output(file, options["force"])
     settings = {
         "split": split,
         "tta": options["tta"],
@@ -112,7 +116,7 @@ def command(path: str, **options: Any) -> None:
 
 
 def save(result: Evaluation, comparison: Comparison | None, out: Path, force: bool) -> list[Path]:
-    """Write the report and, beside it, the comparison; -> the files."""
+    """Write the report and, beside it, the comparison with the faces that the two disagree on; -> the files."""
     from ferviz.evaluation.output import write_figure
     from ferviz.files import manifest, to_json, write_text
 
@@ -121,10 +125,22 @@ def save(result: Evaluation, comparison: Comparison | None, out: Path, force: bo
     if out.suffix.lower() == ".json":
         write_text(out, to_json(manifest(**result.to_dict(), compare=comparison.to_dict()), indent=2) + "\n", force)
         return [out]
+    pages = beside(out)
     files = result.save(out, force)
-    beside = out.with_name(f"{out.stem}_compare{out.suffix}") if out.suffix else out / "compare.png"
-    write_figure(beside, comparison.plot(), force, comparison.to_dict())
-    return [*files, beside]
+    write_figure(pages[0], comparison.plot(), force, comparison.to_dict())
+    write_figure(pages[1], comparison.sheet(), force, comparison.to_dict())
+    for table in pages[2:]:
+        write_text(table, comparison.table(), force)
+    return [*files, *pages]
+
+
+def beside(out: Path) -> list[Path]:
+    """Return the files that a comparison adds to a report at `out`: the page, the sheet of faces, and in a folder their table."""
+    if out.suffix.lower() == ".json":
+        return []
+    if out.suffix:
+        return [out.with_name(f"{out.stem}_{name}{out.suffix}") for name in ("compare", "disagreements")]
+    return [out / name for name in ("compare.png", "disagreements.png", "disagreements.csv")]
 
 
 def text(result: Evaluation, comparison: Comparison | None = None) -> str:
@@ -173,7 +189,7 @@ def text(result: Evaluation, comparison: Comparison | None = None) -> str:
             ),
             (
                 f"right only for the first {t.only_first:,}, only for the second {t.only_second:,}; McNemar p = {t.p:.2g}; "
-                f"they disagree on {percent(comparison.disagreement)}"
+                f"they disagree on {len(comparison.disagreements):,} faces, {percent(comparison.disagreement)}"
             ),
         ]
     return "\n".join(lines)

@@ -22,7 +22,7 @@ from ferviz.cli.common import (
     remember,
 )
 from ferviz.cli.explain_data import data_options, explain_data, is_table
-from ferviz.cli.video import explain_video, is_video, video_options
+from ferviz.cli.video import explain_video, is_video, no_video, video_options
 from ferviz.errors import UsageError
 
 if TYPE_CHECKING:
@@ -123,8 +123,9 @@ def command(pictures: tuple[str, ...], method: str, extra: tuple[str, ...], **op
     """
     if any(is_table(path) for path in pictures):
         return explain_data(pictures, method, options, _settings(extra))
-    if any(is_video(path) for path in pictures):
+    if any(is_video(path, options) for path in pictures):
         return explain_video(pictures, method, options, _settings(extra))
+    no_video(options)
     return explain_pictures("explain", pictures, method, options, _settings(extra))
 
 

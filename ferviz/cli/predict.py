@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferviz.cli.common import Console, face_options, model_options, open_model, output_options, print_json
-from ferviz.cli.video import is_video, only_one, run_video, video_options
+from ferviz.cli.video import is_video, no_video, only_one, run_video, video_options
 from ferviz.errors import FervizError, UsageError
 
 if TYPE_CHECKING:
@@ -46,9 +46,10 @@ def command(pictures: tuple[str, ...], **options: Any) -> int:
         raise UsageError(
             "--json, --jsonl and --csv exclude each other; one of them may go to a file with --out FILE.csv"
         )
-    if any(is_video(path) for path in pictures):
+    if any(is_video(path, options) for path in pictures):
         only_one(pictures)
         return run_video(pictures[0], "predict", options, options["heatmap"], options["target"])
+    no_video(options)
     console = Console(options["quiet"])
     files = list_pictures(pictures)
     if options["detector"] != "none":  # a wrong name or file is said once, not for every picture

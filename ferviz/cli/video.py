@@ -12,8 +12,12 @@ import click
 
 from ferviz.cli.common import Console, default_output, open_model, print_json
 from ferviz.errors import NoFaceError, UsageError
+from ferviz.video import SUFFIXES
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+_SLACK = 0.25  # seconds that a header may promise too much
 
 
 def video_options(function: F) -> F:
@@ -34,20 +38,23 @@ def video_options(function: F) -> F:
     return function
 
 
-def is_video(path: str) -> bool:
-    """Return whether a command's argument names a video, without importing what reads one."""
-    return Path(path).suffix.lower() in (
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".avi",
-        ".mkv",
-        ".webm",
-        ".mpg",
-        ".mpeg",
-        ".wmv",
-        ".ogv",
-    )
+def is_video(path: str, options: dict[str, Any]) -> bool:
+    """Return whether a command's argument is a video: by its suffix; a GIF where the options ask for what only videos give.
+
+    Nothing that reads a video is imported. options: of the command.
+    """
+    suffix = Path(path).suffix.lower()
+    asked = options.get("timeline") or options.get("table") or str(options.get("out")).lower().endswith(".mp4")
+    return suffix in SUFFIXES or (suffix == ".gif" and bool(asked))
+
+
+def no_video(options: dict[str, Any]) -> None:
+    """Raise UsageError where pictures are given and options ask for what only videos give."""
+    for name in ("timeline", "table"):
+        if options.get(name):
+            raise UsageError(
+                f"--{name} is for a video ({', '.join(SUFFIXES)}, .gif); --out FILE.csv is a table of pictures"
+            )
 
 
 def explain_video(paths: Sequence[str], method: str, options: dict[str, Any], settings: dict[str, Any]) -> int:
@@ -132,8 +139,14 @@ def run_video(
                 movie.add(frame_picture(looked.frame.pixels, looked.seen, model.labels), looked.frame.time)
             if options.get("jsonl") and looked.fresh:
                 click.echo(json.dumps(_record(command, path, looked)))
-    # Containers without a count give the duration times a rate: at a varying rate fewer frames fill the whole of it.
-    if total and count < total * 0.98 and last < (stop or 0) / video.rate * 0.98 - 1 / video.rate:
+        if video.still and count > 1 and not faces:  # nothing is written of it
+            raise NoFaceError(
+                f"all {count} frames of {path} are the same and show no face; interlaced video looks so, which OpenCV cannot decode: "
+                "convert it first (ffmpeg -i FILE -vf yadif OUT.mp4)"
+            )
+    # Containers without a count give the duration times a rate: at a varying rate fewer frames fill the whole of it, and the
+    # sound may last longer than the pictures.
+    if total and count < total * 0.98 and last < (stop or 0) / video.rate * 0.98 - _SLACK:
         console.warn(
             f"{path} ends after {count} of the {total} frames that it declares; it is cut off, or its header is wrong"
         )

@@ -226,7 +226,7 @@ def _mistakes(figure: Figure, place: Any, e: Evaluation, rows: int, columns: int
         for spine in axes.spines.values():
             spine.set_visible(False)
         said, true = e.labels[e.predicted[i]], e.labels[e.true[i]]
-        axes.set_title(f"{said} {e.probabilities[i].max():.2f}", fontsize=8, color=_color(said), pad=2)
+        axes.set_title(f"{said} {e.probabilities[i].max():.2f}", fontsize=8, color=name_color(said), pad=2)
         axes.set_xlabel(f"labelled {true}", fontsize=7, color=GREY, labelpad=1.5)
 
 
@@ -264,5 +264,6 @@ def _hidden(figure: Figure, place: Any, e: Evaluation) -> None:
     axes.legend(fontsize=8, frameon=False, ncols=5, loc="upper right", borderaxespad=0)
 
 
-def _color(name: str) -> str:
+def name_color(name: str) -> str:
+    """Return the colour that a class' name is written in."""
     return COLORS.get(canonical(name), INK)

@@ -1,4 +1,4 @@
-"""The page that a Comparison of two networks draws, as a matplotlib Figure."""
+"""The pages that a Comparison of two networks draws, as matplotlib Figures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ferviz.evaluation.drawing import BLUE, PALE, TRACK, percent, percent_axis, rate_bars, title_line
+from ferviz.evaluation.drawing import BLUE, PALE, TRACK, name_color, percent, percent_axis, rate_bars, title_line
 from ferviz.rendering.text import GREY, INK
 
 if TYPE_CHECKING:
@@ -58,4 +58,43 @@ def comparison_figure(c: Comparison) -> Figure:
     percent_axis(axes, "recall, %")
     axes.legend(fontsize=8.5, frameon=False, loc="upper right", ncols=2)
     axes.set_ylim(0, 112)
+    return figure
+
+
+def disagreements_figure(c: Comparison, rows: int = 5, columns: int = 8) -> Figure:
+    """Return the faces that two networks give different labels, surest first: the first's answer above each, the second's below."""
+    from matplotlib.figure import Figure
+
+    shown = c.disagreements[: rows * columns]
+    rows = max(1, -(-len(shown) // columns))
+    height = 1.05 + 1.86 * rows
+    figure = Figure(figsize=(11.5, height))
+    count = len(c.disagreements)
+    some = f"the {len(shown)} surest of {count:,}" if len(shown) < count else f"{count:,}"
+    of = f"{some} faces that they disagree on, of {len(c.first):,} of {c.first.split}"
+    title_line(figure, f"{c.first.model}  against  {c.second.model}", of, height)
+    words = f"above each face: {c.first.model};  below: {c.second.model};  bold where it is as labelled"
+    figure.text(
+        0.02, 1 - 0.45 / height, words if count else "They agree on every face.", fontsize=9, color=GREY, va="top"
+    )
+    place = figure.add_gridspec(1, 1, left=0.015, right=0.985, top=1 - 0.9 / height, bottom=0.4 / height)[0]
+    inner = place.subgridspec(rows, columns, hspace=0.55, wspace=0.05)
+    for number, i in enumerate(shown):
+        axes = figure.add_subplot(inner[number // columns, number % columns])
+        axes.imshow(c.first.images[i], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set_visible(False)
+        true = c.first.labels[c.first.true[i]]
+        for e, up in ((c.first, True), (c.second, False)):
+            said = e.labels[e.predicted[i]]
+            axes.annotate(
+                f"{said} {e.probabilities[i].max():.2f}", (0.5, float(up)), (0, 2 if up else -2), xycoords="axes fraction",
+                textcoords="offset points", ha="center", va="bottom" if up else "top", fontsize=8, color=name_color(said),
+                fontweight="bold" if said == true else "normal",
+            )  # fmt: skip
+        axes.annotate(
+            f"labelled {true}", (0.5, 0), (0, -13), xycoords="axes fraction", textcoords="offset points", ha="center", va="top",
+            fontsize=7, color=GREY,
+        )  # fmt: skip
     return figure

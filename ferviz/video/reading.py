@@ -15,13 +15,14 @@ import numpy as np
 
 from ferviz.errors import PictureError, UsageError
 from ferviz.images import MAX_PIXELS, Pixels
+from ferviz.video import SUFFIXES
 
-SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ogv")
-"""What is taken for a video where a path could also be a picture."""
-
-# The first bytes of the containers above. Playlists and other text that FFmpeg would follow to other files are not among them.
+# The first bytes of these containers, and of GIF. Playlists and other text that FFmpeg would follow to other files are not among them.
 _MAGIC = ((4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (4, b"wide"), (4, b"free"), (4, b"skip"), (0, b"RIFF"), (0, b"\x1aE\xdf\xa3"),
-          (0, b"\x00\x00\x01\xba"), (0, b"\x00\x00\x01\xb3"), (0, b"0&\xb2u"), (0, b"OggS"))  # fmt: skip
+          (0, b"\x00\x00\x01\xba"), (0, b"\x00\x00\x01\xb3"), (0, b"0&\xb2u"), (0, b"OggS"), (0, b"FLV\x01"), (0, b"GIF8"))  # fmt: skip
+_PACKETS = ((0, 188), (4, 192))  # MPEG-TS has no such bytes, but packets of one length that begin with 0x47
+_SHAPES = (0.25, 4.0)  # widths of a pixel, in heights, that are believed
+_SAMPLED = 8  # every so many rows and columns are compared to see whether anything changes
 _RATES = (1.0, 240.0)  # frames a second that are believed; other numbers in a header are none
 _USUAL_RATE = 25.0
 _PROBED, _FINEST, _UNEVEN = (
@@ -50,7 +51,8 @@ class Video:
 
     source: path of a video file; or, with `live`, a camera's number, a stream's URL or a file that plays like a camera.
     rate: frames a second that the file claims (25 where it claims nonsense); frames that come at a varying rate still carry their
-    own times. count: how many frames it claims, 0 = unknown. height, width: of a frame.
+    own times. count: how many frames it claims, 0 = unknown. height, width: of a frame, as it is shown: where a file's pixels are
+    not square (PAL, camcorders), its frames are stretched. still: whether all frames so far were the same.
     Raises PictureError for a file that is missing, no video, cut off before its index, or without a single picture.
     """
 
@@ -80,6 +82,7 @@ class Video:
         self.width, self.height = (
             int(self._capture.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
         )
+        self.stretched = self._as_shown()
         if self.width * self.height > MAX_PIXELS:
             self.close()
             raise PictureError(
@@ -89,6 +92,18 @@ class Video:
         self.rate = float(rate) if math.isfinite(rate) and _RATES[0] <= rate <= _RATES[1] else _USUAL_RATE
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.count = int(count) if math.isfinite(count) and 0 < count < 1e9 and not live else 0
+        self.still, self._first = True, np.empty(0, np.uint8)
+
+    def _as_shown(self) -> bool:
+        """Set height and width to those at which the pixels are square; return whether that changes them."""
+        up, down = (self._capture.get(p) for p in (cv2.CAP_PROP_SAR_NUM, cv2.CAP_PROP_SAR_DEN))
+        shape = up / down if up > 0 and down > 0 else 1.0
+        if round(self._capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 180:
+            shape = 1 / shape  # OpenCV turns the frames, not the shape of their pixels
+        if not _SHAPES[0] <= shape <= _SHAPES[1] or abs(shape - 1) < 0.01:
+            return False
+        self.width, self.height = round(self.width * max(shape, 1.0)), round(self.height / min(shape, 1.0))
+        return True
 
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
         """Yield the frames from number `start` up to, not including, `stop` (None = the end), in order.
@@ -110,7 +125,7 @@ class Video:
                 # Files without usable times get them from the rate; time never runs backwards.
                 time = time if math.isfinite(time) and time > max(last, -1e-9) else max(index / self.rate, last + 1e-3)
                 last = time
-                yield Frame(index, time, _rgb(bgr))
+                yield Frame(index, time, self._rgb(bgr))
             index += 1
         if index == 0:
             raise PictureError(f"{self.name} holds no picture; is it only sound, or cut off at its start?")
@@ -131,6 +146,18 @@ class Video:
         if not steps or max(steps) < _UNEVEN * min(steps):
             return self.rate
         return max(self.rate, min(_FINEST, 1 / min(steps)))
+
+    def _rgb(self, bgr: np.ndarray) -> Pixels:
+        if bgr.ndim == 2:
+            bgr = np.repeat(bgr[:, :, None], 3, axis=2)
+        if self.still:
+            sample = bgr[::_SAMPLED, ::_SAMPLED]
+            self._first = self._first if self._first.size else sample.copy()
+            self.still = np.array_equal(self._first, sample)
+        if self.stretched:
+            bgr = cv2.resize(bgr, (self.width, self.height), interpolation=cv2.INTER_LINEAR)
+        rgb: Pixels = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+        return rgb
 
     def close(self) -> None:
         """Let go of the file or camera."""
@@ -154,17 +181,11 @@ def _check_file(path: Path) -> None:
         about = os.fstat(handle)
         if not stat.S_ISREG(about.st_mode):
             raise PictureError(f"{path} is not a regular file; name a video")
-        head = os.read(handle, 16)
+        head = os.read(handle, 256)
     finally:
         os.close(handle)
     if not head:
         raise PictureError(f"{path} is empty; it should hold a video")
-    if not any(head[at : at + len(magic)] == magic for at, magic in _MAGIC):
+    packets = any(head[at : at + 1] == head[at + step : at + step + 1] == b"G" for at, step in _PACKETS)
+    if not packets and not any(head[at : at + len(magic)] == magic for at, magic in _MAGIC):
         raise PictureError(f"{path} is not a video ({', '.join(s[1:] for s in SUFFIXES)}); convert it to MP4 first")
-
-
-def _rgb(bgr: np.ndarray) -> Pixels:
-    if bgr.ndim == 2:
-        bgr = np.repeat(bgr[:, :, None], 3, axis=2)
-    rgb: Pixels = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-    return rgb

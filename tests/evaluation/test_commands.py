@@ -82,6 +82,8 @@ def test_evaluate_compares(table: Path, networks, tmp_path: Path, capsys: pytest
     assert networks["bad.h5"]["scaling"] == "0..1"
     assert sorted(p.name for p in out.iterdir()) == [
         "compare.png",
+        "disagreements.csv",
+        "disagreements.png",
         "mistakes.png",
         "predictions.csv",
         "report.json",
@@ -89,7 +91,16 @@ def test_evaluate_compares(table: Path, networks, tmp_path: Path, capsys: pytest
     ]
     figures = tmp_path / "f.json"
     assert run([*arguments[:-1], str(figures), "--quiet"]) == 0
-    assert json.loads(figures.read_text())["compare"]["only_second_right"] >= 0
+    compared = json.loads(figures.read_text())["compare"]
+    assert compared["only_second_right"] >= 0
+    rows = [int(line.split(",")[0]) for line in (out / "disagreements.csv").read_text().splitlines()[1:]]
+    assert rows == compared["disagreement_rows"]
+    assert f"disagree on {len(rows):,} faces" in text
+    # What lies beside the page is found before anything is measured.
+    (tmp_path / "page_disagreements.png").write_bytes(b"mine")
+    assert run([*arguments[:-1], str(tmp_path / "page.png")]) == 7
+    assert not (tmp_path / "page.png").exists()
+    assert (tmp_path / "page_disagreements.png").read_bytes() == b"mine"
 
 
 def test_evaluate_a_share_and_a_random_split(table: Path, networks, capsys, monkeypatch, tmp_path) -> None:

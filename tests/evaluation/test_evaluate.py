@@ -244,6 +244,56 @@ def test_compare_two_networks_on_the_faces_that_both_saw(make_model, faces) -> N
     assert both.plot().axes
 
 
+def test_the_faces_that_two_networks_disagree_on(make_model, faces) -> None:
+    said, true = faces
+    data = coded_faces(said, true)
+    first = evaluate(make_model(reads_the_code(7), FER2013), data)
+    sure = np.linspace(0.2, 0.95, len(said))
+    answers = iter(sure)
+
+    def happy_more_and_more(batch):
+        p = np.array([next(answers) for _ in batch])[:, None]
+        return np.log(np.where(np.arange(7) == 3, p, (1 - p) / 6))
+
+    second = evaluate(make_model(happy_more_and_more, FER2013), data)
+    both = compare(first, second)
+    assert (first.predicted == said).all()
+    apart = np.flatnonzero(said != 3)
+    lesser = np.minimum(first.probabilities[apart].max(1), second.probabilities[apart].max(1))
+    assert sorted(both.disagreements) == apart.tolist()
+    assert (np.diff(np.minimum(first.probabilities.max(1), second.probabilities.max(1))[both.disagreements]) <= 0).all()
+    document = both.to_dict()
+    assert document["disagreement_rows"] == first.rows[both.disagreements].tolist()
+    assert len(document["disagreements"]) == 16
+    surest = document["disagreements"][0]
+    assert min(surest["confidence"]) == pytest.approx(lesser.max())
+    at = list(first.rows).index(surest["row"])
+    assert (surest["true"], surest["predicted"]) == (FER2013[true[at]], [FER2013[said[at]], "happy"])
+    lines = both.table().splitlines()
+    assert len(lines) == 1 + len(apart)
+    assert lines[1].split(",")[:3] == [str(surest["row"]), surest["true"], surest["predicted"][0]]
+    # The sheet: each shown face, both answers and the label; the answer that is as labelled is bold.
+    sheet = both.sheet(rows=2, columns=5)
+    assert len(sheet.axes) == 10
+    np.testing.assert_array_equal(sheet.axes[0].images[0].get_array(), first.images[both.disagreements[0]])
+    for axes, i in zip(sheet.axes, both.disagreements, strict=False):
+        above, below, label = axes.texts
+        assert above.get_text().startswith(FER2013[said[i]])
+        assert below.get_text() == f"happy {second.probabilities[i].max():.2f}"
+        assert label.get_text() == f"labelled {FER2013[true[i]]}"
+        assert [t.get_fontweight() == "bold" for t in (above, below)] == [said[i] == true[i], true[i] == 3]
+
+
+def test_a_network_agrees_with_itself_and_is_told_apart(make_model, faces) -> None:
+    first = evaluate(make_model(reads_the_code(7), FER2013), coded_faces(*faces))
+    both = compare(first, first)
+    assert both.disagreement == 0
+    assert both.to_dict()["disagreement_rows"] == []
+    assert both.table().count("\n") == 1
+    assert "They agree on every face." in [text.get_text() for text in both.sheet().texts]
+    assert both.first.model != first.model
+
+
 def test_reports(make_model, faces, tmp_path: Path) -> None:
     data = coded_faces(*faces)
     result = evaluate(make_model(reads_the_code(7), FER2013), data, tta=["flip"], occlude="regions")

@@ -7,8 +7,10 @@ import io
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from ferviz.cli import run
 from ferviz.cli import video as command
@@ -360,3 +362,32 @@ def test_another_method_begins_a_colour_scale_of_its_own(clip, squares) -> None:
         assert new.track == old.track
         assert new.limit == pytest.approx(alone.limit)
     assert any(new.limit < 0.5 * old.limit for old, new in zip(first, second, strict=True))
+
+
+def test_a_video_whose_frames_are_all_the_same_says_why(
+    faked: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    writer = cv2.VideoWriter("black.avi", cv2.VideoWriter.fourcc(*"MJPG"), 25, (200, 120))
+    for _ in range(4):
+        writer.write(np.zeros((120, 200, 3), np.uint8))
+    writer.release()
+    assert run(["predict", "black.avi", "--out", "a.mp4", "--table", "a.csv", "--timeline", "a.png"]) == 5
+    assert "all 4 frames of black.avi are the same" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["black.avi"]
+
+
+def test_a_gif_is_a_picture_or_a_video_as_the_options_ask(
+    clip, faked: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Video(clip(6)) as video:
+        frames = [Image.fromarray(frame.pixels) for frame in video.frames()]
+    frames[0].save("a.gif", save_all=True, append_images=frames[1:], duration=50)
+    assert run(["predict", "a.gif", "--table", "a.csv", "--json", "--quiet"]) == 0
+    assert json.loads(capsys.readouterr().out)["frames"] == 6
+    frames[0].save("a.png")
+    assert run(["predict", "a.png", "--table", "b.csv"]) == 2
+    assert "--table is for a video" in capsys.readouterr().err
+    assert run(["explain", "a.png", "--timeline", "b.png"]) == 2
+    assert not list(tmp_path.glob("b.*"))

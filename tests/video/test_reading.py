@@ -6,8 +6,10 @@ import os
 import struct
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from ferviz.errors import PictureError, UsageError
 from ferviz.video.reading import Video, is_video
@@ -121,6 +123,65 @@ def test_flipped_bytes_do_no_harm(clip, tmp_path: Path) -> None:
         except PictureError as error:
             sentence = str(error)
             assert "\n" not in sentence
+
+
+def written(path: Path, code: str, frames: int = 8) -> Path:
+    """A clip of growing brightness, 200 x 120, in the container of the path's suffix."""
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*code), 25, (200, 120))
+    for index in range(frames):
+        writer.write(np.full((120, 200, 3), 40 + 20 * index, np.uint8))
+    writer.release()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("a.ts", "mpg2"), ("a.mts", "mp4v"), ("a.m2ts", "mp4v"), ("a.flv", "FLV1"), ("a.3gp", "mp4v")]
+)
+def test_containers_of_camcorders_and_broadcast(
+    tmp_path: Path, name: str, code: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path / name, code)
+    capfd.readouterr()  # what OpenCV says of its own tags
+    with Video(path) as video:
+        brightness = [float(frame.pixels.mean()) for frame in video.frames()]
+    np.testing.assert_allclose(brightness, 40 + 20 * np.arange(8), atol=6)
+    assert is_video(path)
+
+
+def test_pixels_that_are_not_square_are_stretched(tmp_path: Path) -> None:
+    plain = written(tmp_path / "plain.mpg", "mpg2")
+    data = bytearray(plain.read_bytes())
+    at = data.find(b"\0\0\1\xb3")
+    while at >= 0:  # the sequence headers' aspect ratio: 3 = the picture is shown as 16:9
+        data[at + 7] = 0x30 | data[at + 7] & 0x0F
+        at = data.find(b"\0\0\1\xb3", at + 1)
+    wide = tmp_path / "wide.mpg"
+    wide.write_bytes(data)
+    for path, size in ((plain, (120, 200)), (wide, (120, 213))):
+        with Video(path) as video:
+            frames = list(video.frames())
+            assert (video.height, video.width) == size
+        assert {frame.pixels.shape for frame in frames} == {(*size, 3)}
+
+
+def test_an_animated_gif_can_be_watched(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (64, 48), (40 * i, 90, 20)) for i in range(5)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], duration=200)
+    with Video(tmp_path / "a.gif") as video:
+        seen = list(video.frames())
+    np.testing.assert_allclose([f.pixels[9, 9, 0] for f in seen], np.arange(5) * 40, atol=8)
+    np.testing.assert_allclose([f.time for f in seen], np.arange(5) * 0.2, atol=0.01)
+
+
+def test_it_is_known_whether_anything_changes(tmp_path: Path, clip) -> None:
+    writer = cv2.VideoWriter(str(tmp_path / "black.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 25, (200, 120))
+    for _ in range(4):
+        writer.write(np.zeros((120, 200, 3), np.uint8))
+    writer.release()
+    for path, still in ((tmp_path / "black.avi", True), (clip(4), False)):
+        with Video(path) as video:
+            list(video.frames())
+            assert video.still is still
 
 
 def test_suffixes() -> None:
