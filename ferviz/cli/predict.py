@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferviz.cli.common import Console, face_options, model_options, open_model, output_options, print_json
+from ferviz.cli.crops import Crops
 from ferviz.cli.video import is_video, no_video, only_one, run_video, video_options
 from ferviz.errors import FervizError, UsageError
 
@@ -30,6 +31,9 @@ Outcome = tuple[Path, "list[Prediction]", FervizError | None]
 @output_options("nothing; FILE.csv, .json or .jsonl for a table, FILE.png or a FOLDER for annotated pictures")
 @click.option("--jsonl", is_flag=True, help="Print one JSON document a picture and line, as soon as it is known.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print a table as CSV, one line a face.")
+@click.option(
+    "--crops", metavar="FOLDER", help="Save each face there as PNG, upright and framed as the network gets it."
+)
 @video_options
 @click.option("--heatmap", metavar="METHOD", help="Video: lay this method's heatmaps over the faces, e.g. gradcam.")
 @click.option("--target", default="predicted", show_default=True, help="Video: what the heatmaps explain.")
@@ -57,12 +61,14 @@ def command(pictures: tuple[str, ...], **options: Any) -> int:
 
         open_detector(options["detector"], options["detector_model"])
     targets = _targets(files, options["out"], options["force"])
+    crops = Crops(options["crops"], files, options["force"]) if options["crops"] else None
     table = Path(options["out"]) if options["out"] and targets is None else None
     report = _Report(options, table)
     errors: list[FervizError] = []
     faces = 0
     for path, predictions, error in _predict(files, options, console, report):
-        report.add(path, predictions, error)
+        saved = crops.write(path, predictions, _made_by(report.model)) if crops is not None else []
+        report.add(path, predictions, error, saved)
         faces += len(predictions)
         if error is not None:
             errors.append(error)
@@ -121,12 +127,16 @@ class _Report:
         self._waiting: list[dict[str, Any]] = []
         self._header = False
 
-    def add(self, path: Path, predictions: list[Prediction], error: FervizError | None) -> None:
-        """Print one picture's record, or keep it for the end."""
+    def add(
+        self, path: Path, predictions: list[Prediction], error: FervizError | None, crops: Sequence[Path] = ()
+    ) -> None:
+        """Print one picture's record, or keep it for the end. crops: the files that its faces were saved to."""
         from ferviz.cli.records import picture_record, plain_lines
         from ferviz.files import to_json
 
         record = picture_record(str(path), predictions, error)
+        for face, file in zip(record["faces"], crops, strict=False):
+            face["crop"] = str(file)
         if self.options["as_json"] or self.table is not None:
             self._kept.append(record)
         if self.options["jsonl"]:
@@ -155,10 +165,10 @@ class _Report:
             return
         labels = self.model.labels if self.model else ()
         if not self._header:
-            click.echo(csv_header(labels), nl=False)
+            click.echo(csv_header(labels, bool(self.options["crops"])), nl=False)
             self._header = True
         for one in self._waiting:
-            click.echo(csv_lines(one, labels), nl=False)
+            click.echo(csv_lines(one, labels, bool(self.options["crops"])), nl=False)
         self._waiting = []
 
     def _write(self, path: Path) -> None:
@@ -167,7 +177,8 @@ class _Report:
 
         labels = self.model.labels if self.model else ()
         if path.suffix.lower() == ".csv":
-            text = csv_header(labels) + "".join(csv_lines(r, labels) for r in self._kept)
+            cropped = bool(self.options["crops"])
+            text = csv_header(labels, cropped) + "".join(csv_lines(r, labels, cropped) for r in self._kept)
         elif path.suffix.lower() == ".jsonl":
             text = "".join(to_json({"schema_version": 1, "command": "predict", **r}) + "\n" for r in self._kept)
         else:

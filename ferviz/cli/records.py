@@ -53,17 +53,29 @@ def plain_lines(record: dict[str, Any]) -> list[str]:
     return lines
 
 
-def csv_header(labels: Iterable[str]) -> str:
-    """Return the CSV's first line. labels: the network's classes, in order; each has a column `p_<class>`."""
+def csv_header(labels: Iterable[str], crops: bool = False) -> str:
+    """Return the CSV's first line. labels: the network's classes, in order; each has a column `p_<class>`. crops: the faces' files too."""
     points = [f"{name.replace(' ', '_')}_{axis}" for name in LANDMARKS for axis in "xy"]
     box = ["left", "top", "right", "bottom", "score", "angle"]
-    return _csv_line(["source", "face", *box, *points, "label", "second", *(f"p_{safe(n)}" for n in labels), "error"])
+    return _csv_line(
+        [
+            "source",
+            "face",
+            *box,
+            *points,
+            "label",
+            "second",
+            *(f"p_{safe(n)}" for n in labels),
+            *["crop"] * crops,
+            "error",
+        ]
+    )
 
 
-def csv_lines(record: dict[str, Any], labels: Sequence[str]) -> str:
+def csv_lines(record: dict[str, Any], labels: Sequence[str], crops: bool = False) -> str:
     """Return one CSV line a face, numbered from 1; one line with the error for a picture without faces."""
     if not record["faces"]:
-        empty = [""] * (1 + 6 + 2 * len(LANDMARKS) + 2 + len(labels))
+        empty = [""] * (1 + 6 + 2 * len(LANDMARKS) + 2 + len(labels) + crops)
         return _csv_line([safe(record["source"]), *empty, safe(record["error"] or "")])
     lines = []
     for number, face in enumerate(record["faces"], start=1):
@@ -71,7 +83,18 @@ def csv_lines(record: dict[str, Any], labels: Sequence[str]) -> str:
         values = [f"{face['probabilities'][name]:.6f}" for name in labels]
         score = "" if face["score"] is None else face["score"]
         head = [safe(record["source"]), number, *(face["box"] or [""] * 4), score, face["angle"], *points]
-        lines.append(_csv_line([*head, safe(face["label"]), safe(face["second"] or ""), *values, ""]))
+        lines.append(
+            _csv_line(
+                [
+                    *head,
+                    safe(face["label"]),
+                    safe(face["second"] or ""),
+                    *values,
+                    *[safe(face.get("crop", ""))] * crops,
+                    "",
+                ]
+            )
+        )
     return "".join(lines)
 
 

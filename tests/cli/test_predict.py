@@ -165,3 +165,85 @@ def test_thousands_of_pictures_go_through_in_groups(model: Colours, shots: Path)
         (many / f"{i}.png").write_bytes(data)
     assert run(["predict", "many", "--quiet"]) == 0
     assert model.calls == [64, 64, 22]
+
+
+def test_crops_are_the_faces_as_the_network_gets_them(
+    model: Colours, shots: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two faces of one picture, one of them tilted: each is saved exactly as it is handed to the network."""
+    from ferviz.faces.detection import Detection
+    from ferviz.faces.find import cut_out
+
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (120, 200, 3), dtype=np.uint8)
+    write_image("group.png", pixels)
+    cut = [
+        cut_out(pixels, Detection((20, 30, 60, 70), 0.9), "group.png"),
+        cut_out(pixels, Detection((110, 20, 190, 100), 0.8, angle=30.0), "group.png"),
+    ]
+    monkeypatch.setattr("ferviz.faces.find.find_faces", lambda path, **chosen: cut)
+    assert run(["predict", "group.png", "--crops", "faces", "--json"]) == 0
+    (picture,) = json.loads(capsys.readouterr().out)["pictures"]
+    assert [face["crop"] for face in picture["faces"]] == ["faces/group_1.png", "faces/group_2.png"]
+    for face, one in zip(picture["faces"], cut, strict=True):
+        np.testing.assert_array_equal(read_image(face["crop"]), one.pixels)
+        about = read_manifest(face["crop"])
+        assert (about["source"], about["box"], about["angle"]) == ("group.png", list(one.box), one.angle)
+        assert (about["label"], about["model"]) == (face["label"], "colours")
+    assert read_image("faces/group_2.png").shape == (80, 80, 3)
+
+
+def test_crops_in_the_tables(model: Colours, shots: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["predict", "shots/3.png", "shots/1.png", "--crops", "faces", "--csv", "--out", "t.csv"]) == 3
+    printed = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert printed == list(csv.DictReader(io.StringIO(Path("t.csv").read_text())))
+    assert [(row["crop"], bool(row["error"])) for row in printed] == [("", True), ("faces/1_1.png", False)]
+    assert run(["predict", "shots/1.png", "--csv"]) == 0
+    assert "crop" not in capsys.readouterr().out
+
+
+def test_crops_have_safe_names_and_no_two_the_same(
+    model: Colours, shots: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = shots / "other"
+    other.mkdir()
+    data = (shots / "1.png").read_bytes()
+    long = "é" * 120
+    for name in ("1.png", "1.PNG", "=a b;\n.png", ".-hidden.png"):
+        (other / name).write_bytes(data)
+    (other / f"{long}.png").write_bytes(data)
+    files = ["shots/1.png", "shots/1.png", "shots/2.png", *(str(f) for f in sorted(other.iterdir()))]
+    assert run(["predict", "--crops", "faces", "--json", "--detector", "none", "--", *files]) == 0
+    named = [face["crop"] for p in json.loads(capsys.readouterr().out)["pictures"] for face in p["faces"]]
+    assert len({name.casefold() for name in named}) == len(named) == len(files) - 1
+    saved = sorted(p.name for p in Path("faces").iterdir())
+    assert sorted(Path(name).name for name in named) == saved
+    assert {"1_1.png", "2_1.png", "1-2_1.png", "1-3_1.png", "_a_b__1.png", "hidden_1.png"} < set(saved)
+    assert all(len(name.encode()) < 255 and name.isprintable() for name in saved)
+
+
+def test_crops_are_not_overwritten_unasked(model: Colours, shots: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("faces").mkdir()
+    Path("faces/2_7.png").write_bytes(b"mine")
+    Path("file").write_text("words")
+    assert run(["predict", "shots", "--crops", "faces"]) == 7
+    assert "faces/2_7.png is already there" in capsys.readouterr().err
+    assert run(["predict", "shots", "--crops", "file"]) == 1
+    assert model.calls == []
+    assert sorted(p.name for p in Path("faces").iterdir()) == ["2_7.png"]
+    assert run(["predict", "shots/1.png", "--crops", "faces"]) == 0
+    assert run(["predict", "shots", "--crops", "faces", "--force", "--quiet"]) == 3
+    assert Path("faces/2_7.png").read_bytes() == b"mine"
+    assert sorted(p.name for p in Path("faces").iterdir()) == ["10_1.png", "1_1.png", "2_1.png", "2_7.png"]
+
+
+def test_a_crop_that_cannot_be_written_leaves_nothing(
+    model: Colours, shots: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    assert run(["predict", "shots/1.png", "--crops", "faces"]) == 1
+    assert "No space left" in capsys.readouterr().err
+    assert list(Path("faces").iterdir()) == []
