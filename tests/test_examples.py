@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import runpy
 import sys
 from pathlib import Path
 
 import pytest
 
+from ferviz.errors import OutputExistsError, UnknownNameError
+from ferviz.evaluation.metrics import wilson
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 LONG = {"gallery_methods.py", "gallery_dreams.py", "video_timeline.py"}  # make the pictures of the documentation
+OWN = {"sweep.py"}  # has a test of its own
 
 
-@pytest.mark.parametrize("script", sorted(p.name for p in EXAMPLES.glob("*.py") if p.name not in LONG))
+@pytest.mark.parametrize("script", sorted(p.name for p in EXAMPLES.glob("*.py") if p.name not in LONG | OWN))
 def test_example_runs(script, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [script])
@@ -20,6 +25,41 @@ def test_example_runs(script, tmp_path, monkeypatch, capsys):
     written = [line for line in capsys.readouterr().out.splitlines() if line.startswith("written:")]
     assert written
     assert [p for p in tmp_path.iterdir() if p.stat().st_size > 100]
+
+
+def test_a_sweep_goes_on_where_it_was_left(tmp_path, monkeypatch, capsys):
+    def sweep(*words: str) -> list[str]:
+        monkeypatch.setattr(sys, "argv", ["sweep.py", *words])
+        runpy.run_path(str(EXAMPLES / "sweep.py"), run_name="__main__")
+        return capsys.readouterr().out.splitlines()
+
+    monkeypatch.chdir(tmp_path)
+    lines = sweep("epochs=2", "rate=.01,.05")
+    names = ["epochs-2_rate-0.01", "epochs-2_rate-0.05"]
+    assert lines[:2] == [f"{name}: training" for name in names]
+    shares = [line for line in lines if line.endswith(tuple(names)) and " % (" in line]
+    assert len(shares) == 2
+    accuracy = [float(line.split()[0]) for line in shares]
+    assert accuracy == sorted(accuracy, reverse=True)
+    assert sum("of 270 faces different labels" in line for line in lines) == 1
+    with (tmp_path / "sweep" / "epochs-2_rate-0.01" / "history.csv").open() as file:
+        best = max(float(row["val_accuracy"]) for row in csv.DictReader(file))
+    low, high = wilson(round(best * 270), 270)
+    (line,) = (line for line in shares if line.endswith("0.01"))
+    assert line.startswith(f"{100 * best:5.1f} % ({100 * low:.1f} to {100 * high:.1f})")
+    assert all((tmp_path / "sweep" / name).stat().st_size > 10_000 for name in ("curves.png", "disagreements.png"))
+
+    # One run was cut off before its end, one is new, one is finished.
+    networks = {name: (tmp_path / "sweep" / name / "best.keras").read_bytes() for name in names}
+    (tmp_path / "sweep" / names[1] / "manifest.json").unlink()
+    lines = sweep("rate=.01,.05,.02", "epochs=2")
+    assert lines[:3] == [f"{names[0]}: trained already", f"{names[1]}: going on", "epochs-2_rate-0.02: training"]
+    assert (tmp_path / "sweep" / names[0] / "best.keras").read_bytes() == networks[names[0]]
+
+    with pytest.raises(OutputExistsError, match="another recipe, architecture or data"):
+        sweep("rate=.01", "epochs=2", "--architecture", "plain")
+    with pytest.raises(UnknownNameError, match="did you mean 'epochs'"):
+        sweep("epoch=2")
 
 
 def test_every_example_is_in_the_readme():
