@@ -60,13 +60,8 @@ class Trace:
 
     def part(self, feeds: list[Any], fetches: list[Any]) -> Callable[..., Any]:
         """Return the function from `feeds` to `fetches`, with all that it does not need left out."""
-        tf = tensorflow()
-        part = self.function.prune(feeds, fetches)
-        # Called by itself, TensorFlow first tries to bind the arguments to a signature that a pruned function does not have, and
-        # prints the whole batch into the error that it then drops.
-        given = [tf.TensorSpec(feed.shape, feed.dtype) for feed in feeds]
-        function: Callable[..., Any] = tf.function(lambda *values: part(*values), input_signature=given, autograph=False)
-        return function
+        part: Callable[..., Any] = self.function.prune(feeds, fetches)
+        return part
 
 
 def trace(
