@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 import click
 
 from ferviz.cli.common import Console, default_output, model_options, open_model, output_options, print_json
+from ferviz.cli.reading import open_data, reading_options
 from ferviz.errors import UsageError
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ JUDGE = (
 @click.option(
     "--faces", metavar="DATA", help="Labelled faces: for --facets, --judge (distances) and the choice of channels."
 )
+@reading_options
 @click.option(
     "--judge",
     "-j",
@@ -110,7 +112,7 @@ def command(**options: Any) -> int:
     from ferviz.dreaming.deepdream import Octaves
     from ferviz.dreaming.dream import dream
 
-    faces = _faces(options["faces"])
+    faces = open_data(options["faces"], options, console) if options["faces"] else None
     model = open_model(options, console)
     judges = [open_judge(text, options["trust"]) for text in options["judges"]]
     for other in judges:
@@ -145,6 +147,8 @@ def _check(options: dict[str, Any]) -> None:
         raise UsageError("--target is about classes and --layer about a layer; give one of them")
     if (options["octaves"] or options["size"]) and not options["image"]:
         raise UsageError("--octaves and --size belong to --image, the picture to dream on")
+    if (options["reader"] != "auto" or options["skip_bad"]) and not options["faces"]:
+        raise UsageError("--reader and --skip-bad say how --faces DATA is read; name the data too")
 
 
 def _objectives(model: Model, options: dict[str, Any], faces: Any) -> list[Objective]:
@@ -184,14 +188,6 @@ def _numbers(text: str) -> list[int]:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise UsageError(f"--channel takes numbers such as 12 or 3,7,9, or all, or mean, not {text!r}") from None
-
-
-def _faces(path: str | None) -> Any:
-    if path is None:
-        return None
-    from ferviz.data.read import read_data
-
-    return read_data(path)
 
 
 def open_judge(text: str, trust: bool = False) -> Model:

@@ -21,7 +21,7 @@ from ferviz.cli.common import (
     print_json,
     remember,
 )
-from ferviz.cli.explain_data import data_options, explain_data, is_table
+from ferviz.cli.explain_data import data_options, explain_data, is_data
 from ferviz.cli.video import explain_video, is_video, no_video, video_options
 from ferviz.errors import UsageError
 
@@ -119,9 +119,10 @@ def command(pictures: tuple[str, ...], method: str, extra: tuple[str, ...], **op
     Takes pictures, folders (with everything below) and patterns such as "shots/*.jpg". --out FILE.png, .jpg or .webp is a picture,
     .pdf or .svg a figure, .npz the numbers, .json the answer. A picture that cannot be read is reported and the rest goes on.
     A video is explained frame by frame: --out FILE.mp4 writes it with heatmaps over its faces.
-    A data set's table (fer2013.csv) is explained chunk by chunk into --out FILE.npz; --resume goes on after an interruption.
+    A data set (fer2013.csv, or what --reader reads) is explained chunk by chunk into --out FILE.npz; --resume goes on after an
+    interruption.
     """
-    if any(is_table(path) for path in pictures):
+    if is_data(pictures, options):
         return explain_data(pictures, method, options, _settings(extra))
     if any(is_video(path, options) for path in pictures):
         return explain_video(pictures, method, options, _settings(extra))

@@ -9,14 +9,16 @@ from typing import Any, TypeVar
 import click
 
 from ferviz.cli.common import Console, open_model, print_json
+from ferviz.cli.reading import open_data, reading_options
 from ferviz.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def data_options(function: F) -> F:
-    """--split, --resume: for data sets."""
+    """--split, --resume, --reader, --skip-bad: for data sets."""
     for option in (
+        reading_options,
         click.option("--resume", is_flag=True, help="Go on with an interrupted run over a data set."),
         click.option(
             "--split", metavar="NAME", help="The part of a data set: Training, PublicTest ...  [default: all]"
@@ -26,25 +28,24 @@ def data_options(function: F) -> F:
     return function
 
 
-def is_table(path: str) -> bool:
-    """Return whether the path is a data set's table rather than a picture."""
-    return Path(path).suffix.lower() == ".csv"
+def is_data(paths: Sequence[str], options: dict[str, Any]) -> bool:
+    """Return whether the paths name a data set rather than pictures: a table, or whatever --reader is to read."""
+    return options["reader"] != "auto" or any(Path(path).suffix.lower() == ".csv" for path in paths)
 
 
 def explain_data(paths: Sequence[str], method: str, options: dict[str, Any], settings: dict[str, Any]) -> int:
     """Explain every face of a table and write the maps to a .npz; return the exit code. Arguments: as of `explain`'s command."""
     from ferviz.attribution.methods import METHODS
     from ferviz.attribution.streaming import explain_to
-    from ferviz.data.read import read_data
     from ferviz.files import check_output
 
     if len(paths) > 1:
-        raise UsageError("a data set is explained by itself; name one .csv and nothing else")
+        raise UsageError("a data set is explained by itself; name one .csv (or what --reader reads) and nothing else")
     METHODS.entry(method)  # a wrong name is told before any work
     console = Console(options["quiet"])
     # Whether there is an interrupted run that --resume may finish over its output is known to explain_to.
     out = check_output(options["out"] or f"{Path(paths[0]).stem}_explain.npz", options["force"] or options["resume"])
-    data = read_data(paths[0], split=options["split"])
+    data = open_data(paths[0], options, console, split=options["split"])
     model = open_model(options, console)
 
     def shown(chunks: Iterator[int], total: int) -> Iterator[int]:

@@ -117,6 +117,7 @@ def test_a_picture_is_dreamt_in_octaves(network: str, tmp_path: Path, monkeypatc
         (["--octaves", "3"], 2, "belong to --image"),
         (["--steps", "0"], 2, "steps must be a whole number of 1 or more"),
         (["--facets", "2"], 2, "give labelled faces"),
+        (["--reader", "csv"], 2, "say how --faces DATA is read"),
         (["--animate", "way.mp4"], 2, "use .gif or .webp"),
         (["--out", "a.txt"], 2, "cannot be written as .txt"),
         (["--image", "none.png", "--layer", "relu1"], 3, "none.png"),
@@ -135,3 +136,31 @@ def test_what_is_wrong_is_one_sentence_and_a_code(
     assert error.count("ferviz: ") == 1
     assert "Traceback" not in error
     assert not list(tmp_path.iterdir())
+
+
+def test_the_reader_of_the_faces_can_be_named(network: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A table under another name is read by the reader that is named, and its bad row left out where that is asked for."""
+    rng = np.random.default_rng(0)
+    lines = ["emotion,pixels,Usage"]
+    lines += [f"{3 + n % 2},{' '.join(map(str, rng.integers(0, 256, 48 * 48)))},Training" for n in range(8)]
+    table = tmp_path / "faces.dat"
+    table.write_text("\n".join([*lines, "3,words,Training"]) + "\n")
+    asked = [
+        "-m",
+        network,
+        "--layer",
+        "relu1",
+        "--count",
+        "2",
+        "--faces",
+        table,
+        "-o",
+        tmp_path / "d.json",
+        "--steps",
+        "3",
+    ]
+    assert ferviz_dream(*asked, "--reader", "csv") == 6
+    assert "faces.dat, line 10" in capsys.readouterr().err
+    assert ferviz_dream(*asked, "--reader", "csv", "--skip-bad") == 0
+    assert "skipped" in capsys.readouterr().err
+    assert len(json.loads((tmp_path / "d.json").read_text())["dreams"]) == 2

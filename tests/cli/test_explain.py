@@ -370,3 +370,25 @@ def test_a_text_is_no_network(here, monkeypatch, capsys):
     assert out == ""
     assert "words.h5" in err
     assert files(here) == before
+
+
+def test_the_reader_of_a_data_set_can_be_named(here, capsys, monkeypatch, model):
+    """A table under another name is a data set where its reader is named; without that it is a picture that cannot be read."""
+    from ferviz.cli import explain_data
+
+    monkeypatch.setattr(explain_data, "open_model", lambda options, console: model)
+    light, dark = (" ".join([str(value)] * 48 * 48) for value in (255, 0))
+    rows = [f"3,{light},Training", f"4,{dark},PublicTest", "3,words,PublicTest"]
+    Path("faces.dat").write_text("\n".join(["emotion,pixels,Usage", *rows]) + "\n")
+    asked = ["explain", "faces.dat", "--target", "happy", "--out", "maps.npz"]
+    assert run(asked) == 3
+    assert run([*asked, "--reader", "csv"]) == 6
+    assert "faces.dat, line 4" in capsys.readouterr().err
+    assert run([*asked, "--reader", "csv", "--skip-bad"]) == 0
+    assert "skipped" in capsys.readouterr().err
+    with np.load("maps.npz") as file:
+        np.testing.assert_allclose(file["raw"][:, 0].mean(axis=(1, 2)), [3 / 144, 0], atol=1e-6)
+    assert run([*asked, "--force", "--reader", "csv", "--skip-bad", "--split", "PublicTest", "--json", "--quiet"]) == 0
+    assert answer(capsys)["faces"] == 1
+    assert run([*asked, "--reader", "cvs", "--force"]) == 2
+    assert "did you mean 'csv'" in capsys.readouterr().err
