@@ -57,7 +57,8 @@ def architecture_for(weights: Path, note: Callable[[str], None]) -> Path:
     if chosen is None:
         raise ModelError(
             f"{weights} holds weights without an architecture, and there is no {weights.stem}.json beside it; "
-            "name the .json that model.to_json() wrote, with this file as its weights (--weights)"
+            "name the .json that model.to_json() wrote, with this file as its weights (--weights), or build the network in Python, "
+            "call its load_weights, and hand it to ferviz.load_model"
         )
     note(f"the architecture was taken from {chosen.name}, which lies beside {weights.name}")
     return chosen
