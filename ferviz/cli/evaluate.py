@@ -9,7 +9,6 @@ import click
 
 from ferviz.cli.common import Console, model_options, open_model, output_options, print_json
 from ferviz.cli.reading import open_data, reading_options, told
-from ferviz.files import check_output
 
 if TYPE_CHECKING:
     from ferviz.evaluation.evaluation import Comparison, Evaluation
@@ -66,6 +65,7 @@ def command(path: str, **options: Any) -> None:
     from ferviz.evaluation.evaluation import compare
     from ferviz.evaluation.output import check_report
     from ferviz.evaluation.views import TTA
+    from ferviz.files import check_output
 
     console = Console(options["quiet"])
     for name in options["tta"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,6 @@ import click
 
 from ferviz.cli.common import Console, model_options, open_model, print_json
 from ferviz.errors import ModelError, UsageError
-from ferviz.files import check_output
 
 if TYPE_CHECKING:
     from ferviz.models.model import Model
@@ -72,27 +72,30 @@ def _check(options: dict[str, Any]) -> None:
         raise UsageError("--channels and --own-scale belong to --filters LAYER")
     if options["out"] and not (options["filters"] or options["diagram"]):
         raise UsageError("--out needs something to draw: --filters LAYER or --diagram")
+    if options["out"]:
+        _check_output(Path(options["out"]), options)
+
+
+def _check_output(out: Path, options: dict[str, Any]) -> None:
+    from ferviz.attribution.explanation import check_suffix
+    from ferviz.files import check_output
+    from ferviz.models.diagram import check_diagram
+
+    check: Callable[[Path], None] = check_suffix if options["filters"] else check_diagram
+    check(out)
+    check_output(out, options["force"])
 
 
 def _draw(model: Model, options: dict[str, Any]) -> int:
     """Draw the kernels of one layer, or the network."""
-    out = Path(options["out"] or f"{model.name}_{'filters' if options['filters'] else 'diagram'}.png")
-    made: Any
-    settings: dict[str, Any] = {}
-    if options["filters"]:
-        from ferviz.attribution.explanation import check_suffix
-        from ferviz.attribution.filters import filters
+    from ferviz.attribution.filters import filters
+    from ferviz.models.diagram import diagram
 
-        check_suffix(out)
-        check_output(out, options["force"])
-        made = filters(model, options["filters"])
-        settings = {"most": options["channels"], "shared": not options["own_scale"]}
-    else:
-        from ferviz.models import diagram
-
-        diagram.check_suffix(out)
-        check_output(out, options["force"])
-        made = diagram.diagram(model)
+    layer = options["filters"]
+    out = Path(options["out"] or f"{model.name}_{'filters' if layer else 'diagram'}.png")
+    _check_output(out, options)
+    made: Any = filters(model, layer) if layer else diagram(model)
+    settings = {"most": options["channels"], "shared": not options["own_scale"]} if layer else {}
     made.save(out, options["force"], **settings)
     if options["as_json"]:
         print_json("layers", {**made.to_dict(), "out": out})

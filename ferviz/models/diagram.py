@@ -103,7 +103,8 @@ class Diagram:
 
         force: replace an existing file. Raises UsageError for another suffix, OutputExistsError, OutputError.
         """
-        suffix = check_suffix(path)
+        suffix = Path(path).suffix.lower()
+        check_diagram(path)
         check_output(path, force)
         about = manifest(command="layers", **self.to_dict())
         if suffix == ".json":
@@ -126,14 +127,13 @@ class Diagram:
         return self._png()
 
 
-def check_suffix(path: PathLike) -> str:
-    """Return the path's suffix; raise UsageError for one that a diagram is not written as."""
-    suffix = Path(path).suffix.lower()
-    if suffix not in SUFFIXES:
+def check_diagram(path: PathLike) -> None:
+    """Raise UsageError, in one sentence, for a path whose suffix a diagram is not written as."""
+    suffix = Path(path).suffix
+    if suffix.lower() not in SUFFIXES:
         raise UsageError(
             f"{path} cannot be written as {suffix or 'a file without a suffix'}; use one of {', '.join(SUFFIXES)}"
         )
-    return suffix
 
 
 def _words(layer: LayerInfo) -> str:
