@@ -24,7 +24,9 @@ def keras_engine(model: Model, wanted: str) -> Any:
             f"{model.name} is a compiled explainer, which holds no {wanted}; name the network that it was made from "
             "(its .keras or .h5 file), without --engine litert"
         )
-    reason = "Keras does not run on TensorFlow here" if engine.name == "keras" else f"{model.name} is a SavedModel"
-    raise ModelError(
-        f"{reason}, so its {wanted} cannot be reached; name a .keras or .h5 file, with KERAS_BACKEND=tensorflow"
-    )
+    if hasattr(engine, "network"):
+        raise ModelError(
+            f"Keras does not run on TensorFlow here, so the {wanted} of {model.name} cannot be reached; start a new process with "
+            "KERAS_BACKEND=tensorflow for this"
+        )
+    raise ModelError(f"{model.name} is a SavedModel, whose {wanted} cannot be reached; save the network as .keras")

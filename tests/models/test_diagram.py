@@ -203,3 +203,21 @@ def test_an_explainer_does_not_know_its_connections():
 
     with pytest.raises(ModelError, match="holds no connections; name the network"):
         ferviz.diagram(ferviz.load_model(ASSETS / "bundled.ferviz"))
+
+
+def test_engines_without_layers_say_why():
+    from types import SimpleNamespace
+
+    from ferviz.models.inputs import InputSpec
+    from ferviz.models.model import Model
+    from ferviz.models.whole import keras_engine
+
+    def model(**engine):
+        return Model("net", "", ("a", "b"), InputSpec(8, 8), SimpleNamespace(name="keras", **engine))
+
+    with pytest.raises(
+        ModelError, match=r"net is a SavedModel, whose kernels cannot be reached; save the network as \.keras"
+    ):
+        keras_engine(model(), "kernels")
+    with pytest.raises(ModelError, match="KERAS_BACKEND=tensorflow"):
+        keras_engine(model(network=object()), "kernels")
