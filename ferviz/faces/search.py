@@ -30,6 +30,7 @@ TURNS = (30, -30, 60, -60, 90, -90, 120, -120, 150, -150, 180)
 _AROUND, _PATCH = 0.5, 320  # a second look sees half a face around the face, at this many pixels a side
 _LOOKS, _STEADY = 3, 4.0  # it is repeated so often, or until the angle changes by less than so many degrees
 _TURNED_AREA = 0.5  # of the detector's pixels: eleven more searches must not cost eleven times as much
+_PART = 600  # pixels; see _parts
 _LONG, _LONGEST = (
     2.0,
     8.0,
@@ -53,7 +54,7 @@ def detect(
 
     pixels: (H, W, 3) uint8 RGB. threshold: least score, 0..1; None = the detector's own. min_size: least side of a box, in pixels.
     max_side: search the picture scaled down until no side is longer; None = as many pixels as the detector allows for.
-    tilt: one of TILTS; in turned pictures only sure faces count (score half-way between the detector's threshold and 1, on a second
+    tilt: one of TILTS, where "retry" leaves pictures over eight times as long as high as they stand; in turned pictures only sure faces count (score half-way between the detector's threshold and 1, on a second
     look where there are no landmarks), since eleven more searches find eleven times as many false ones.
     -> at most MOST_FACES detections, best first, none of which overlaps a better one or lies outside the picture; `angle` is set
     where a tilt has to be taken out. Raises UsageError, UnknownNameError for senseless arguments.
@@ -76,7 +77,10 @@ def detect(
     if tilt != "none":
         found = [second_look(pixels, d, detector, least) for d in without_doubles(found)[:MOST_FACES]]
         upside_down = _upside_down(pixels, found, detector, least)
-    if tilt == "all" or (tilt == "retry" and (upside_down or _to_be_turned(found, sure))):
+    strip = max(width, height) > _LONGEST * min(
+        width, height
+    )  # its turned search costs as much as a hundred photographs
+    if tilt == "all" or (tilt == "retry" and not strip and (upside_down or _to_be_turned(found, sure))):
         smaller, factor = scaled_down(searched, math.sqrt(_TURNED_AREA * area / searched[..., 0].size))
         factor *= scale
         turned = turned_search(smaller, lambda picture: detector.detect(picture, least, min_size * factor), TURNS)
@@ -126,15 +130,19 @@ def turned_search(
 
 
 def _parts(width: int, height: int) -> list[tuple[int, int, int, int]]:
-    """A long picture in pieces twice as long as high that overlap by half: turned as a whole it would need a huge canvas."""
+    """A long picture in pieces twice as long as high, which overlap by its height: turned as a whole it would need a huge canvas.
+
+    Those of a strip are longer, at least _PART pixels: each search has costs of its own, and hundreds of small ones add up.
+    """
     short, long = min(width, height), max(width, height)
-    if long <= 2 * _LONG * short:
+    length = max(2 * short, _PART)
+    if long <= max(2 * _LONG * short, length):
         return [(0, 0, width, height)]
-    count = math.ceil((long - 2 * short) / short) + 1
-    starts = [round(i * (long - 2 * short) / (count - 1)) for i in range(count)]
+    count = math.ceil((long - length) / (length - short)) + 1
+    starts = [round(i * (long - length) / (count - 1)) for i in range(count)]
     if width > height:
-        return [(at, 0, at + 2 * short, height) for at in starts]
-    return [(0, at, width, at + 2 * short) for at in starts]
+        return [(at, 0, at + length, height) for at in starts]
+    return [(0, at, width, at + length) for at in starts]
 
 
 def _moved(detection: Detection, x: float, y: float) -> Detection:

@@ -211,6 +211,26 @@ def test_a_long_picture_is_turned_in_parts() -> None:
     assert {(121, 15), (402, 15), (773, 15)} <= set(middles)  # beside halves of marks that two parts cut through
 
 
+@pytest.mark.parametrize("size", [(40, 20000), (20000, 40), (90, 3000)])
+def test_a_strip_is_not_cut_into_hundreds_of_searches(size: tuple[int, int]) -> None:
+    calls: list[tuple[int, int]] = []
+
+    class Counting(UprightOnly):
+        def detect(self, picture: np.ndarray, threshold: float, min_size: float) -> list[Detection]:
+            calls.append(picture.shape[:2])
+            return super().detect(picture, threshold, min_size)
+
+    strip = np.zeros((*size, 3), np.uint8)
+    detect(strip, Counting())
+    assert len(calls) <= 2  # at its own limit, and once more at more pixels
+    detect(strip, Counting(), tilt="all")
+    assert len(calls) <= 2 + 11 * 50
+    picture = np.zeros((400, 1600, 3), np.uint8)
+    calls.clear()
+    detect(picture, Counting())
+    assert len(calls) > 11  # what is merely wide is turned
+
+
 def test_a_panorama_without_a_face_is_searched_again_larger() -> None:
     areas: list[float] = []
 
