@@ -54,8 +54,9 @@ def detect(
 
     pixels: (H, W, 3) uint8 RGB. threshold: least score, 0..1; None = the detector's own. min_size: least side of a box, in pixels.
     max_side: search the picture scaled down until no side is longer; None = as many pixels as the detector allows for.
-    tilt: one of TILTS, where "retry" leaves pictures over eight times as long as high as they stand; in turned pictures only sure faces count (score half-way between the detector's threshold and 1, on a second
-    look where there are no landmarks), since eleven more searches find eleven times as many false ones.
+    tilt: one of TILTS; "retry" leaves pictures over eight times as long as high as they stand. In turned pictures only sure faces
+    count (score half-way between the detector's threshold and 1, on a second look where there are no landmarks), since eleven
+    more searches find eleven times as many false ones.
     -> at most MOST_FACES detections, best first, none of which overlaps a better one or lies outside the picture; `angle` is set
     where a tilt has to be taken out. Raises UsageError, UnknownNameError for senseless arguments.
     """
