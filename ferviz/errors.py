@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from numbers import Integral
 from typing import ClassVar
 
 
@@ -50,6 +51,12 @@ class UnknownNameError(UsageError):
             f"{kind} {str(name)!r} is not{inside or ' known'}; {listed if names else 'there is none'}{hint}"
         )
         self.name, self.known = name, names
+
+
+def whole(name: str, value: object, least: int) -> None:
+    """Raise UsageError unless the argument called `name` is a whole number of `least` or more."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise UsageError(f"{name} must be a whole number of {least} or more, not {value!r:.60}")
 
 
 class PictureError(FervizError):

@@ -81,8 +81,12 @@ def write_npz(path: PathLike, arrays: dict[str, np.ndarray], manifest: dict[str,
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
-    """Return `value` as JSON; NumPy numbers and arrays become plain ones, paths become text, NaN and infinity null."""
-    return json.dumps(_plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    """Return `value` as JSON; NumPy numbers and arrays become plain ones, paths become text, NaN and infinity null.
+
+    What a file's name holds that is no UTF-8 becomes JSON's own escape for it (\\udcff), so that the text can always be encoded.
+    """
+    text = json.dumps(_plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _plain(value: Any) -> Any:

@@ -254,9 +254,11 @@ def _opened(stream: io.BytesIO, name: str) -> Image.Image:
 def _no_picture(name: str, head: bytes) -> str:
     """Say what a file is that is no picture of a known kind, by its first bytes."""
     if head[4:8] == b"ftyp" or head[:4] == b"\x1aE\xdf\xa3" or (head[:4] == b"RIFF" and head[8:11] == b"AVI"):
-        return (
-            f"{name} is a video and not a picture; give it its suffix (.mp4, .mkv, .avi), by which ferviz knows videos"
-        )
+        return f"{name} is a video and not a picture; `ferviz predict` and `explain` follow videos that are called .mp4, .mkv or .avi"
+    if head[:4] == b"\x89HDF":
+        return f"{name} is an HDF5 file and not a picture; a network goes behind --model (ferviz.load_model)"
+    if name.lower().endswith(".csv"):
+        return f"{name} is a table and not a picture; `ferviz data`, `evaluate` and `explain` read data sets"
     return f"{name} is not a {_KINDS} picture; convert it to one of these"
 
 

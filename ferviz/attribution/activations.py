@@ -12,12 +12,12 @@ import numpy as np
 from ferviz.attribution import records
 from ferviz.attribution.explanation import FIGURES, check_suffix
 from ferviz.engines.base import LayerInfo
-from ferviz.errors import ModelError, UnknownNameError, UsageError
+from ferviz.errors import ModelError, UnknownNameError, UsageError, whole
 from ferviz.faces.crops import as_faces
 from ferviz.faces.face import Face
 from ferviz.files import PathLike, check_output, manifest, to_json, write_npz, write_text
 from ferviz.images import encode, write_image
-from ferviz.models.model import Model
+from ferviz.models.model import Model, as_model
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,7 +43,8 @@ def activations(
     layer with a map, or None for up to eight on the way through the network: what its convolutions hand to each other.
     batch_size: faces in one pass. Raises UnknownNameError for a layer that is not there, ModelError where the network has no map.
     """
-    faces = as_faces(faces)
+    faces, model = as_faces(faces), as_model(model)
+    whole("batch_size", batch_size, 1)
     names = [layer.name for layer in _chosen(model, layers)]
     parts: list[list[np.ndarray]] = []
     for start in range(0, len(faces), batch_size):

@@ -14,10 +14,10 @@ from ferviz.attribution.question import Answer, Question
 from ferviz.attribution.resizing import resize_maps
 from ferviz.attribution.targets import Target, parse_targets, target_weights
 from ferviz.engines.base import INPUT, Array, LayerInfo
-from ferviz.errors import ModelError, UnknownNameError, UsageError
+from ferviz.errors import ModelError, UsageError, whole
 from ferviz.faces.crops import as_faces
 from ferviz.faces.face import Face
-from ferviz.models.model import COARSE, Model, Prediction
+from ferviz.models.model import COARSE, Model, Prediction, as_model
 
 FUSED = "+"
 """Joins the names of layers whose maps were fused."""
@@ -45,14 +45,15 @@ def explain(
     the network or its engine cannot do what the method needs; NoFaceError without faces.
     """
     found = METHODS[method]
+    model = as_model(model)
     if len(model.labels) < 2:
         raise ModelError(f"{model.name} has one output unit; ferviz explains networks with two classes or more")
     faces = as_faces(faces)
     targets = parse_targets(target, model.labels)
     layers, warnings = choose_layers(model, found, layer)
     settings = complete(found, settings, targets)
-    if batch_size < 1:
-        raise UsageError(f"batch_size has to be 1 or more, not {batch_size}")
+    whole("batch_size", batch_size, 1)
+    whole("seed", seed, 0)
     answers = [
         ask(model, faces[start : start + batch_size], found, targets, layers, batch_size, seed, settings)
         for start in range(0, len(faces), batch_size)
@@ -129,16 +130,12 @@ def predictions(model: Model, logits: Array, faces: Sequence[Face]) -> tuple[Pre
 def complete(method: Method, settings: Mapping[str, Any], targets: Sequence[Target]) -> dict[str, Any]:
     """Return all settings of the method: the defaults, what was given, and signed maps for contrasts.
 
-    Raises UnknownNameError for a setting that the method does not have.
+    Raises UnknownNameError for a setting that the method does not have, UsageError for a value of the wrong kind.
     """
     known = dict(method.settings)
     if "relu" in known and any(target.contrast for target in targets):
         known["relu"] = False
-    for name, value in settings.items():
-        if name not in known:
-            raise UnknownNameError("setting", name, known, "this method")
-        known[name] = value
-    return known
+    return known | method.checked(settings)
 
 
 def choose_layers(
@@ -151,8 +148,8 @@ def choose_layers(
     of the picture is given another layer.
     """
     cautions = [method.caution] if method.caution else []
-    names = layer.split(",") if isinstance(layer, str) else list(layer or ())
-    names = [name.strip() for name in names]
+    names = layer.split(",") if isinstance(layer, str) else list(layer) if isinstance(layer, Iterable) else [layer]
+    names = [] if layer is None else [str(name).strip() for name in names]
     if method.at == PICTURE:
         if [name for name in names if name != INPUT]:
             raise UsageError(f"this method looks at the picture and not at a layer; leave out the layer {names[0]!r}")

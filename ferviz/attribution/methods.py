@@ -7,17 +7,24 @@ A method of one's own is registered here (see docs/write-a-method.md), or by ano
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 from ferviz.attribution import cam, gradients, perturbation, second_opinion
 from ferviz.attribution.question import Answer, Question
 from ferviz.engines.base import INPUT, Array
-from ferviz.errors import ModelError, UnknownNameError
+from ferviz.errors import ModelError, UnknownNameError, UsageError
 from ferviz.registry import Registry
 
 LAYER, PICTURE = "layer", "picture"
+_KINDS: tuple[tuple[type, type, str], ...] = (
+    (bool, bool, "true or false"),
+    (int, Integral, "a whole number"),
+    (float, Real, "a number"),
+)
+"""(type of a setting's default, what its values have to be, in words); defaults of other types leave it to the method."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +46,24 @@ class Method:
         return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
 
     def __call__(self, question: Question, **settings: Any) -> Answer:
-        """Answer the question. Raises UnknownNameError for a setting that the method does not have."""
+        """Answer the question with settings as `checked` takes them."""
+        return self.function(question, **self.checked(settings))
+
+    def checked(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the settings if their kinds fit the defaults: true or false, a whole number, a number.
+
+        Raises UnknownNameError for a setting that the method does not have, UsageError for a value of another kind.
+        """
         known = self.settings
-        for name in settings:
+        for name, value in settings.items():
             if name not in known:
                 raise UnknownNameError("setting", name, known, "this method")
-        return self.function(question, **settings)
+            for default, kind, words in _KINDS:
+                if isinstance(known[name], default):
+                    if not isinstance(value, kind) or isinstance(value, bool) is not (default is bool):
+                        raise UsageError(f"the setting {name} takes {words}, not {value!r:.60}")
+                    break
+        return dict(settings)
 
 
 METHODS: Registry[Method] = Registry("method", "ferviz.methods")

@@ -9,7 +9,7 @@ import numpy as np
 from ferviz.attribution.question import Answer, Question
 from ferviz.attribution.resizing import resize_maps
 from ferviz.engines.base import Array
-from ferviz.errors import ModelError, UsageError
+from ferviz.errors import ModelError, UsageError, whole
 from ferviz.faces.regions import regions
 
 
@@ -75,9 +75,12 @@ def occlusion(
     Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, section 4.2. Raises UsageError.
     """
     height, width = question.batch.shape[1:3]
+    for name, value in (("patch", patch), ("stride", stride)):
+        if value is not None:
+            whole(name, value, 1)
     side = patch or max(2, round(min(height, width) / 6))
     step = stride or max(1, side // 2)
-    if not 1 <= side <= min(height, width) or step < 1:
+    if side > min(height, width):
         raise UsageError(f"a patch of {side} pixels every {step} does not fit into a picture of {height} x {width}")
     corners = [(y, x) for y in _starts(height, side, step) for x in _starts(width, side, step)]
     masks = np.zeros((len(corners), height, width), np.float32)

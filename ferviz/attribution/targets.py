@@ -90,7 +90,7 @@ def resolve(weights: Array, logits: Array) -> Array:
 
 
 def _one(text: str, labels: tuple[str, ...]) -> list[Target]:
-    if text == ALL and ALL not in labels:
+    if text.lower() == ALL and _known(text, labels) is None:
         return [Target(label, ((label, 1.0),)) for label in labels]
     terms: list[tuple[str, float]] = []
     rest = text
@@ -106,8 +106,13 @@ def _one(text: str, labels: tuple[str, ...]) -> list[Target]:
 def _target(name: str, terms: list[tuple[str, float]]) -> Target:
     if not terms or not all(np.isfinite(w) for _, w in terms):
         raise UsageError("the weights of a target have to be finite numbers, one class at least")
-    if not any(w for _, w in terms):
-        raise UsageError(f"the target {name!r} has no weight at all; give some class a weight that is not zero")
+    sums: dict[str, float] = {}
+    for label, weight in terms:
+        sums[label] = sums.get(label, 0.0) + weight
+    if not any(sums.values()):
+        raise UsageError(
+            f"the target {name!r} weighs nothing; contrast two classes, or give one a weight that is not zero"
+        )
     return Target(name, tuple(terms))
 
 
@@ -128,7 +133,7 @@ def _name(rest: str, labels: tuple[str, ...]) -> tuple[str, str]:
             if found is not None:
                 return found, rest[end:].strip()
     word = re.split(r"[+\-*]", rest)[0].strip() or rest
-    raise UnknownNameError("class", word, (*labels, PREDICTED), "this model")
+    raise _unknown(word, labels)
 
 
 def _known(word: str, labels: tuple[str, ...]) -> str | None:
@@ -141,8 +146,12 @@ def _known(word: str, labels: tuple[str, ...]) -> str | None:
 def _class(name: object, labels: tuple[str, ...]) -> str:
     found = _known(str(name), labels)
     if found is None:
-        raise UnknownNameError("class", name, (*labels, PREDICTED), "this model")
+        raise _unknown(name, labels)
     return found
+
+
+def _unknown(word: object, labels: tuple[str, ...]) -> UnknownNameError:
+    return UnknownNameError("class", word, (*labels, PREDICTED, ALL), "this model")
 
 
 def _spell(terms: list[tuple[str, float]]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
+import io
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -70,13 +71,9 @@ def group() -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; expected errors become one sentence on standard error."""
     try:
-        with contextlib.suppress(BrokenPipeError):
-            result = group.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
-            sys.stdout.flush()
-            return result if isinstance(result, int) else 0
-        # The reader of our output went away (| head): nobody is left to be told.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        result = group.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return 2
@@ -93,11 +90,37 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 130
     except click.exceptions.Exit as error:
         return error.exit_code
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        # Without a file's name it is standard output itself: what is left in its buffer must not fail once more at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return 0  # the reader went away (| head): nobody is left to be told
+        _say(f"standard output cannot be written ({error.strerror or error}); free some space, or send it elsewhere")
+        return 1
+    except SystemExit:
+        return 0  # click's way of saying that the reader went away
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script: run the command line and end the process with its exit code."""
+    _mend_streams()
+    # A home that cannot be written is no news to somebody who wants a picture; matplotlib uses a temporary folder then.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     sys.exit(run(arguments))
+
+
+def _mend_streams() -> None:
+    """Open closed streams (`>&-`) as nothing, and let file names through that the terminal's encoding cannot spell."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+        elif isinstance(stream, io.TextIOWrapper):
+            # Bytes that were no UTF-8 in a file's name go out as they came in.
+            utf8 = stream.encoding.lower().replace("-", "") == "utf8"
+            stream.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
 
 
 def _say(sentence: str) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ferviz.cli.common import Console, open_model, print_json
+from ferviz.cli.common import Console, open_model, print_json, seed_option
 from ferviz.cli.reading import open_data, reading_options
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     "--all", "show_all", is_flag=True, help="Print every convention that was tried, not only each feed's best."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draw of faces.")
+@seed_option("the draw of faces")
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no messages.")
 def command(model: str, data: str, **options: Any) -> None:
     """Test whether a network is fed what it was trained on.
@@ -89,7 +89,7 @@ def command(model: str, data: str, **options: Any) -> None:
     else:
         click.echo(text(result, options["show_all"]))
         if written is not None:
-            console.say(f"written to {written}")
+            console.say(f"wrote {written}")
 
 
 def text(result: CheckResult, show_all: bool = False) -> str:

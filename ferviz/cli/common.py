@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,6 +19,28 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 ENGINES = ["auto", "keras", "litert"]
+
+
+class Number(click.FloatRange):
+    """A range of numbers without NaN and infinity, which no comparison keeps out."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return number
+
+
+def seed_option(what: str) -> Callable[[F], F]:
+    """--seed, of `what` is drawn at random: a number that every generator takes."""
+    return click.option(
+        "--seed",
+        type=click.IntRange(0, 2**32 - 1),
+        metavar="INTEGER",
+        default=0,
+        show_default=True,
+        help=f"Seed of {what}.",
+    )
 
 
 def _stack(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -62,7 +85,7 @@ def output_options(default: str) -> Callable[[F], F]:
         click.option("--out", "-o", metavar="FILE", help=f"Where to write; the suffix decides the format.  [default: {default}]"),
         click.option("--force", "-f", is_flag=True, help="Replace the output if it is already there."),
         click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output."),
-        click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything that is drawn at random."),
+        seed_option("everything that is drawn at random"),
         click.option("--quiet", "-q", is_flag=True, help="No progress and no messages."),
     )  # fmt: skip
 

@@ -46,7 +46,7 @@ def command(path: str, **options: Any) -> None:
         print_json("data", {**document, "out": str(out)})
     else:
         click.echo(table(summary))
-        console.say(f"drawn to {out}")
+        console.say(f"wrote {out}")
 
 
 def table(summary: Any) -> str:

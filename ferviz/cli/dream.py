@@ -50,7 +50,7 @@ JUDGE = (
 )
 @click.option("--image", "-i", metavar="PICTURE", help="Dream on this picture instead of from nothing.")
 @click.option("--octaves", type=click.IntRange(1), help="Sizes at which --image is dreamt.  [default: 4 for layers]")
-@click.option("--size", type=click.IntRange(16), help="Longer side of the largest octave, in pixels.")
+@click.option("--size", type=click.IntRange(16, 4096), help="Longer side of the largest octave, in pixels.")
 @click.option("--steps", type=int, default=128, show_default=True, help="Steps of gradient ascent.")
 @click.option(
     "--samples", type=int, default=4, show_default=True, help="Views of each picture that a step averages over."
@@ -85,7 +85,7 @@ JUDGE = (
     help=JUDGE,
 )
 @click.option("--animate", metavar="FILE", help="Also write the way as .gif or .webp.")
-@click.option("--side", type=click.IntRange(16), help="Pixels of each dream on the sheet.")
+@click.option("--side", type=click.IntRange(16, 1024), help="Pixels of each dream on the sheet.")
 @model_options
 @output_options("ferviz_dream.png, with --image <picture>_dream.png")
 def command(**options: Any) -> int:

@@ -11,6 +11,7 @@ import click
 
 from ferviz.cli.common import (
     Console,
+    Number,
     Picture,
     default_output,
     face_options,
@@ -34,7 +35,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 zoom_option = click.option(
     "--zoom",
-    type=click.FloatRange(0.5, 4),
+    type=Number(0.5, 4),
     default=1.0,
     show_default=True,
     help="Size of the picture: 1 for screens, 2 for print.",
@@ -47,7 +48,7 @@ def target_options(function: F) -> F:
         zoom_option,
         click.option(
             "--limit",
-            type=click.FloatRange(0, min_open=True),
+            type=Number(1e-30, 1e30),
             help="The value at the end of the colour scale, to compare pictures.",
         ),
         click.option(
@@ -69,7 +70,7 @@ def target_options(function: F) -> F:
             default="predicted",
             show_default=True,
             metavar="CLASS",
-            help="What is explained: predicted, a class, all, or a contrast such as happy-sad.",
+            help="What is explained: predicted, a class, several (happy,sad), all, or a contrast (happy-sad).",
         ),
     ):
         function = option(function)

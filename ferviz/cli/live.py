@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ferviz.cli.common import Console, face_options, model_options, open_model
+from ferviz.cli.common import Console, Number, face_options, model_options, open_model
 
 
 @click.command()
@@ -19,7 +19,7 @@ from ferviz.cli.common import Console, face_options, model_options, open_model
 )
 @click.option("--target", "-t", default="predicted", show_default=True, help="What the heatmaps explain.")
 @click.option("--layer", "-l", metavar="NAME", help="The layer to look at.  [default: the last map]")
-@click.option("--half-life", type=click.FloatRange(0), default=0.4, show_default=True, help="Seconds of smoothing.")
+@click.option("--half-life", type=Number(0), default=0.4, show_default=True, help="Seconds of smoothing.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),

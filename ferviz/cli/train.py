@@ -11,19 +11,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ferviz.cli.common import Console, print_json
+from ferviz.cli.common import Console, Number, print_json, seed_option
 from ferviz.cli.reading import open_data, reading_options
+from ferviz.training.recipe import Augmentation, Recipe
 
 if TYPE_CHECKING:
-    from ferviz.training.recipe import Recipe
     from ferviz.training.train import Progress
 
-EPOCHS = 60
+DEFAULTS = Recipe()
 AUGMENTATION = ("flip", "shift", "rotate", "zoom", "brightness", "contrast", "erase", "noise", "mixup")
 RECIPE = (
     "epochs", "batch", "optimizer", "rate", "decay", "schedule", "warmup", "smoothing", "class_weights", "ema", "patience",
     "stop_after", "votes", "teach", "temperature", "freeze", "precision",
 )  # fmt: skip
+
+
+def _setting(name: str, kind: type, what: str, field: str = "") -> Callable[[Any], Any]:
+    """An option for the recipe's field of the same name (or `field`); its default is shown but not given, so that --resume can tell."""
+    field = field or name.strip("-").replace("-", "_")
+    default = getattr(DEFAULTS.augmentation if field in AUGMENTATION else DEFAULTS, field)
+    return click.option(name, field, type=kind, help=f"{what}  [default: {default}]")
 
 
 @click.command()
@@ -51,53 +58,53 @@ RECIPE = (
 )
 @click.option("--force", "-f", is_flag=True, help="Start over where --out holds a run already.")
 @click.option("--start", metavar="FILE", help="Fine-tune this network instead of starting from nothing.")
-@click.option("--freeze", type=int, help="Layers from the front that keep their weights.")
+@_setting("--freeze", int, "Layers from the front that keep their weights.")
 @click.option(
     "--teacher", "teachers", multiple=True, metavar="FILE", help="Learn a network's answers too (repeat for several)."
 )
-@click.option("--teach", type=float, help="Weight of the teachers' answers.")
-@click.option("--temperature", type=float, help="Softness of the teachers' answers.")
-@click.option("--vote-file", metavar="FILE", help="FERPlus' fer2013new.csv.")
-@click.option("--votes", type=float, help="Weight of the FERPlus votes as auxiliary target.")
+@_setting("--teach", float, "Weight of the teachers' answers.")
+@_setting("--temperature", float, "Softness of the teachers' answers.")
+@click.option(
+    "--votes", "vote_file", metavar="FILE", help="FERPlus' fer2013new.csv, for --labels 8-ferplus and --vote-weight."
+)
+@_setting("--vote-weight", float, "Weight of the FERPlus votes as auxiliary target.", "votes")
 @click.option(
     "--split", type=click.Choice(["official", "random"]), default="official", show_default=True, help="Whose splits."
 )
 @click.option("--validation", metavar="SPLIT", help="The split that chooses the best epoch.  [default: PublicTest]")
 @click.option(
     "--fraction",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Number(0, 1, min_open=True),
     default=1.0,
     show_default=True,
     help="Share of the training faces, each class alike.",
 )
 @reading_options
-@click.option("--epochs", type=int, help="Passes over the data.")
-@click.option("--batch", type=int, help="Faces a step.")
-@click.option("--optimizer", help="adamw, or sgd (Nesterov momentum).")
+@_setting("--epochs", int, "Passes over the data.")
+@_setting("--batch-size", int, "Faces a step.", "batch")
+@_setting("--optimizer", str, "adamw, or sgd (Nesterov momentum).")
 @click.option("--rate", type=float, help="Peak learning rate.  [default: 0.002 for adamw, 0.1 for sgd]")
 @click.option("--decay", type=float, help="Decoupled weight decay.  [default: 0.05 for adamw, 0.0005 for sgd]")
-@click.option("--schedule", help="cosine, plateau or constant.")
-@click.option("--warmup", type=float, help="Epochs over which the rate rises.")
-@click.option("--patience", type=int, help="Epochs without a best before the plateau schedule halves the rate.")
-@click.option("--stop-after", type=int, help="End after so many epochs without a best; 0 = never.")
-@click.option("--smoothing", type=float, help="Label smoothing.")
-@click.option("--class-weights", help="none or balanced.")
-@click.option("--ema", type=float, help="Momentum of the averaged weights; 0 = off.")
-@click.option("--flip", type=float, help="Probability of a mirror image.")
-@click.option("--shift", type=float, help="Largest shift in pixels (of a 48-pixel face).")
-@click.option("--rotate", type=float, help="Largest angle in degrees.")
-@click.option("--zoom", type=float, help="Largest change of scale.")
-@click.option("--brightness", type=float, help="Largest change of brightness (0 to 1).")
-@click.option("--contrast", type=float, help="Largest change of contrast (0 to 1).")
-@click.option("--erase", type=float, help="Probability of an erased rectangle.")
-@click.option("--noise", type=float, help="Deviation of Gaussian noise (0 to 1).")
-@click.option("--mixup", type=float, help="Mixup's alpha; 0 = off.")
-@click.option("--precision", help="auto, float32, bfloat16 or float16.")
+@_setting("--schedule", str, "cosine, plateau or constant.")
+@_setting("--warmup", float, "Epochs over which the rate rises.")
+@_setting("--patience", int, "Epochs without a best before the plateau schedule halves the rate.")
+@_setting("--stop-after", int, "End after so many epochs without a best; 0 = never.")
+@_setting("--smoothing", float, "Label smoothing.")
+@_setting("--class-weights", str, "none or balanced.")
+@_setting("--ema", float, "Momentum of the averaged weights; 0 = off.")
+@_setting("--flip", float, "Probability of a mirror image.")
+@_setting("--shift", float, "Largest shift in pixels (of a 48-pixel face).")
+@_setting("--rotate", float, "Largest angle in degrees.")
+@_setting("--zoom", float, "Largest change of scale.")
+@_setting("--brightness", float, "Largest change of brightness (0 to 1).")
+@_setting("--contrast", float, "Largest change of contrast (0 to 1).")
+@_setting("--erase", float, "Probability of an erased rectangle.")
+@_setting("--noise", float, "Deviation of Gaussian noise (0 to 1).")
+@_setting("--mixup", float, "Mixup's alpha; 0 = off.")
+@_setting("--precision", str, "auto, float32, bfloat16 or float16.")
+@seed_option("weights, order, augmentation and dropout")
 @click.option(
-    "--seed", type=int, default=0, show_default=True, help="Seed of weights, order, augmentation and dropout."
-)
-@click.option(
-    "--tensorboard", is_flag=True, help="Write TensorBoard logs into the run folder (needs ferviz[tensorboard])."
+    "--tensorboard", is_flag=True, help="Write TensorBoard logs into the run folder (needs the package tensorboard)."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on standard output.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no messages.")
@@ -162,12 +169,10 @@ def _value(text: str) -> Any:
 def _recipe(given: dict[str, Any], out: Path) -> Recipe:
     """The defaults with what was given; of a run that is resumed only the number of epochs can change."""
     from ferviz.training.folder import epochs_before
-    from ferviz.training.recipe import Augmentation, Recipe
 
     values = {key: given[key] for key in RECIPE if given[key] is not None}
     if given["resume"] and "epochs" not in values:
         values["epochs"] = epochs_before(out)
-    values.setdefault("epochs", EPOCHS)
     looks = {key: given[key] for key in AUGMENTATION if given[key] is not None}
     return Recipe(**values, augmentation=Augmentation(**looks))
 

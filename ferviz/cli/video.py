@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ferviz.cli.common import Console, default_output, open_model, print_json
+from ferviz.cli.common import Console, Number, default_output, open_model, print_json
 from ferviz.errors import NoFaceError, UsageError
 from ferviz.video import SUFFIXES
 
@@ -26,7 +26,7 @@ def video_options(function: F) -> F:
         click.option("--timeline", metavar="FILE", help="Video: draw the emotions over time, one row a face."),
         click.option("--table", metavar="FILE.csv", help="Video: write one line a face and frame."),
         click.option(
-            "--half-life", type=click.FloatRange(0), default=0.4, show_default=True, help="Video: seconds of smoothing."
+            "--half-life", type=Number(0), default=0.4, show_default=True, help="Video: seconds of smoothing."
         ),
         click.option("--stop", type=click.IntRange(1), help="Video: the frame to stop before."),
         click.option("--start", type=click.IntRange(0), default=0, show_default=True, help="Video: the first frame."),

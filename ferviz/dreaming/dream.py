@@ -23,9 +23,9 @@ from ferviz.dreaming.result import Dream
 from ferviz.dreaming.statistics import face_statistics
 from ferviz.dreaming.terms import Logit
 from ferviz.dreaming.transforms import NONE, Transforms
-from ferviz.errors import PictureError, UsageError
+from ferviz.errors import PictureError, UsageError, whole
 from ferviz.images import PictureSource, read_image
-from ferviz.models.model import Model
+from ferviz.models.model import Model, as_model
 
 FACES = Transforms(flip=True)
 """Views for dreams that begin with a face or with nothing: a mirrored face shows the same emotion."""
@@ -86,8 +86,10 @@ def dream(
     -> Dream. Raises UnknownNameError for a layer, class, prior or precision that is not there, UsageError for numbers that make no sense,
     PictureError for a picture that is too small, ModelError for a model without gradients.
     """
-    objectives = _objectives(model, objective)
-    _check(steps=steps, copies=copies, samples=samples)
+    objectives = _objectives(as_model(model), objective)
+    for name, number in (("steps", steps), ("copies", copies), ("samples", samples)):
+        whole(name, number, 1)
+    whole("seed", seed, 0)
     layers = {layer.name: layer for layer in model.layers}
     for one in objectives:
         bind(one, layers, model.labels)  # a wrong name is told before any work
@@ -153,12 +155,6 @@ def _objectives(model: Model, asked: Objective | str | Sequence[Objective | str]
     return tuple(odds(one) if isinstance(one, str) else one for one in several)
 
 
-def _check(**numbers: int) -> None:
-    for name, number in numbers.items():
-        if int(number) != number or number < 1:
-            raise UsageError(f"{name} must be a whole number of 1 or more, not {number}")
-
-
 def _prior(name: str, objectives: Sequence[Objective], size: Sequence[int], strength: float) -> Prior:
     return prior(name, objectives, size, strength, face_statistics())
 
@@ -177,7 +173,9 @@ def _faceted(
         o.terms[0][1].target if len(o.terms) == 1 and isinstance(o.terms[0][1], Logit) else None for o in objectives
     ]
     if faces is None:
-        raise UsageError("facets are groups of real faces; give labelled faces (faces=ferviz.read_data(...))")
+        raise UsageError(
+            "facets are groups of real faces; name labelled ones with --faces DATA (faces=ferviz.read_data(...))"
+        )
     if any(target is None for target in targets):
         raise UsageError("facets are the different faces of a class; give classes, not other objectives")
     found = [facet for target in targets for facet in find_facets(model, str(target), faces, count, seed)]

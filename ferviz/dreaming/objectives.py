@@ -123,7 +123,9 @@ def odds(target: str | int) -> Objective:
 
 
 def contrast(target: str | int, other: str | int) -> Objective:
-    """Return the objective "this class rather than that one": the difference of their logits."""
+    """Return the objective "this class rather than that one": the difference of their logits. Raises UsageError for one class twice."""
+    if target == other:
+        raise UsageError(f"a contrast of {target} with itself is always zero; name two different classes")
     return (logit(target) - logit(other)).named(f"{target} - {other}")
 
 

@@ -84,6 +84,8 @@ def as_faces(faces: Any) -> list[Face]:
     """
     if isinstance(faces, Face):
         return [faces]
+    if hasattr(faces, "__array__") and hasattr(faces, "dtype"):  # tensors of TensorFlow, PyTorch, JAX
+        faces = np.asarray(faces)
     if isinstance(faces, np.ndarray):
         many = faces.ndim == 4 or (faces.ndim == 3 and faces.shape[2] not in (1, 3, 4))
         found = [Face(read_image(one)) for one in (faces if many else [faces])]

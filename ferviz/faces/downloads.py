@@ -70,9 +70,7 @@ def fetch(detector: str, mirror: str | None = None) -> Path:
         import pooch
         import requests
     except ImportError:
-        raise UsageError(
-            f"fetching {detector} needs pooch; pip install 'ferviz[detectors]', or bring --detector-model"
-        ) from None
+        raise UsageError(f"fetching {detector} needs pooch; pip install pooch, or bring --detector-model") from None
     pooch.get_logger().setLevel("WARNING")
     for file in DOWNLOADS[detector]:
         url = f"{mirror.rstrip('/')}/{file.name}" if mirror else file.url

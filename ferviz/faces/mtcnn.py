@@ -36,7 +36,7 @@ class MTCNN:
         package = util.find_spec("mtcnn")
         if package is None or package.origin is None:
             raise UsageError(
-                "the detector mtcnn is not installed; pip install 'ferviz[mtcnn]', or use --detector yunet or haar"
+                "the detector mtcnn is not installed; pip install mtcnn==1.0.0, or use --detector yunet or haar"
             )
         folder = Path(model).resolve() if model else Path(package.origin).resolve().parent / "assets" / "weights"
         weights = [folder / f"{stage}net.lz4" for stage in "pro"]
@@ -48,7 +48,7 @@ class MTCNN:
             import mtcnn
             from mtcnn.stages import StageONet, StagePNet, StageRNet
         except ImportError as error:
-            raise UsageError(f"mtcnn is installed but lacks {error.name}; pip install 'ferviz[mtcnn]'") from error
+            raise UsageError(f"mtcnn is installed but lacks {error.name}; pip install {error.name}") from error
 
         stages = (StagePNet, StageRNet, StageONet)
         self._net = mtcnn.MTCNN(stages=[stage(weights=str(path)) for stage, path in zip(stages, weights, strict=True)])

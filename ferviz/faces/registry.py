@@ -6,13 +6,14 @@ import functools
 import threading
 from collections.abc import Callable
 
+from ferviz.errors import UnknownNameError
 from ferviz.faces.detection import Detector
 from ferviz.registry import Registry
 
 DETECTORS: Registry[Callable[..., Detector]] = Registry("detector", group="ferviz.detectors")
 DETECTORS.add("yunet", "YuNet, best and fastest, with landmarks; fetched once", "ferviz.faces.yunet:YuNet")
 DETECTORS.add("ssd", "OpenCV's SSD on 300 x 300 pixels; fetched once", "ferviz.faces.ssd:SSD")
-DETECTORS.add("mtcnn", "MTCNN, with landmarks; needs the extra ferviz[mtcnn], slow", "ferviz.faces.mtcnn:MTCNN")
+DETECTORS.add("mtcnn", "MTCNN, with landmarks; needs the package mtcnn, slow", "ferviz.faces.mtcnn:MTCNN")
 DETECTORS.add("haar", "OpenCV's Haar cascade: always there, upright frontal faces", "ferviz.faces.haar:Haar")
 
 AUTO, NONE = "auto", "none"
@@ -42,7 +43,8 @@ def open_detector(name: str = AUTO, model: str | None = None) -> Detector:
     if name == AUTO:
         suffix = model[model.rfind(".") :].lower() if model and "." in model else ""
         name = SUFFIXES.get(suffix) or best()
-    DETECTORS.entry(name)
+    if name not in DETECTORS:
+        raise UnknownNameError("detector", name, detectors())
     # OpenCV's detectors keep buffers between calls: one object must not serve two threads at once.
     return _opened(name, model, threading.get_ident())
 

@@ -13,7 +13,7 @@ from ferviz.engines.litert import Contents
 from ferviz.errors import ModelError
 from ferviz.files import PathLike
 from ferviz.models.explainer import Explainer, read_explainer, write_explainer
-from ferviz.models.model import Model
+from ferviz.models.model import Model, as_model
 
 PACKAGES = ("ferviz", "tensorflow", "keras", "ai-edge-litert")
 
@@ -33,7 +33,7 @@ def compile_model(
 
     if out is not None:
         check_output(out, force)
-    engine: Any = model.engine
+    engine: Any = as_model(model).engine
     if isinstance(engine, FallbackEngine):
         engine = engine.whole()
     if getattr(engine, "network", None) is None:

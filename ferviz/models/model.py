@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ferviz.engines.base import INPUT, Array, Engine, LayerInfo
-from ferviz.errors import ModelError, UnknownNameError
+from ferviz.errors import ModelError, UnknownNameError, UsageError
 from ferviz.faces.face import Face
 from ferviz.models.inputs import InputSpec
 
@@ -151,6 +151,15 @@ class Model:
             return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)), np.float32)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+
+
+def as_model(model: Any) -> Model:
+    """Return `model` if it is one. Raises UsageError for anything else, such as the path of a network that was not loaded yet."""
+    if isinstance(model, Model):
+        return model
+    raise UsageError(
+        f"a model is what ferviz.load_model gives, not {type(model).__name__}; call ferviz.load_model first"
+    )
 
 
 def _side(size: int | None) -> float:

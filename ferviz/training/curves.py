@@ -28,7 +28,10 @@ def draw(history: list[dict[str, float]], title: str = "") -> Figure:
     epochs = [row["epoch"] for row in history]
     figure = Figure(figsize=(8, 3.4), dpi=120, layout="constrained")
     left, right = figure.subplots(1, 2)
-    for key, color, name in (("loss", GREY, "training (the recipe's own loss, augmented)"), ("val_loss", BLUE, "validation")):
+    for key, color, name in (
+        ("loss", GREY, "training (the recipe's own loss, augmented)"),
+        ("val_loss", BLUE, "validation"),
+    ):
         left.plot(epochs, [row[key] for row in history], color=color, lw=1.8, label=name)
     left.set(xlabel="epoch", ylabel="cross-entropy", title="loss")
     left.legend(frameon=False, fontsize=8)
@@ -58,7 +61,7 @@ def write_curves(folder: Path, history: list[dict[str, float]], title: str = "")
 def check_tensorboard() -> None:
     """Raise UsageError where TensorBoard's logs cannot be written."""
     if importlib.util.find_spec("tensorboard") is None:
-        raise UsageError("--tensorboard needs the package tensorboard; pip install 'ferviz[tensorboard]'")
+        raise UsageError("--tensorboard needs the package tensorboard; pip install tensorboard")
 
 
 def write_tensorboard(

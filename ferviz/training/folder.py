@@ -77,11 +77,10 @@ def plan(
     resume: bool,
     force: bool,
 ) -> Plan:
-    """Check what was asked, make or open the folder, and write config.json.
+    """Check what was asked; nothing is written yet.
 
-    Raises UsageError, DataError, OutputExistsError (a run is there, neither resume nor force) or OutputError.
+    Raises UsageError, DataError or OutputExistsError (a run is there, neither resume nor force).
     """
-    there = out / CONFIG
     before: dict[str, Any] = {}
     if resume:
         before = _config(out)
@@ -90,7 +89,7 @@ def plan(
         recipe = replace(Recipe.from_dict(before["recipe"]), epochs=epochs)
         seed, start, teachers, validation = before["seed"], before["start"], before["teachers"], before["validation"]
         fraction = before.get("fraction", 1.0)
-    elif there.exists() and not force:
+    elif (out / CONFIG).exists() and not force:
         raise OutputExistsError(
             f"{out} holds a run already; pass --resume to go on with it, --force to start over, or name another folder"
         )
@@ -106,16 +105,23 @@ def plan(
         tuple(str(t) for t in teachers), validation or _other_split(faces), resume, fraction,
     )  # fmt: skip
     made.parts()
+    return made
+
+
+def begin(plan: Plan) -> None:
+    """Make or open the run's folder, and write config.json. Raises OutputError.
+
+    Called once the networks are built, so that a mistake in their options leaves no folder that looks like a run.
+    """
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        plan.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
-            f"the run folder {out} cannot be made ({error.strerror or error}); choose another --out"
+            f"the run folder {plan.folder} cannot be made ({error.strerror or error}); choose another --out"
         ) from error
-    if not resume:
-        (out / STATE).unlink(missing_ok=True)
-    write_text(there, to_json(made.config(), indent=2) + "\n")
-    return made
+    if not plan.resume:
+        (plan.folder / STATE).unlink(missing_ok=True)
+    write_text(plan.folder / CONFIG, to_json(plan.config(), indent=2) + "\n")
 
 
 def _other_split(faces: Dataset) -> str:

@@ -71,7 +71,7 @@ def prepare(plan: Plan) -> Networks:
     if plan.recipe.votes:
         if plan.faces.votes is None:
             raise DataError(
-                "the votes are to be learned too, but the data has none; name FERPlus' fer2013new.csv with --vote-file"
+                "the votes are to be learned too, but the data has none; name FERPlus' fer2013new.csv with --votes"
             )
         made.learning, made.votes = _with_votes(core, plan.seed), VOTES
     if plan.teachers:

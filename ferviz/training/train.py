@@ -107,6 +107,7 @@ def train(
 def _prepared(plan: run_folder.Plan, tensorboard: bool, progress: Callable[[Progress], None] | None) -> Run:
     recipe, faces, networks = plan.recipe, plan.faces, prepare(plan)
     training, validating = plan.parts()
+    run_folder.begin(plan)
     source = Source(
         fit_pictures(training.images, *networks.size),
         training.labels,

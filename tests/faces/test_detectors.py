@@ -110,5 +110,5 @@ def test_mtcnn_reads_no_pickle_of_the_folder_it_stands_in(tmp_path: Path, portra
 def test_without_its_package_mtcnn_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(util, "find_spec", lambda name: None)
     assert not DETECTORS["mtcnn"].available()  # type: ignore[attr-defined]
-    with pytest.raises(Exception, match=r"pip install 'ferviz\[mtcnn\]'"):
+    with pytest.raises(Exception, match=r"pip install mtcnn==1.0.0"):
         DETECTORS["mtcnn"](None)

@@ -28,7 +28,7 @@ SMALL = [
     "height=24",
     "--set",
     "width=24",
-    "--batch",
+    "--batch-size",
     "32",
 ]
 
@@ -107,7 +107,7 @@ def test_a_share_of_the_training_faces(table: Path, tmp_path: Path, monkeypatch:
         (["{table}", "--out", "{new}", "--resume"], 2, "no run to resume"),
         (["{table}", "--out", "{new}", "--labels", "9"], 2, "6-merged"),
         (["{table}", "--out", "{new}", "--validation", "Exam"], 6, "Exam"),
-        (["{table}", "--out", "{new}", "--votes", "0.3"], 6, "--vote-file"),
+        (["{table}", "--out", "{new}", "--vote-weight", "0.3"], 6, "--votes"),
         (["{new}.csv", "--out", "{new}"], 6, "new.csv"),
         (["{table}", "--out", "{new}", "--fraction", "0"], 2, "fraction"),
         (["{table}", "--out", "{new}", "--reader", "xml"], 2, "csv, folder"),
@@ -123,6 +123,7 @@ def test_one_sentence_and_its_exit_code(
     printed = capsys.readouterr()
     assert printed.out == ""
     assert word in printed.err
+    assert not (tmp_path / "new").exists(), "a mistake leaves no folder that looks like a run"
     assert "Traceback" not in printed.err
     assert len(printed.err.strip().splitlines()) == 1
 

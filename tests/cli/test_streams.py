@@ -1,0 +1,78 @@
+"""Where results go: closed and full streams, readers that leave, names that are no UTF-8, numbers that are none."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ferviz.cli import COMMANDS, run
+
+PORTRAIT = Path(__file__).parents[2] / "examples" / "astronaut.png"
+FERVIZ = [sys.executable, "-m", "ferviz"]
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-"])
+def test_a_closed_stream_is_no_error(redirection, tmp_path):
+    line = f"exec '{sys.executable}' -m ferviz predict '{PORTRAIT}' --detector none {redirection}"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("arguments", [["layers", "--json"], ["--help"]])
+def test_a_full_disk_behind_standard_output_is_one_sentence(arguments, tmp_path):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*FERVIZ, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("ferviz: standard output cannot be written (No space left on device)")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_reader_that_has_left_is_no_error(tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        done = subprocess.run(
+            [*FERVIZ, "layers"], stdout=pipe, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse names that are no UTF-8")
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
+def test_a_name_that_is_no_utf8_goes_through_every_output(encoding, tmp_path):
+    name = os.fsencode(tmp_path) + "/ü ".encode() + b"\xff.png"
+    shutil.copy(PORTRAIT, name)
+    environment = {**os.environ, "PYTHONIOENCODING": f"{encoding}:strict"}
+    for arguments in (["predict"], ["predict", "--json"], ["gradcam"], ["gradcam", "--out", "g.json", "--json"]):
+        done = subprocess.run(
+            [*FERVIZ, *arguments, "--detector", "none", name], capture_output=True, cwd=tmp_path, check=False, env=environment
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr.decode(errors="replace")
+        if "--json" in arguments:
+            # click takes ASCII for a mistake of the environment's and writes UTF-8
+            (picture,) = json.loads(done.stdout.decode("latin-1" if encoding == "latin-1" else "utf-8"))["pictures"]
+            assert os.fsencode(picture["source"]) == name
+    assert os.fsencode(json.loads((tmp_path / "g.json").read_text(encoding="utf-8"))["pictures"][0]["source"]) == name
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e300"])
+@pytest.mark.parametrize("option", ["--limit", "--zoom"])
+def test_numbers_out_of_range_are_refused(option, value, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run(["gradcam", str(PORTRAIT), option, value]) == 2
+    assert option in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in ("live", "detectors", "compile", "layers")])
+def test_a_negative_seed_is_refused(command, capsys):
+    assert run([command, "--seed", "-1"]) == 2
+    assert "Invalid value for '--seed'" in capsys.readouterr().err
