@@ -66,6 +66,10 @@ class Activations:
     faces: tuple[Face, ...] = field(repr=False)
     settings: dict[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name} {array.shape[1:]}" for name, array in self.arrays.items())
+        return f"Activations({len(self.faces)} faces; {shapes})"
+
     @property
     def layers(self) -> tuple[str, ...]:
         """The names of the layers."""

@@ -66,6 +66,10 @@ class Explanation:
     def __len__(self) -> int:
         return len(self.faces)
 
+    def __repr__(self) -> str:
+        what = f"method={self.method!r}, layer={self.layer!r}, model={self.settings.get('model', '')!r}"
+        return f"Explanation({len(self)} faces, targets={self.targets}, {what}, maps of {self.raw.shape[2]} x {self.raw.shape[3]})"
+
     def __getitem__(self, which: int | slice) -> Explanation:
         """Return the explanation of one face, or of a slice of them."""
         if isinstance(which, int):

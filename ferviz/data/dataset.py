@@ -57,6 +57,11 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{name or 'no split'} {np.count_nonzero(self.split == name)}" for name in self.splits)
+        size = " x ".join(map(str, self.images.shape[1:]))
+        return f"Dataset({self.source!r}: {len(self)} faces of {size} pixels ({parts}), labels={self.names})"
+
     @property
     def names(self) -> tuple[str, ...]:
         """The class names, in the order of the labels."""

@@ -70,6 +70,10 @@ class Dream:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __repr__(self) -> str:
+        height, width = self.images.shape[1:3]
+        return f"Dream({len(self)} pictures of {height} x {width}: {', '.join(self.objective)})"
+
     def __getitem__(self, which: int | slice) -> Dream:
         """Return one of the dreams, or a slice of them, without the judgement."""
         if isinstance(which, int):
@@ -156,13 +160,13 @@ class Dream:
         for k in range(len(self)):
             judges = {}
             if self.judgement is not None:
-                judges = {name: self.judgement.probability[j, k] for j, name in enumerate(self.judgement.judges)}
+                judges = {name: float(self.judgement.probability[j, k]) for j, name in enumerate(self.judgement.judges)}
             dreams.append(
                 {
                     "objective": self.objective[k],
-                    "probability": self.probability[k] if self.targets[k] else None,
+                    "probability": float(self.probability[k]) if self.targets[k] else None,
                     "said": self.said[k],
-                    "score": self.scores[k],
+                    "score": float(self.scores[k]),
                     "judges": judges,
                 }
             )

@@ -42,6 +42,10 @@ class Evaluation:
     def __len__(self) -> int:
         return len(self.true)
 
+    def __repr__(self) -> str:
+        low, high = self.interval
+        return f"Evaluation({self.model!r} on {len(self)} faces of {self.split!r}: accuracy {self.accuracy:.3f} ({low:.3f} to {high:.3f}))"
+
     @cached_property
     def predicted(self) -> np.ndarray:
         """(N,) int64, the most probable class."""

@@ -32,6 +32,10 @@ class Prediction:
     probabilities: dict[str, float]
     face: Face
 
+    def __repr__(self) -> str:
+        shares = ", ".join(f"{name} {p:.3f}" for name, p in self.probabilities.items())
+        return f"Prediction({self.label!r}, {shares}, face={self.face!r})"
+
 
 @dataclass(frozen=True)
 class Model:
@@ -50,6 +54,19 @@ class Model:
     engine: Engine = field(repr=False)
     notes: tuple[str, ...] = ()
     origin: Any = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        spec = self.input
+        fed = f"{spec.height or 'any'} x {spec.width or 'any'} x {spec.channels}, values {spec.scaling}"
+        return (
+            f"Model({self.name!r}, labels={self.labels}, input='{fed}', layers={len(self.layers)}, engine={self.engine.name!r}"
+            f"{f', notes={self.notes}' if self.notes else ''})"
+        )
+
+    def __getstate__(self) -> None:
+        raise TypeError(
+            "a Model holds a running network and cannot be pickled or copied; call ferviz.load_model in each process"
+        )
 
     @property
     def layers(self) -> tuple[LayerInfo, ...]:

@@ -1,0 +1,66 @@
+"""What a notebook does with results: print them, pickle them, write them as JSON."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+import ferviz
+from ferviz.data.dataset import Dataset
+from ferviz.dreaming.result import Dream
+from ferviz.evaluation.evaluation import Evaluation
+
+FACES = np.random.default_rng(0).integers(0, 255, (2, 48, 48)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return ferviz.load_model()
+
+
+def test_results_say_in_one_line_what_they_hold(model):
+    data = Dataset(FACES, np.array([0, 3]), np.array(["Training", "PublicTest"]), np.arange(2), source="two.csv")
+    picture = np.zeros((1, 48, 48), np.uint8)
+    dream = Dream(
+        picture, ("happy",), ("happy",), np.ones((1, 3), np.float32), np.array([0.5]), ("sad",), picture[None, :0]
+    )
+    shares = np.eye(7)[[0, 1]]
+    measured = Evaluation("mine", "", "PublicTest", tuple(model.labels), np.array([0, 3]), shares, FACES, np.arange(2))
+    expected = (
+        (model, ["'bundled'", "48 x 48 x 1, values 0..255", "'angry', 'disgust'", "engine='litert'"]),
+        (ferviz.explain(model, FACES, target="all"), ["2 faces", "'gradcam'", "'relu8'", "'bundled'", "12 x 12"]),
+        (ferviz.activations(model, FACES, "relu2"), ["2 faces", "relu2 (24, 24, 64)"]),
+        (data, ["'two.csv'", "2 faces of 48 x 48", "Training 1, PublicTest 1", "'happy'"]),
+        (measured, ["'mine' on 2 faces of 'PublicTest'", "accuracy 0.500"]),
+        (dream, ["1 pictures of 48 x 48", "happy"]),
+        (model.predict(FACES)[0], ["angry 0.", "neutral 0.", "Face("]),
+    )  # fmt: skip
+    for result, parts in expected:
+        said = repr(result)
+        assert all(part in said for part in parts), said
+        assert len(said) < 300
+        assert "\n" not in said
+
+
+def test_results_are_pickled_and_models_say_why_not(model):
+    explanation = ferviz.explain(model, FACES)
+    back = pickle.loads(pickle.dumps(explanation))
+    np.testing.assert_array_equal(back.raw, explanation.raw)
+    assert back.to_dict() == explanation.to_dict()
+    for take in (pickle.dumps, copy.deepcopy):
+        with pytest.raises(TypeError, match=r"call ferviz.load_model in each process"):
+            take(model)
+
+
+def test_answers_are_plain_data(model):
+    picture = np.zeros((1, 48, 48), np.uint8)
+    dream = Dream(
+        picture, ("happy",), ("happy",), np.ones((1, 3), np.float32), np.array([0.5]), ("sad",), picture[None, :0]
+    )
+    assert json.loads(json.dumps(dream.to_dict()))["dreams"][0]["score"] == 1.0
+    for result in (ferviz.explain(model, FACES, target="all"), ferviz.activations(model, FACES, "relu2")):
+        json.dumps(result.to_dict(), allow_nan=False)
