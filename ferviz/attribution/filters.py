@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ferviz.attribution.explanation import FIGURES, check_suffix
-from ferviz.errors import UsageError
+from ferviz.errors import UsageError, whole
 from ferviz.files import PathLike, check_output, manifest, to_json, write_npz, write_text
 from ferviz.images import encode, write_image
-from ferviz.models.model import Model
+from ferviz.models.model import Model, as_model
 from ferviz.rendering.kernels import CELLS, KernelGrid, kernel_picture
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def filters(model: Model, layer: str) -> Filters:
     from ferviz.engines.wiring import passed
     from ferviz.models.whole import keras_engine
 
-    info = model.layer(layer)
+    info = as_model(model).layer(layer)
     engine = keras_engine(model, "kernels")
     arrays = kernels(engine, layer) if any(layer == known.name for known in engine.layers) else {}
     if not arrays:
@@ -126,6 +126,8 @@ class Filters:
         return self.layer, f"{self.settings.get('kind')}, " + "; ".join(shapes), (about,)
 
     def _parts(self, most: int | None, shared: bool) -> list[KernelGrid]:
+        if most is not None:
+            whole("most", most, 1)
         titled = len(self.arrays) > 1
         return [
             _grid(values, name, name if titled else "", most, shared, self.colours)

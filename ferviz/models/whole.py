@@ -6,15 +6,16 @@ from typing import Any
 
 from ferviz.engines.fallback import FallbackEngine
 from ferviz.errors import ModelError
-from ferviz.models.model import Model
+from ferviz.models.model import Model, as_model
 
 
 def keras_engine(model: Model, wanted: str) -> Any:
     """Return the KerasEngine of a network, loading it where only its compiled form was open.
 
-    wanted: what is looked for, as it stands in messages. Raises ModelError where there is no Keras network behind the model.
+    wanted: what is looked for, as it stands in messages. Raises ModelError where there is no Keras network behind the model,
+    UsageError for what is no Model.
     """
-    engine: Any = model.engine
+    engine: Any = as_model(model).engine
     if isinstance(engine, FallbackEngine):
         engine = engine.whole()
     if hasattr(engine, "traced"):
@@ -29,4 +30,5 @@ def keras_engine(model: Model, wanted: str) -> Any:
             f"Keras does not run on TensorFlow here, so the {wanted} of {model.name} cannot be reached; start a new process with "
             "KERAS_BACKEND=tensorflow for this"
         )
-    raise ModelError(f"{model.name} is a SavedModel, whose {wanted} cannot be reached; save the network as .keras")
+    what = "is a SavedModel" if engine.name == "keras" else f"runs on the engine {engine.name}"
+    raise ModelError(f"{model.name} {what}, whose {wanted} cannot be reached; name the network as a .keras or .h5 file")

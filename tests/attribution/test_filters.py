@@ -135,6 +135,13 @@ def test_colours_are_not_named_behind_something_that_reorders_them():
     assert filters(ferviz.load_model(network), "conv").colours == ()
 
 
+def test_wrong_arguments_end_in_a_sentence(model):
+    with pytest.raises(UsageError, match=r"call ferviz\.load_model first"):
+        filters("my.h5", "conv1")
+    with pytest.raises(UsageError, match="most must be a whole number of 1 or more"):
+        filters(model("functional"), "conv1").picture(most=0)
+
+
 def test_files(model, tmp_path):
     made = filters(model("functional"), "conv2")
     for suffix in (".png", ".npz", ".json", ".pdf", ".svg"):

@@ -116,7 +116,7 @@ def test_a_picture_is_dreamt_in_octaves(network: str, tmp_path: Path, monkeypatc
         (["--target", "hapy"], 2, "did you mean 'happy'"),
         (["--octaves", "3"], 2, "belong to --image"),
         (["--steps", "0"], 2, "steps must be a whole number of 1 or more"),
-        (["--facets", "2"], 2, "give labelled faces"),
+        (["--facets", "2"], 2, "name labelled ones with --faces DATA"),
         (["--reader", "csv"], 2, "say how --faces DATA is read"),
         (["--animate", "way.mp4"], 2, "use .gif or .webp"),
         (["--out", "a.txt"], 2, "cannot be written as .txt"),

@@ -212,12 +212,16 @@ def test_engines_without_layers_say_why():
     from ferviz.models.model import Model
     from ferviz.models.whole import keras_engine
 
-    def model(**engine):
-        return Model("net", "", ("a", "b"), InputSpec(8, 8), SimpleNamespace(name="keras", **engine))
+    def model(name="keras", **more):
+        return Model("net", "", ("a", "b"), InputSpec(8, 8), SimpleNamespace(name=name, **more))
 
     with pytest.raises(
-        ModelError, match=r"net is a SavedModel, whose kernels cannot be reached; save the network as \.keras"
+        ModelError, match=r"net is a SavedModel, whose kernels cannot be reached; name the network as a \.keras"
     ):
         keras_engine(model(), "kernels")
     with pytest.raises(ModelError, match="KERAS_BACKEND=tensorflow"):
         keras_engine(model(network=object()), "kernels")
+    with pytest.raises(ModelError, match="net runs on the engine onnx, whose kernels"):
+        keras_engine(model("onnx"), "kernels")
+    with pytest.raises(UsageError, match=r"call ferviz\.load_model first"):
+        ferviz.diagram("net.keras")
