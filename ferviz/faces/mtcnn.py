@@ -15,6 +15,10 @@ from ferviz.errors import UsageError
 from ferviz.faces.detection import Detection
 from ferviz.images import Pixels
 
+# The package counts the levels of its pyramid from the picture's size alone, as if this were the least face: for a larger one the
+# last level is smaller than its network's 12 pixels, which it takes for "no face" (with 24, at every second size of picture).
+_LEAST = 20
+
 
 class MTCNN:
     """model: the folder with pnet.lz4, rnet.lz4 and onet.lz4; None = the package's own.
@@ -59,7 +63,7 @@ class MTCNN:
             pixels,
             fit_to_image=False,
             box_format="xyxy",
-            min_face_size=max(20, round(min_size)),
+            min_face_size=_LEAST,
             threshold_onet=threshold,
         )
         # The package names eyes and mouth corners as the viewer sees them; ours are the person's own.
@@ -68,6 +72,10 @@ class MTCNN:
         for face in faces:
             points = np.array([face["keypoints"][name] for name in order], np.float32)
             left, top, right, bottom = (float(v) for v in face["box"])
-            if right > left and bottom > top and face["confidence"] >= threshold:
+            if (
+                min(right - left, bottom - top) > 0
+                and max(right - left, bottom - top) >= min_size
+                and face["confidence"] >= threshold
+            ):
                 found.append(Detection((left, top, right, bottom), float(min(face["confidence"], 1.0)), points))
         return found

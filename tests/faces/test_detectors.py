@@ -8,6 +8,7 @@ import sys
 from importlib import util
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -105,6 +106,19 @@ def test_mtcnn_reads_no_pickle_of_the_folder_it_stands_in(tmp_path: Path, portra
     assert done.returncode == 0, done.stderr
     assert not sentinel.exists()
     assert overlap(eval(done.stdout.splitlines()[-1]), (180, 59, 267, 173)) > 0.5
+
+
+@pytest.mark.skipif(util.find_spec("mtcnn") is None, reason="the extra ferviz[mtcnn] is not installed")
+def test_mtcnn_finds_the_face_at_every_size_of_picture(portrait: np.ndarray) -> None:
+    detector = DETECTORS["mtcnn"](None)
+    side = min(portrait.shape[:2])
+    for length in range(200, 260, 12):
+        picture = cv2.resize(portrait, None, fx=length / side, fy=length / side, interpolation=cv2.INTER_AREA)
+        for least in (24, 40):
+            assert len(detector.detect(picture, 0.8, least)) == 1, (length, least)
+    assert detector.detect(picture, 0.8, 1000) == []
+    for height, width in ((8, 8), (8, 90), (20, 20), (21, 21)):
+        assert detector.detect(np.full((height, width, 3), 90, np.uint8), 0.8, 8) == []
 
 
 def test_without_its_package_mtcnn_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
