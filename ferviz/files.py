@@ -10,14 +10,14 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ferviz.errors import OutputError, OutputExistsError
+from ferviz.errors import OutputError, OutputExistsError, UsageError
 
 PathLike = str | os.PathLike[str]
 
@@ -38,6 +38,17 @@ def check_output(path: PathLike, force: bool = False) -> Path:
     if not path.parent.is_dir():
         raise OutputError(f"the folder {path.parent} is not there; make it first, or name another file")
     return path
+
+
+def check_kind(path: PathLike, known: Iterable[str]) -> None:
+    """Raise UsageError unless the path's suffix is one of `known` (".png", ...), whatever its case."""
+    path = Path(path)
+    if path.suffix.lower() in (known := tuple(known)):
+        return
+    if path.is_dir():
+        raise UsageError(f"{path} cannot be written, because it is a folder; name a file to write to")
+    problem = f"cannot be written as {path.suffix}" if path.suffix else "has no suffix, which says the format"
+    raise UsageError(f"{path} {problem}; use one of {', '.join(known)}")
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from ferviz.attribution import records, wording
 from ferviz.attribution.wording import PREDICTED
 from ferviz.errors import DataError, UsageError
 from ferviz.faces.face import Face
-from ferviz.files import PathLike, check_output, manifest, write_npz, write_text
+from ferviz.files import PathLike, check_kind, check_output, manifest, write_npz, write_text
 from ferviz.images import FORMATS, encode, write_image
 from ferviz.models.model import Prediction
 from ferviz.rendering.sheet import Cell, Sheet, is_signed, shared_limit
@@ -281,9 +281,4 @@ FIGURES = (".pdf", ".svg")
 
 def check_suffix(path: PathLike) -> None:
     """Raise UsageError, in one sentence, for a path whose suffix says nothing that is written."""
-    known = (*FORMATS, *FIGURES, ".npz", ".json")
-    suffix = Path(path).suffix
-    if suffix.lower() not in known:
-        raise UsageError(
-            f"{path} cannot be written as {suffix or 'a file without a suffix'}; use one of {', '.join(known)}"
-        )
+    check_kind(path, (*FORMATS, *FIGURES, ".npz", ".json"))

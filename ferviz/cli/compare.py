@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,7 +17,6 @@ from ferviz.cli.common import (
     output_options,
     print_json,
 )
-from ferviz.errors import UsageError
 
 
 @click.command()
@@ -59,7 +59,7 @@ def command(pictures: tuple[str, ...], **options: Any) -> int:
     """
     from ferviz.attribution.compare import compare
     from ferviz.attribution.methods import METHODS
-    from ferviz.files import check_output, manifest
+    from ferviz.files import check_kind, check_output, manifest
     from ferviz.images import FORMATS, write_image
     from ferviz.rendering.comparing import ROWS, comparison_picture
 
@@ -68,11 +68,9 @@ def command(pictures: tuple[str, ...], **options: Any) -> int:
     for method in methods:
         METHODS.entry(method)  # a wrong name is told before any work
     console = Console(options["quiet"])
-    out = check_output(options["out"] or default_output(pictures, "compare"), options["force"])
-    if out.suffix.lower() not in FORMATS:
-        raise UsageError(
-            f"{out} cannot be written as {out.suffix or 'a file without a suffix'}; use one of {', '.join(FORMATS)}"
-        )
+    out = Path(options["out"] or default_output(pictures, "compare"))
+    check_kind(out, FORMATS)
+    check_output(out, options["force"])
     found = find_all(pictures, options, console)
     errors = [picture.error for picture in found if picture.error is not None]
     faces = [face for picture in found for face in picture.faces]

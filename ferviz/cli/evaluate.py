@@ -112,7 +112,7 @@ def command(path: str, **options: Any) -> None:
         print_json("evaluate", {**document, "out": [str(f) for f in files]})
     else:
         click.echo(text(result, comparison))
-        console.say("written to " + ", ".join(map(str, files)))
+        console.say("wrote " + ", ".join(map(str, files)))
 
 
 def save(result: Evaluation, comparison: Comparison | None, out: Path, force: bool) -> list[Path]:

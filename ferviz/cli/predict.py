@@ -79,6 +79,9 @@ def command(pictures: tuple[str, ...], **options: Any) -> int:
     report.close()
     if len(files) == 1 and errors:
         raise errors[0]
+    for written in (options["out"], options["crops"]):
+        if written and (faces or written == str(table)):
+            console.say(f"wrote {written}")
     if errors:
         console.say(f"{len(files) - len(errors)} of {len(files)} pictures, {faces} faces; {len(errors)} without")
     return errors[0].exit_code if errors else 0

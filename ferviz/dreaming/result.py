@@ -15,7 +15,7 @@ from ferviz.dreaming.judging import Judgement, judge
 from ferviz.dreaming.objectives import Objective
 from ferviz.dreaming.terms import Logit
 from ferviz.errors import DataError, UsageError
-from ferviz.files import PathLike, atomic, check_output, manifest, to_json, write_npz, write_text
+from ferviz.files import PathLike, atomic, check_kind, check_output, manifest, to_json, write_npz, write_text
 from ferviz.images import FORMATS, encode, write_image
 from ferviz.models.model import Model
 
@@ -250,12 +250,7 @@ class Dream:
 
 def check_suffix(path: PathLike) -> None:
     """Raise UsageError, in one sentence, for a path whose suffix says nothing that is written."""
-    known = (*FORMATS, ".pdf", ".svg", ".npz", ".json")
-    suffix = Path(path).suffix
-    if suffix.lower() not in known:
-        raise UsageError(
-            f"{path} cannot be written as {suffix or 'a file without a suffix'}; use one of {', '.join(known)}"
-        )
+    check_kind(path, (*FORMATS, ".pdf", ".svg", ".npz", ".json"))
 
 
 def check_animation(path: PathLike) -> None:

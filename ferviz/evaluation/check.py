@@ -186,7 +186,7 @@ def check(
     current = trials[0]
     alive = trials
     for upto in [*(n for n in ROUNDS if n < len(part)), len(part)]:
-        tell(f"{len(alive)} ways to feed it, {upto:,} faces")
+        tell(f"{len(alive)} way{'s' if len(alive) > 1 else ''} to feed it, {upto:,} faces")
         for trial in alive:
             sample.ask(trial, upto)
         alive = _survivors(sample, alive, current)

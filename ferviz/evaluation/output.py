@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ferviz.errors import OutputError, OutputExistsError, UsageError
-from ferviz.files import PathLike, atomic, check_output, manifest, to_json
+from ferviz.errors import OutputError, OutputExistsError
+from ferviz.files import PathLike, atomic, check_kind, check_output, manifest, to_json
 
 FIGURES = (".png", ".pdf", ".svg")
 
@@ -15,10 +15,7 @@ FIGURES = (".png", ".pdf", ".svg")
 def check_figure(path: PathLike, force: bool = False) -> Path:
     """Return `path` if a figure may be written there; call it before the work. Raises UsageError, OutputExistsError, OutputError."""
     path = Path(path)
-    if path.suffix.lower() not in FIGURES:
-        raise UsageError(
-            f"figures are not written as {path.suffix or 'a file without a suffix'!r}; use {', '.join(FIGURES)}"
-        )
+    check_kind(path, FIGURES)
     return check_output(path, force)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferviz.engines.base import INPUT, LayerInfo
-from ferviz.errors import ModelError, UsageError
-from ferviz.files import PathLike, atomic, check_output, manifest, to_json, write_text
+from ferviz.errors import ModelError
+from ferviz.files import PathLike, atomic, check_kind, check_output, manifest, to_json, write_text
 from ferviz.models.model import Model
 from ferviz.models.whole import keras_engine
 
@@ -129,11 +129,7 @@ class Diagram:
 
 def check_diagram(path: PathLike) -> None:
     """Raise UsageError, in one sentence, for a path whose suffix a diagram is not written as."""
-    suffix = Path(path).suffix
-    if suffix.lower() not in SUFFIXES:
-        raise UsageError(
-            f"{path} cannot be written as {suffix or 'a file without a suffix'}; use one of {', '.join(SUFFIXES)}"
-        )
+    check_kind(path, SUFFIXES)
 
 
 def _words(layer: LayerInfo) -> str:

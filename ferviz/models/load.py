@@ -72,10 +72,14 @@ def load_model(
         return _live(path, labels, scaling, weights)
     if labels is not None and not isinstance(labels, str):
         labels = tuple(labels)
-    if path is None or (str(path) in bundled() and not Path(path).exists()):
+    own = path is None or (str(path) in bundled() and not Path(path).exists())
+    if own:
         path = bundled_path("bundled" if path is None else str(path))
+    assert path is not None
     kind = kinds.kind(path)
     path = Path(path)
+    if weights is not None and (own or kind in (kinds.EXPLAINER, kinds.SAVED_MODEL)):
+        raise UsageError(f"{path.name} has its weights already; --weights (weights=) goes with an architecture as JSON")
     if kind == kinds.EXPLAINER:
         return _explainer(path, labels, scaling, engine)
     origin = _origin(path, str(kind), labels, scaling, weights, trust)

@@ -56,6 +56,11 @@ def test_a_model_that_was_not_loaded(call, instead):
         call(instead, GREY)
 
 
+def test_weights_go_with_an_architecture_alone():
+    with pytest.raises(UsageError, match=r"bundled.keras has its weights already"):
+        ferviz.load_model(weights="w.h5")
+
+
 def test_any_tensor_is_an_array(model):
     class Tensor:
         dtype, shape = np.uint8, GREY.shape
