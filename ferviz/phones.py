@@ -56,7 +56,7 @@ def open_phone_picture(stream: io.BytesIO, kind: str, name: str) -> Image.Image:
         from pillow_heif import HeifImageFile
     except ImportError:
         raise PictureError(
-            f"{name} is a HEIC picture; to read it, pip install pillow-heif, or save it as JPEG or PNG first"
+            f"{name} is a HEIC picture; to read it, pip install pillow-heif (the extra ferviz[heif]), or save it as JPEG or PNG"
         ) from None
     picture: Image.Image = HeifImageFile(stream)
     return picture

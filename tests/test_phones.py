@@ -125,7 +125,8 @@ def test_without_a_reader_the_sentence_names_what_to_install(monkeypatch: pytest
     shot = tmp_path / "shot.heic"
     shot.write_bytes(box(b"heic", b"mif1") + bytes(300))
     with pytest.raises(
-        PictureError, match=r"shot.heic is a HEIC picture; .*pip install 'ferviz\[heif\]', or save it as"
+        PictureError,
+        match=r"shot.heic is a HEIC picture; .*pip install pillow-heif \(the extra ferviz\[heif\]\), or save it as",
     ):
         images.read_image(shot)
     monkeypatch.setattr(features, "check", lambda name: False)
