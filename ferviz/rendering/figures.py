@@ -162,8 +162,8 @@ def kernels_figure(parts: Sequence[KernelGrid], title: str, subtitle: str, notes
     figure.text(0.02, 1 - 0.1 / height, title, va="top", fontsize=12, fontweight="bold", color=INK)
     figure.text(0.02, 1 - 0.34 / height, subtitle, va="top", fontsize=9, color=GREY)
     said = []
-    for number, part in enumerate(parts):
-        axes = figure.add_subplot(places[number])
+    for place, part in enumerate(parts):
+        axes = figure.add_subplot(places[place])
         axes.set_anchor("NW")
         axes.set_title(part.title, fontsize=9, color=INK, loc="left")
         if part.pointwise:
