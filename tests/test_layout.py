@@ -11,7 +11,7 @@ PACKAGE = Path(ferviz.__file__).parent
 
 # A module imports only from names to the left of its own (and from its own package).
 ORDER = [
-    "errors", "registry", "emotions", "files", "phones", "images", "rendering", "data", "faces", "engines", "models",
+    "errors", "registry", "emotions", "files", "quiet", "phones", "images", "rendering", "data", "faces", "engines", "models",
     "attribution", "dreaming", "evaluation", "training", "video", "cli",
 ]  # fmt: skip
 FRAMEWORKS = {"tensorflow", "keras", "jax", "torch", "tf_keras_vis"}

@@ -14,6 +14,7 @@ import numpy as np
 from ferviz.errors import UsageError
 from ferviz.faces.detection import Detection
 from ferviz.images import Pixels
+from ferviz.quiet import QUIET, silenced
 
 # The package counts the levels of its pyramid from the picture's size alone, as if this were the least face: for a larger one the
 # last level is smaller than its network's 12 pixels, which it takes for "no face" (with 24, at every second size of picture).
@@ -46,16 +47,18 @@ class MTCNN:
         weights = [folder / f"{stage}net.lz4" for stage in "pro"]
         if not all(path.is_file() for path in weights):
             raise UsageError(f"{folder} does not hold pnet.lz4, rnet.lz4 and onet.lz4; leave the detector's model out")
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+        for name, value in QUIET.items():
+            os.environ.setdefault(name, value)
+        os.environ["KERAS_BACKEND"] = "tensorflow"
         try:
-            import mtcnn
-            from mtcnn.stages import StageONet, StagePNet, StageRNet
+            with silenced():
+                import mtcnn
+                from mtcnn.stages import StageONet, StagePNet, StageRNet
+
+                stages = zip((StagePNet, StageRNet, StageONet), weights, strict=True)
+                self._net = mtcnn.MTCNN(stages=[stage(weights=str(path)) for stage, path in stages])
         except ImportError as error:
             raise UsageError(f"mtcnn is installed but lacks {error.name}; pip install {error.name}") from error
-
-        stages = (StagePNet, StageRNet, StageONet)
-        self._net = mtcnn.MTCNN(stages=[stage(weights=str(path)) for stage, path in zip(stages, weights, strict=True)])
 
     def detect(self, pixels: Pixels, threshold: float, min_size: float) -> list[Detection]:
         """As in `Detector`, with landmarks."""
