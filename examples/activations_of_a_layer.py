@@ -7,12 +7,12 @@ import ferviz
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("picture", nargs="?", default=Path(__file__).parent / "astronaut.png")
-parser.add_argument("--layer", help="default: the first spatial layer of the network")
+parser.add_argument("--layer", help="default: the layer that a heatmap would be made of")
 parser.add_argument("--out", type=Path, default=Path("activations.png"))
 args = parser.parse_args()
 
 model = ferviz.load_model()
-layer = args.layer or next(layer.name for layer in model.layers if layer.spatial)
+layer = args.layer or model.default_layer()[0]
 activations = ferviz.activations(model, ferviz.find_faces(args.picture), layers=[layer])
 
 array = activations.arrays[layer]

@@ -17,7 +17,7 @@ explanation = ferviz.explain(model, faces, method="gradcam", target="all")
 
 for face in explanation.predictions:
     ranked = sorted(face.probabilities.items(), key=lambda item: -item[1])
-    print(face.label, ", ".join(f"{label} {p:.2f}" for label, p in ranked[:3]))
+    print(", ".join(f"{label} {p:.2f}" for label, p in ranked[:3]))
 
 # raw (faces, targets, h, w) is never normalised, so its numbers compare across classes and pictures.
 for target, raw in zip(explanation.targets, explanation.raw[0], strict=True):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import click
 import pytest
 
 import ferviz
-from ferviz.cli import COMMANDS
+from ferviz.cli import COMMANDS, group
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -35,6 +36,39 @@ def test_every_command_and_public_name_is_documented():
     assert not [c for c in COMMANDS if f"ferviz {c}" not in text]
     verbs = [n for n in ferviz.__all__ if n[0].islower()]
     assert not [n for n in verbs if n not in text]
+
+
+def options() -> dict[str, set[str]]:
+    """{command: its long options}, with those of `detectors get` under `detectors`."""
+    context = group.make_context("ferviz", [], resilient_parsing=True)
+    found = {}
+    for name in COMMANDS:
+        command = group.get_command(context, name)
+        assert command is not None
+        parts = [command, *(command.commands.values() if isinstance(command, click.Group) else ())]
+        found[name] = {flag for part in parts for p in part.params for flag in p.opts if flag.startswith("--")}
+    return found
+
+
+def test_every_option_is_documented():
+    text = "".join(p.read_text(encoding="utf-8") for p in PAGES)
+    spoken = set(re.findall(r"--[a-z][a-z-]*", text))
+    assert not {(name, flag) for name, flags in options().items() for flag in flags - spoken}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_commands_on_the_pages_have_the_options_that_they_are_shown_with(page):
+    known = options()
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    shown = re.findall(r"(?:^|[`$ (])ferviz ([a-z]+)\b([^`\n|#]*)", text, flags=re.MULTILINE)
+    wrong = {
+        (name, flag)
+        for name, rest in shown
+        if name in known
+        for flag in re.findall(r"(?<!\S)--[a-z][a-z-]*", rest)
+        if flag not in known[name] | {"--help"}
+    }
+    assert not wrong
 
 
 def test_every_benchmark_is_in_its_readme():

@@ -53,11 +53,11 @@ def settle_labels(
         return sidecar.labels
     if classes in _BY_COUNT:
         labels = emotions.SCHEMES[_BY_COUNT[classes]].labels
-        note(f"nothing says what the {classes} outputs are: {', '.join(labels)} is assumed (say it with labels)")
+        note(f"nothing says what the {classes} outputs are: {', '.join(labels)} is assumed (say it with --labels)")
         return labels
     labels = tuple(f"class{i}" for i in range(classes))
     note(
-        f"nothing says what the {classes} outputs are: they are called {labels[0]} to {labels[-1]} (say it with labels)"
+        f"nothing says what the {classes} outputs are: they are called {labels[0]} to {labels[-1]} (say it with --labels)"
     )
     return labels
 
@@ -105,7 +105,7 @@ def settle_input(
         assumed.append("order")
     if "scaling" in assumed:
         note(
-            'nothing says which values the network was fed: 0..1 is assumed (say it with scaling, or find out with "ferviz check")'
+            'nothing says which values the network was fed: 0..1 is assumed (say it with --scaling, or find out with "ferviz check")'
         )
     try:
         return InputSpec(channels=channels, assumed=tuple(assumed), **settings)
