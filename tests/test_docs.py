@@ -38,6 +38,12 @@ def test_every_command_and_public_name_is_documented():
     assert not [n for n in verbs if n not in text]
 
 
+def test_every_public_name_is_in_the_reference():
+    # `python docs/make_reference.py` writes it
+    reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    assert not [n for n in ferviz.__all__ if f"### `ferviz.{n}`\n" not in reference]
+
+
 def options() -> dict[str, set[str]]:
     """{command: its long options}, with those of `detectors get` under `detectors`."""
     context = group.make_context("ferviz", [], resilient_parsing=True)
