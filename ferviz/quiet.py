@@ -1,4 +1,4 @@
-"""Loading libraries without their notes on the terminal: TensorFlow's, for the networks and for the detectors that run on it."""
+"""Native libraries without their notes on the terminal: TensorFlow's, for networks and for detectors that run on it, and LiteRT's."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
 
 QUIET = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -31,22 +33,42 @@ def silenced() -> Iterator[None]:
 
     Loading the libraries writes notes there before any setting of theirs is read, so nothing less helps.
     """
+    with tempfile.TemporaryFile() as held:
+        try:
+            with _in_place_of_errors(held):
+                yield
+        finally:
+            held.seek(0)
+            rest = b"".join(line for line in held if not NOISE.match(line))
+            if rest:
+                with contextlib.suppress(OSError):
+                    os.write(2, rest)
+
+
+@contextlib.contextmanager
+def unheard() -> Iterator[None]:
+    """Send file descriptor 2 to nowhere for the time of the block.
+
+    LiteRT announces its processor back end there, past every setting and past `sys.stderr`. Python errors are not lost: they
+    travel as exceptions.
+    """
+    with Path(os.devnull).open("wb") as nowhere, _in_place_of_errors(nowhere):
+        yield
+
+
+@contextlib.contextmanager
+def _in_place_of_errors(stand_in: IO[bytes]) -> Iterator[None]:
     try:
         sys.stderr.flush()
         kept = os.dup(2)
     except (OSError, AttributeError, ValueError):  # no standard error at all: nothing to silence
         yield
         return
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError, ValueError):
-                sys.stderr.flush()
-            os.dup2(kept, 2)
-            os.close(kept)
-            held.seek(0)
-            rest = b"".join(line for line in held if not NOISE.match(line))
-            if rest:
-                os.write(2, rest)
+    os.dup2(stand_in.fileno(), 2)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -14,8 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from ferviz.errors import ModelError
-from ferviz.quiet import QUIET
-from ferviz.quiet import silenced as _silenced
+from ferviz.quiet import QUIET, silenced
 
 
 def keras() -> Any:
@@ -37,7 +36,7 @@ def keras() -> Any:
         return module
     os.environ["KERAS_BACKEND"] = "tensorflow"
     tensorflow()
-    with _silenced():
+    with silenced():
         module = importlib.import_module("keras")
     # Importing Keras obeys ~/.keras/keras.json; a channels_first or float16 default there would change every layer
     # that a file or an architecture does not spell out.
@@ -60,7 +59,7 @@ def tensorflow() -> ModuleType:
         return sys.modules["tensorflow"]
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    with _silenced():
+    with silenced():
         module = importlib.import_module("tensorflow")
     # TensorFlow's Python side writes its notes through absl's logger at INFO and WARNING.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

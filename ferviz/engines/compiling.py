@@ -31,10 +31,10 @@ from ferviz.engines.base import INPUT
 from ferviz.engines.freezing import Frozen, Tap, freeze
 from ferviz.engines.merging import merge
 from ferviz.engines.pullbacks import RULES, Rule, guided_relu
-from ferviz.engines.quiet import silenced
 from ferviz.engines.tracing import trace
 from ferviz.engines.windows import NoPullbackError
 from ferviz.errors import ModelError, UnknownNameError
+from ferviz.quiet import unheard
 
 
 @dataclass(frozen=True)
@@ -287,7 +287,7 @@ def _convert(function: Callable[..., dict[str, Any]], specs: list[Any]) -> tuple
 @contextlib.contextmanager
 def _hushed() -> Any:
     """Keep the converter's chatter (Python warnings, and notes on file descriptor 2) from the terminal."""
-    with warnings.catch_warnings(), silenced(), contextlib.redirect_stdout(io.StringIO()):
+    with warnings.catch_warnings(), unheard(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         yield

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ferviz.engines.base import INPUT, Array, LayerInfo
-from ferviz.engines.quiet import silenced
 from ferviz.errors import ModelError, UnknownNameError, UsageError
+from ferviz.quiet import unheard
 
 MEMORY = 48 * 1024**2
 """Bytes of results that one run of a graph may hold; larger batches are run in parts."""
@@ -252,7 +252,7 @@ class _Graphs:
     def _call(self, name: str, runner: Callable[..., dict[str, Array]], feeds: dict[str, Array]) -> dict[str, Array]:
         if name in self._started:
             return runner(**feeds)
-        with silenced():  # the first run of a graph announces the processor back end
+        with unheard():  # the first run of a graph announces the processor back end
             answer = runner(**feeds)
         self._started.add(name)
         return answer

@@ -52,11 +52,11 @@ def test_keras_on_another_backend_is_refused_in_one_sentence(tmp_path: Path) -> 
 
 def test_what_is_no_log_noise_still_reaches_standard_error(tmp_path: Path) -> None:
     code = (
-        "import os; from ferviz.engines.backend import _silenced\n"
-        "with _silenced():\n"
+        "import os; from ferviz.quiet import silenced\n"
+        "with silenced():\n"
         "    os.write(2, b'I0000 00:00:1795228951.123767 7660 port.cc:153] oneDNN\\nSegmentation something\\n')\n"
         "try:\n"
-        "    with _silenced(): os.write(2, b'last words\\n'); raise ImportError\n"
+        "    with silenced(): os.write(2, b'last words\\n'); raise ImportError\n"
         "except ImportError: os.write(2, b'end\\n')"
     )
     assert python(code, tmp_path).stderr.splitlines() == ["Segmentation something", "last words", "end"]
