@@ -55,7 +55,8 @@ def _stack(*options: Callable[[F], F]) -> Callable[[F], F]:
 def model_options(function: F) -> F:
     """--model, --labels, --scaling, --weights, --engine, --no-cache, --trust: which network, and what its file does not say."""
     return _stack(
-        click.option("--model", "-m", metavar="FILE", help="A network (.keras, .h5, .json, SavedModel folder, .ferviz) or a bundled name."),
+        click.option("--model", "-m", metavar="FILE",
+                     help="A network: .keras, .h5, .json, SavedModel folder, .ferviz.  [default: the bundled one]"),
         click.option("--labels", metavar="NAMES", help="The outputs' order: 7, 7-alphabetical, 8-ferplus ... or happy,sad,..."),
         click.option("--scaling", metavar="RANGE", help="What the network was fed: 0..1, -1..1, 0..255 or standardize."),
         click.option("--weights", metavar="FILE", help="The weights, where --model is an architecture as JSON."),
@@ -71,7 +72,7 @@ def face_options(function: F) -> F:
         click.option("--detector", default="auto", show_default=True, metavar="NAME", help="auto, none (the picture is a face), haar, ..."),
         click.option("--detector-model", metavar="FILE", help="The detector's own network, where it needs one."),
         click.option("--threshold", type=float, help="How sure the detector has to be (0 to 1; each has its own default)."),
-        click.option("--min-size", type=click.IntRange(1), help="Smallest face, in pixels."),
+        click.option("--min-size", type=click.IntRange(1), help="Smallest face, in pixels.  [default: 24]"),
         click.option("--largest", is_flag=True, help="Only the largest face of each picture."),
         click.option("--max-side", type=click.IntRange(32), help="Search faces in the picture scaled down to this many pixels a side."),
         click.option("--tilt", type=click.Choice(["retry", "all", "none"]), default="retry", show_default=True,

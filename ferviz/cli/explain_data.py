@@ -36,7 +36,7 @@ def is_data(paths: Sequence[str], options: dict[str, Any]) -> bool:
 def explain_data(paths: Sequence[str], method: str, options: dict[str, Any], settings: dict[str, Any]) -> int:
     """Explain every face of a table and write the maps to a .npz; return the exit code. Arguments: as of `explain`'s command."""
     from ferviz.attribution.methods import METHODS
-    from ferviz.attribution.streaming import explain_to
+    from ferviz.attribution.streaming import PARTS, explain_to
     from ferviz.files import check_output
 
     if len(paths) > 1:
@@ -54,20 +54,24 @@ def explain_data(paths: Sequence[str], method: str, options: dict[str, Any], set
             (face for chunk in chunks for face in range(chunk)), f"explaining {total} faces", total
         )
 
-    made = explain_to(
-        out,
-        model,
-        data,
-        method,
-        options["target"],
-        options["layer"],
-        options["batch_size"],
-        seed=options["seed"],
-        resume=options["resume"],
-        force=options["force"],
-        progress=shown,
-        **settings,
-    )
+    try:
+        made = explain_to(
+            out,
+            model,
+            data,
+            method,
+            options["target"],
+            options["layer"],
+            options["batch_size"],
+            seed=options["seed"],
+            resume=options["resume"],
+            force=options["force"],
+            progress=shown,
+            **settings,
+        )
+    except KeyboardInterrupt:
+        console.say(f"what was done is kept in {out}{PARTS}; go on with --resume")
+        raise
     if options["as_json"]:
         print_json("explain", {"model": model.name, "method": method, "faces": len(data), "out": str(made)})
     console.say(f"wrote {made}: {len(data)} faces")

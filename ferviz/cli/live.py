@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any
 
@@ -15,10 +16,18 @@ from ferviz.cli.common import Console, Number, face_options, model_options, open
 @model_options
 @face_options
 @click.option(
-    "--method", default="gradcam", show_default=True, help="The heatmaps' attribution method; none = no heatmaps."
+    "--method",
+    default="gradcam",
+    show_default=True,
+    metavar="NAME",
+    help="The heatmaps' attribution method; none = no heatmaps.",
 )
-@click.option("--target", "-t", default="predicted", show_default=True, help="What the heatmaps explain.")
-@click.option("--layer", "-l", metavar="NAME", help="The layer to look at.  [default: the last map]")
+@click.option(
+    "--target", "-t", default="predicted", show_default=True, metavar="CLASS", help="What the heatmaps explain."
+)
+@click.option(
+    "--layer", "-l", metavar="NAME", help="The layer to look at (see: ferviz layers).  [default: the last map]"
+)
 @click.option("--half-life", type=Number(0), default=0.4, show_default=True, help="Seconds of smoothing.")
 @click.option(
     "--port",
@@ -36,6 +45,7 @@ def command(source: str, **options: Any) -> int:
     SOURCE is a camera's number, a video file, or a stream's URL. The page is served to this machine alone (127.0.0.1); it has
     pause, snapshot, and the choice of method and class. Ends with Ctrl-C, or when the source ends.
     """
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # what fails is said in a sentence of ours
     from ferviz.video.following import Follower
     from ferviz.video.live import OFF, Live
     from ferviz.video.reading import Video

@@ -36,7 +36,9 @@ Outcome = tuple[Path, "list[Prediction]", FervizError | None]
 )
 @video_options
 @click.option("--heatmap", metavar="METHOD", help="Video: lay this method's heatmaps over the faces, e.g. gradcam.")
-@click.option("--target", default="predicted", show_default=True, help="Video: what the heatmaps explain.")
+@click.option(
+    "--target", "-t", default="predicted", show_default=True, metavar="CLASS", help="Video: what the heatmaps explain."
+)
 def command(pictures: tuple[str, ...], **options: Any) -> int:
     """Say which emotions the faces show.
 

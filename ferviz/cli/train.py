@@ -138,7 +138,8 @@ def command(data: str, out: str, **given: Any) -> None:
                 tensorboard=given["tensorboard"], progress=report,
             )  # fmt: skip
     except KeyboardInterrupt:
-        console.say(f"the run in {out} is kept as its last whole epoch left it; go on with --resume")
+        if (Path(out) / "config.json").is_file():
+            console.say(f"the run in {out} is kept as its last whole epoch left it; go on with --resume")
         raise
     if given["as_json"]:
         print_json("train", {"out": str(run.folder), "epochs": len(run.history), "best": run.best})
