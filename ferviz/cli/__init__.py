@@ -116,7 +116,7 @@ def _mend_streams() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", errors="replace"))
         elif isinstance(stream, io.TextIOWrapper):
             # Bytes that were no UTF-8 in a file's name go out as they came in.
             utf8 = stream.encoding.lower().replace("-", "") == "utf8"

@@ -19,8 +19,12 @@ FERVIZ = [sys.executable, "-m", "ferviz"]
 
 @pytest.mark.parametrize("redirection", [">&-", "2>&-"])
 def test_a_closed_stream_is_no_error(redirection, tmp_path):
-    line = f"exec '{sys.executable}' -m ferviz predict '{PORTRAIT}' --detector none {redirection}"
-    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, cwd=tmp_path, check=False)
+    name = b"\xff.png" if sys.platform == "linux" else b"a.png"
+    shutil.copy(PORTRAIT, os.fsencode(tmp_path) + b"/" + name)
+    line = f"exec '{sys.executable}' -m ferviz predict *.png --detector none {redirection}"
+    done = subprocess.run(
+        ["sh", "-c", line], capture_output=True, text=True, errors="replace", cwd=tmp_path, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 
