@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 import ferviz
 from ferviz.data import cartoons
-from ferviz.evaluation.evaluation import compare
+from ferviz.evaluation.comparison import compare
 from ferviz.evaluation.metrics import wilson
 from ferviz.training.recipe import Augmentation, Recipe
 

@@ -11,7 +11,8 @@ from ferviz.cli.common import Console, model_options, open_model, output_options
 from ferviz.cli.reading import open_data, reading_options, told
 
 if TYPE_CHECKING:
-    from ferviz.evaluation.evaluation import Comparison, Evaluation
+    from ferviz.evaluation.comparison import Comparison
+    from ferviz.evaluation.evaluation import Evaluation
 
 
 @click.command()
@@ -61,8 +62,8 @@ def command(path: str, **options: Any) -> None:
     Classes are matched by name, so networks with other orders and other sets of labels are measured rightly. Rates come with
     95 % intervals. Faces that are pixel-identical to a training face are counted apart.
     """
+    from ferviz.evaluation.comparison import compare
     from ferviz.evaluation.evaluate import evaluate
-    from ferviz.evaluation.evaluation import compare
     from ferviz.evaluation.output import check_report
     from ferviz.evaluation.views import TTA
     from ferviz.files import check_output

@@ -12,7 +12,7 @@ from ferviz.rendering.text import GREY, INK
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ferviz.evaluation.evaluation import Comparison
+    from ferviz.evaluation.comparison import Comparison
 
 
 def comparison_figure(c: Comparison) -> Figure:

@@ -14,8 +14,8 @@ from ferviz.data.read import relabel
 from ferviz.emotions import FER2013, SCHEMES
 from ferviz.errors import DataError, OutputExistsError, UnknownNameError, UsageError
 from ferviz.evaluation import views
+from ferviz.evaluation.comparison import compare
 from ferviz.evaluation.evaluate import evaluate
-from ferviz.evaluation.evaluation import compare
 from ferviz.faces.regions import region
 from ferviz.models.inputs import InputSpec
 
