@@ -18,7 +18,7 @@ from ferviz.cli.explain import output_path, report, tell_pages, zoom_option
     "layers",
     multiple=True,
     metavar="NAME",
-    help='A layer (see: ferviz layers); may be repeated; "all" for every map.  [default: up to eight between the convolutions]',
+    help='A layer (see: ferviz layers); repeat for several; "all" for every map.  [default: up to eight between the convolutions]',
 )
 @click.option(
     "--mode",

@@ -31,12 +31,22 @@ if TYPE_CHECKING:
     "--split", default="PublicTest", show_default=True, metavar="NAME", help="Faces to try it on; all = everything."
 )
 @click.option(
-    "--scheme", default="7", show_default=True, metavar="NAMES", help="The data's labels: 7, 6-merged, 8-ferplus ..."
+    "--scheme",
+    default="7",
+    show_default=True,
+    metavar="NAMES",
+    help="The data's labels: 7, 6-merged, 8-ferplus, positive-negative ...",
 )
 @click.option("--votes", metavar="FILE", help="FERPlus' fer2013new.csv, for --scheme 8-ferplus.")
 @reading_options
 @click.option("--faces", type=click.IntRange(20), default=3000, show_default=True, help="How many faces at most.")
-@click.option("--batch-size", type=click.IntRange(1), default=256, show_default=True, help="Faces in one pass.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    default=256,
+    show_default=True,
+    help="Faces in one pass through the network.",
+)
 @click.option(
     "--write",
     is_flag=True,

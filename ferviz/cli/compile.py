@@ -18,7 +18,7 @@ from ferviz.errors import UsageError
     "--layers",
     multiple=True,
     metavar="NAME[,NAME...]",
-    help="The layers that can be explained from the file; may be repeated.  [default: every map]",
+    help="The layers that can be explained from the file; repeat for several.  [default: every map]",
 )
 @click.option("--out", "-o", metavar="FILE", help="Where to write.  [default: <model>.ferviz]")
 @click.option("--force", "-f", is_flag=True, help="Replace the output if it is already there.")

@@ -21,9 +21,9 @@ from ferviz.cli.reading import open_data, reading_options
     help="Label scheme: 7, 6-merged, 8-ferplus ... or happy,sad,...",
 )
 @click.option("--votes", metavar="FILE", help="FERPlus' fer2013new.csv: compare its votes with the labels.")
-@click.option("--split", metavar="NAME", help="Only this split.")
+@click.option("--split", metavar="NAME", help="The part of the data set: Training, PublicTest ...  [default: all]")
 @reading_options
-@output_options("PATH's stem + _data.png")
+@output_options("<data>_data.png")
 def command(path: str, **options: Any) -> None:
     """Describe and draw a data set.
 

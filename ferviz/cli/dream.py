@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 PRIORS = ["faces", "class", "spectrum", "none"]
 PRECISIONS = ["auto", "half", "single"]
 FRAMES = 48
-JUDGE = (
-    "Another network that says what it sees; may be repeated. FILE?scaling=-1..1&labels=7 where its file does not say."
-)
+JUDGE = "Another network that says what it sees; repeat for several. FILE?scaling=-1..1&labels=7 where its file does not say."
 
 
 @click.command()

@@ -30,11 +30,14 @@ if TYPE_CHECKING:
     default="7",
     show_default=True,
     metavar="NAMES",
-    help="The data's labels: 7, 6-merged, positive-negative ...",
+    help="The data's labels: 7, 6-merged, 8-ferplus, positive-negative ...",
 )
 @click.option("--votes", metavar="FILE", help="FERPlus' fer2013new.csv, for --scheme 8-ferplus.")
 @click.option(
-    "--tta", multiple=True, metavar="NAME", help="Measure with test-time augmentation too: flip, ten-crop (repeatable)."
+    "--tta",
+    multiple=True,
+    metavar="NAME",
+    help="Measure with test-time augmentation too: flip, ten-crop; repeat for several.",
 )
 @click.option(
     "--occlude", type=click.Choice(["regions"]), help="Measure again with brows, eyes, nose and mouth hidden."
@@ -42,7 +45,13 @@ if TYPE_CHECKING:
 @click.option("--compare", metavar="FILE", help="A second network: which is better, and on which faces.")
 @click.option("--compare-labels", metavar="NAMES", help="The second network's --labels.")
 @click.option("--compare-scaling", metavar="RANGE", help="The second network's --scaling.")
-@click.option("--batch-size", type=click.IntRange(1), default=256, show_default=True, help="Faces in one pass.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    default=256,
+    show_default=True,
+    help="Faces in one pass through the network.",
+)
 @click.option(
     "--fraction",
     type=click.FloatRange(0, 1, min_open=True),
@@ -51,9 +60,7 @@ if TYPE_CHECKING:
     help="Measure this share of the faces, each class alike.",
 )
 @reading_options
-@output_options(
-    "the network's name + _evaluate.png; FILE.json for figures only, a name without suffix for a folder with all"
-)
+@output_options("<model>_evaluate.png; FILE.json for figures only, a name without suffix for a folder with all")
 def command(path: str, **options: Any) -> None:
     """Measure a network on labelled faces.
 

@@ -106,7 +106,7 @@ def _list_methods(context: click.Context, _: click.Parameter, wanted: bool) -> N
     "--method", default="gradcam", show_default=True, metavar="NAME", help="The attribution method (see --methods)."
 )
 @click.option(
-    "--option", "-O", "extra", multiple=True, metavar="NAME=VALUE", help="A setting of the method; may be repeated."
+    "--option", "-O", "extra", multiple=True, metavar="NAME=VALUE", help="A setting of the method; repeat for several."
 )
 @target_options
 @model_options

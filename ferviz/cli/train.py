@@ -47,7 +47,7 @@ def _setting(name: str, kind: type, what: str, field: str = "") -> Callable[[Any
     "options",
     multiple=True,
     metavar="NAME=VALUE",
-    help="An option of the architecture, e.g. widths=32,64 (repeat).",
+    help="An option of the architecture, e.g. widths=32,64; repeat for several.",
 )
 @click.option(
     "--labels", default="7", show_default=True, metavar="NAMES", help="7, 6-merged, 6-dropped ... or happy,sad,..."
@@ -60,7 +60,7 @@ def _setting(name: str, kind: type, what: str, field: str = "") -> Callable[[Any
 @click.option("--start", metavar="FILE", help="Fine-tune this network instead of starting from nothing.")
 @_setting("--freeze", int, "Layers from the front that keep their weights.")
 @click.option(
-    "--teacher", "teachers", multiple=True, metavar="FILE", help="Learn a network's answers too (repeat for several)."
+    "--teacher", "teachers", multiple=True, metavar="FILE", help="Learn a network's answers too; repeat for several."
 )
 @_setting("--teach", float, "Weight of the teachers' answers.")
 @_setting("--temperature", float, "Softness of the teachers' answers.")
@@ -106,7 +106,7 @@ def _setting(name: str, kind: type, what: str, field: str = "") -> Callable[[Any
 @click.option(
     "--tensorboard", is_flag=True, help="Write TensorBoard logs into the run folder (needs the package tensorboard)."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no messages.")
 def command(data: str, out: str, **given: Any) -> None:
     """Train a network.
