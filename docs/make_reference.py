@@ -90,6 +90,7 @@ def signature(name: str, thing: Any, wide: bool = False) -> str:
 def prose(text: str) -> str:
     """Return a docstring as Markdown: its own stars and underscores are no emphasis."""
     text = re.sub(r"(?m)((?:^>>> .*\n?)+)", lambda m: "```python\n" + m[1].replace(">>> ", "") + "```\n", text)
+    text = re.sub(r"(```python\n(?:(?:from|import) .*\n)+)", r"\1\n", text)
     parts = text.split("`")
     if "```" in text:
         return text
