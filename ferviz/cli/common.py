@@ -66,11 +66,18 @@ def model_options(function: F) -> F:
     )(function)  # fmt: skip
 
 
-def face_options(function: F) -> F:
-    """--detector, --detector-model, --threshold, --min-size, --largest, --max-side, --tilt: which faces of a picture."""
+def detector_options(function: F) -> F:
+    """--detector, --detector-model: what finds the faces of a picture."""
     return _stack(
         click.option("--detector", default="auto", show_default=True, metavar="NAME", help="auto, none (the picture is a face), haar, ..."),
         click.option("--detector-model", metavar="FILE", help="The detector's own network, where it needs one."),
+    )(function)  # fmt: skip
+
+
+def face_options(function: F) -> F:
+    """--detector, --detector-model, --threshold, --min-size, --largest, --max-side, --tilt: which faces of a picture."""
+    return _stack(
+        detector_options,
         click.option("--threshold", type=float, help="How sure the detector has to be (0 to 1; each has its own default)."),
         click.option("--min-size", type=click.IntRange(1), help="Smallest face, in pixels.  [default: 24]"),
         click.option("--largest", is_flag=True, help="Only the largest face of each picture."),

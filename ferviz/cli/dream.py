@@ -11,13 +11,22 @@ from urllib.parse import parse_qsl
 
 import click
 
-from ferviz.cli.common import Console, default_output, model_options, open_model, output_options, print_json
+from ferviz.cli.common import (
+    Console,
+    default_output,
+    detector_options,
+    model_options,
+    open_model,
+    output_options,
+    print_json,
+)
 from ferviz.cli.reading import open_data, reading_options
 from ferviz.errors import UsageError
 
 if TYPE_CHECKING:
     from ferviz.dreaming.objectives import Objective
     from ferviz.dreaming.result import Dream
+    from ferviz.images import Pixels
     from ferviz.models.model import Model
 
 PRIORS = ["faces", "class", "spectrum", "none"]
@@ -46,7 +55,13 @@ JUDGE = "Another network that says what it sees; repeat for several. FILE?scalin
     show_default=True,
     help="How many of the layer's most active channels.",
 )
-@click.option("--image", "-i", metavar="PICTURE", help="Dream on this picture instead of from nothing.")
+@click.option(
+    "--image",
+    "-i",
+    metavar="PICTURE",
+    help="Dream on this picture instead of from nothing; for classes on its largest face.",
+)
+@detector_options
 @click.option("--octaves", type=click.IntRange(1), help="Sizes at which --image is dreamt.  [default: 4 for layers]")
 @click.option("--size", type=click.IntRange(16, 4096), help="Longer side of the largest octave, in pixels.")
 @click.option("--steps", type=int, default=128, show_default=True, help="Steps of gradient ascent.")
@@ -107,6 +122,8 @@ def command(**options: Any) -> int:
         check_animation(options["animate"])
         check_output(options["animate"], options["force"])
     _check(options)
+    deep = options["layer"] or options["octaves"] or options["size"]
+    image = options["image"] if deep or not options["image"] else _face(options)
     from ferviz.dreaming.deepdream import Octaves
     from ferviz.dreaming.dream import dream
 
@@ -120,7 +137,7 @@ def command(**options: Any) -> int:
     with _progress(console) as progress:
         made = dream(
             model, _objectives(model, options, faces), steps=options["steps"], seed=options["seed"], copies=options["copies"],
-            prior=options["prior"], strength=options["strength"], samples=options["samples"], image=options["image"],
+            prior=options["prior"], strength=options["strength"], samples=options["samples"], image=image,
             octaves=octaves, facets=options["facets"] or 0, faces=faces, frames=FRAMES if options["animate"] else 0, progress=progress,
             precision=options["precision"],
         )  # fmt: skip
@@ -145,8 +162,20 @@ def _check(options: dict[str, Any]) -> None:
         raise UsageError("--target is about classes and --layer about a layer; give one of them")
     if (options["octaves"] or options["size"]) and not options["image"]:
         raise UsageError("--octaves and --size belong to --image, the picture to dream on")
+    if (options["detector"] != "auto" or options["detector_model"]) and (not options["image"] or options["layer"]):
+        raise UsageError(
+            "--detector and --detector-model find the face of --image that a class is dreamt on; leave them out"
+        )
     if (options["reader"] != "auto" or options["skip_bad"]) and not options["faces"]:
         raise UsageError("--reader and --skip-bad say how --faces DATA is read; name the data too")
+
+
+def _face(options: dict[str, Any]) -> Pixels:
+    """Return the crop of the picture's largest face, as every other command would explain it."""
+    from ferviz.faces.find import find_faces
+
+    (face,) = find_faces(options["image"], options["detector"], detector_model=options["detector_model"], largest=True)
+    return face.pixels
 
 
 def _objectives(model: Model, options: dict[str, Any], faces: Any) -> list[Objective]:

@@ -80,7 +80,8 @@ def dream(
     pixels (at a height of 48) at first and ever less, so that large forms come before small ones.
     precision: "half", "single" or "auto" (see `ferviz.dreaming.precision`).
     image: a picture to dream on instead of a prior: DeepDream in octaves for layers and channels (at its own size where the network can
-    take it), the network's own size for classes. octaves: of DeepDream; giving them asks for DeepDream for classes too.
+    take it); for classes a face crop, such as `find_faces(...)[0].pixels`, at the network's own size. octaves: of DeepDream; giving
+    them asks for DeepDream for classes too.
     facets: pictures a class, each for one group of the class's real `faces` (then needed), in place of `copies`.
     frames: how many pictures of the way to keep for an animation. progress: called with (steps done, steps in all) now and then.
     -> Dream. Raises UnknownNameError for a layer, class, prior or precision that is not there, UsageError for numbers that make no sense,

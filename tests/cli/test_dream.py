@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import ferviz
 from ferviz.cli import run
 from ferviz.dreaming.result import Dream
 
@@ -105,6 +106,27 @@ def test_a_picture_is_dreamt_in_octaves(network: str, tmp_path: Path, monkeypatc
         assert json.loads(sheet.info["ferviz"])["settings"]["octaves"] == [[23, 34], [32, 48]]
 
 
+def test_a_class_is_dreamt_on_the_largest_face_of_a_photograph(
+    network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portrait = Path(__file__).resolve().parents[2] / "examples" / "astronaut.png"
+    monkeypatch.chdir(tmp_path)
+    shared = ["-m", network, "--target", "happy", "--image", portrait, "--steps", "1", "--samples", "1", "--quiet"]
+    assert ferviz_dream(*shared, "-o", "face.npz") == 0
+    assert ferviz_dream(*shared, "-o", "whole.npz", "--detector", "none") == 0
+    (face,) = ferviz.find_faces(portrait, largest=True)
+    likeness = {}
+    for name in ("face", "whole"):
+        made = Dream.load(f"{name}.npz").images[0]
+        for other, picture in (("face", face.pixels), ("whole", ferviz.read_image(portrait))):
+            small = np.asarray(Image.fromarray(picture).convert("L").resize(made.shape[::-1], Image.Resampling.BOX))
+            likeness[name, other] = np.corrcoef(made.ravel(), small.ravel())[0, 1]
+    assert min(likeness["face", "face"], likeness["whole", "whole"]) > 0.8
+    assert max(likeness["face", "whole"], likeness["whole", "face"]) < 0.6
+    Image.new("RGB", (400, 300)).save("grey.png")
+    assert ferviz_dream("-m", network, "--target", "happy", "--image", "grey.png", *FEW) == 5
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -117,6 +139,7 @@ def test_a_picture_is_dreamt_in_octaves(network: str, tmp_path: Path, monkeypatc
         (["--octaves", "3"], 2, "belong to --image"),
         (["--steps", "0"], 2, "steps must be a whole number of 1 or more"),
         (["--facets", "2"], 2, "name labelled ones with --faces DATA"),
+        (["--detector", "haar"], 2, "leave them out"),
         (["--reader", "csv"], 2, "say how --faces DATA is read"),
         (["--animate", "way.mp4"], 2, "use .gif or .webp"),
         (["--out", "a.txt"], 2, "cannot be written as .txt"),
