@@ -175,7 +175,7 @@ def _faceted(
     ]
     if faces is None:
         raise UsageError(
-            "facets are groups of real faces; name labelled ones with --faces DATA (faces=ferviz.read_data(...))"
+            "facets are groups of real faces; give labelled faces with --faces DATA (faces=ferviz.read_data(...))"
         )
     if any(target is None for target in targets):
         raise UsageError("facets are the different faces of a class; give classes, not other objectives")
