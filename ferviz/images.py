@@ -41,8 +41,8 @@ FORMATS = {
 }  # fmt: skip
 """Suffix to format, of everything that is read and written."""
 
-READ_ONLY = (".avif", ".heic", ".heif", ".hif")
-"""Suffixes of what is read and not written."""
+READ_ONLY = (".avif", ".heic", ".heif", ".hif", ".pgm", ".ppm", ".pbm", ".pnm")
+"""Suffixes of what is read and not written: phones' formats, and the Netpbm ones in which face data sets come."""
 
 MAX_PIXELS = 80_000_000
 """Pictures with more pixels are refused before decoding: 240 MB as RGB; Pillow itself warns from 89.5 million on."""
@@ -51,7 +51,7 @@ MAX_BYTES = 256 * 1024 * 1024
 """Larger files are refused unread."""
 
 MID_GREY = 128
-_KINDS = "PNG, JPEG, WebP, BMP, GIF, TIFF, AVIF or HEIC"
+_KINDS = "PNG, JPEG, WebP, BMP, GIF, TIFF, AVIF, HEIC or PGM"
 # warnings.catch_warnings changes the process' filters for a moment; two threads that decode must not interleave there.
 _FILTERS = threading.Lock()
 
@@ -248,7 +248,7 @@ def _opened(stream: io.BytesIO, name: str) -> Image.Image:
     kind = phone_kind(bytes(stream.getbuffer()[:HEAD]))
     if kind is not None:
         return open_phone_picture(stream, kind, name)
-    return Image.open(stream, formats=tuple(sorted(set(FORMATS.values()))))
+    return Image.open(stream, formats=(*sorted(set(FORMATS.values())), "PPM"))
 
 
 def _no_picture(name: str, head: bytes) -> str:
@@ -271,11 +271,12 @@ def _to_rgb(picture: Image.Image, name: str) -> Pixels:
             f"{name} has {width} x {height} pixels, and {MAX_PIXELS // 10**6} million is the most that is read; scale it down"
         )
     picture.load()
+    netpbm = picture.format == "PPM"  # Pillow brings its values of more than 8 bits to 0..65535, in 32
     with contextlib.suppress(Exception):  # an orientation that cannot be read is none
         picture = ImageOps.exif_transpose(picture)
     mode = picture.mode
     if mode.startswith("I") or mode == "F":
-        grey = _scale(np.asarray(picture), name, sixteen=mode.startswith("I;16"))
+        grey = _scale(np.asarray(picture), name, sixteen=netpbm or mode.startswith("I;16"))
         return np.repeat(grey[:, :, None], 3, axis=2)
     if mode == "LAB":
         lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")

@@ -33,7 +33,7 @@ def saved(picture: Image.Image, kind: str, **options: object) -> bytes:
 # --- what is taken ---
 
 
-@pytest.mark.parametrize("kind", ["PNG", "BMP", "GIF", "TIFF", "WEBP", "JPEG"])
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "GIF", "TIFF", "WEBP", "JPEG", "PPM"])
 def test_each_format_gives_the_same_pixels(kind: str) -> None:
     flat = np.zeros((16, 32, 3), np.uint8)
     flat[:, 16:] = (200, 100, 50)
@@ -148,6 +148,19 @@ def test_a_sixteen_bit_ramp_keeps_its_levels(kind: str) -> None:
     np.testing.assert_array_equal(read[:, :, 0], np.round(ramp / 257.0).astype(np.uint8))
 
 
+def test_netpbm_in_text_in_bytes_and_with_more_than_eight_bits(tmp_path: Path) -> None:
+    for content, row in [
+        (b"P2\n# a comment\n3 1\n255\n0 7 255\n", [0, 7, 255]),
+        (b"P5 3 1 255\n\x00\x07\xff", [0, 7, 255]),
+        (b"P5 3 1 127\n\x00\x07\x7f", [0, 14, 255]),
+        (b"P5 3 1 65535\n" + struct.pack(">HHH", 0, 200, 255), [0, 1, 1]),
+        (b"P5 3 1 1023\n" + struct.pack(">HHH", 0, 512, 1023), [0, 128, 255]),
+    ]:
+        (tmp_path / "face.pgm").write_bytes(content)
+        np.testing.assert_array_equal(images.read_image(tmp_path / "face.pgm")[0, :, 1], row)
+    assert images.list_pictures(tmp_path) == [tmp_path / "face.pgm"]
+
+
 def test_big_endian_sixteen_bit_is_not_swapped(tmp_path: Path) -> None:
     picture = Image.frombytes("I;16B", (2, 1), struct.pack(">HH", 257 * 3, 65535))
     np.testing.assert_array_equal(images.read_image(picture)[0, :, 0], [3, 255])
@@ -200,7 +213,7 @@ def test_the_first_frame_is_taken(kind: str) -> None:
 # --- hostile files ---
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "PPM"])
 def test_every_prefix_is_whole_or_refused(kind: str) -> None:
     data = saved(Image.fromarray(np.random.default_rng(1).integers(0, 256, (9, 13, 3), np.uint8)), kind)
     whole = images.read_image(data)
@@ -218,7 +231,7 @@ def test_every_prefix_is_whole_or_refused(kind: str) -> None:
     assert min(accepted, default=len(data)) > 0.6 * len(data)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "PPM"])
 def test_flipped_bytes_give_a_picture_or_a_sentence(kind: str) -> None:
     rng = np.random.default_rng(7)
     data = saved(Image.fromarray(scene()), kind)
@@ -279,7 +292,7 @@ def test_the_file_size_is_capped_unread(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "head", [b"%!PS-Adobe-3.0 EPSF-3.0\n", b"P6 2 2 255\n" + bytes(12), b"8BPS\0\1", b"\0\0\1\0\1\0"]
+    "head", [b"%!PS-Adobe-3.0 EPSF-3.0\n", b"SIMPLE  =                    T" + bytes(50), b"8BPS\0\1", b"\0\0\1\0\1\0"]
 )
 def test_other_formats_are_refused_whatever_they_are_called(tmp_path: Path, head: bytes) -> None:
     path = tmp_path / "picture.png"
