@@ -11,7 +11,12 @@ from typing import Any
 # Before anything imports TensorFlow: quiet, and a cache of the test run's own.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import hypothesis
 import pytest
+
+# The same cases in every run, so that a failure can be had again; --hypothesis-profile=default draws others.
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.load_profile("repeatable")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

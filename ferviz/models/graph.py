@@ -17,7 +17,7 @@ def rewired(config: Config, is_network: Callable[[str], bool], note: Callable[[s
     config: with `layers` that carry their `name` and `inbound_nodes`. is_network: tells whether a class holds layers itself.
     note: takes sentences. Calls that are written in today's way already (dictionaries) stay as they are.
     """
-    layers = [layer for layer in config["layers"] if isinstance(layer, dict)]
+    layers = [layer for layer in config["layers"] if _is_named(layer)]
     renamed = _plain_names(layers)
     if renamed:
         old, new = next(iter(renamed.items()))
@@ -36,7 +36,7 @@ def rewired(config: Config, is_network: Callable[[str], bool], note: Callable[[s
                 nodes = [_call(node) if isinstance(node, list) else node for node in nodes]
         return {**layer, "name": name, "config": settings, "inbound_nodes": nodes}
 
-    result = {**config, "layers": [layer_with(one) if isinstance(one, dict) else one for one in config["layers"]]}
+    result = {**config, "layers": [layer_with(one) if _is_named(one) else one for one in config["layers"]]}
     for key in ("input_layers", "output_layers"):
         if key in config:
             result[key] = _shifted(config[key], outputs, renamed)
@@ -48,6 +48,10 @@ def tensor(reference: list[Any]) -> Config:
     # The shape only stands in for the real tensor until the graph is connected.
     settings = {"shape": [None], "dtype": "float32", "keras_history": list(reference[:3])}
     return {"class_name": "__keras_tensor__", "config": settings}
+
+
+def _is_named(layer: Any) -> bool:
+    return isinstance(layer, dict) and isinstance(layer.get("name"), str)
 
 
 def _is_reference(value: Any) -> bool:
@@ -74,12 +78,13 @@ def _counted_from_one(config: Config, layers: list[Config], is_network: Callable
     Keras 1 and 2 counted the call that a network was made with as its call 0; Keras 3 does not.
     """
     highest: dict[str, int] = {}
-    calls = [node for layer in layers for node in layer.get("inbound_nodes") or [] if isinstance(node, list)]
+    nodes = [found if isinstance(found := layer.get("inbound_nodes"), list) else [] for layer in layers]
+    calls = [node for one in nodes for node in one if isinstance(node, list)]
     inner = {layer["name"]: str(layer.get("class_name")).rpartition(">")[2] for layer in layers}
     ends = [one for one in _references(config.get("output_layers")) if inner.get(one[0]) == "Sequential"]
     for name, call, *_ in [*_references(calls), *ends]:
         highest[name] = max(call, highest.get(name, 0))
-    times = {layer["name"]: len(layer.get("inbound_nodes") or []) for layer in layers}
+    times = {layer["name"]: len(one) for layer, one in zip(layers, nodes, strict=True)}
     return {
         name: kind for name, kind in inner.items() if is_network(kind) and highest.get(name, 0) >= max(times[name], 1)
     }
@@ -111,11 +116,11 @@ def _call(node: list[Any]) -> Any:
 
 def _plain_names(layers: list[Config]) -> dict[str, str]:
     """-> {name: another} for the names with slashes, which Keras 3 does not allow."""
-    taken = {str(layer["name"]) for layer in layers}
+    taken = {layer["name"] for layer in layers}
     result: dict[str, str] = {}
     for layer in layers:
         name = layer["name"]
-        if isinstance(name, str) and "/" in name:
+        if "/" in name:
             plain = name.replace("/", "_")
             while plain in taken:
                 plain += "_"

@@ -34,7 +34,7 @@ def _object(value: Config, context: Context) -> Config:
     for step in NAMES:
         value = step(value, context)
     name = value.get("class_name")
-    if not isinstance(name, str) or value.get("module") in OPERATIONS:
+    if not isinstance(name, str) or str(value.get("module")) in OPERATIONS:
         return _own(value)
     if name in NETWORKS:
         for step in WHOLE:
@@ -63,7 +63,7 @@ def _own(value: Config) -> Config:
     name = value.get("class_name")
     if value.get("registered_name") not in (None, name) or not isinstance(name, str):
         return value
-    if value.get("module") in OPERATIONS:
+    if str(value.get("module")) in OPERATIONS:
         return {**value, "registered_name": None}
     if name in NETWORKS:
         return {**value, "module": NETWORK_MODULES[name], "registered_name": None}
@@ -91,7 +91,7 @@ def strip_package(value: Config, context: Context) -> Config:
 def rename_class(value: Config, context: Context) -> Config:
     """Convolution2D -> Conv2D, MaxPool2D -> MaxPooling2D ... and a nameless `registered_name` goes with it."""
     name = value.get("class_name")
-    if isinstance(name, str) and name in SHORT_NAMES and value.get("module") not in OPERATIONS:
+    if isinstance(name, str) and name in SHORT_NAMES and str(value.get("module")) not in OPERATIONS:
         config = value.get("config")
         if name in ("RandomWidth", "RandomHeight") and isinstance(config, dict):
             config = {k: v for k, v in config.items() if k == "name"}

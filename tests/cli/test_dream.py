@@ -138,7 +138,7 @@ def test_a_class_is_dreamt_on_the_largest_face_of_a_photograph(
         (["--target", "hapy"], 2, "did you mean 'happy'"),
         (["--octaves", "3"], 2, "belong to --image"),
         (["--steps", "0"], 2, "steps must be a whole number of 1 or more"),
-        (["--facets", "2"], 2, "name labelled ones with --faces DATA"),
+        (["--facets", "2"], 2, "give labelled faces with --faces DATA"),
         (["--detector", "haar"], 2, "leave them out"),
         (["--reader", "csv"], 2, "say how --faces DATA is read"),
         (["--animate", "way.mp4"], 2, "use .gif or .webp"),

@@ -12,7 +12,7 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ferviz.errors import ModelError, UntrustedModelError
@@ -337,6 +337,8 @@ JSON = st.recursive(
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(config=JSON, kind=st.sampled_from(["Sequential", "Functional", "Model", "Dense", "Merge", "TFOpLambda", "Custom>Rescaling"]),
        version=st.sampled_from(["", "1.0", "2.3"]))  # fmt: skip
+@example(config=[{"inbound_nodes": True}], kind="Functional", version="")
+@example(config=[{"name": ["a", 0, 0], "module": {"axis": 1}}], kind="Functional", version="1.0")
 def test_no_configuration_makes_anything_but_a_model_error(config, kind, version):
     # `damaged` would turn a TypeError into a ModelError; here the mends and the check themselves have to stand it.
     with contextlib.suppress(ModelError):
