@@ -206,8 +206,8 @@ def one_network(model: Model, batches: list[int], repeats: int, quick: bool, onl
             "forward": lambda b=batch: forward(tf.constant(b)).numpy(),
             "one": lambda b=batch, w=one: gradcam_maps(model, b, layer, w),
             "all": lambda b=batch, w=every: gradcam_maps(model, b, layer, w),
-            "explain": lambda p=some: explain(model, p, batch_size=256),
-            "compiled": lambda t=turns: explain(compiled, next(t), batch_size=256),
+            "explain": lambda p=some: explain(model, p),
+            "compiled": lambda t=turns: explain(compiled, next(t)),
         }
         if theirs:
             works["peer"] = lambda b=batch: theirs(b, 3)

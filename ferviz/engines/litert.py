@@ -236,18 +236,22 @@ class _Graphs:
         part = int(np.clip(min(MEMORY // max(row, 1), _at_once(feeds)), 1, MOST))
         if hasattr(runner, "_outputs"):  # copy out only what is wanted; without this attribute everything is
             runner._outputs = [pair for pair in self._all[name] if pair[0] in outputs]
-        answers = []
+        found: dict[str, Array] = {}
         for start in range(0, count, part):
             some = {key: value[start : start + part] for key, value in feeds.items()}
             try:
-                answers.append(self._call(name, runner, some))
+                answer = self._call(name, runner, some)
             except (ValueError, RuntimeError) as error:
                 raise ModelError(
                     f"LiteRT could not run the compiled network ({_first(error)}); compile it again"
                 ) from error
-        if len(answers) == 1:
-            return {key: answers[0][key] for key in outputs}
-        return {key: np.concatenate([answer[key] for answer in answers]) for key in outputs}
+            if count <= part:
+                return {key: answer[key] for key in outputs}
+            for key in outputs:
+                if start == 0:
+                    found[key] = np.empty((count, *answer[key].shape[1:]), np.float32)
+                found[key][start : start + part] = answer[key]
+        return found
 
     def _call(self, name: str, runner: Callable[..., dict[str, Array]], feeds: dict[str, Array]) -> dict[str, Array]:
         if name in self._started:
