@@ -91,9 +91,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except OSError as error:
-        if error.filename is not None:
+        if not _of_printing(error):
             raise
-        # Without a file's name it is standard output itself: what is left in its buffer must not fail once more at the exit.
+        # What is left in the buffer must not fail once more at the exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             return 0  # the reader went away (| head): nobody is left to be told
@@ -101,6 +101,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 1
     except SystemExit:
         return 0  # click's way of saying that the reader went away
+
+
+def _of_printing(error: BaseException) -> bool:
+    """Return whether the error was raised where standard output is written, and not by the work of a command."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return last is not None and last.tb_frame.f_code in (click.echo.__code__, run.__code__)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -6,7 +6,16 @@ from typing import Any
 
 import click
 
-from ferviz.cli.common import Console, face_options, find_all, model_options, open_model, output_options, print_json
+from ferviz.cli.common import (
+    Console,
+    batch_option,
+    face_options,
+    find_all,
+    model_options,
+    open_model,
+    output_options,
+    print_json,
+)
 from ferviz.cli.explain import output_path, report, tell_pages, zoom_option
 
 
@@ -36,9 +45,7 @@ from ferviz.cli.explain import output_path, report, tell_pages, zoom_option
     help="With --mode channels: how many, the most active first.",
 )
 @click.option("--own-scale", is_flag=True, help="With --mode channels: give each channel a colour scale of its own.")
-@click.option(
-    "--batch-size", type=click.IntRange(1), default=64, show_default=True, help="Faces in one pass through the network."
-)
+@batch_option(64)
 @zoom_option
 @model_options
 @face_options

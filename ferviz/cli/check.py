@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ferviz.cli.common import Console, open_model, print_json, seed_option
+from ferviz.cli.common import Console, batch_option, open_model, print_json, seed_option
 from ferviz.cli.reading import open_data, reading_options
 
 if TYPE_CHECKING:
@@ -40,13 +40,7 @@ if TYPE_CHECKING:
 @click.option("--votes", metavar="FILE", help="FERPlus' fer2013new.csv, for --scheme 8-ferplus.")
 @reading_options
 @click.option("--faces", type=click.IntRange(20), default=3000, show_default=True, help="How many faces at most.")
-@click.option(
-    "--batch-size",
-    type=click.IntRange(1),
-    default=256,
-    show_default=True,
-    help="Faces in one pass through the network.",
-)
+@batch_option(256)
 @click.option(
     "--write",
     is_flag=True,

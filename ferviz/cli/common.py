@@ -66,6 +66,17 @@ def model_options(function: F) -> F:
     )(function)  # fmt: skip
 
 
+def batch_option(default: int) -> Callable[[F], F]:
+    """--batch-size."""
+    return click.option(
+        "--batch-size",
+        type=click.IntRange(1),
+        default=default,
+        show_default=True,
+        help="Faces in one pass through the network.",
+    )
+
+
 def detector_options(function: F) -> F:
     """--detector, --detector-model: what finds the faces of a picture."""
     return _stack(

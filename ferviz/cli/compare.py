@@ -9,6 +9,7 @@ import click
 
 from ferviz.cli.common import (
     Console,
+    batch_option,
     default_output,
     face_options,
     find_all,
@@ -45,9 +46,7 @@ from ferviz.cli.common import (
     metavar="CLASS",
     help="One class or contrast, or what the first network says.",
 )
-@click.option(
-    "--batch-size", type=click.IntRange(1), default=64, show_default=True, help="Faces in one pass through the network."
-)
+@batch_option(64)
 @model_options
 @face_options
 @output_options("<picture>_compare.png")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ferviz.cli.common import Console, model_options, open_model, output_options, print_json
+from ferviz.cli.common import Console, batch_option, model_options, open_model, output_options, print_json
 from ferviz.cli.reading import open_data, reading_options, told
 
 if TYPE_CHECKING:
@@ -45,13 +45,7 @@ if TYPE_CHECKING:
 @click.option("--compare", metavar="FILE", help="A second network: which is better, and on which faces.")
 @click.option("--compare-labels", metavar="NAMES", help="The second network's --labels.")
 @click.option("--compare-scaling", metavar="RANGE", help="The second network's --scaling.")
-@click.option(
-    "--batch-size",
-    type=click.IntRange(1),
-    default=256,
-    show_default=True,
-    help="Faces in one pass through the network.",
-)
+@batch_option(256)
 @click.option(
     "--fraction",
     type=click.FloatRange(0, 1, min_open=True),

@@ -13,6 +13,7 @@ from ferviz.cli.common import (
     Console,
     Number,
     Picture,
+    batch_option,
     default_output,
     face_options,
     find_all,
@@ -54,13 +55,7 @@ def target_options(function: F) -> F:
         click.option(
             "--own-scale", is_flag=True, help="Give each face a colour scale of its own, instead of one for all."
         ),
-        click.option(
-            "--batch-size",
-            type=click.IntRange(1),
-            default=64,
-            show_default=True,
-            help="Faces in one pass through the network.",
-        ),
+        batch_option(64),
         click.option(
             "--layer", "-l", metavar="NAME", help="The layer to look at (see: ferviz layers).  [default: the last map]"
         ),

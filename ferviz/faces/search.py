@@ -78,9 +78,8 @@ def detect(
     if tilt != "none":
         found = [second_look(pixels, d, detector, least) for d in without_doubles(found)[:MOST_FACES]]
         upside_down = _upside_down(pixels, found, detector, least)
-    strip = max(width, height) > _LONGEST * min(
-        width, height
-    )  # its turned search costs as much as a hundred photographs
+    # The turned search of a strip costs as much as a hundred photographs.
+    strip = max(width, height) > _LONGEST * min(width, height)
     if tilt == "all" or (tilt == "retry" and not strip and (upside_down or _to_be_turned(found, sure))):
         smaller, factor = scaled_down(searched, math.sqrt(_TURNED_AREA * area / searched[..., 0].size))
         factor *= scale

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -38,6 +39,15 @@ def test_a_full_disk_behind_standard_output_is_one_sentence(arguments, tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("ferviz: standard output cannot be written (No space left on device)")
     assert done.stderr.count("\n") == 1
+
+
+def test_what_fails_elsewhere_is_not_blamed_on_standard_output(monkeypatch):
+    def busy(*_):
+        raise OSError(errno.EADDRINUSE, "Address already in use")
+
+    monkeypatch.setattr("ferviz.cli.group.main", lambda **_: busy())
+    with pytest.raises(OSError, match="Address already in use"):
+        run(["live"])
 
 
 def test_a_reader_that_has_left_is_no_error(tmp_path):
