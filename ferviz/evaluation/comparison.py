@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -86,12 +88,14 @@ class Comparison:
 
     def table(self) -> str:
         """Return one line a face that the two disagree on as CSV: row, true class, and each one's answer and confidence."""
-        lines = ["row,true,first,first_confidence,second,second_confidence"]
+        text = io.StringIO()
+        rows = csv.writer(text, lineterminator="\n")
+        rows.writerow(["row", "true", "first", "first_confidence", "second", "second_confidence"])
         for i in self.disagreements:
             d = self._apart(i)
-            answers = [f"{name},{p:.4f}" for name, p in zip(d["predicted"], d["confidence"], strict=True)]
-            lines.append(",".join([str(d["row"]), d["true"], *answers]))
-        return "\n".join(lines) + "\n"
+            (first, second), (p, q) = d["predicted"], d["confidence"]
+            rows.writerow([d["row"], d["true"], first, f"{p:.4f}", second, f"{q:.4f}"])
+        return text.getvalue()
 
 
 def compare(first: Evaluation, second: Evaluation) -> Comparison:
