@@ -35,14 +35,14 @@ import numpy as np
 # All run with the same instructions, to the end; ONEDNN_MAX_CPU_ISA=DEFAULT lets everything use what the machine has.
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 
-from ferviz.attribution import cam
 from ferviz.attribution.explain import explain
-from ferviz.attribution.methods import METHODS
-from ferviz.attribution.question import Question
-from ferviz.attribution.resizing import resize_maps
+from ferviz.attribution.methods import cam
+from ferviz.attribution.methods.registry import METHODS
+from ferviz.attribution.request import Question
+from ferviz.attribution.resize import resize_maps
 from ferviz.engines.backend import tensorflow
 from ferviz.engines.base import Engine
-from ferviz.models.compiled import compile_model, open_explainer
+from ferviz.models.compiled.compile import compile_model, open_explainer
 from ferviz.models.load import load_model
 from ferviz.models.model import Model
 
@@ -103,7 +103,7 @@ def peer(model: Model, method: str, layer: str) -> Any:
     """A function (batch, class) -> maps of tf-keras-vis, prepared once as its users do, with its defaults; None if it cannot."""
     import warnings
 
-    from ferviz.engines.peers import _functional, _tool
+    from ferviz.engines.tf_keras_vis import _functional, _tool
 
     warnings.simplefilter("ignore")  # that library's calls draw warnings from Keras
 
@@ -141,7 +141,7 @@ def xplique(model: Model, method: str, layer: str) -> Any:
     """A function (batch, class) -> maps of xplique, prepared once; None where it is not installed or cannot run the network."""
     if importlib.util.find_spec("xplique") is None:
         return None
-    from ferviz.engines.peers import _functional
+    from ferviz.engines.tf_keras_vis import _functional
 
     kind, settings, _ = SAME_WORK[method]
     try:

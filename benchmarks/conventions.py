@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ferviz.data.read import read_data
 from ferviz.errors import FervizError
-from ferviz.evaluation.check import check
+from ferviz.evaluation.check.check import check
 from ferviz.models.load import load_model
 
 

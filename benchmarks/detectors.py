@@ -23,8 +23,8 @@ import numpy as np
 from ferviz.errors import FervizError
 from ferviz.faces.align import eye_angle
 from ferviz.faces.crops import crop
-from ferviz.faces.detection import Detection, Detector
-from ferviz.faces.registry import open_detector
+from ferviz.faces.detectors.detector import Detection, Detector
+from ferviz.faces.detectors.registry import open_detector
 from ferviz.faces.search import detect
 from ferviz.images import read_image
 

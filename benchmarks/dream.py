@@ -32,15 +32,15 @@ os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 
 import numpy as np
 
-from ferviz.cli.dream import open_judge
+from ferviz.cli.commands.dream import open_judge
 from ferviz.dreaming.ascent import Ascent, Schedule
+from ferviz.dreaming.differentiable import DreamNetwork
 from ferviz.dreaming.dream import FACES, dream
+from ferviz.dreaming.face_statistics import face_statistics
 from ferviz.dreaming.judging import judge
-from ferviz.dreaming.network import DreamNetwork
 from ferviz.dreaming.objectives import bind, odds
-from ferviz.dreaming.precision import has_bfloat16
 from ferviz.dreaming.priors import prior
-from ferviz.dreaming.statistics import face_statistics
+from ferviz.engines.precision import has_bfloat16
 from ferviz.models.load import load_model
 from ferviz.models.model import Model
 

@@ -23,10 +23,10 @@ from PIL import Image
 
 from ferviz.attribution.explain import explain
 from ferviz.attribution.explanation import Explanation
-from ferviz.attribution.methods import METHODS, PICTURE
+from ferviz.attribution.methods.registry import METHODS, PICTURE
 from ferviz.engines.base import INPUT
 from ferviz.errors import FervizError
-from ferviz.models.compiled import compile_model, open_explainer
+from ferviz.models.compiled.compile import compile_model, open_explainer
 from ferviz.models.load import load_model
 from ferviz.models.model import Model
 

@@ -19,9 +19,9 @@ import numpy as np
 
 from ferviz.data.dataset import Dataset
 from ferviz.models import architectures
-from ferviz.models.architectures.parts import load_keras
+from ferviz.models.architectures.layers import load_keras
+from ferviz.training.config import Recipe
 from ferviz.training.precision import policy, resolve
-from ferviz.training.recipe import Recipe
 from ferviz.training.train import Progress, train
 
 

@@ -2,11 +2,12 @@
 
     python benchmarks/truth.py [--faces 96] [--task mouth]
 
-Trains a small network on cartoon faces (ferviz.data.cartoons) of which one part alone tells the class, then explains faces it has not
-seen. Printed for each method: how often the highest value lies in the telling region (pointing game), what share of the positive
-evidence lies there, that share over the region's own share of the picture (1 = chance), and the parameter randomisation test: the rank
-correlation of its (signed) maps with those of the same network after its last layer was drawn anew, mean over four draws: near 1 means
-that the map does not depend on what the network has learned about the classes.
+Trains a small network on cartoon faces (ferviz.data.synthetic.cartoons) of which one part alone tells the class, then
+explains faces it has not seen. Printed for each method: how often the highest value lies in the telling region (pointing
+game), what share of the positive evidence lies there, that share over the region's own share of the picture (1 = chance), and
+the parameter randomisation test: the rank correlation of its (signed) maps with those of the same network after its last
+layer was drawn anew, mean over four draws: near 1 means that the map does not depend on what the network has learned about
+the classes.
 Everything is seeded; the numbers differ from machine to machine in the last digits only.
 """
 
@@ -18,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from ferviz.attribution.explain import explain
-from ferviz.attribution.measures import mass_inside, pointing_game, rank_correlation
-from ferviz.attribution.methods import METHODS, methods
-from ferviz.data.cartoons import CartoonSet, make
+from ferviz.attribution.methods.registry import METHODS, methods
+from ferviz.attribution.metrics import mass_inside, pointing_game, rank_correlation
+from ferviz.data.synthetic.cartoons import CartoonSet, make
 from ferviz.engines.backend import keras as get_keras
 from ferviz.engines.keras import KerasEngine
-from ferviz.models.inputs import InputSpec
+from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
 
 SIZE = 48

@@ -19,13 +19,13 @@ import cv2
 import numpy as np
 
 from ferviz.attribution.explain import explain
+from ferviz.faces.detectors.registry import open_detector
 from ferviz.faces.find import cut_out
-from ferviz.faces.registry import open_detector
 from ferviz.faces.search import detect
 from ferviz.images import encode, read_image
 from ferviz.models.load import load_model
 from ferviz.video.drawing import frame_picture
-from ferviz.video.following import Follower
+from ferviz.video.pipeline import Follower
 from ferviz.video.reading import Frame
 
 PARTS = {

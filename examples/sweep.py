@@ -2,7 +2,7 @@
 
     python examples/sweep.py fer2013.csv batch=64,128 rate=.001,.002 epochs=30 --out sweep
 
-Any field of the recipe or of its augmentation (ferviz.training.recipe) can be varied, and seed. Run it again with the same words
+Any field of the recipe or of its augmentation (ferviz.training.config) can be varied, and seed. Run it again with the same words
 to go on where it was left: finished runs are not trained again. Without data it learns cartoon faces, in less than a minute.
 """
 
@@ -17,10 +17,10 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 import ferviz
-from ferviz.data import cartoons
+from ferviz.data.synthetic import cartoons
 from ferviz.evaluation.comparison import compare
 from ferviz.evaluation.metrics import wilson
-from ferviz.training.recipe import Augmentation, Recipe
+from ferviz.training.config import Augmentation, Recipe
 
 LOOKS = [f.name for f in fields(Augmentation)]
 KNOWN = ["seed", *(f.name for f in fields(Recipe) if f.name != "augmentation"), *LOOKS]

@@ -10,8 +10,8 @@ import ferviz
 from ferviz.images import write_image
 from ferviz.rendering.timeline import timeline_figure
 from ferviz.video.drawing import frame_picture
-from ferviz.video.following import Follower, follow
 from ferviz.video.history import History
+from ferviz.video.pipeline import Follower, follow
 from ferviz.video.reading import Video
 from ferviz.video.writing import TableOut, VideoOut
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ferviz.attribution.explain import explain
     from ferviz.attribution.explanation import Explanation
     from ferviz.attribution.filters import Filters, filters
-    from ferviz.attribution.methods import methods
+    from ferviz.attribution.methods.registry import methods
     from ferviz.data.dataset import Dataset
     from ferviz.data.read import read_data
     from ferviz.dreaming import objectives
@@ -38,16 +38,16 @@ if TYPE_CHECKING:
         UntrustedModelError,
         UsageError,
     )
-    from ferviz.evaluation.check import check
+    from ferviz.evaluation.check.check import check
     from ferviz.evaluation.evaluate import Evaluation, evaluate
+    from ferviz.faces.detectors.registry import detectors
     from ferviz.faces.face import Face
     from ferviz.faces.find import find_faces
-    from ferviz.faces.registry import detectors
     from ferviz.images import read_image
     from ferviz.models.architectures import architectures
-    from ferviz.models.compiled import compile
+    from ferviz.models.compiled.compile import compile
     from ferviz.models.diagram import Diagram, diagram
-    from ferviz.models.inputs import InputSpec
+    from ferviz.models.input_spec import InputSpec
     from ferviz.models.load import load_model
     from ferviz.models.model import Model, Prediction
     from ferviz.training.train import train
@@ -57,7 +57,7 @@ _ADDRESSES = {
     "ferviz.attribution.explain": "explain",
     "ferviz.attribution.explanation": "Explanation",
     "ferviz.attribution.filters": "Filters filters",
-    "ferviz.attribution.methods": "methods",
+    "ferviz.attribution.methods.registry": "methods",
     "ferviz.data.dataset": "Dataset",
     "ferviz.data.read": "read_data",
     "ferviz.dreaming": "objectives",
@@ -66,16 +66,16 @@ _ADDRESSES = {
     "ferviz.emotions": "LabelScheme scheme",
     "ferviz.errors": "DataError FervizError ModelError NoFaceError OutputError OutputExistsError PictureError "
     "UnknownNameError UntrustedModelError UsageError",
-    "ferviz.evaluation.check": "check",
+    "ferviz.evaluation.check.check": "check",
     "ferviz.evaluation.evaluate": "Evaluation evaluate",
     "ferviz.faces.face": "Face",
     "ferviz.faces.find": "find_faces",
-    "ferviz.faces.registry": "detectors",
+    "ferviz.faces.detectors.registry": "detectors",
     "ferviz.images": "read_image",
     "ferviz.models.architectures": "architectures",
-    "ferviz.models.compiled": "compile",
+    "ferviz.models.compiled.compile": "compile",
     "ferviz.models.diagram": "Diagram diagram",
-    "ferviz.models.inputs": "InputSpec",
+    "ferviz.models.input_spec": "InputSpec",
     "ferviz.models.load": "load_model",
     "ferviz.models.model": "Model Prediction",
     "ferviz.training.train": "train",

@@ -31,7 +31,7 @@ from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from ferviz.errors import PictureError, UsageError
 from ferviz.files import PathLike, atomic, to_json
-from ferviz.phones import HEAD, open_phone_picture, phone_kind
+from ferviz.heif import HEAD, open_phone_picture, phone_kind
 
 Pixels = npt.NDArray[np.uint8]
 PictureSource = PathLike | bytes | IO[bytes] | Image.Image | np.ndarray

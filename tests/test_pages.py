@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import ferviz
-from ferviz.attribution.methods import METHODS
+from ferviz.attribution.methods.registry import METHODS
 
 ROOT = Path(__file__).parents[1]
 FACES = np.random.default_rng(0).integers(0, 255, (2, 48, 48)).astype(np.uint8)

@@ -12,7 +12,7 @@ from PIL import Image, features
 
 from ferviz import images
 from ferviz.errors import PictureError
-from ferviz.phones import phone_kind
+from ferviz.heif import phone_kind
 
 avif = pytest.mark.skipif(not features.check("avif"), reason="this Pillow is built without AVIF")
 ORIENTATION = 274

@@ -15,8 +15,8 @@ import ferviz
 from ferviz.images import write_image
 from ferviz.rendering.annotate import Mark, annotate
 from ferviz.rendering.timeline import timeline_figure
-from ferviz.video.following import Follower, follow
 from ferviz.video.history import History
+from ferviz.video.pipeline import Follower, follow
 from ferviz.video.reading import Video
 
 HERE = Path(__file__).parent

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ferviz.attribution import cam
 from ferviz.attribution.explanation import Explanation
-from ferviz.attribution.methods import METHODS, PICTURE, Method
-from ferviz.attribution.question import Answer, Question
-from ferviz.attribution.resizing import resize_maps
+from ferviz.attribution.methods import cam
+from ferviz.attribution.methods.registry import METHODS, PICTURE, Method
+from ferviz.attribution.request import Answer, Question
+from ferviz.attribution.resize import resize_maps
 from ferviz.attribution.targets import Target, parse_targets, target_weights
 from ferviz.engines.base import INPUT, Array, LayerInfo
 from ferviz.errors import ModelError, UsageError, whole

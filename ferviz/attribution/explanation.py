@@ -11,8 +11,9 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from ferviz.attribution import records, wording
-from ferviz.attribution.wording import PREDICTED
+from ferviz.attribution import records
+from ferviz.attribution import titles as wording
+from ferviz.attribution.titles import PREDICTED
 from ferviz.errors import DataError, UsageError
 from ferviz.faces.face import Face
 from ferviz.files import PathLike, check_kind, check_output, manifest, write_npz, write_text

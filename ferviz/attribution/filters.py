@@ -32,9 +32,9 @@ def filters(model: Model, layer: str) -> Filters:
     transposed, grouped, depthwise, separable). Raises UnknownNameError for a layer that is not there, UsageError for one without
     kernels, ModelError for a compiled explainer or SavedModel, which has none to give.
     """
-    from ferviz.engines.kernels import kernels
-    from ferviz.engines.wiring import passed
-    from ferviz.models.whole import keras_engine
+    from ferviz.engines.conv_weights import kernels
+    from ferviz.engines.topology import passed
+    from ferviz.models.require_keras import keras_engine
 
     info = as_model(model).layer(layer)
     engine = keras_engine(model, "kernels")

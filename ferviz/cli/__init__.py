@@ -30,7 +30,7 @@ COMMANDS = {
     "evaluate": "Measure a network on labelled faces.",
     "check": "Test whether a network is fed what it was trained on.",
 }
-"""Command name -> the line that `ferviz --help` shows. The file of the same name in this folder holds `command`."""
+"""Command name -> the line that `ferviz --help` shows. The file of the same name in commands/ holds `command`."""
 
 
 class LazyGroup(click.Group):
@@ -42,7 +42,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"ferviz.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"ferviz.cli.commands.{cmd_name}").command
         return command
 
     def resolve_command(

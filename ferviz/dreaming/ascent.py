@@ -10,9 +10,9 @@ import numpy as np
 
 from ferviz.dreaming.objectives import Objective
 from ferviz.dreaming.parameterization import SLOPE, Parameterization
-from ferviz.dreaming.penalties import Penalties
-from ferviz.dreaming.precision import computing
+from ferviz.dreaming.regularizers import Penalties
 from ferviz.dreaming.transforms import Transforms, blurred
+from ferviz.engines.precision import computing
 
 Forward = Callable[[Any, Sequence[str]], dict[str, Any]]
 """(pictures (N, h, w, c) tensor in 0..1, layer names) -> their tensors by name."""
@@ -27,7 +27,7 @@ class Schedule:
     falls to nothing (half a cosine), so that the picture comes to rest. normalized: instead of Adam each picture's gradient
     divided by its own root mean square, DeepDream's rule. smooth: standard deviation, in pixels at a height of 48, of a Gaussian
     that the picture's gradient is blurred with at the first step; it falls to nothing at the last. precision: "half" or "single", of
-    the network's convolutions (see `ferviz.dreaming.precision`).
+    the network's convolutions (see `ferviz.engines.precision`).
     """
 
     steps: int = 256

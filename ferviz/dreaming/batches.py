@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ferviz.dreaming.ascent import Ascent, Schedule
-from ferviz.dreaming.network import DreamNetwork
+from ferviz.dreaming.differentiable import DreamNetwork
 from ferviz.dreaming.objectives import Objective, bind
 from ferviz.dreaming.priors import Prior
 from ferviz.dreaming.transforms import Transforms

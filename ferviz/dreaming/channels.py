@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ferviz.data.dataset import Dataset
-from ferviz.dreaming.statistics import face_statistics
+from ferviz.dreaming.face_statistics import face_statistics
 from ferviz.errors import UsageError
 from ferviz.models.model import Model
 

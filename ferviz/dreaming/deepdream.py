@@ -15,12 +15,12 @@ import numpy as np
 
 from ferviz.dreaming.ascent import Schedule
 from ferviz.dreaming.batches import Progress, climb
-from ferviz.dreaming.network import DreamNetwork, takes_any_size
+from ferviz.dreaming.differentiable import DreamNetwork, takes_any_size
+from ferviz.dreaming.face_statistics import resized
 from ferviz.dreaming.objectives import Objective
 from ferviz.dreaming.parameterization import Pixels, Pyramid
-from ferviz.dreaming.penalties import Penalties
 from ferviz.dreaming.priors import Prior
-from ferviz.dreaming.statistics import resized
+from ferviz.dreaming.regularizers import Penalties
 from ferviz.dreaming.transforms import Transforms
 from ferviz.errors import PictureError, UsageError
 from ferviz.models.model import Model

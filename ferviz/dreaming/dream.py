@@ -12,17 +12,17 @@ from ferviz.data.dataset import Dataset
 from ferviz.dreaming.ascent import Schedule
 from ferviz.dreaming.batches import Progress, climb
 from ferviz.dreaming.deepdream import SMALLEST, STEP, Octaves, deepdream
+from ferviz.dreaming.differentiable import DreamNetwork
+from ferviz.dreaming.face_statistics import face_statistics
 from ferviz.dreaming.facets import facets as find_facets
-from ferviz.dreaming.network import DreamNetwork
 from ferviz.dreaming.objectives import Objective, bind, odds
 from ferviz.dreaming.parameterization import Parameterization
-from ferviz.dreaming.penalties import Penalties
-from ferviz.dreaming.precision import chosen as chosen_precision
 from ferviz.dreaming.priors import Prior, around, prior
+from ferviz.dreaming.regularizers import Penalties
 from ferviz.dreaming.result import Dream
-from ferviz.dreaming.statistics import face_statistics
 from ferviz.dreaming.terms import Logit
 from ferviz.dreaming.transforms import NONE, Transforms
+from ferviz.engines.precision import chosen as chosen_precision
 from ferviz.errors import PictureError, UsageError, whole
 from ferviz.images import PictureSource, read_image
 from ferviz.models.model import Model, as_model
@@ -78,7 +78,7 @@ def dream(
     strength: of the prior, 0 or more; 1 is the usual. samples: views of a picture that each step averages over.
     rate, transforms, penalties, parameterization, smooth: instead of what the prior brings. smooth: the gradient is blurred by so many
     pixels (at a height of 48) at first and ever less, so that large forms come before small ones.
-    precision: "half", "single" or "auto" (see `ferviz.dreaming.precision`).
+    precision: "half", "single" or "auto" (see `ferviz.engines.precision`).
     image: a picture to dream on instead of a prior: DeepDream in octaves for layers and channels (at its own size where the network can
     take it); for classes a face crop, such as `find_faces(...)[0].pixels`, at the network's own size. octaves: of DeepDream; giving
     them asks for DeepDream for classes too.

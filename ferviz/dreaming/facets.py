@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ferviz.data.dataset import Dataset
+from ferviz.dreaming.face_statistics import CONTRAST, resized
 from ferviz.dreaming.judging import features, penultimate
 from ferviz.dreaming.objectives import Objective, direction, odds
-from ferviz.dreaming.statistics import CONTRAST, resized
 from ferviz.emotions import canonical
 from ferviz.errors import UnknownNameError, UsageError
 from ferviz.models.model import Model

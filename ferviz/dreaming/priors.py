@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ferviz.dreaming.face_statistics import FaceStatistics
 from ferviz.dreaming.objectives import Objective
 from ferviz.dreaming.parameterization import Components, Fourier, Parameterization, Phase
-from ferviz.dreaming.penalties import Penalties
-from ferviz.dreaming.statistics import FaceStatistics
+from ferviz.dreaming.regularizers import Penalties
 from ferviz.dreaming.terms import Logit
 from ferviz.errors import UnknownNameError, UsageError
 

@@ -127,7 +127,7 @@ class Dream:
 
         side: pixels of each dream's longer side; None = by their number and size. columns: None = by their number.
         """
-        from ferviz.dreaming.sheet import dream_sheet
+        from ferviz.dreaming.plots import dream_sheet
 
         return dream_sheet(
             self.images, self.objective, self.captions(), self.trace, title=self._title(), notes=self._notes(), side=side, columns=columns
@@ -135,7 +135,7 @@ class Dream:
 
     def plot(self) -> Figure:
         """Return the dreams and the objective over the steps as a matplotlib Figure (made without pyplot), for papers."""
-        from ferviz.dreaming.sheet import dream_figure
+        from ferviz.dreaming.plots import dream_figure
 
         return dream_figure(self.images, self.objective, self.captions(), self.trace, self._title())
 
@@ -145,7 +145,7 @@ class Dream:
         path: .gif or .webp. side: as in `picture`. seconds: of one round, before the last picture rests for two more.
         Raises UsageError for another suffix or where no frames were kept, OutputExistsError, OutputError.
         """
-        from ferviz.dreaming.sheet import animation
+        from ferviz.dreaming.plots import animation
 
         check_animation(path)
         if not len(self.frames):

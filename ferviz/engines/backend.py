@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from ferviz.errors import ModelError
-from ferviz.quiet import QUIET, silenced
+from ferviz.native_logs import QUIET, silenced
 
 
 def keras() -> Any:

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from ferviz.engines.affine import is_affine
 from ferviz.engines.backend import tensorflow
 from ferviz.engines.base import INPUT, Array, LayerInfo
-from ferviz.engines.linear import is_affine
-from ferviz.engines.tracing import Call, Trace, input_shape, trace, wants_channels_first
+from ferviz.engines.keras_trace import Call, Trace, input_shape, trace, wants_channels_first
 from ferviz.errors import FervizError, ModelError, UnknownNameError, UsageError
 
 MOST_TARGETS = 16
@@ -62,7 +62,7 @@ class KerasEngine:
 
     @cached_property
     def traced(self) -> Trace:
-        """The traced network (see `ferviz.engines.tracing`)."""
+        """The traced network (see `ferviz.engines.keras_trace`)."""
         return self._traced()
 
     @cached_property

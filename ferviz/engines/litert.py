@@ -12,7 +12,7 @@ import numpy as np
 
 from ferviz.engines.base import INPUT, Array, LayerInfo
 from ferviz.errors import ModelError, UnknownNameError, UsageError
-from ferviz.quiet import unheard
+from ferviz.native_logs import unheard
 
 MEMORY = 48 * 1024**2
 """Bytes of results that one run of a graph may hold; larger batches are run in parts."""
@@ -51,7 +51,7 @@ class Contents:
 
 
 class LiteRTEngine:
-    """Executes a compiled network (see `ferviz.engines.compiling` for the graphs in it).
+    """Executes a compiled network (see `ferviz.engines.compiler.convert` for the graphs in it).
 
     content: the LiteRT file. contents: what is in it. threads: of the processor, None = all that this process may use.
     Safe to share between threads: one question is answered at a time. Raises ModelError for a file that LiteRT cannot

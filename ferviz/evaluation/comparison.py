@@ -76,13 +76,13 @@ class Comparison:
 
     def plot(self) -> Any:
         """Return a matplotlib Figure: accuracies, recalls side by side, and how the faces fall between the two."""
-        from ferviz.evaluation.drawing_comparison import comparison_figure
+        from ferviz.evaluation.comparison_plots import comparison_figure
 
         return comparison_figure(self)
 
     def sheet(self, rows: int = 5, columns: int = 8) -> Any:
         """Return a matplotlib Figure of the faces that the two disagree on, with both answers, surest first."""
-        from ferviz.evaluation.drawing_comparison import disagreements_figure
+        from ferviz.evaluation.comparison_plots import disagreements_figure
 
         return disagreements_figure(self, rows, columns)
 

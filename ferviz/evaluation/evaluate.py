@@ -11,9 +11,9 @@ from ferviz.data.duplicates import also_in
 from ferviz.data.read import read_data
 from ferviz.data.splits import random_split, sample
 from ferviz.errors import UsageError
-from ferviz.evaluation import views
+from ferviz.evaluation import tta as views
 from ferviz.evaluation.evaluation import Evaluation
-from ferviz.evaluation.matching import match
+from ferviz.evaluation.label_matching import match
 from ferviz.evaluation.metrics import sigmoid, softmax
 from ferviz.files import PathLike
 from ferviz.models.model import Model

@@ -151,7 +151,7 @@ class Evaluation:
 
     def plot(self) -> Any:
         """Return one page as a matplotlib Figure: confusion matrix, per-class figures, calibration, and the surest mistakes."""
-        from ferviz.evaluation.drawing import evaluation_figure
+        from ferviz.evaluation.plots import evaluation_figure
 
         return evaluation_figure(self)
 
@@ -170,8 +170,8 @@ class Evaluation:
         if path.suffix:
             write_figure(path, self.plot(), force, self._facts())
             return [path]
-        from ferviz.evaluation.drawing import mistakes_figure
         from ferviz.evaluation.output import folder_files
+        from ferviz.evaluation.plots import mistakes_figure
 
         files = folder_files(path, ("report.json", "report.png", "mistakes.png", "predictions.csv"), force)
         self.save(files[0], force)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ferviz.faces.detection import Detection
+from ferviz.faces.detectors.detector import Detection
 
 LEFT_AS_IT_IS = 16.0
 """Degrees of tilt, either way, up to which a face is cut out as it stands."""

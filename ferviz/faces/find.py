@@ -6,9 +6,9 @@ from typing import Any
 
 from ferviz.errors import NoFaceError
 from ferviz.faces.crops import crop, frame
-from ferviz.faces.detection import Detection, Detector, overlap
+from ferviz.faces.detectors.detector import Detection, Detector, overlap
+from ferviz.faces.detectors.registry import AUTO, NONE, open_detector
 from ferviz.faces.face import Face
-from ferviz.faces.registry import AUTO, NONE, open_detector
 from ferviz.faces.search import MIN_SIZE, detect
 from ferviz.images import Pixels, read_image, source_name
 

@@ -12,7 +12,7 @@ import numpy as np
 from ferviz.errors import UnknownNameError, UsageError
 from ferviz.faces.align import LEFT_AS_IT_IS, upright
 from ferviz.faces.crops import crop, frame
-from ferviz.faces.detection import Detection, Detector, overlap, without_doubles
+from ferviz.faces.detectors.detector import Detection, Detector, overlap, without_doubles
 from ferviz.images import Pixels
 
 MIN_SIZE = 24

@@ -11,7 +11,7 @@ from ferviz.engines.base import INPUT, LayerInfo
 from ferviz.errors import ModelError
 from ferviz.files import PathLike, atomic, check_kind, check_output, manifest, to_json, write_text
 from ferviz.models.model import Model
-from ferviz.models.whole import keras_engine
+from ferviz.models.require_keras import keras_engine
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +28,7 @@ def diagram(model: Model) -> Diagram:
     they are right for functional, Sequential, nested and subclassed networks alike; networks inside the network are drawn as their layers,
     and operations that are no layers are passed through. Raises ModelError for a compiled explainer or a SavedModel.
     """
-    from ferviz.engines.wiring import own_code, wiring
+    from ferviz.engines.topology import own_code, wiring
 
     engine = keras_engine(model, "connections")
     try:

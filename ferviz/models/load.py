@@ -10,21 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 from ferviz.errors import ModelError, UnknownNameError, UsageError
 from ferviz.files import PathLike, sha256
-from ferviz.models import kinds, safety
-from ferviz.models import weights as stored
-from ferviz.models.build import build
-from ferviz.models.interface import classes_of, one_output, picture
-from ferviz.models.meaning import settle_input, settle_labels
-from ferviz.models.mends import mend
+from ferviz.models.formats import allowlist as safety
+from ferviz.models.formats import detect as kinds
+from ferviz.models.formats import weights as stored
+from ferviz.models.formats.build import build
+from ferviz.models.formats.companion_files import architecture_for, weights_for
+from ferviz.models.formats.hdf5_sandbox import probe
+from ferviz.models.formats.legacy.upgrade import mend
+from ferviz.models.formats.read import Architecture, architecture_in, damaged, open_hdf5, read_json, read_zip
+from ferviz.models.infer_spec import settle_input, settle_labels
 from ferviz.models.model import Model
-from ferviz.models.pairs import architecture_for, weights_for
-from ferviz.models.probing import probe
-from ferviz.models.reading import Architecture, architecture_in, damaged, open_hdf5, read_json, read_zip
 from ferviz.models.sidecar import SUFFIX, find_sidecar, read_sidecar
+from ferviz.models.signature import classes_of, one_output, picture
 
 if TYPE_CHECKING:
-    from ferviz.models.cache import Origin
-    from ferviz.models.explainer import Explainer
+    from ferviz.models.compiled.cache import Origin
+    from ferviz.models.compiled.file import Explainer
 
 ENGINES = ("auto", "keras", "litert")
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
@@ -129,7 +130,7 @@ def _runner(network: Any, channels_first: bool) -> Any:
     from ferviz.engines.backend import running
 
     if running().config.backend() != "tensorflow":
-        from ferviz.engines.answers import AnswersEngine
+        from ferviz.engines.keras_predict import AnswersEngine
 
         return AnswersEngine(network, channels_first)
     from ferviz.engines.keras import KerasEngine
@@ -141,7 +142,7 @@ def _runner(network: Any, channels_first: bool) -> Any:
 
 
 def _explainer(path: Path, labels: Any, scaling: str | None, engine: str) -> Model:
-    from ferviz.models.compiled import open_explainer
+    from ferviz.models.compiled.compile import open_explainer
 
     if engine == "keras":
         raise ModelError(f"{path} is a compiled explainer and runs without Keras; leave --engine keras out")
@@ -152,7 +153,7 @@ def _origin(
     path: Path, kind: str, labels: Any, scaling: str | None, weights: PathLike | None, trust: bool
 ) -> Origin | None:
     """-> what a compiled form of this network is filed under, None for a SavedModel, which cannot be compiled."""
-    from ferviz.models.cache import Origin
+    from ferviz.models.compiled.cache import Origin
 
     if kind == kinds.SAVED_MODEL:
         return None
@@ -161,8 +162,8 @@ def _origin(
 
 def _compiled(origin: Origin, engine: str, cache: bool) -> Model | None:
     """-> the network's compiled form, if ferviz brings it along or an earlier run left one that still fits."""
-    from ferviz.models.cache import find
-    from ferviz.models.compiled import open_explainer
+    from ferviz.models.compiled.cache import find
+    from ferviz.models.compiled.compile import open_explainer
 
     def keras() -> Any:
         o = origin
@@ -183,7 +184,7 @@ def _compiled(origin: Origin, engine: str, cache: bool) -> Model | None:
 
 def _shipped(path: Path) -> Explainer | None:
     """-> the compiled form that ferviz brings along beside its own network, unless it was made from another one."""
-    from ferviz.models.explainer import read_explainer
+    from ferviz.models.compiled.file import read_explainer
 
     file = path.with_suffix(".ferviz")
     if path.parent != ASSETS or not file.is_file():
@@ -193,7 +194,7 @@ def _shipped(path: Path) -> Explainer | None:
 
 
 def _compile_now(model: Model) -> Model:
-    from ferviz.models.compiled import compile_model, open_explainer
+    from ferviz.models.compiled.compile import compile_model, open_explainer
 
     return replace(open_explainer(compile_model(model)), origin=model.origin)
 

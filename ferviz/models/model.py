@@ -11,7 +11,7 @@ import numpy as np
 from ferviz.engines.base import INPUT, Array, Engine, LayerInfo
 from ferviz.errors import ModelError, UnknownNameError, UsageError
 from ferviz.faces.face import Face
-from ferviz.models.inputs import InputSpec
+from ferviz.models.input_spec import InputSpec
 
 COARSE = 6
 """A map with fewer cells a side than this cannot tell an eye from a brow on an aligned face."""
@@ -44,7 +44,7 @@ class Model:
     name: short name, from the file's. sha256: of the file (of JSON and weights: of both; of a folder: of all its files); "" for a
     network in memory. labels: (K,) class names in the order of the outputs. input: what it is fed.
     engine: what executes it. notes: what was assumed or mended, one sentence each.
-    origin: the file and the settings it was loaded with (`ferviz.models.cache.Origin`); None for a network in memory.
+    origin: the file and the settings it was loaded with (`ferviz.models.compiled.cache.Origin`); None for a network in memory.
     """
 
     name: str

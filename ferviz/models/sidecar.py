@@ -21,9 +21,9 @@ import numpy as np
 from ferviz import emotions
 from ferviz.errors import ModelError, UsageError
 from ferviz.files import PathLike, to_json, write_npz, write_text
-from ferviz.models.inputs import InputSpec
-from ferviz.models.kinds import regular
-from ferviz.models.reading import damaged
+from ferviz.models.formats.detect import regular
+from ferviz.models.formats.read import damaged
+from ferviz.models.input_spec import InputSpec
 
 SUFFIX = ".ferviz.json"
 MAX_BYTES = 8 * 1024**2

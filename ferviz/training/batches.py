@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from ferviz.training.augment import augment
-from ferviz.training.recipe import Recipe
+from ferviz.training.config import Recipe
 
 AHEAD = 3
 """Batches that are prepared while the network works."""

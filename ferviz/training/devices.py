@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ferviz.models.architectures.parts import load_keras
+from ferviz.models.architectures.layers import load_keras
 
 
 def accelerators() -> list[str]:

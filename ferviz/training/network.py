@@ -13,11 +13,11 @@ from ferviz.data.dataset import Dataset
 from ferviz.errors import DataError
 from ferviz.files import atomic, to_json, write_text
 from ferviz.models.architectures import build
-from ferviz.models.architectures.parts import load_keras
+from ferviz.models.architectures.layers import load_keras
 from ferviz.training.precision import policy, resolve
 
 if TYPE_CHECKING:
-    from ferviz.training.folder import Plan
+    from ferviz.training.run_folder import Plan
 
 VOTES = 8
 """FERPlus' emotions; its columns "unknown" and "not a face" are not learned."""
@@ -56,7 +56,7 @@ def prepare(plan: Plan) -> Networks:
     """Build what `plan` asks for. Raises UsageError, ModelError (start or a teacher cannot be used), DataError (no votes)."""
     classes = len(plan.faces.scheme)
     if plan.start is not None:
-        from ferviz.training.start import pair_from_file
+        from ferviz.training.fine_tuning import pair_from_file
 
         core, saved = pair_from_file(plan.start, plan.faces.names)
     else:
@@ -75,7 +75,7 @@ def prepare(plan: Plan) -> Networks:
             )
         made.learning, made.votes = _with_votes(core, plan.seed), VOTES
     if plan.teachers:
-        from ferviz.training.teachers import answers
+        from ferviz.training.distillation import answers
 
         made.teach = answers(plan.teachers, plan.faces.names, resolve(plan.recipe.precision))
     return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ferviz.training.recipe import Recipe
+from ferviz.training.config import Recipe
 
 
 def rate_at(recipe: Recipe, step: int, steps: int, factor: float = 1.0) -> float:

@@ -15,14 +15,14 @@ from ferviz.emotions import LabelScheme
 from ferviz.errors import DataError
 from ferviz.evaluation.metrics import confusion
 from ferviz.files import PathLike
-from ferviz.training import folder as run_folder
-from ferviz.training import state as run_state
+from ferviz.training import checkpoint as run_state
+from ferviz.training import run_folder
 from ferviz.training.batches import Source, class_weights, fit_pictures, soft_targets
-from ferviz.training.curves import check_tensorboard, write_tensorboard
+from ferviz.training.config import Recipe
 from ferviz.training.devices import all_devices
-from ferviz.training.learner import Learner, scores
+from ferviz.training.loop import Learner, scores
 from ferviz.training.network import Networks, prepare
-from ferviz.training.recipe import Recipe
+from ferviz.training.plots import check_tensorboard, write_tensorboard
 from ferviz.training.schedule import plateau_factor, rate_at, should_stop
 
 

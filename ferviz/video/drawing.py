@@ -12,7 +12,7 @@ from ferviz.faces.face import Face
 from ferviz.images import Pixels
 from ferviz.rendering.annotate import Mark, annotate, legend_strip, text_size
 from ferviz.rendering.tiles import NOTHING, blend
-from ferviz.video.following import Seen
+from ferviz.video.pipeline import Seen
 
 
 def frame_picture(pixels: Pixels, seen: Sequence[Seen], legend: Sequence[str] = ()) -> Pixels:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from ferviz.rendering.timeline import Lane
-from ferviz.video.following import Looked, Seen
+from ferviz.video.pipeline import Looked, Seen
 
 _CELLS = 1024  # per track; when the video is longer, cells become twice as long and half as many
 _FIRST = 1 / 32  # seconds; the length of a cell at first

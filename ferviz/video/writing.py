@@ -15,7 +15,7 @@ import cv2
 from ferviz.errors import OutputError
 from ferviz.files import PathLike, atomic
 from ferviz.images import Pixels
-from ferviz.video.following import Looked
+from ferviz.video.pipeline import Looked
 
 CODEC = "mp4v"
 LONGEST_HOLD = 600.0

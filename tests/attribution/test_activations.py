@@ -8,7 +8,7 @@ from ferviz import activations
 from ferviz.engines.base import LayerInfo
 from ferviz.errors import ModelError, OutputExistsError, UnknownNameError, UsageError
 from ferviz.images import read_manifest
-from ferviz.models.inputs import InputSpec
+from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
 
 

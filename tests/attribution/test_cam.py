@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from ferviz.attribution import cam
+from ferviz.attribution.methods import cam
 
 RNG = np.random.default_rng(0)
 A = RNG.normal(size=(2, 3, 4, 5)).astype(np.float32)  # (N, h, w, C)

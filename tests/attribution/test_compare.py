@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from ferviz.attribution.compare import agreement, compare
+from ferviz.attribution.comparison import agreement, compare
 from ferviz.attribution.explain import explain
-from ferviz.attribution.measures import mass_inside, pointing_game, rank_correlation
-from ferviz.attribution.resizing import resize_maps
+from ferviz.attribution.metrics import mass_inside, pointing_game, rank_correlation
+from ferviz.attribution.resize import resize_maps
 from ferviz.errors import UnknownNameError, UsageError
-from ferviz.models.inputs import InputSpec
+from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
 
 LABELS = ("angry", "happy", "sad", "fear")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from ferviz.attribution.explain import explain
-from ferviz.attribution.methods import METHODS, PICTURE, methods
+from ferviz.attribution.methods.registry import METHODS, PICTURE, methods
 from ferviz.attribution.targets import parse_targets
 from ferviz.errors import ModelError, UnknownNameError, UsageError
-from ferviz.models.inputs import InputSpec
+from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
 
 LABELS = ("angry", "happy", "sad", "fear")

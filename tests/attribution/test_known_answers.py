@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ferviz.attribution import gradients, perturbation
 from ferviz.attribution.explain import explain
-from ferviz.attribution.question import Question
+from ferviz.attribution.methods import gradients, perturbation
+from ferviz.attribution.request import Question
 from ferviz.faces.regions import BANDS, regions
-from ferviz.models.inputs import InputSpec
+from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
 
 SIZE = 12

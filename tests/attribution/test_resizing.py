@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ferviz.attribution.explain import explain
-from ferviz.attribution.resizing import resize_maps
-from ferviz.models.inputs import InputSpec
+from ferviz.attribution.resize import resize_maps
+from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from ferviz.attribution.explain import explain
-from ferviz.attribution.streaming import explain_to
+from ferviz.attribution.stream import explain_to
 from ferviz.data.dataset import Dataset
 from ferviz.errors import OutputError, OutputExistsError, UsageError
-from ferviz.models.inputs import InputSpec
+from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
 
 LABELS = ("angry", "happy", "sad", "fear")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ferviz.data.cartoons import make
+from ferviz.data.synthetic.cartoons import make
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_the_telling_region_receives_the_evidence(
 def test_an_untrained_network_has_no_such_evidence(truth: ModuleType, unseen: Any) -> None:
     """The same measure on the same faces does not reward just any map: the mouth is where the learning put it."""
     from ferviz.engines.keras import KerasEngine
-    from ferviz.models.inputs import InputSpec
+    from ferviz.models.input_spec import InputSpec
     from ferviz.models.model import Model
 
     blank = Model("untrained", "", unseen.names, InputSpec(48, 48, 1), KerasEngine(truth.network(3, seed=5)))
@@ -86,7 +86,7 @@ def test_what_does_not_depend_on_the_learning_fails_the_randomisation_test(
 
 def test_the_contrast_of_two_mouths_is_at_the_mouth(learned: Any, unseen: Any) -> None:
     from ferviz.attribution.explain import explain
-    from ferviz.attribution.measures import mass_inside
+    from ferviz.attribution.metrics import mass_inside
 
     happy = unseen.labels == unseen.names.index("happy")
     made = explain(learned, unseen.images[happy], target="happy-sad")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ferviz
-from ferviz.attribution.methods import METHODS
+from ferviz.attribution.methods.registry import METHODS
 from ferviz.errors import UnknownNameError, UsageError
 
 GREY = np.full((48, 48), 90, np.uint8)

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from ferviz.cli import run
-from ferviz.models.explainer import read_explainer
+from ferviz.models.compiled.file import read_explainer
 
 SLOW = ("tensorflow", "keras", "matplotlib", "rich", "h5py", "scipy", "pandas", "platformdirs")
 

@@ -14,7 +14,7 @@ import pytest
 from ferviz.cli import run
 from ferviz.engines.base import INPUT, LayerInfo
 from ferviz.images import read_manifest, write_image
-from ferviz.models.inputs import InputSpec
+from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
 
 LABELS = ("angry", "happy", "sad")
@@ -49,7 +49,7 @@ class LightAndDark:
 
 @pytest.fixture(autouse=True)
 def model(monkeypatch: pytest.MonkeyPatch) -> Model:
-    from ferviz.cli import activations, explain
+    from ferviz.cli.commands import activations, explain
 
     made = Model("by-hand", "ef" * 32, LABELS, InputSpec(48, 48, 1, "0..1"), LightAndDark())
     for module in (explain, activations):
@@ -216,7 +216,7 @@ def test_nothing_is_overwritten_unasked(here, capsys, command):
 
 
 def test_an_existing_output_is_told_before_the_network_is_read(here, monkeypatch):
-    from ferviz.cli import explain
+    from ferviz.cli.commands import explain
 
     def never(options, console):
         raise AssertionError("the network was read")
@@ -331,7 +331,8 @@ def test_the_way_to_a_picture_imports_no_framework(here):
 
 def test_a_real_network_from_its_file(here, monkeypatch, capfd):
     """From a Keras file to a picture; TensorFlow's own noise stays away from the terminal."""
-    from ferviz.cli import common, explain
+    from ferviz.cli import options as common
+    from ferviz.cli.commands import explain
     from ferviz.engines import backend
 
     keras = backend.keras()
@@ -361,7 +362,8 @@ def test_a_real_network_from_its_file(here, monkeypatch, capfd):
 
 
 def test_a_text_is_no_network(here, monkeypatch, capsys):
-    from ferviz.cli import common, explain
+    from ferviz.cli import options as common
+    from ferviz.cli.commands import explain
 
     monkeypatch.setattr(explain, "open_model", common.open_model)
     Path("words.h5").write_text("these are words")
@@ -375,7 +377,7 @@ def test_a_text_is_no_network(here, monkeypatch, capsys):
 
 def test_the_reader_of_a_data_set_can_be_named(here, capsys, monkeypatch, model):
     """A table under another name is a data set where its reader is named; without that it is a picture that cannot be read."""
-    from ferviz.cli import explain_data
+    from ferviz.cli.commands import explain_data
 
     monkeypatch.setattr(explain_data, "open_model", lambda options, console: model)
     light, dark = (" ".join([str(value)] * 48 * 48) for value in (255, 0))

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ferviz.cli import predict, run
-from ferviz.cli.records import safe
+from ferviz.cli import run
+from ferviz.cli.commands import predict
+from ferviz.cli.tables import safe
 from ferviz.images import read_image, read_manifest, write_image
 from ferviz.models.model import Prediction
 
@@ -171,7 +172,7 @@ def test_crops_are_the_faces_as_the_network_gets_them(
     model: Colours, shots: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two faces of one picture, one of them tilted: each is saved exactly as it is handed to the network."""
-    from ferviz.faces.detection import Detection
+    from ferviz.faces.detectors.detector import Detection
     from ferviz.faces.find import cut_out
 
     rng = np.random.default_rng(0)

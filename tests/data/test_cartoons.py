@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ferviz.data.cartoons import TASKS, draw, make, nuisance, region
+from ferviz.data.synthetic.cartoons import TASKS, draw, make, nuisance, region
 from ferviz.errors import UnknownNameError
 
 

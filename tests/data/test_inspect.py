@@ -12,8 +12,8 @@ from PIL import Image
 from ferviz.cli import run
 from ferviz.data.dataset import Dataset
 from ferviz.data.duplicates import also_in, groups
-from ferviz.data.inspect import Overlap, describe
 from ferviz.data.read import read_data
+from ferviz.data.summary import Overlap, describe
 from ferviz.emotions import FERPLUS
 
 

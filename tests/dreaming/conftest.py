@@ -16,7 +16,7 @@ LABELS = ("angry", "happy", "sad", "surprise")
 def model() -> Callable[..., Any]:
     """A function from a network's name to a Model on the Keras engine; scaling is the model's."""
     from ferviz.engines.keras import KerasEngine
-    from ferviz.models.inputs import InputSpec
+    from ferviz.models.input_spec import InputSpec
     from ferviz.models.model import Model
 
     path = Path(__file__).resolve().parents[1] / "networks.py"

@@ -14,11 +14,11 @@ from ferviz.dreaming import batches
 from ferviz.dreaming.ascent import Ascent, Schedule
 from ferviz.dreaming.channels import most_active
 from ferviz.dreaming.deepdream import Octaves
-from ferviz.dreaming.network import DreamNetwork, takes_any_size
+from ferviz.dreaming.differentiable import DreamNetwork, takes_any_size
+from ferviz.dreaming.face_statistics import face_statistics
 from ferviz.dreaming.parameterization import Pixels
-from ferviz.dreaming.penalties import Penalties
 from ferviz.dreaming.priors import PRIORS, prior
-from ferviz.dreaming.statistics import face_statistics
+from ferviz.dreaming.regularizers import Penalties
 from ferviz.dreaming.terms import Term
 from ferviz.dreaming.transforms import NONE
 from ferviz.errors import ModelError, PictureError, UnknownNameError, UsageError
@@ -167,8 +167,8 @@ def test_the_network_sees_what_it_was_trained_on(model: Get, scaling: str) -> No
 def test_standardization_by_arrays_and_colour_order(shape: tuple[int, ...]) -> None:
     import tensorflow as tf
 
-    from ferviz.dreaming.network import scaled
-    from ferviz.models.inputs import InputSpec
+    from ferviz.dreaming.differentiable import scaled
+    from ferviz.models.input_spec import InputSpec
 
     random = np.random.default_rng(0)
     spec = InputSpec(

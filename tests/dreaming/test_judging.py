@@ -174,7 +174,7 @@ def test_files_hold_the_exact_pixels_and_how_they_were_made(model: Get, tmp_path
 
 
 def test_the_sheet_shows_the_dream_itself_enlarged(model: Get) -> None:
-    from ferviz.dreaming.sheet import enlarged
+    from ferviz.dreaming.plots import enlarged
 
     made = ferviz.dream(model(), "happy", **FEW)
     sheet = np.asarray(made.picture(side=180).convert("L"), int)
@@ -197,7 +197,7 @@ def test_animations_have_every_frame_and_end_with_the_dream(model: Get, tmp_path
         assert moving.n_frames == 4
         moving.seek(3)
         last = np.asarray(moving.convert("L"), int)[-90:, :90]
-    from ferviz.dreaming.sheet import enlarged
+    from ferviz.dreaming.plots import enlarged
 
     assert np.abs(last - np.asarray(enlarged(made.images[0], 90).convert("L"), int)).mean() < 4
     with pytest.raises(UsageError, match=r"use .gif or .webp"):

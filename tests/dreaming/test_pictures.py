@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ferviz.dreaming import statistics
+from ferviz.dreaming import face_statistics as statistics
 from ferviz.dreaming.parameterization import Components, Fourier, Phase, Pixels, Pyramid, Sum
-from ferviz.dreaming.penalties import Penalties
 from ferviz.dreaming.priors import PRIORS, prior
+from ferviz.dreaming.regularizers import Penalties
 from ferviz.dreaming.transforms import NONE, Transforms
 from ferviz.errors import UnknownNameError, UsageError
 

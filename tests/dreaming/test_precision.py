@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import ferviz
-from ferviz.dreaming.precision import OPTION, chosen, computing, has_bfloat16
+from ferviz.engines.precision import OPTION, chosen, computing, has_bfloat16
 from ferviz.errors import UnknownNameError
 from ferviz.files import PathLike
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ferviz.engines.answers import AnswersEngine, head
 from ferviz.engines.backend import keras
 from ferviz.engines.keras import KerasEngine
+from ferviz.engines.keras_predict import AnswersEngine, head
 from ferviz.errors import ModelError
 
 

@@ -52,7 +52,7 @@ def test_keras_on_another_backend_is_refused_in_one_sentence(tmp_path: Path) -> 
 
 def test_what_is_no_log_noise_still_reaches_standard_error(tmp_path: Path) -> None:
     code = (
-        "import os; from ferviz.quiet import silenced\n"
+        "import os; from ferviz.native_logs import silenced\n"
         "with silenced():\n"
         "    os.write(2, b'I0000 00:00:1795228951.123767 7660 port.cc:153] oneDNN\\nSegmentation something\\n')\n"
         "try:\n"

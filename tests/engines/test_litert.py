@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ferviz.engines.base import INPUT, Engine
-from ferviz.engines.compiling import compile_network
+from ferviz.engines.compiler.convert import compile_network
 from ferviz.engines.fallback import FallbackEngine
 from ferviz.engines.litert import Contents, LiteRTEngine, NotCompiledError
 from ferviz.errors import ModelError, UnknownNameError, UsageError

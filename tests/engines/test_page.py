@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import ferviz
-from ferviz.attribution.methods import METHODS
+from ferviz.attribution.methods.registry import METHODS
 from ferviz.engines.base import INPUT, Engine
 from ferviz.errors import FervizError, UnknownNameError
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ferviz.engines.backend import tensorflow
-from ferviz.engines.compiling import Obstacle, pull_back
-from ferviz.engines.pullbacks import RULES
+from ferviz.engines.compiler.convert import Obstacle, pull_back
+from ferviz.engines.compiler.gradient_rules import RULES
 
 KERNEL = np.random.default_rng(0).normal(size=(3, 3, 3, 4)).astype("float32")
 DEEP = np.random.default_rng(1).normal(size=(3, 2, 3, 2)).astype("float32")

@@ -11,7 +11,7 @@ import pytest
 
 from ferviz.data.dataset import Dataset
 from ferviz.emotions import SCHEMES, LabelScheme
-from ferviz.models.inputs import InputSpec
+from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
 
 SIDE = 12

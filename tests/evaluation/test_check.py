@@ -12,10 +12,10 @@ import pytest
 from ferviz.data.dataset import Dataset
 from ferviz.emotions import FER2013, FERPLUS, SCHEMES
 from ferviz.errors import DataError, ModelError, OutputExistsError
-from ferviz.evaluation import orders
-from ferviz.evaluation.check import check
-from ferviz.evaluation.feeds import feeds, same
-from ferviz.models.inputs import InputSpec
+from ferviz.evaluation.check import label_orders as orders
+from ferviz.evaluation.check.candidates import feeds, same
+from ferviz.evaluation.check.check import check
+from ferviz.models.input_spec import InputSpec
 from ferviz.models.sidecar import read_sidecar
 
 from .conftest import SIDE, coded_faces
@@ -286,7 +286,7 @@ def test_less_a_half_is_told_from_other_ranges(make_model) -> None:
 def test_what_keras_applications_were_fed(make_model, kind: str, mean, std, order: str) -> None:
     """The constants are those of Keras' own preprocess_input, whose values the feed gives."""
     from ferviz.engines.backend import keras
-    from ferviz.evaluation.feeds import Feed
+    from ferviz.evaluation.check.candidates import Feed
 
     unit = 255.0 if kind == "torch" else 1.0
 

@@ -12,7 +12,7 @@ from PIL import Image
 from ferviz.cli import run
 from ferviz.data.read import read_data
 from ferviz.emotions import FER2013
-from ferviz.models.inputs import InputSpec
+from ferviz.models.input_spec import InputSpec
 
 from .conftest import SIDE, coded_faces, reads_the_code
 

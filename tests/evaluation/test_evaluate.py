@@ -13,11 +13,11 @@ from ferviz.data.dataset import Dataset
 from ferviz.data.read import relabel
 from ferviz.emotions import FER2013, SCHEMES
 from ferviz.errors import DataError, OutputExistsError, UnknownNameError, UsageError
-from ferviz.evaluation import views
+from ferviz.evaluation import tta as views
 from ferviz.evaluation.comparison import compare
 from ferviz.evaluation.evaluate import evaluate
 from ferviz.faces.regions import region
-from ferviz.models.inputs import InputSpec
+from ferviz.models.input_spec import InputSpec
 
 from .conftest import coded_faces, reads_the_code
 

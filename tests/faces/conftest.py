@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ferviz.faces.detection import Detection
+from ferviz.faces.detectors.detector import Detection
 from ferviz.images import read_image
 
 

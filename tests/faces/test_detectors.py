@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from ferviz.errors import ModelError, NoFaceError
-from ferviz.faces.detection import overlap
+from ferviz.faces.detectors.detector import overlap
+from ferviz.faces.detectors.registry import DETECTORS, best, open_detector
 from ferviz.faces.find import find_faces
-from ferviz.faces.registry import DETECTORS, best, open_detector
 
 FILES = {"yunet": "yunet_2026may.onnx", "ssd": "opencv_face_detector_uint8.pb"}
 

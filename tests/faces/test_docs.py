@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ferviz.faces.detection import overlap
-from ferviz.faces.registry import DETECTORS
+from ferviz.faces.detectors.detector import overlap
+from ferviz.faces.detectors.registry import DETECTORS
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,8 +13,8 @@ import pytest
 
 from ferviz.cli import run
 from ferviz.errors import ModelError, UnknownNameError
-from ferviz.faces import downloads
-from ferviz.faces.downloads import DOWNLOADS, Download, fetch, fetched
+from ferviz.faces.detectors import downloads
+from ferviz.faces.detectors.downloads import DOWNLOADS, Download, fetch, fetched
 
 
 class Quiet(SimpleHTTPRequestHandler):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from ferviz.errors import ModelError, NoFaceError, PictureError, UnknownNameError, UsageError
-from ferviz.faces.detection import Detection, overlap, without_doubles
+from ferviz.faces.detectors.detector import Detection, overlap, without_doubles
+from ferviz.faces.detectors.registry import DETECTORS, detectors, open_detector
 from ferviz.faces.find import find_faces
-from ferviz.faces.registry import DETECTORS, detectors, open_detector
 from ferviz.faces.search import MOST_FACES
 from ferviz.images import write_image
 

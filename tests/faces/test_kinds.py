@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from ferviz.errors import NoFaceError
-from ferviz.faces.detection import overlap
+from ferviz.faces.detectors.detector import overlap
 from ferviz.faces.find import find_faces
 
 FACE = (118, 69, 210, 161)

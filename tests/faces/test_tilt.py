@@ -10,7 +10,7 @@ import pytest
 
 from ferviz.errors import UnknownNameError
 from ferviz.faces.align import LEFT_AS_IT_IS, eye_angle, upright
-from ferviz.faces.detection import Detection, overlap
+from ferviz.faces.detectors.detector import Detection, overlap
 from ferviz.faces.find import find_faces
 from ferviz.faces.search import detect, turned_search
 

@@ -74,7 +74,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     files["weights"] = folder / "parts" / "net.weights.h5"
     files["savedmodel"] = folder / "saved"
     network.save(files["keras"])
-    from ferviz.models.build import leaves
+    from ferviz.models.formats.build import leaves
 
     values: Weights = {
         layer.name: [

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from ferviz.errors import ModelError
-from ferviz.models import cache
-from ferviz.models.cache import Origin, find, keep, tidy
-from ferviz.models.explainer import write_explainer
+from ferviz.models.compiled import cache
+from ferviz.models.compiled.cache import Origin, find, keep, tidy
+from ferviz.models.compiled.file import write_explainer
 from ferviz.models.load import load_model
 
 SHORT = {"labels": "a,b,c,d"}
@@ -36,7 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="module")
 def entry(saved: Path) -> Any:
     """What compiling the network gives, made once: the tests below are about where it is kept."""
-    from ferviz.models.compiled import compile_model
+    from ferviz.models.compiled.compile import compile_model
 
     return compile_model(load_model(saved, engine="keras", cache=False, **SHORT), layers=["relu2"])
 
@@ -186,7 +186,7 @@ def _write(path: str, explainer: Any, start: float) -> None:
 
 
 def test_two_processes_that_write_one_entry_leave_a_sound_one(entry: Any, tmp_path: Path) -> None:
-    from ferviz.models.explainer import read_explainer
+    from ferviz.models.compiled.file import read_explainer
 
     path, start = tmp_path / "e.ferviz", time.time() + 1.0
     context = multiprocessing.get_context("fork")

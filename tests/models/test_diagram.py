@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import ferviz
-from ferviz.engines.wiring import own_code, wiring
+from ferviz.engines.topology import own_code, wiring
 from ferviz.errors import ModelError, OutputExistsError, UsageError
 from ferviz.rendering.layered import THIN, layered
 
@@ -208,9 +208,9 @@ def test_an_explainer_does_not_know_its_connections():
 def test_engines_without_layers_say_why():
     from types import SimpleNamespace
 
-    from ferviz.models.inputs import InputSpec
+    from ferviz.models.input_spec import InputSpec
     from ferviz.models.model import Model
-    from ferviz.models.whole import keras_engine
+    from ferviz.models.require_keras import keras_engine
 
     def model(name="keras", **more):
         return Model("net", "", ("a", "b"), InputSpec(8, 8), SimpleNamespace(name=name, **more))

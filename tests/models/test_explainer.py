@@ -15,9 +15,9 @@ import pytest
 from ferviz.engines.fallback import FallbackEngine
 from ferviz.engines.litert import LiteRTEngine
 from ferviz.errors import ModelError, OutputExistsError, UnknownNameError, UsageError
-from ferviz.models.compiled import compile_model, open_explainer
-from ferviz.models.explainer import Explainer, read_explainer, write_explainer
-from ferviz.models.inputs import InputSpec
+from ferviz.models.compiled.compile import compile_model, open_explainer
+from ferviz.models.compiled.file import Explainer, read_explainer, write_explainer
+from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
 
 LABELS = ("angry", "happy", "sad", "fear")

@@ -16,10 +16,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ferviz.errors import ModelError, UntrustedModelError
-from ferviz.models import kinds, probing, reading
+from ferviz.models.formats import detect as kinds
+from ferviz.models.formats import hdf5_sandbox as probing
+from ferviz.models.formats import read as reading
+from ferviz.models.formats.allowlist import check
+from ferviz.models.formats.legacy.upgrade import mend
 from ferviz.models.load import load_model
-from ferviz.models.mends import mend
-from ferviz.models.safety import check
 
 
 def payload(sentinel) -> str:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from ferviz.errors import UsageError
-from ferviz.models.inputs import InputSpec
+from ferviz.models.input_spec import InputSpec
 
 rng = np.random.default_rng(0)
 COLOUR = rng.integers(0, 256, (6, 48, 48, 3), np.uint8)

@@ -10,9 +10,9 @@ import pytest
 from ferviz.emotions import FER2013, FERPLUS
 from ferviz.engines.backend import keras as get_keras
 from ferviz.errors import ModelError, OutputExistsError, UsageError
-from ferviz.models.inputs import InputSpec
+from ferviz.models.infer_spec import settle_input, settle_labels
+from ferviz.models.input_spec import InputSpec
 from ferviz.models.load import load_model
-from ferviz.models.meaning import settle_input, settle_labels
 from ferviz.models.sidecar import find_sidecar, read_sidecar, write_sidecar
 
 

@@ -6,8 +6,8 @@ import copy
 
 import pytest
 
-from ferviz.models.mends import mend
-from ferviz.models.safety import check
+from ferviz.models.formats.allowlist import check
+from ferviz.models.formats.legacy.upgrade import mend
 
 
 def mended(layer: dict, version: str = "2.3.1") -> dict:

@@ -7,7 +7,7 @@ import pytest
 
 from ferviz.engines.base import LayerInfo
 from ferviz.errors import ModelError, UnknownNameError
-from ferviz.models.inputs import InputSpec
+from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
 
 

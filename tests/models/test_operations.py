@@ -9,9 +9,9 @@ import pytest
 
 from ferviz.engines.backend import tensorflow
 from ferviz.errors import UntrustedModelError
-from ferviz.models.build import build
-from ferviz.models.mends import mend
-from ferviz.models.safety import check
+from ferviz.models.formats.allowlist import check
+from ferviz.models.formats.build import build
+from ferviz.models.formats.legacy.upgrade import mend
 
 SIZE = [None, 4, 6, 3]
 PICTURES = np.random.default_rng(0).normal(size=(2, *SIZE[1:])).astype(np.float32)

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ferviz.attribution.methods import METHODS
+from ferviz.attribution.methods.registry import METHODS
 from ferviz.engines.backend import keras as get_keras
 from ferviz.engines.base import INPUT
 from ferviz.engines.keras import KerasEngine
-from ferviz.models.compiled import compile_model, open_explainer
+from ferviz.models.compiled.compile import compile_model, open_explainer
 from ferviz.models.load import load_model
 
 NETWORKS = [

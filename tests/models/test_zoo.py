@@ -15,8 +15,8 @@ import pytest
 
 from ferviz.engines.backend import keras as get_keras
 from ferviz.errors import ModelError, UntrustedModelError
-from ferviz.models.build import leaves
-from ferviz.models.compiled import compile_model, open_explainer
+from ferviz.models.compiled.compile import compile_model, open_explainer
+from ferviz.models.formats.build import leaves
 from ferviz.models.load import load_model
 
 FACES = np.random.default_rng(5).integers(0, 256, (3, 16, 16), np.uint8)

@@ -9,7 +9,7 @@ import pytest
 
 from ferviz.errors import ModelError, UnknownNameError, UsageError
 from ferviz.models import architectures
-from ferviz.models.architectures.parts import MEAN, STD, load_keras
+from ferviz.models.architectures.layers import MEAN, STD, load_keras
 
 SMALL: dict[str, dict[str, Any]] = {
     "residual": {"widths": [8, 8], "blocks": 1, "stem": 8, "squeeze": 4},

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ferviz.training.augment import augment
-from ferviz.training.recipe import Augmentation
+from ferviz.training.config import Augmentation
 
 NONE = Augmentation(0, 0, 0, 0, 0, 0, 0, 0, 0)
 

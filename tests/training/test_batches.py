@@ -9,7 +9,7 @@ import pytest
 
 from ferviz.data.dataset import Dataset
 from ferviz.training.batches import Source, class_weights, fit_pictures, soft_targets
-from ferviz.training.recipe import Augmentation, Recipe
+from ferviz.training.config import Augmentation, Recipe
 
 PLAIN = Augmentation(0, 0, 0, 0, 0, 0, 0, 0, 0)
 

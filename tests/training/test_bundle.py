@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 from dataclasses import replace
@@ -10,13 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import ferviz.training.bundle as bundling
 from ferviz.data.dataset import Dataset
 from ferviz.errors import DataError, ModelError
 from ferviz.models.load import load_model
-from ferviz.training.bundle import bundle
-from ferviz.training.recipe import Recipe
+from ferviz.training.config import Recipe
 from ferviz.training.train import train
+
+TOOL = Path(__file__).resolve().parents[2] / "tools" / "bundle_network.py"
+spec = importlib.util.spec_from_file_location("bundle_network", TOOL)
+assert spec is not None
+assert spec.loader is not None
+bundling = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(bundling)
+bundle = bundling.bundle
 
 OPTIONS = {"height": 24, "width": 24, "widths": [4], "blocks": [1], "stem": 4}
 

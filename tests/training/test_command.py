@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from ferviz.cli import run
-from ferviz.cli.train import clock, parse_option
+from ferviz.cli.commands.train import clock, parse_option
 from ferviz.data.dataset import Dataset
 from ferviz.training.batches import Source
-from ferviz.training.learner import Learner
+from ferviz.training.loop import Learner
 
 SMALL = [
     "--set",

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from ferviz.errors import UsageError
-from ferviz.training.curves import check_tensorboard, draw, write_curves, write_tensorboard
+from ferviz.training.plots import check_tensorboard, draw, write_curves, write_tensorboard
 
 HISTORY = [
     {"epoch": e, "rate": 0.1 / e, "loss": 2 / e, "val_loss": 1.5 / e, "val_accuracy": a, "seconds": 1.0}

@@ -20,7 +20,7 @@ from conftest import TINY, striped_faces
 from ferviz.models.architectures import build
 from ferviz.training import devices, learner
 from ferviz.training.batches import Batch, soft_targets
-from ferviz.training.recipe import Augmentation, Recipe
+from ferviz.training.config import Augmentation, Recipe
 from ferviz.training.train import train
 
 faces, still = striped_faces(), Augmentation(*[0.0] * 9)

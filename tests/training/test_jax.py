@@ -17,9 +17,9 @@ PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv[2])
 from conftest import TINY, striped_faces
-from ferviz.models.architectures.parts import load_keras
+from ferviz.models.architectures.layers import load_keras
 from ferviz.training.devices import all_devices
-from ferviz.training.recipe import Recipe
+from ferviz.training.config import Recipe
 from ferviz.training.train import train
 assert load_keras().config.backend() == "jax"
 with all_devices(32) as count:
@@ -48,7 +48,7 @@ network = keras.saving.load_model(best)
 faces = striped_faces().images[:64]
 shares = np.asarray(network.predict_on_batch(faces[..., None].astype("float32")))
 for precision in ("float32", "bfloat16"):
-    from ferviz.training.teachers import answers
+    from ferviz.training.distillation import answers
     said = answers([best], tuple(load_model(best).labels), precision)(faces[..., None].astype("float32"))
     told = np.exp(said) / np.exp(said).sum(1, keepdims=True)
     assert np.abs(told - shares).max() < (1e-5 if precision == "float32" else 0.02), precision

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ferviz.models.architectures.parts import load_keras
-from ferviz.training.fastnorm import fused_normalisation
+from ferviz.models.architectures.layers import load_keras
+from ferviz.training.batchnorm import fused_normalisation
+from ferviz.training.kernels import safe_convolutions
 from ferviz.training.precision import policy, resolve
-from ferviz.training.safeconv import safe_convolutions
 
 
 def small(momentum: float = 0.9, center: bool = True, scale: bool = True) -> Any:

@@ -18,7 +18,7 @@ PROGRAM = """
 import sys, time
 sys.path.insert(0, sys.argv[3])
 from conftest import TINY, striped_faces
-from ferviz.training.recipe import Recipe
+from ferviz.training.config import Recipe
 from ferviz.training.train import train
 def slow(p):
     time.sleep(0.02)

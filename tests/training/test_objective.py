@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from ferviz.models import architectures
-from ferviz.models.architectures.parts import load_keras
-from ferviz.training import objective
+from ferviz.models.architectures.layers import load_keras
+from ferviz.training import loss as objective
 from ferviz.training.batches import Batch
-from ferviz.training.learner import Learner, scores
-from ferviz.training.recipe import Recipe
-from ferviz.training.state import grab
+from ferviz.training.checkpoint import grab
+from ferviz.training.config import Recipe
+from ferviz.training.loop import Learner, scores
 from ferviz.training.statistics import Statistics
 
 

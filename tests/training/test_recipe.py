@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ferviz.errors import UsageError
-from ferviz.training.recipe import Augmentation, Recipe
+from ferviz.training.config import Augmentation, Recipe
 from ferviz.training.schedule import plateau_factor, rate_at, should_stop
 
 

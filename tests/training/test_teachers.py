@@ -12,7 +12,7 @@ from ferviz.data.dataset import Dataset
 from ferviz.emotions import FER2013
 from ferviz.engines.backend import keras
 from ferviz.models.load import load_model
-from ferviz.training import teachers
+from ferviz.training import distillation as teachers
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-import ferviz.training.state as run_state
+import ferviz.training.checkpoint as run_state
 from ferviz.data.dataset import Dataset
 from ferviz.errors import DataError, ModelError, OutputError, OutputExistsError, UsageError
 from ferviz.models.load import load_model
-from ferviz.training.learner import Learner
-from ferviz.training.recipe import Augmentation, Recipe
+from ferviz.training.config import Augmentation, Recipe
+from ferviz.training.loop import Learner
 from ferviz.training.train import Progress, train
 
 OPTIONS = {"height": 24, "width": 24, "widths": [8], "blocks": [2], "stem": 8, "dropout": 0.2}

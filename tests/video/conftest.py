@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ferviz.faces.detection import Detection
+from ferviz.faces.detectors.detector import Detection
 from ferviz.models.model import Prediction
 
 # As `Video` does before OpenCV opens its first file; here the clips are written first.

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from ferviz.cli import run
-from ferviz.cli import video as command
+from ferviz.cli.commands import video as command
 from ferviz.errors import OutputError, UsageError
 from ferviz.faces.face import Face
 from ferviz.images import read_image, read_manifest
@@ -21,10 +21,10 @@ from ferviz.models.load import load_model
 from ferviz.models.model import Prediction
 from ferviz.rendering.timeline import Lane, runs, timeline_figure
 from ferviz.video.drawing import frame_picture, with_heat
-from ferviz.video.following import Follower, Looked, Seen, follow
 from ferviz.video.history import History
+from ferviz.video.pipeline import Follower, Looked, Seen, follow
 from ferviz.video.reading import Frame, Video
-from ferviz.video.tracks import Tracker, smooth
+from ferviz.video.tracker import Tracker, smooth
 from ferviz.video.writing import TableOut, VideoOut
 
 
@@ -192,7 +192,7 @@ def test_gaps_of_a_track_stay_gaps() -> None:
 @pytest.fixture
 def faked(monkeypatch: pytest.MonkeyPatch, squares, colours) -> None:
     monkeypatch.setattr(command, "open_model", lambda options, console: colours)
-    monkeypatch.setattr("ferviz.video.following.open_detector", lambda name, model: squares)
+    monkeypatch.setattr("ferviz.video.pipeline.open_detector", lambda name, model: squares)
 
 
 def test_predict_writes_video_table_and_timeline(
@@ -279,7 +279,7 @@ def test_heatmaps_come_with_the_predictions_of_the_same_faces(clip, squares) -> 
 
 
 def test_explain_writes_a_video_with_heatmaps(clip, squares, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ferviz.video.following.open_detector", lambda name, model: squares)
+    monkeypatch.setattr("ferviz.video.pipeline.open_detector", lambda name, model: squares)
     monkeypatch.chdir(tmp_path)
     clip(4)
     assert run(["explain", "clip.mp4", "--quiet", "--method", "gradcam", "--target", "happy"]) == 0

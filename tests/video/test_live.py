@@ -15,10 +15,10 @@ import pytest
 from ferviz.cli import run
 from ferviz.errors import UnknownNameError, UsageError
 from ferviz.images import read_image
-from ferviz.video.following import Follower
-from ferviz.video.live import Live
+from ferviz.video.pipeline import Follower
 from ferviz.video.reading import Video
-from ferviz.video.server import LiveServer
+from ferviz.web.live import Live
+from ferviz.web.server import LiveServer
 
 
 @pytest.fixture
@@ -132,8 +132,8 @@ def test_a_file_without_loop_ends(clip, squares, colours) -> None:
 def test_the_command_plays_a_file_as_its_camera(
     clip, squares, colours, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("ferviz.cli.live.open_model", lambda options, console: colours)
-    monkeypatch.setattr("ferviz.video.following.open_detector", lambda name, model: squares)
+    monkeypatch.setattr("ferviz.cli.commands.live.open_model", lambda options, console: colours)
+    monkeypatch.setattr("ferviz.video.pipeline.open_detector", lambda name, model: squares)
     assert run(["live", str(clip(3)), "--port", "0", "--method", "none", "--quiet"]) == 0
     assert capsys.readouterr().out.startswith("http://127.0.0.1:")
     assert run(["live", "none.mp4"]) == 3

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ferviz.models.architectures.parts import (
+from ferviz.models.architectures.layers import (
     MEAN,
     STD,
     Seeds,

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from ferviz.models.architectures.parts import (
+from ferviz.models.architectures.layers import (
     MEAN,
     STD,
     Seeds,

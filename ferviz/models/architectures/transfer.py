@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ferviz.errors import ModelError, UnknownNameError, UsageError
-from ferviz.models.architectures.parts import Seeds, load_keras, pooled_head, sizes
+from ferviz.models.architectures.layers import Seeds, load_keras, pooled_head, sizes
 
 CAFFE = ("ResNet50", "ResNet101", "ResNet152", "VGG16", "VGG19")
 """Backbones that were trained on BGR pixels less ImageNet's mean."""

@@ -1,0 +1,293 @@
+"""A Keras network -> one LiteRT file that answers every question of the engine seam, gradients included.
+
+The file holds several graphs over the same weights, each under a name (LiteRT calls it a signature):
+
+    predict    picture -> logits, activation (of the default layer)
+    head       activation (of the default layer), weights -> logits, gradient
+    layers     picture -> activation/<layer> of every layer that was asked for
+    gradients  picture, weights -> logits, activation/<layer> and gradient/<layer> of each of them that has a gradient
+    picture    picture, weights -> logits, gradient (at the picture)
+    guided     as picture, by guided backpropagation
+
+`picture` is (N, h, w, c), `weights` (N, K), activations have the channels last. N is free. A graph that cannot be had (no gradient
+up to the picture), or that would say nothing new, is left out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ferviz.engines.backend import tensorflow
+from ferviz.engines.base import INPUT
+from ferviz.engines.compiler.conv_gradients import NoPullbackError
+from ferviz.engines.compiler.flatbuffer import merge
+from ferviz.engines.compiler.freeze import Frozen, Tap, freeze
+from ferviz.engines.compiler.gradient_rules import RULES, Rule, guided_relu
+from ferviz.engines.keras_trace import trace
+from ferviz.errors import ModelError, UnknownNameError
+from ferviz.native_logs import unheard
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled network. content: the LiteRT file. gradients: layers whose gradient it has, in order of execution.
+
+    activations: layers whose activation it has. default: the layer that `predict` returns.
+    refused: {layer: why its gradient is not in the file}; INPUT stands for the picture.
+    """
+
+    content: bytes
+    activations: tuple[str, ...]
+    gradients: tuple[str, ...]
+    default: str
+    refused: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Stands where a gradient would be: why there is none."""
+
+    reason: str
+
+
+def compile_network(engine: Any, size: tuple[int, int], default: str, layers: Sequence[str] | None = None) -> Compiled:
+    """Compile the network of a KerasEngine.
+
+    size: (h, w) of its pictures, fixed in the file. default: the layer that is explained unless another is asked for.
+    layers: the layers that can be explained (their names), None = every map. Raises UnknownNameError for a layer that is not
+    there, ModelError for a network that uses operations which LiteRT does not have.
+    """
+    shape = (*size, engine.input_shape[2])
+    traced = (
+        engine.traced if tuple(engine.input_shape) == shape else trace(engine.network, shape, engine.channels_first)
+    )
+    frozen = freeze(traced)
+    wanted = _chosen(engine, frozen, default, layers)
+    classes = int(traced.logits.shape[-1])
+    tf = tensorflow()
+    picture = tf.TensorSpec([None, *shape], tf.float32, name="picture")
+    weights = tf.TensorSpec([None, classes], tf.float32, name="weights")
+
+    maps = [name for name in wanted if len(_sizes(traced, name)) == 3]
+    refused, gradients, bypassed = _survey(frozen, picture, classes, maps, default)
+    graphs: dict[str, tuple[Callable[..., dict[str, Any]], list[Any]]] = {
+        "predict": (_predict(frozen, default), [picture]),
+    }
+    if wanted != [default]:
+        graphs["layers"] = (_layers(frozen, wanted), [picture])
+    if default in gradients and not bypassed:
+        activation = tf.TensorSpec([None, *_sizes(traced, default)], tf.float32, name="activation")
+        graphs["head"] = (_head(frozen, default, picture), [activation, weights])
+    if gradients and (gradients != [default] or "head" not in graphs):
+        graphs["gradients"] = (_gradients(frozen, gradients), [picture, weights])
+    if INPUT not in refused:
+        graphs["picture"] = (_at_picture(frozen, RULES), [picture, weights])
+        graphs["guided"] = (_at_picture(frozen, {**RULES, "Relu": guided_relu}), [picture, weights])
+    parts = {name: _convert(function, specs) for name, (function, specs) in graphs.items()}
+    return Compiled(merge(parts), tuple(wanted), tuple(gradients), default, refused)
+
+
+def _chosen(engine: Any, frozen: Frozen, default: str, layers: Sequence[str] | None) -> list[str]:
+    known = list(frozen.taps)
+    names = {layer.name for layer in engine.layers if layer.spatial}
+    if layers is None:
+        return [name for name in known if name in names or name == default]
+    for name in layers:
+        if name not in known:
+            raise UnknownNameError("layer", name, known, "this model")
+    return [name for name in known if name in {*layers, default}]
+
+
+def _sizes(traced: Any, name: str) -> tuple[int, ...]:
+    call = traced.calls[name]
+    sizes = tuple(call.tensor.shape[1:])
+    return (*sizes[1:], sizes[0]) if call.channels_first and len(sizes) == 3 else sizes
+
+
+# -- gradients -----------------------------------------------------------------------------------------------------------
+
+
+def pull_back(output: Any, seed: Any, sources: Iterable[Any], rules: dict[str, Rule] = RULES) -> list[Any]:
+    """Return, for each source tensor, the gradient of sum(output * seed), an Obstacle, or None where nothing depends on it.
+
+    output, seed: tensors of one shape in the graph that is being built. An Obstacle says which operation has no rule.
+    """
+    order = _operations(output)
+    found: dict[str, Any] = {output.name: seed}
+    wanted = list(sources)
+    for op in reversed(order):
+        upstream = found.get(op.outputs[0].name) if op.outputs else None
+        if upstream is None or op.type == "Placeholder":
+            continue
+        if isinstance(upstream, Obstacle):
+            parts: list[Any] = [upstream] * len(op.inputs)
+        elif op.type not in rules or len(op.outputs) > 1:
+            parts = [Obstacle(f"the gradient of the operation {op.type} is not available")] * len(op.inputs)
+        else:
+            try:
+                parts = rules[op.type](op, upstream)
+            except NoPullbackError as error:
+                parts = [Obstacle(f"{error} ({op.type}) has no gradient in LiteRT's operations")] * len(op.inputs)
+        for tensor, part in zip(op.inputs, parts, strict=True):
+            if part is not None and tensor.op.type != "Const":
+                found[tensor.name] = _sum(found.get(tensor.name), part)
+    return [found.get(tensor.name) for tensor in wanted]
+
+
+def _sum(a: Any, b: Any) -> Any:
+    if a is None or isinstance(b, Obstacle):
+        return b
+    return a if isinstance(a, Obstacle) else a + b
+
+
+def _operations(output: Any) -> list[Any]:
+    """Return the operations that `output` depends on, each after its inputs."""
+    order: list[Any] = []
+    done: set[str] = set()
+    stack = [(output.op, False)]
+    while stack:
+        op, ready = stack.pop()
+        if op.name in done:
+            continue
+        if ready:
+            done.add(op.name)
+            order.append(op)
+        else:
+            stack.append((op, True))
+            stack.extend((tensor.op, False) for tensor in op.inputs if tensor.op.name not in done)
+    return order
+
+
+def _survey(
+    frozen: Frozen, picture: Any, classes: int, maps: list[str], default: str
+) -> tuple[dict[str, str], list[str], bool]:
+    """Find out what can be pulled back -> ({layer: why not}, [layers that can], whether anything goes round `default`)."""
+    tf = tensorflow()
+    with tf.Graph().as_default():
+        x = tf.compat.v1.placeholder(tf.float32, picture.shape)
+        logits, taps = frozen.place(x)
+        seed = tf.compat.v1.placeholder(tf.float32, [None, classes])
+        results = pull_back(logits, seed, [x, *(taps[name] for name in maps)])
+        cut = tf.compat.v1.placeholder(tf.float32, taps[default].shape)
+        again, _ = frozen.place(x, {frozen.taps[default].tensor: cut})
+        bypassed = any(op is x.op for op in _operations(again))
+    refused = {
+        name: result.reason if isinstance(result, Obstacle) else "the class scores do not depend on it"
+        for name, result in zip([INPUT, *maps], results, strict=True)
+        if result is None or isinstance(result, Obstacle)
+    }
+    return refused, [name for name in maps if name not in refused], bypassed
+
+
+# -- graphs --------------------------------------------------------------------------------------------------------------
+
+
+def _out(tensor: Any, tap: Tap) -> Any:
+    """A layer's activation as the network has it, from what the frozen graph has."""
+    tf = tensorflow()
+    if tap.factor is not None:
+        tensor = tensor * (1.0 / tap.factor).astype(np.float32)
+    return tf.transpose(tensor, [0, 2, 3, 1]) if tap.channels_first and tensor.shape.rank == 4 else tensor
+
+
+def _gradient_out(tensor: Any, tap: Tap) -> Any:
+    tf = tensorflow()
+    if tap.factor is not None:
+        tensor = tensor * tap.factor
+    return tf.transpose(tensor, [0, 2, 3, 1]) if tap.channels_first and tensor.shape.rank == 4 else tensor
+
+
+def _predict(frozen: Frozen, default: str) -> Callable[..., dict[str, Any]]:
+    def predict(picture: Any) -> dict[str, Any]:
+        logits, taps = frozen.place(picture)
+        return {"logits": logits, "activation": _out(taps[default], frozen.taps[default])}
+
+    return predict
+
+
+def _layers(frozen: Frozen, names: list[str]) -> Callable[..., dict[str, Any]]:
+    def layers(picture: Any) -> dict[str, Any]:
+        _, taps = frozen.place(picture)
+        return {f"activation/{name}": _out(taps[name], frozen.taps[name]) for name in names}
+
+    return layers
+
+
+def _head(frozen: Frozen, default: str, picture: Any) -> Callable[..., dict[str, Any]]:
+    tap = frozen.taps[default]
+
+    def head(activation: Any, weights: Any) -> dict[str, Any]:
+        tf = tensorflow()
+        inside = tf.transpose(activation, [0, 3, 1, 2]) if tap.channels_first else activation
+        if tap.factor is not None:
+            inside = inside * tap.factor
+        unused = tf.zeros([1, *picture.shape[1:]])  # nothing goes round the layer, so nothing of it is left in the file
+        logits, _ = frozen.place(unused, {tap.tensor: inside})
+        gradient = pull_back(logits, weights, [inside])[0]
+        return {"logits": logits, "gradient": _gradient_out(gradient, tap)}
+
+    return head
+
+
+def _gradients(frozen: Frozen, names: list[str]) -> Callable[..., dict[str, Any]]:
+    def gradients(picture: Any, weights: Any) -> dict[str, Any]:
+        logits, taps = frozen.place(picture)
+        found = pull_back(logits, weights, [taps[name] for name in names])
+        answer = {"logits": logits}
+        for name, gradient in zip(names, found, strict=True):
+            answer[f"activation/{name}"] = _out(taps[name], frozen.taps[name])
+            answer[f"gradient/{name}"] = _gradient_out(gradient, frozen.taps[name])
+        return answer
+
+    return gradients
+
+
+def _at_picture(frozen: Frozen, rules: dict[str, Rule]) -> Callable[..., dict[str, Any]]:
+    def at_picture(picture: Any, weights: Any) -> dict[str, Any]:
+        logits, _ = frozen.place(picture)
+        return {"logits": logits, "gradient": pull_back(logits, weights, [picture], rules)[0]}
+
+    return at_picture
+
+
+def _convert(function: Callable[..., dict[str, Any]], specs: list[Any]) -> tuple[bytes, list[str], list[str]]:
+    """Convert one graph -> (LiteRT file, names of its inputs, names of its outputs)."""
+    tf = tensorflow()
+    names: list[str] = []
+
+    def ordered(*tensors: Any) -> list[Any]:
+        answer = function(*tensors)
+        names[:] = list(answer)
+        # An output that is an input or another output would lose its own place in the file.
+        return [tf.identity(tensor) for tensor in answer.values()]
+
+    concrete = tf.function(ordered, input_signature=specs, autograph=False).get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
+    try:
+        with _hushed():
+            content: bytes = converter.convert()
+    except Exception as error:  # the converter raises whatever its C++ side says
+        missing = sorted(set(re.findall(r"tf\.([A-Z]\w+)", str(error))))
+        what = f"the operation{'s' if len(missing) > 1 else ''} {', '.join(missing)}" if missing else "something"
+        raise ModelError(
+            f"the network cannot be compiled because it uses {what} that LiteRT does not have; explain it with --engine keras"
+        ) from error
+    return content, [spec.name for spec in specs], names
+
+
+@contextlib.contextmanager
+def _hushed() -> Any:
+    """Keep the converter's chatter (Python warnings, and notes on file descriptor 2) from the terminal."""
+    with warnings.catch_warnings(), unheard(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        yield

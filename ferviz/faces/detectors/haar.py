@@ -1,0 +1,77 @@
+"""Viola and Jones' cascade of Haar features, as OpenCV ships it: no download, upright frontal faces only.
+
+Viola, Jones: Rapid object detection using a boosted cascade of simple features (CVPR 2001); the cascade "alt2" is Lienhart's.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import cv2
+
+from ferviz.errors import ModelError, UsageError
+from ferviz.faces.detectors.detector import Detection
+from ferviz.images import Pixels
+
+CASCADE = "haarcascade_frontalface_alt2.xml"
+_LAST_STAGE = 53.7556
+_STEEP = 0.65
+# The threshold of that cascade's last stage (in its XML). What a face's sum has above it, times _STEEP through a logistic function,
+# is our score: 0.5 = just accepted. Of 26 frontal faces all have 1.7 and more, of 15 chance patterns in turned pictures none: 0.75.
+
+
+class Haar:
+    """OpenCV's frontal cascade "alt2" on the equalised grey picture.
+
+    model: another cascade as XML (then scores are 0.5 where it merely agrees); None = the one that OpenCV brings.
+    scale: ratio of two searched sizes. neighbours: how many raw hits make a face.
+    Raises UsageError where OpenCV has no cascades (its version 5), ModelError for a file that is no cascade.
+    """
+
+    name = "haar"
+    threshold = 0.5
+    max_pixels = 1_300_000
+
+    @staticmethod
+    def available() -> bool:
+        """Return whether the installed OpenCV runs cascades and brings the one that is used."""
+        return hasattr(cv2, "CascadeClassifier") and hasattr(cv2, "data") and _shipped().is_file()
+
+    def __init__(self, model: str | None = None, scale: float = 1.1, neighbours: int = 3) -> None:
+        if not self.available():
+            raise UsageError(
+                "this OpenCV has no Haar cascades; install opencv-python-headless<5 or use --detector yunet"
+            )
+        path = Path(model) if model else _shipped()
+        if not path.is_file():
+            raise ModelError(f"the cascade {path} is not there; leave the detector's model out to use OpenCV's own")
+        self._cascade = cv2.CascadeClassifier()
+        try:
+            loaded = self._cascade.load(str(path))
+        except cv2.error:
+            loaded = False
+        if not loaded:
+            raise ModelError(
+                f"{path} is not an OpenCV cascade (XML); leave the detector's model out to use OpenCV's own"
+            )
+        self._own = model is None
+        self.scale, self.neighbours = scale, neighbours
+
+    def detect(self, pixels: Pixels, threshold: float, min_size: float) -> list[Detection]:
+        """As in `Detector`; detections carry no landmarks."""
+        grey = cv2.equalizeHist(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
+        side = max(20, round(min_size))
+        boxes, _, weights = self._cascade.detectMultiScale3(
+            grey, self.scale, self.neighbours, minSize=(side, side), outputRejectLevels=True
+        )
+        found = []
+        for (left, top, width, height), weight in zip(boxes, weights, strict=True):
+            score = 1 / (1 + math.exp(min(_STEEP * (_LAST_STAGE - float(weight)), 50.0))) if self._own else 0.5
+            if score >= threshold:
+                found.append(Detection((float(left), float(top), float(left + width), float(top + height)), score))
+        return found
+
+
+def _shipped() -> Path:
+    return Path(cv2.__file__).parent / "data" / CASCADE

@@ -1,0 +1,62 @@
+"""The known face detectors. An entry is a class (or function) that takes a model path or None and gives a `Detector`."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+
+from ferviz.errors import UnknownNameError
+from ferviz.faces.detectors.detector import Detector
+from ferviz.registry import Registry
+
+DETECTORS: Registry[Callable[..., Detector]] = Registry("detector", group="ferviz.detectors")
+DETECTORS.add("yunet", "YuNet, best and fastest, with landmarks; fetched once", "ferviz.faces.detectors.yunet:YuNet")
+DETECTORS.add("ssd", "OpenCV's SSD on 300 x 300 pixels; fetched once", "ferviz.faces.detectors.ssd:SSD")
+DETECTORS.add("mtcnn", "MTCNN, with landmarks; needs the package mtcnn, slow", "ferviz.faces.detectors.mtcnn:MTCNN")
+DETECTORS.add("haar", "OpenCV's Haar cascade: always there, upright frontal faces", "ferviz.faces.detectors.haar:Haar")
+
+AUTO, NONE = "auto", "none"
+BEST_FIRST = ("yunet", "haar")
+"""The order in which `auto` looks for a detector that is ready to run; measured in docs/faces.md."""
+
+SUFFIXES = {".xml": "haar", ".pb": "ssd", ".onnx": "yunet"}
+"""Which detector a model file of that suffix belongs to, for `auto`."""
+
+
+def detectors() -> dict[str, str]:
+    """Return {name: one line} of everything that `find_faces` and --detector take."""
+    ends = {
+        AUTO: "a picture that is a face crop whole, otherwise the best detector that is ready",
+        NONE: "the whole picture",
+    }
+    return {AUTO: ends[AUTO], **DETECTORS.summaries(), NONE: ends[NONE]}
+
+
+def open_detector(name: str = AUTO, model: str | None = None) -> Detector:
+    """Return a detector, ready to run; the same one again for the same arguments in the same thread.
+
+    name: one of DETECTORS, or "auto" for the one that `model`'s suffix belongs to, or else the best that is ready.
+    model: path of the detector's own network, where it needs one that is not in the cache.
+    Raises UnknownNameError, ModelError for a file that is not such a network, UsageError where something must be installed first.
+    """
+    if name == AUTO:
+        suffix = model[model.rfind(".") :].lower() if model and "." in model else ""
+        name = SUFFIXES.get(suffix) or best()
+    if name not in DETECTORS:
+        raise UnknownNameError("detector", name, detectors())
+    # OpenCV's detectors keep buffers between calls: one object must not serve two threads at once.
+    return _opened(name, model, threading.get_ident())
+
+
+def best() -> str:
+    """Return the name of the best detector that runs without anything more being installed or downloaded."""
+    for name in BEST_FIRST:
+        if name in DETECTORS and getattr(DETECTORS[name], "available", lambda: True)():
+            return name
+    return BEST_FIRST[-1]
+
+
+@functools.lru_cache(maxsize=8)
+def _opened(name: str, model: str | None, thread: int) -> Detector:
+    return DETECTORS[name](model)

@@ -1,0 +1,68 @@
+"""Read everything in an HDF5 file once, in a process of its own: run as a script, by `ferviz.models.formats.hdf5_sandbox`.
+
+libhdf5 is C, and one wrong byte in a file can make it loop for ever or crash; this process is then the one that is lost.
+It imports nothing of ferviz. Arguments: a path (HDF5, or a .keras zip with model.weights.h5), and the seconds of processor time
+that it may take. Exit 0: all of it can be read; 3: it cannot, and the reason is on standard output; 4: there is no h5py.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import zipfile
+from typing import Any
+
+LIMIT = 2 * 1024**3
+MEMORY = 8 * 1024**3
+
+
+def read_all(path: str) -> None:
+    """Open `path`, and read every attribute and every data set but the optimizer's."""
+    import h5py
+
+    source: Any = path
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if "model.weights.h5" not in archive.namelist() or archive.getinfo("model.weights.h5").file_size > LIMIT:
+                return
+            source = io.BytesIO(archive.read("model.weights.h5"))
+    with h5py.File(source, "r") as file:
+        waiting, seen = [file], set[int]()
+        while waiting:
+            group = waiting.pop()
+            for key in group.attrs:
+                group.attrs[key]
+            for name in group:
+                if name == "optimizer_weights" or not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                    continue  # links are told by name when the file is looked through
+                item = group[name]
+                if not isinstance(item, h5py.Dataset):
+                    address = h5py.h5o.get_info(item.id).addr
+                    if address not in seen and len(seen) < 100_000:
+                        seen.add(address)
+                        waiting.append(item)
+                elif not (item.is_virtual or item.external) and item.size * item.dtype.itemsize <= LIMIT:
+                    item[()]
+
+
+def limit(seconds: int) -> None:
+    """Let this process take no more than `seconds` of processor time and MEMORY, where the system has such limits."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    for what, most in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CORE, 0)):
+        _, hard = resource.getrlimit(what)
+        resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+
+
+if __name__ == "__main__":
+    try:
+        limit(int(sys.argv[2]))
+        read_all(sys.argv[1])
+    except ImportError:
+        sys.exit(4)
+    except Exception as error:
+        lines = str(error).strip().splitlines()
+        sys.stdout.write((lines[0] if lines else type(error).__name__)[:200])
+        sys.exit(3)

@@ -1,0 +1,65 @@
+"""The state of a run on disk: everything that its next epoch depends on, in one file that is replaced whole."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ferviz.errors import DataError
+from ferviz.files import atomic, to_json
+from ferviz.models.architectures.layers import load_keras
+
+NAME = "state.npz"
+
+
+@dataclass
+class State:
+    """epoch: epochs that are done. history: one row each. variables: of the network (weights, dropout's generators).
+    optimizer: its variables (momenta, averaged weights, counters)."""
+
+    epoch: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    variables: list[np.ndarray] = field(default_factory=list, repr=False)
+    optimizer: list[np.ndarray] = field(default_factory=list, repr=False)
+
+
+def save(folder: Path, state: State) -> None:
+    """Write `state` into the run folder, atomically. Raises OutputError; then the state before is still there."""
+    arrays = {f"v{i}": v for i, v in enumerate(state.variables)} | {f"o{i}": v for i, v in enumerate(state.optimizer)}
+    counters = to_json({"epoch": state.epoch, "history": state.history})
+    with atomic(folder / NAME) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, counters=np.array(counters), **arrays)  # type: ignore[arg-type]
+
+
+def load(folder: Path) -> State | None:
+    """Return the run folder's state, or None before its first epoch ended. Raises DataError for a damaged file."""
+    path = folder / NAME
+    if not path.exists():
+        return None
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            counters = json.loads(str(file["counters"]))
+            variables = [file[f"v{i}"] for i in range(sum(k[0] == "v" for k in file.files))]
+            optimizer = [file[f"o{i}"] for i in range(sum(k[0] == "o" for k in file.files))]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} is damaged and the run cannot go on from it; start it again with --force") from error
+    return State(counters["epoch"], counters["history"], variables, optimizer)
+
+
+def grab(variables: Any) -> list[np.ndarray]:
+    """Return copies of Keras variables as arrays."""
+    to_numpy = load_keras().ops.convert_to_numpy
+    return [np.array(to_numpy(v), copy=True) for v in variables]
+
+
+def put(variables: Any, arrays: list[np.ndarray], what: str) -> None:
+    """Set Keras variables to `arrays`. Raises DataError where their number or shapes differ."""
+    if [tuple(v.shape) for v in variables] != [a.shape for a in arrays]:
+        raise DataError(f"the saved {what} does not fit the network that this run's configuration builds; start again")
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)

@@ -1,0 +1,81 @@
+"""Distillation: what one or several trained networks answer to the very pictures that the student sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ferviz.errors import ModelError
+from ferviz.models.architectures.layers import load_keras
+from ferviz.training.fine_tuning import trained
+from ferviz.training.precision import POLICIES
+
+if TYPE_CHECKING:
+    from ferviz.models.model import Model
+
+
+def answers(
+    paths: Sequence[str], labels: tuple[str, ...], precision: str = "float32"
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function pixels (B, h, w, c) float32 in 0..255 -> (B, K) float32, the mean of the teachers' logits.
+
+    paths: network files, each read with its own input spec. labels: of the student; a teacher may know them in another order, and its
+    logits are put into the student's. precision: of their arithmetic. Raises ModelError for a teacher that lacks one of the labels.
+    """
+    teachers = []
+    for path in paths:
+        model = trained(path)
+        missing = [name for name in labels if name not in model.labels]
+        if missing:
+            raise ModelError(
+                f"the teacher {path} does not know {', '.join(missing)}; a teacher needs all labels of its student"
+            )
+        teachers.append((_logits(model, precision), [model.labels.index(name) for name in labels]))
+
+    def teach(pixels: np.ndarray) -> np.ndarray:
+        faces = np.rint(pixels).astype(np.uint8)
+        faces = faces[..., 0] if faces.shape[-1] == 1 else faces
+        logits = [answer(faces)[:, order] for answer, order in teachers]
+        return np.asarray(sum(logits) / len(logits), np.float32)
+
+    return teach
+
+
+def _logits(model: Model, precision: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Return faces (B, H, W[, 3]) uint8 -> (B, K) float32 logits of `model`, computed in `precision` where its network allows that."""
+    network = getattr(model.engine, "network", None)
+    if precision == "float32" or network is None or getattr(model.engine, "head", "") != "softmax":
+        return model.logits
+    fast = _in_precision(network, precision)
+    if fast is None:
+        return model.logits
+
+    def logits(faces: np.ndarray) -> np.ndarray:
+        shares = np.asarray(fast.predict_on_batch(model.prepare(faces)), np.float32)
+        # Logits but for a constant per face, which no softmax at any temperature sees.
+        return np.log(np.maximum(shares, np.finfo(np.float32).tiny))
+
+    return logits
+
+
+def _in_precision(network: Any, precision: str) -> Any | None:
+    """Return a copy of a functional or Sequential network of Keras' own layers that computes in `precision`, None for any other."""
+    keras = load_keras()
+    if not isinstance(network, keras.Sequential | keras.src.models.functional.Functional):
+        return None
+    leaves = [layer for layer in network._flatten_layers() if not hasattr(layer, "layers")]
+    if any(type(layer) is not getattr(keras.layers, type(layer).__name__, None) for layer in leaves):
+        return None
+    last = leaves[-1].name
+
+    def copy(layer: Any) -> Any:
+        settings = layer.get_config()
+        if not hasattr(layer, "layers") and not isinstance(layer, keras.layers.InputLayer):
+            settings["dtype"] = "float32" if layer.name == last else POLICIES[precision]
+        return type(layer).from_config(settings)
+
+    made = keras.models.clone_model(network, clone_function=copy)
+    made.set_weights(network.get_weights())
+    return made

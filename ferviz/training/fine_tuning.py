@@ -1,0 +1,81 @@
+"""Fine-tuning: a network file as the start of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ferviz.errors import ModelError
+from ferviz.models.architectures.layers import load_keras
+
+if TYPE_CHECKING:
+    from ferviz.models.model import Model
+
+
+def trained(path: str) -> Model:
+    """Read a network that a run builds on: with Keras behind it, on the backend that trains; a compiled explainer as it is.
+
+    Raises ModelError for a file that cannot be read.
+    """
+    from ferviz.models.load import load_model
+
+    return load_model(path, engine="auto" if path.endswith(".ferviz") else "keras")
+
+
+def pair_from_file(path: str, labels: tuple[str, ...]) -> tuple[Any, Any]:
+    """Return (network of logits, network with softmax): both take raw pixels and hold the file's weights.
+
+    path: anything that load_model reads. labels: what the network is to answer; where the file knows the same ones in the same
+    order its last layer is kept, otherwise a new one takes its place. What the file's input spec asks for becomes a Rescaling layer inside.
+    Raises ModelError for a file that cannot be read, is not built of layers, has no dense end, or was standardised pixel by pixel.
+    """
+    keras = load_keras()
+    model = trained(path)
+    network = getattr(model.engine, "network", None)
+    if not isinstance(network, keras.Model) or not getattr(network, "layers", None) or not hasattr(network, "inputs"):
+        raise ModelError(f"{path} is not built of Keras layers, so it cannot be trained further")
+    scale, offset = _rescaling(path, model.input)
+    body, dense = _body(path, network)
+    pair = []
+    for end in (None, "softmax"):
+        start = keras.Input(network.inputs[0].shape[1:], name="pixels", dtype="float32")
+        x = start if (scale, offset) == (1.0, 0.0) else keras.layers.Rescaling(scale, offset, name="normalise")(start)
+        copy = keras.models.clone_model(body)
+        copy.set_weights(body.get_weights())
+        last = keras.layers.Dense(
+            len(labels), activation=end, kernel_initializer=keras.initializers.GlorotUniform(seed=0), dtype="float32", name="emotions"
+        )  # fmt: skip
+        pair.append(keras.Model(start, last(copy(x)), name=network.name))
+        if model.labels == tuple(labels):
+            kernel, *bias = dense.get_weights()
+            last.set_weights([kernel, *(bias or [np.zeros(len(labels))])])
+    return pair[0], pair[1]
+
+
+def _body(path: str, network: Any) -> tuple[Any, Any]:
+    """Return (the network up to its last dense layer's input, that layer)."""
+    keras = load_keras()
+    for layer in reversed(network.layers):
+        if isinstance(layer, keras.layers.Dense):
+            return keras.Model(network.inputs, layer.input, name="body"), layer
+        if layer.weights:
+            break
+    raise ModelError(
+        f"{path} does not end in a dense layer, so it cannot be trained further; train its architecture from the start"
+    )
+
+
+def _rescaling(path: str, spec: Any) -> tuple[Any, Any]:
+    if spec.scaling == "0..255":
+        return 1.0, 0.0
+    if spec.scaling == "0..1":
+        return 1 / 255, 0.0
+    if spec.scaling == "-1..1":
+        return 1 / 127.5, -1.0
+    if spec.mean is None or max(np.size(spec.mean), np.size(spec.std)) != 1:
+        raise ModelError(
+            f"{path} was trained on pixels standardised one by one, which cannot be put inside; train it with another scaling"
+        )
+    mean, std = float(np.ravel(spec.mean)[0]), float(np.ravel(spec.std)[0])
+    return 1 / (spec.unit * std), -mean / std

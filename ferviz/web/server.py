@@ -1,0 +1,203 @@
+"""The local page of `ferviz live`: an MJPEG stream and a few buttons, for the browser of this machine alone.
+
+It listens on 127.0.0.1. Requests whose Host is another name are refused (a page elsewhere could otherwise reach it by pointing its
+own name at 127.0.0.1), and whatever changes something needs a header that other sites' pages cannot send.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from ferviz.errors import FervizError, UsageError
+from ferviz.web.live import Live
+
+HEADER = "X-Ferviz"
+"""The request header that changes need."""
+
+MOST_VIEWERS = 8
+_BOUNDARY = "frame"
+_LONGEST_QUERY = 500
+
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>ferviz live</title>
+<meta name="viewport" content="width=device-width">
+<link rel="stylesheet" href="/live.css"><script src="/live.js" defer></script>
+<main><img src="/stream" alt="the camera's picture with its faces marked">
+<form><button type="button" id="pause">Pause</button> <a id="snapshot" href="/snapshot.png" download="ferviz.png">Snapshot</a>
+<label>Method <select id="method"></select></label> <label>Class <select id="target"></select></label>
+<output id="rate"></output></form><p id="error" role="status"></p></main></html>
+"""
+
+STYLE = """body{margin:0;background:#f1f3f4;color:#1c1c1e;font:16px system-ui,sans-serif}
+main{max-width:1100px;margin:1rem auto;padding:0 1rem}
+img{display:block;width:100%;background:#ddd}form{display:flex;flex-wrap:wrap;gap:1rem;align-items:center;margin:.8rem 0}
+button,select,a{font:inherit;padding:.3rem .8rem;color:inherit;background:#fff;border:1px solid #9aa0a6;
+border-radius:4px;text-decoration:none}
+output{margin-left:auto;color:#5f6368}#error{color:#9a5b00}
+"""
+
+SCRIPT = """const $ = id => document.getElementById(id);
+const post = path => fetch(path, {method: "POST", headers: {"X-Ferviz": "1"}}).then(r => r.json()).then(show);
+function fill(select, names, chosen) {
+  if (select.options.length !== names.length) select.replaceChildren(...names.map(n => new Option(n, n)));
+  if (document.activeElement !== select) select.value = chosen;
+}
+function show(s) {
+  fill($("method"), s.methods, s.method); fill($("target"), s.targets, s.target);
+  $("pause").textContent = s.paused ? "Go on" : "Pause"; $("pause").dataset.paused = s.paused;
+  $("rate").textContent = s.over ? "the source has ended" : `${s.rate} frames a second, ${s.faces} ${s.faces === 1 ? "face" : "faces"}`;
+  $("error").textContent = s.error;
+}
+$("pause").onclick = () => post("/pause?on=" + ($("pause").dataset.paused === "true" ? 0 : 1));
+$("method").onchange = e => post("/choose?method=" + encodeURIComponent(e.target.value));
+$("target").onchange = e => post("/choose?target=" + encodeURIComponent(e.target.value));
+setInterval(() => fetch("/state").then(r => r.json()).then(show).catch(() => {}), 1000);
+"""
+
+_TEXTS = {
+    "/": ("text/html; charset=utf-8", PAGE),
+    "/live.js": ("text/javascript; charset=utf-8", SCRIPT),
+    "/live.css": ("text/css; charset=utf-8", STYLE),
+}
+
+
+class LiveServer(ThreadingHTTPServer):
+    """Serves one Live on 127.0.0.1. port: 0 = any free one. Raises UsageError when the port is taken."""
+
+    daemon_threads = True
+    block_on_close = False
+    allow_reuse_address = True
+
+    def __init__(self, live: Live, port: int = 0) -> None:
+        self.live = live
+        self.viewers = threading.BoundedSemaphore(MOST_VIEWERS)
+        try:
+            super().__init__(("127.0.0.1", port), _Handler)
+        except OSError as error:
+            raise UsageError(
+                f"port {port} cannot be used ({error.strerror or error}); choose another --port"
+            ) from error
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of browsers that go away in the middle of a request; other errors are printed as always."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self.server_address[1])
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"http://127.0.0.1:{self.port}/"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: LiveServer
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "ferviz", ""
+    timeout = 30
+
+    def do_GET(self) -> None:
+        if not self._from_here():
+            return
+        path = urlsplit(self.path).path
+        if path in _TEXTS:
+            kind, text = _TEXTS[path]
+            self._answer(text.encode(), kind)
+        elif path == "/state":
+            self._answer_state()
+        elif path == "/snapshot.png":
+            picture = self.server.live.png()
+            if picture:
+                self._answer(picture, "image/png")
+            else:
+                self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "there is no picture yet")
+        elif path == "/stream":
+            self._stream()
+        else:
+            self._refuse(HTTPStatus.NOT_FOUND, "there is no such page")
+
+    def do_POST(self) -> None:
+        if not self._from_here():
+            return
+        if self.headers.get(HEADER) is None:
+            self._refuse(HTTPStatus.FORBIDDEN, "only this program's own page may change something")
+            return
+        parts = urlsplit(self.path)
+        wanted = {name: values[-1] for name, values in parse_qs(parts.query[:_LONGEST_QUERY]).items()}
+        try:
+            if parts.path == "/pause":
+                self.server.live.pause(wanted.get("on") == "1")
+            elif parts.path == "/choose":
+                self.server.live.choose(wanted.get("method"), wanted.get("target"))
+            else:
+                self._refuse(HTTPStatus.NOT_FOUND, "there is no such page")
+                return
+        except FervizError as error:
+            self._refuse(HTTPStatus.BAD_REQUEST, str(error))
+            return
+        self._answer_state()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """No log: the console is the command's."""
+
+    def _from_here(self) -> bool:
+        names = {f"{host}:{self.server.port}" for host in ("127.0.0.1", "localhost")}
+        origin = self.headers.get("Origin")
+        if self.headers.get("Host") in names and (origin is None or origin in {f"http://{name}" for name in names}):
+            return True
+        self._refuse(HTTPStatus.FORBIDDEN, "this page is only for the browser of this machine")
+        return False
+
+    def _answer_state(self) -> None:
+        self._answer(json.dumps(self.server.live.state()).encode(), "application/json")
+
+    def _answer(self, body: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK) -> None:
+        self._begin(kind, status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _begin(self, kind: str, status: HTTPStatus) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
+        self.send_header("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'; base-uri 'none'")
+
+    def _refuse(self, status: HTTPStatus, reason: str) -> None:
+        self.close_connection = True
+        self._answer(json.dumps({"error": reason}).encode(), "application/json", status)
+
+    def _stream(self) -> None:
+        if not self.server.viewers.acquire(blocking=False):
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "too many viewers")
+            return
+        try:
+            self.close_connection = True
+            self._begin(f"multipart/x-mixed-replace; boundary={_BOUNDARY}", HTTPStatus.OK)
+            self.send_header("Connection", "close")
+            self.end_headers()
+            shown = 0
+            while not self.server.live.over:
+                number, picture = self.server.live.jpeg(shown, 5.0)
+                if not picture:
+                    continue
+                # The same picture again where there is no newer one: a browser that is gone is noticed by writing to it.
+                shown = number
+                head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
+                self.wfile.write(head.encode() + picture + b"\r\n")
+        except OSError:
+            pass  # the viewer went away
+        finally:
+            self.server.viewers.release()

@@ -1,0 +1,127 @@
+"""`python tools/bundle_network.py RUN DATA`: make a run's best network the one that ferviz brings along.
+
+Reads the file the way every user does, measures it once more on the split that chose it, and writes bundled.keras
+with its sidecar and its compiled form (bundled.ferviz) into ferviz/assets/. Nothing is written when the file is too
+large, its labels are not FER2013's seven, or it measures otherwise than its run says.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from ferviz.data.dataset import Dataset
+from ferviz.emotions import SCHEMES
+from ferviz.errors import DataError, ModelError, OutputError
+from ferviz.files import atomic, manifest, sha256, to_json, write_text
+from ferviz.training.run_folder import CONFIG, HISTORY
+
+ASSETS = Path(__file__).resolve().parents[1] / "ferviz" / "assets"
+MAX_BYTES = 5_000_000
+MAX_COMPILED = 6_000_000
+TOLERANCE = 0.004
+"""What bfloat16 (in the run) and float32 (in the file) may differ by in accuracy: 14 of 3,589 faces."""
+
+
+def bundle(run: Path, data: Dataset, assets: Path = ASSETS, network: str = "best") -> dict[str, Any]:
+    """Write `assets`/bundled.keras and its sidecar from a run folder.
+
+    run: a run folder, finished or not. data: with the run's validation split. network: "best" or "last".
+    Returns what the sidecar says about the network.
+    Raises ModelError (size, labels), DataError (another accuracy than the run's), OutputError.
+    """
+    from ferviz.models.load import load_model
+
+    path = run / f"{network}.keras"
+    if not path.is_file():
+        raise ModelError(f"{run} has no {path.name}; train first")
+    config = json.loads((run / CONFIG).read_text(encoding="utf-8"))
+    history = _history(run / HISTORY)
+    row = max(history, key=lambda r: r["val_accuracy"]) if network == "best" else history[-1]
+    model = load_model(path, engine="keras")
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise ModelError(f"{path} has {size:,} bytes; the bundled network may have {MAX_BYTES:,}")
+    if model.labels != SCHEMES["7"].labels:
+        raise ModelError(
+            f"{path} knows {', '.join(model.labels)}; the bundled network knows FER2013's seven in their order"
+        )
+    measured = measure(model, data.take(data.split == config["validation"]))
+    if abs(measured["accuracy"] - row["val_accuracy"]) > TOLERANCE:
+        raise DataError(
+            f"{path} measures {measured['accuracy']:.4f} on {config['validation']}, its run says {row['val_accuracy']:.4f}; "
+            "is this the data it was trained on?"
+        )
+    about = manifest(
+        what="trained by `ferviz train`, made the bundled network by `python tools/bundle_network.py`",
+        architecture=config["architecture"], options=config["options"], recipe=config["recipe"], seed=config["seed"],
+        data={"rows": config["data"]["rows"], "fitted": "FER2013 Training", "chosen by": config["validation"]},
+        epoch=int(row["epoch"]), measured=measured, bytes=size, sha256=sha256(path),
+        teachers=[_teacher(Path(name)) for name in config["teachers"]],
+    )  # fmt: skip
+    spec = {"height": model.input.height, "width": model.input.width, "scaling": "0..255", "resize": "uint8"}
+    document = {"schema_version": 1, "labels": list(model.labels), "input": spec, "about": about}
+    if not assets.is_dir():
+        raise OutputError(f"{assets} is not there; run this from a checkout of ferviz")
+    with atomic(assets / "bundled.keras") as temporary:
+        temporary.write_bytes(path.read_bytes())
+    write_text(assets / "bundled.ferviz.json", to_json(document, indent=2) + "\n")
+    compile_bundled(assets)
+    return about
+
+
+def _teacher(path: Path) -> dict[str, str | None]:
+    return {"file": path.name, "sha256": sha256(path) if path.is_file() else None}
+
+
+def compile_bundled(assets: Path = ASSETS) -> Path:
+    """Write `assets`/bundled.ferviz, the compiled form of `assets`/bundled.keras, which runs without TensorFlow.
+
+    Returns its path. Raises ModelError when it is too large to be shipped, OutputError.
+    """
+    from ferviz.models.compiled.compile import compile_model
+    from ferviz.models.compiled.file import write_explainer
+    from ferviz.models.load import load_model
+
+    explainer = compile_model(load_model(assets / "bundled.keras", engine="keras"))
+    if len(explainer.content) > MAX_COMPILED:
+        raise ModelError(f"the compiled network has {len(explainer.content):,} bytes; it may have {MAX_COMPILED:,}")
+    return write_explainer(assets / "bundled.ferviz", explainer, force=True)
+
+
+def measure(model: Any, part: Dataset) -> dict[str, Any]:
+    """Return accuracy, accuracy with the mirror image's answer averaged in, and the recall of each class."""
+    plain = model.probabilities(part.images)
+    both = plain + model.probabilities(np.ascontiguousarray(part.images[:, :, ::-1]))
+    right = plain.argmax(1) == part.labels
+    return {
+        "faces": len(part),
+        "accuracy": round(float(right.mean()), 4),
+        "accuracy_with_flip": round(float((both.argmax(1) == part.labels).mean()), 4),
+        "recall": {n: round(float(right[part.labels == i].mean()), 3) for i, n in enumerate(part.names)},
+    }
+
+
+def _history(path: Path) -> list[dict[str, float]]:
+    header, *rows = path.read_text(encoding="utf-8").split()
+    return [dict(zip(header.split(","), map(float, row.split(",")), strict=True)) for row in rows]
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("data")
+@click.option("--network", type=click.Choice(["best", "last"]), default="best", show_default=True)
+def main(run: Path, data: str, network: str) -> None:
+    """Make RUN's network the bundled one, measured on DATA (fer2013.csv)."""
+    from ferviz.data.read import read_data
+
+    about = bundle(run, read_data(data), network=network)
+    click.echo(to_json({k: about[k] for k in ("epoch", "measured", "bytes", "sha256")}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
