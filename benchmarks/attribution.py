@@ -38,7 +38,7 @@ os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 from ferviz.attribution.explain import explain
 from ferviz.attribution.methods import cam
 from ferviz.attribution.methods.registry import METHODS
-from ferviz.attribution.request import Question
+from ferviz.attribution.request import MethodInput
 from ferviz.attribution.resize import resize_maps
 from ferviz.engines.backend import tensorflow
 from ferviz.engines.base import Engine
@@ -108,7 +108,7 @@ def peer(model: Model, method: str, layer: str) -> Any:
     warnings.simplefilter("ignore")  # that library's calls draw warnings from Keras
 
     try:
-        network = _functional(model.engine, model.prepare(faces_for(model, 2)), softmax="score" in method)
+        network = _functional(model.engine, model.preprocess(faces_for(model, 2)), softmax="score" in method)
     except Exception as error:
         print(f"tf-keras-vis cannot run {model.name}: {error}")
         return None
@@ -147,13 +147,13 @@ def xplique(model: Model, method: str, layer: str) -> Any:
     try:
         from xplique import attributions
 
-        network = _functional(model.engine, model.prepare(faces_for(model, 2)), softmax=False)
+        network = _functional(model.engine, model.preprocess(faces_for(model, 2)), softmax=False)
         for each in network.layers:
             each.__dict__.pop("call", None)
         at = {"conv_layer": layer} if method == "gradcam" else {}
         tool = getattr(attributions, kind)(network, batch_size=64, **at, **settings)
         classes = np.eye(len(model.labels), dtype=np.float32)
-        tool(model.prepare(faces_for(model, 2)), classes[:2])
+        tool(model.preprocess(faces_for(model, 2)), classes[:2])
     except Exception as error:
         print(f"xplique cannot run {method} on {model.name}: {type(error).__name__}: {str(error)[:200]}")
         return None
@@ -162,10 +162,10 @@ def xplique(model: Model, method: str, layer: str) -> Any:
 
 def pictures(model: Model, layer: str, n: int, repeats: int) -> None:
     """The methods that look at the picture, beside xplique's of the same number of passes."""
-    batch = model.prepare(faces_for(model, n))
+    batch = model.preprocess(faces_for(model, n))
     weights = np.zeros((n, 1, len(model.labels) + 1), np.float32)
     weights[..., 3] = 1
-    question = Question(model.engine, batch, layer, weights, 64)
+    question = MethodInput(model.engine, batch, layer, weights, 64)
     for name, (_, _, ours) in SAME_WORK.items():
         if name == "gradcam":
             continue
@@ -196,7 +196,7 @@ def one_network(model: Model, batches: list[int], repeats: int, quick: bool, onl
     row("", "forward ms", "ferviz ms", "x forward", "tf-keras-vis", "x ferviz", "xplique", "x ferviz")
     for n in batches if only != "scorecam" else []:
         some = faces_for(model, n)
-        batch = model.prepare(some)
+        batch = model.preprocess(some)
         one, every = np.zeros((n, 1, classes + 1), np.float32), np.zeros((n, classes, classes + 1), np.float32)
         one[..., -1] = 1
         every[:, range(classes), range(classes)] = 1
@@ -231,13 +231,13 @@ def one_network(model: Model, batches: list[int], repeats: int, quick: bool, onl
 
 def scorecam(model: Model, compiled: Engine, layer: str, n: int, repeats: int) -> None:
     """Score-CAM of n faces by both engines and by tf-keras-vis (xplique has none)."""
-    batch = model.prepare(faces_for(model, n))
+    batch = model.preprocess(faces_for(model, n))
     weights = np.zeros((n, 1, len(model.labels) + 1), np.float32)
     weights[..., 3] = 1
     method = METHODS["scorecam"]
     works: dict[str, Work] = {
-        "keras": lambda: method(Question(model.engine, batch, layer, weights, 64)),
-        "litert": lambda: method(Question(compiled, batch, layer, weights, 64)),
+        "keras": lambda: method(MethodInput(model.engine, batch, layer, weights, 64)),
+        "litert": lambda: method(MethodInput(compiled, batch, layer, weights, 64)),
     }
     theirs = peer(model, "scorecam", layer)
     if theirs:
@@ -263,7 +263,7 @@ def curve(model: Model, repeats: int) -> None:
     print(f"\n## {model.name}: cost over batch size (predicted class)\n")
     row("faces", "forward ms", "Grad-CAM ms", "x forward", "ms a face")
     for n in (1, 2, 4, 8, 16, 32, 64, 128, 256):
-        batch = model.prepare(faces_for(model, n))
+        batch = model.preprocess(faces_for(model, n))
         weights = np.zeros((n, 1, len(model.labels) + 1), np.float32)
         weights[..., -1] = 1
         t = interleaved(

@@ -74,7 +74,7 @@ def our_step(model: Model, samples: int, name: str, precision: str = "single") -
     state = ascent.start([0])
 
     def walk(steps: int) -> None:
-        ascent.climb(state, chosen.starts, bound, [[1.0]] * len(objectives), 0, steps)
+        ascent.ascend(state, chosen.starts, bound, [[1.0]] * len(objectives), 0, steps)
 
     walk(1)
     return walk
@@ -90,7 +90,7 @@ def peer(model: Model) -> tuple[Any, Any]:
 
     engine: Any = model.engine
     low, high = (
-        model.input.prepare([np.full(model.input.size, v, np.uint8) for v in (0, 255)]).reshape(2, -1)[:, 0].tolist()
+        model.input.preprocess([np.full(model.input.size, v, np.uint8) for v in (0, 255)]).reshape(2, -1)[:, 0].tolist()
     )
     maximize = ActivationMaximization(engine.network, model_modifier=ReplaceToLinear(), clone=True)
     classes = list(range(len(model.labels)))

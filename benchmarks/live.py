@@ -54,7 +54,7 @@ def main() -> None:
     some = faces(options.repeats + 2)
     print(f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
     print(f"{'one 48x48 face, warm':<44}{'median ms':>14}{'best ms':>14}{'processor ms':>14}")
-    batches = [model.prepare(face) for face in some]
+    batches = [model.preprocess(face) for face in some]
     weights = np.eye(len(model.labels), dtype=np.float32)[None, :1]
     for title, work in (
         ("answer (logits)", lambda i: model.engine.logits(batches[i])),

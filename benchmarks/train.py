@@ -20,7 +20,7 @@ import numpy as np
 from ferviz.data.dataset import Dataset
 from ferviz.models import architectures
 from ferviz.models.architectures.layers import load_keras
-from ferviz.training.config import Recipe
+from ferviz.training.config import TrainConfig
 from ferviz.training.precision import policy, resolve
 from ferviz.training.train import Progress, train
 
@@ -41,7 +41,7 @@ def ferviz_seconds(data: Dataset, options: dict[str, Any], epochs: int, precisio
             ends.append(time.perf_counter())
 
     with tempfile.TemporaryDirectory() as folder:
-        recipe = Recipe(epochs=epochs + 1, precision=precision)
+        recipe = TrainConfig(epochs=epochs + 1, precision=precision)
         train(data, out=Path(folder) / "run", options=options, recipe=recipe, progress=watch)
     return float(np.diff(ends).min())
 

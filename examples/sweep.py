@@ -18,12 +18,12 @@ from matplotlib.figure import Figure
 
 import ferviz
 from ferviz.data.synthetic import cartoons
-from ferviz.evaluation.comparison import compare
+from ferviz.evaluation.comparison import compare_models
 from ferviz.evaluation.metrics import wilson
-from ferviz.training.config import Augmentation, Recipe
+from ferviz.training.config import Augmentation, TrainConfig
 
 LOOKS = [f.name for f in fields(Augmentation)]
-KNOWN = ["seed", *(f.name for f in fields(Recipe) if f.name != "augmentation"), *LOOKS]
+KNOWN = ["seed", *(f.name for f in fields(TrainConfig) if f.name != "augmentation"), *LOOKS]
 CARTOONS = {"epochs": [12], "batch": [32], "rate": [0.01, 0.02], "warmup": [1], "ema": [0], "erase": [0], "shift": [1]}
 SMALL = {"widths": [16, 32], "blocks": [1, 1], "stem": 16, "dropout": 0}
 
@@ -53,7 +53,7 @@ def trained(point: dict, folder: Path, data: ferviz.Dataset, architecture: str, 
     point = dict(point)
     seed = point.pop("seed", 0)
     looks = {name: point.pop(name) for name in LOOKS if name in point}
-    recipe = Recipe(**point, augmentation=Augmentation(**looks))
+    recipe = TrainConfig(**point, augmentation=Augmentation(**looks))
     if (folder / "config.json").exists():
         before = json.loads((folder / "config.json").read_text())
         asked = {"architecture": architecture, "options": options, "recipe": recipe.to_dict(), "seed": seed}
@@ -133,7 +133,7 @@ if len(runs) > 1:
         ferviz.evaluate(ferviz.load_model(run["folder"] / "best.keras", engine="keras"), data, split=run["validation"])
         for run in runs[:2]
     ]
-    pair = compare(*two)
+    pair = compare_models(*two)
     first, second = (f"{100 * one.accuracy:.1f}" for one in two)
     print(
         f"\nmeasured again, the two best are right on {first} and {second} % (McNemar p = {pair.test.p:.2g}), "

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ferviz.dreaming import objectives
     from ferviz.dreaming.dream import dream
     from ferviz.dreaming.result import Dream
-    from ferviz.emotions import LabelScheme, scheme
+    from ferviz.emotions import LabelScheme, label_scheme
     from ferviz.errors import (
         DataError,
         FervizError,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from ferviz.faces.find import find_faces
     from ferviz.images import read_image
     from ferviz.models.architectures import architectures
-    from ferviz.models.compiled.compile import compile
+    from ferviz.models.compiled.compile import compile_model
     from ferviz.models.diagram import Diagram, diagram
     from ferviz.models.input_spec import InputSpec
     from ferviz.models.load import load_model
@@ -63,7 +63,7 @@ _ADDRESSES = {
     "ferviz.dreaming": "objectives",
     "ferviz.dreaming.dream": "dream",
     "ferviz.dreaming.result": "Dream",
-    "ferviz.emotions": "LabelScheme scheme",
+    "ferviz.emotions": "LabelScheme label_scheme",
     "ferviz.errors": "DataError FervizError ModelError NoFaceError OutputError OutputExistsError PictureError "
     "UnknownNameError UntrustedModelError UsageError",
     "ferviz.evaluation.check.check": "check",
@@ -73,7 +73,7 @@ _ADDRESSES = {
     "ferviz.faces.detectors.registry": "detectors",
     "ferviz.images": "read_image",
     "ferviz.models.architectures": "architectures",
-    "ferviz.models.compiled.compile": "compile",
+    "ferviz.models.compiled.compile": "compile_model",
     "ferviz.models.diagram": "Diagram diagram",
     "ferviz.models.input_spec": "InputSpec",
     "ferviz.models.load": "load_model",
@@ -108,7 +108,7 @@ __all__ = [
     "activations",
     "architectures",
     "check",
-    "compile",
+    "compile_model",
     "detectors",
     "diagram",
     "dream",
@@ -116,12 +116,12 @@ __all__ = [
     "explain",
     "filters",
     "find_faces",
+    "label_scheme",
     "load_model",
     "methods",
     "objectives",
     "read_data",
     "read_image",
-    "scheme",
     "train",
 ]
 

@@ -70,7 +70,7 @@ SCHEMES: dict[str, LabelScheme] = {
         ),
     )
 }
-"""The named schemes; `scheme()` also makes any subset."""
+"""The named schemes; `label_scheme()` also makes any subset."""
 
 
 def canonical(name: str) -> str:
@@ -79,7 +79,7 @@ def canonical(name: str) -> str:
     return SYNONYMS.get(word, word.replace(" ", "-"))
 
 
-def scheme(which: str | Iterable[str]) -> LabelScheme:
+def label_scheme(which: str | Iterable[str]) -> LabelScheme:
     """Return a label scheme by name ("7", "6-merged", ...), from "happy,sad", or from a sequence of class names.
 
     Names of FER2013's emotions (or their synonyms) keep their meaning; other names become classes without FER2013 faces.

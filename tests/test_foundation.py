@@ -13,7 +13,7 @@ import pytest
 
 import ferviz
 from ferviz import errors, files
-from ferviz.emotions import FER2013, SCHEMES, canonical, scheme
+from ferviz.emotions import FER2013, SCHEMES, canonical, label_scheme
 from ferviz.registry import Registry
 
 
@@ -65,15 +65,15 @@ def test_schemes_map_fer2013():
 
 
 def test_scheme_takes_names_synonyms_and_subsets():
-    assert scheme("7") is SCHEMES["7"]
-    assert scheme(["Anger", "Disgusted", "Fear", "Happiness", "Sadness", "Surprised", "Neutral"]) is SCHEMES["7"]
-    assert scheme("happy,sad").from_fer == (-1, -1, -1, 0, 1, -1, -1)
+    assert label_scheme("7") is SCHEMES["7"]
+    assert label_scheme(["Anger", "Disgusted", "Fear", "Happiness", "Sadness", "Surprised", "Neutral"]) is SCHEMES["7"]
+    assert label_scheme("happy,sad").from_fer == (-1, -1, -1, 0, 1, -1, -1)
     assert canonical(" Very_Angry ") == "very-angry"
     with pytest.raises(errors.UnknownNameError, match="6-merged"):
-        scheme("6-merge")
+        label_scheme("6-merge")
     for bad in ("happy,happy", "happy,joy", "happy,"):
         with pytest.raises(errors.UsageError):
-            scheme(bad)
+            label_scheme(bad)
 
 
 def test_atomic_keeps_the_old_file_when_the_work_fails(tmp_path):

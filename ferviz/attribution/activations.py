@@ -48,7 +48,7 @@ def activations(
     names = [layer.name for layer in _chosen(model, layers)]
     parts: list[list[np.ndarray]] = []
     for start in range(0, len(faces), batch_size):
-        parts.append(list(model.engine.activations(model.prepare(faces[start : start + batch_size]), names)))
+        parts.append(list(model.engine.activations(model.preprocess(faces[start : start + batch_size]), names)))
     arrays = {name: np.concatenate(found) for name, found in zip(names, zip(*parts, strict=True), strict=True)}
     settings = {"model": model.name, "model_sha256": model.sha256, "engine": model.engine.name}
     return Activations(arrays, tuple(faces), settings)

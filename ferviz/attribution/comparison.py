@@ -19,7 +19,7 @@ from ferviz.models.model import Model
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class ExplanationComparison:
     """What `compare` answers.
 
     names: (M,) what each explanation differs in, e.g. "gradcam" or "gradcam, conv3, my-net". explanations: one each, of the same faces
@@ -44,7 +44,7 @@ class Comparison:
         }
 
 
-def compare(
+def compare_explanations(
     models: Model | Sequence[Model],
     faces: Any,
     methods: Sequence[str] = ("gradcam",),
@@ -53,7 +53,7 @@ def compare(
     batch_size: int = 64,
     *,
     seed: int = 0,
-) -> Comparison:
+) -> ExplanationComparison:
     """Explain the same faces by every combination of networks, methods and layers.
 
     models, methods, layers: one or several each; a layer None is each network's default. target: one target, the same for all;
@@ -83,7 +83,7 @@ def compare(
         )
         for model, method, layer in combinations
     )
-    return Comparison(labels, tuple(made), agreement([e.heatmaps[:, 0] for e in made]))
+    return ExplanationComparison(labels, tuple(made), agreement([e.heatmaps[:, 0] for e in made]))
 
 
 def agreement(maps: Sequence[Array]) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from ferviz.attribution.explanation import Explanation
 from ferviz.attribution.methods import cam
 from ferviz.attribution.methods.registry import METHODS, PICTURE, Method
-from ferviz.attribution.request import Answer, Question
+from ferviz.attribution.request import MethodInput, MethodOutput
 from ferviz.attribution.resize import resize_maps
 from ferviz.attribution.targets import Target, parse_targets, target_weights
 from ferviz.engines.base import INPUT, Array, LayerInfo
@@ -50,8 +50,8 @@ def explain(
         raise ModelError(f"{model.name} has one output unit; ferviz explains networks with two classes or more")
     faces = as_faces(faces)
     targets = parse_targets(target, model.labels)
-    layers, warnings = choose_layers(model, found, layer)
-    settings = complete(found, settings, targets)
+    layers, warnings = resolve_layers(model, found, layer)
+    settings = resolve_settings(found, settings, targets)
     whole("batch_size", batch_size, 1)
     whole("seed", seed, 0)
     answers = [
@@ -95,24 +95,24 @@ def ask(
     chunk: int,
     seed: int,
     settings: Mapping[str, Any],
-) -> Answer:
+) -> MethodOutput:
     """Ask a method about some faces, once a layer, and fuse the maps where there are several layers; heatmaps included.
 
-    layers: from `choose_layers`. chunk: pictures in one pass. settings: complete ones. -> an Answer with `heatmaps`.
+    layers: from `choose_layers`. chunk: pictures in one pass. settings: complete ones. -> an MethodOutput with `heatmaps`.
     """
-    batch = model.prepare(list(faces))
+    batch = model.preprocess(list(faces))
     weights = target_weights(targets, model.labels, len(batch))
-    black = model.input.prepare([np.zeros((*batch.shape[1:3], 3), np.uint8)])[0]
+    black = model.input.preprocess([np.zeros((*batch.shape[1:3], 3), np.uint8)])[0]
     height, width = batch.shape[1:3]
-    answers = [method(Question(model.engine, batch, at, weights, chunk, black, seed), **settings) for at in layers]
+    answers = [method(MethodInput(model.engine, batch, at, weights, chunk, black, seed), **settings) for at in layers]
     maps = [a.heatmaps if a.heatmaps is not None else resize_maps(a.raw, height, width) for a in answers]
     if len(answers) == 1:
-        return Answer(answers[0].raw, answers[0].logits, answers[0].details, maps[0])
+        return MethodOutput(answers[0].raw, answers[0].logits, answers[0].details, maps[0])
     fused = cam.fuse(maps)
-    return Answer(fused, answers[0].logits, {}, fused)
+    return MethodOutput(fused, answers[0].logits, {}, fused)
 
 
-def heatmaps_of(answer: Answer) -> Array:
+def heatmaps_of(answer: MethodOutput) -> Array:
     """Return the maps at picture size of an answer from `ask`."""
     assert answer.heatmaps is not None
     return answer.heatmaps
@@ -127,7 +127,7 @@ def predictions(model: Model, logits: Array, faces: Sequence[Face]) -> tuple[Pre
     )
 
 
-def complete(method: Method, settings: Mapping[str, Any], targets: Sequence[Target]) -> dict[str, Any]:
+def resolve_settings(method: Method, settings: Mapping[str, Any], targets: Sequence[Target]) -> dict[str, Any]:
     """Return all settings of the method: the defaults, what was given, and signed maps for contrasts.
 
     Raises UnknownNameError for a setting that the method does not have, UsageError for a value of the wrong kind.
@@ -138,7 +138,7 @@ def complete(method: Method, settings: Mapping[str, Any], targets: Sequence[Targ
     return known | method.checked(settings)
 
 
-def choose_layers(
+def resolve_layers(
     model: Model, method: Method, layer: str | Sequence[str] | None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the layers that a method looks at, and what has to be said about them and about the method.

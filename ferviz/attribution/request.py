@@ -14,11 +14,11 @@ from ferviz.engines.base import Array, Engine
 from ferviz.errors import ModelError, UsageError
 
 BASELINES = ("black", "mean", "zero", "blur")
-"""What takes the place of the part of a picture that is hidden (see `Question.baseline`)."""
+"""What takes the place of the part of a picture that is hidden (see `MethodInput.baseline`)."""
 
 
 @dataclass(frozen=True)
-class Question:
+class MethodInput:
     """Some pictures, and what about them is to be explained.
 
     engine: executes the network. batch: (N, h, w, c) float32, as the network wants it. layer: its address, "input" for the picture.
@@ -94,14 +94,14 @@ class Question:
             return np.stack([cv2.GaussianBlur(one, (0, 0), sigma).reshape(one.shape) for one in batch])
         raise UsageError(f"baseline {kind!r} is not known; use one of {', '.join(BASELINES)}, or a number")
 
-    def parts(self) -> Iterator[Question]:
+    def parts(self) -> Iterator[MethodInput]:
         """Yield the question for each picture alone."""
         for i in range(len(self)):
             yield replace(self, batch=self.batch[i : i + 1], weights=self.weights[i : i + 1])
 
 
 @dataclass(frozen=True)
-class Answer:
+class MethodOutput:
     """What a method found.
 
     raw: (N, T, h, w) float32, the map at the method's own size, never normalised. logits: (N, K). details: further results by name,

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ferviz.attribution.explain import ask, choose_layers, complete, heatmaps_of
+from ferviz.attribution.explain import ask, heatmaps_of, resolve_layers, resolve_settings
 from ferviz.attribution.methods.registry import METHODS
 from ferviz.attribution.targets import parse_targets
 from ferviz.data.dataset import Dataset
@@ -61,8 +61,8 @@ def explain_to(
     whole("batch_size", batch_size, 1)
     whole("seed", seed, 0)
     targets = parse_targets(target, model.labels)
-    layers, warnings = choose_layers(model, found, layer)
-    chosen = complete(found, settings, targets)
+    layers, warnings = resolve_layers(model, found, layer)
+    chosen = resolve_settings(found, settings, targets)
     question = {
         "model_sha256": model.sha256, "model": model.name, "labels": list(model.labels), "data_sha256": data.sha256, "faces": len(data),
         "rows": [int(data.rows[0]), int(data.rows[-1])] if len(data) else [], "method": method,

@@ -14,7 +14,7 @@ from ferviz.data import csv_reader, ferplus, folder_reader
 from ferviz.data.dataset import Dataset
 from ferviz.data.splits import random_split
 from ferviz.data.table import Table
-from ferviz.emotions import FER2013, SCHEMES, LabelScheme, scheme
+from ferviz.emotions import FER2013, SCHEMES, LabelScheme, label_scheme
 from ferviz.errors import DataError, UsageError
 from ferviz.files import PathLike, sha256
 from ferviz.registry import Registry
@@ -87,7 +87,7 @@ def read_data(
     Raises DataError (file, line and column), UnknownNameError for an unknown scheme, split or reader.
     """
     path = Path(path)
-    wanted = labels if isinstance(labels, LabelScheme) else scheme(labels)
+    wanted = labels if isinstance(labels, LabelScheme) else label_scheme(labels)
     table = _table(path, wanted.labels, skip_bad, cache, reader)
     found = None if votes is None else ferplus.read_votes(votes, table)
     data = choose(table, wanted, found, str(path))

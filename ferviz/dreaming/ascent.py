@@ -10,7 +10,7 @@ import numpy as np
 
 from ferviz.dreaming.objectives import Objective
 from ferviz.dreaming.parameterization import SLOPE, Parameterization
-from ferviz.dreaming.regularizers import Penalties
+from ferviz.dreaming.regularizers import Regularizers
 from ferviz.dreaming.transforms import Transforms, blurred
 from ferviz.engines.precision import computing
 
@@ -63,7 +63,7 @@ class Ascent:
         size: Sequence[int],
         parameterization: Parameterization,
         transforms: Transforms,
-        penalties: Penalties,
+        penalties: Regularizers,
         schedule: Schedule,
         copies: int = 1,
     ) -> None:
@@ -104,7 +104,7 @@ class Ascent:
         """Return the pictures of a state, (F, h, w, c) float32 in 0..1."""
         return self._draw(state.variables, _inner(starts)).numpy()
 
-    def climb(
+    def ascend(
         self,
         state: State,
         starts: np.ndarray,

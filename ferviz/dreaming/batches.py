@@ -25,7 +25,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Climbed:
+class AscentResult:
     """What came out. pictures: (F, h, w, c) float32 in 0..1. trace: (F, steps). frames: (T, F, h, w, c) uint8, T may be 0."""
 
     pictures: np.ndarray = field(repr=False)
@@ -33,7 +33,7 @@ class Climbed:
     frames: np.ndarray = field(repr=False)
 
 
-def climb(
+def ascend(
     network: DreamNetwork,
     objectives: Sequence[Objective],
     prior: Prior,
@@ -44,7 +44,7 @@ def climb(
     copies: int = 1,
     frames: int = 0,
     progress: Progress | None = None,
-) -> Climbed:
+) -> AscentResult:
     """Dream all objectives, as many side by side as VIEWS allows.
 
     prior: its `starts` hold one picture an objective. copies: pictures an objective, from different noise. frames: how many pictures
@@ -79,7 +79,7 @@ def climb(
 
         part = _climb_one(ascents[key], some, network.model, starts, seed, copies, frames, tell)
         parts.append(_first(part, len(chosen) * copies))
-    return Climbed(
+    return AscentResult(
         np.concatenate([p.pictures for p in parts]),
         np.concatenate([p.trace for p in parts]),
         np.concatenate([p.frames for p in parts], axis=1),
@@ -95,7 +95,7 @@ def _climb_one(
     copies: int,
     frames: int,
     tell: Callable[[int], None],
-) -> Climbed:
+) -> AscentResult:
     layers = {layer.name: layer for layer in model.layers}
     bound = [bind(objective, layers, model.labels) for objective in objectives]
     weights = [[weight for weight, _ in objective.terms] for objective in objectives]
@@ -107,18 +107,18 @@ def _climb_one(
     if 0 in kept:
         pictures.append(_bytes(ascent.draw(state, starts)))
     for stop in sorted(stops | kept - {0}):
-        state, trace = ascent.climb(state, starts, bound, weights, seed, stop - state.done)
+        state, trace = ascent.ascend(state, starts, bound, weights, seed, stop - state.done)
         traces.append(trace)
         if stop in kept:
             pictures.append(_bytes(ascent.draw(state, starts)))
         tell(stop)
     final = ascent.draw(state, starts)
-    return Climbed(
+    return AscentResult(
         final, np.concatenate(traces).T, np.stack(pictures) if pictures else np.zeros((0, *final.shape), np.uint8)
     )
 
 
-def _first(climbed: Climbed, count: int) -> Climbed:
+def _first(climbed: AscentResult, count: int) -> AscentResult:
     return replace(
         climbed, pictures=climbed.pictures[:count], trace=climbed.trace[:count], frames=climbed.frames[:, :count]
     )

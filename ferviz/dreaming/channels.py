@@ -27,6 +27,6 @@ def most_active(model: Model, layer: str, count: int, faces: Dataset | None = No
         images = np.rint(np.concatenate([known.mean[None], known.means]) * 255.0).astype(np.uint8)
     else:
         images = faces.images[np.linspace(0, len(faces) - 1, min(len(faces), MOST)).round().astype(int)]
-    activation = model.engine.activations(model.prepare(images), [layer])[0]
+    activation = model.engine.activations(model.preprocess(images), [layer])[0]
     strength = activation.mean(tuple(range(activation.ndim - 1)))
     return [int(index) for index in np.argsort(-strength, kind="stable")[:count]]

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ferviz.dreaming.ascent import Schedule
-from ferviz.dreaming.batches import Progress, climb
+from ferviz.dreaming.batches import Progress, ascend
 from ferviz.dreaming.differentiable import DreamNetwork, takes_any_size
 from ferviz.dreaming.face_statistics import resized
 from ferviz.dreaming.objectives import Objective
 from ferviz.dreaming.parameterization import Pixels, Pyramid
 from ferviz.dreaming.priors import Prior
-from ferviz.dreaming.regularizers import Penalties
+from ferviz.dreaming.regularizers import Regularizers
 from ferviz.dreaming.transforms import Transforms
 from ferviz.errors import PictureError, UsageError
 from ferviz.models.model import Model
@@ -49,7 +49,7 @@ class Octaves:
 
 
 @dataclass(frozen=True)
-class Dreamt:
+class DeepDreamResult:
     """What came out. images: (K, H, W, 3) uint8. trace: (K, steps), all octaves one after another. frames: (T, K, H, W, 3) uint8, of the
     last octave. sizes: (height, width) of each octave."""
 
@@ -67,11 +67,11 @@ def deepdream(
     octaves: Octaves,
     schedule: Schedule,
     transforms: Transforms | None = None,
-    penalties: Penalties | None = None,
+    penalties: Regularizers | None = None,
     seed: int = 0,
     frames: int = 0,
     progress: Progress | None = None,
-) -> Dreamt:
+) -> DeepDreamResult:
     """Dream a picture, once for each objective.
 
     picture: (H, W, 3) uint8. schedule: its steps are shared out among the octaves; its rate is the length of a step. frames: how
@@ -102,8 +102,8 @@ def deepdream(
             if progress:
                 progress(before + now, schedule.steps)
 
-        prior = Prior("image", starts, parameterization, penalties or Penalties(), schedule.rate)
-        result = climb(
+        prior = Prior("image", starts, parameterization, penalties or Regularizers(), schedule.rate)
+        result = ascend(
             DreamNetwork(model, size), objectives, prior, transforms or JITTER, octave,
             seed=seed + len(traces), frames=frames if size == sizes[-1] else 0, progress=tell,
         )  # fmt: skip
@@ -112,7 +112,7 @@ def deepdream(
         done += steps
     onto = [_onto(base, d) for d in detail]
     kept = [[_onto(base, f.astype(np.float32) / 255.0 - clean) for f in frame] for frame in result.frames]
-    return Dreamt(
+    return DeepDreamResult(
         np.stack(onto), np.concatenate(traces, 1), np.array(kept, np.uint8).reshape(-1, *np.shape(onto)), tuple(sizes)
     )
 

@@ -100,7 +100,7 @@ def free_size(network: Any, size: Sequence[int], channels_first: bool) -> Trace 
 
 
 def scaled(spec: InputSpec, pictures: Any) -> Any:
-    """Return pictures (N, h, w, c) tensor in 0..1 as the network wants them: `InputSpec.prepare` as a differentiable graph."""
+    """Return pictures (N, h, w, c) tensor in 0..1 as the network wants them: `InputSpec.preprocess` as a differentiable graph."""
     from ferviz.engines.backend import tensorflow
 
     tf = tensorflow()

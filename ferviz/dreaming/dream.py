@@ -10,7 +10,7 @@ import numpy as np
 
 from ferviz.data.dataset import Dataset
 from ferviz.dreaming.ascent import Schedule
-from ferviz.dreaming.batches import Progress, climb
+from ferviz.dreaming.batches import Progress, ascend
 from ferviz.dreaming.deepdream import SMALLEST, STEP, Octaves, deepdream
 from ferviz.dreaming.differentiable import DreamNetwork
 from ferviz.dreaming.face_statistics import face_statistics
@@ -18,7 +18,7 @@ from ferviz.dreaming.facets import facets as find_facets
 from ferviz.dreaming.objectives import Objective, bind, odds
 from ferviz.dreaming.parameterization import Parameterization
 from ferviz.dreaming.priors import Prior, around, prior
-from ferviz.dreaming.regularizers import Penalties
+from ferviz.dreaming.regularizers import Regularizers
 from ferviz.dreaming.result import Dream
 from ferviz.dreaming.terms import Logit
 from ferviz.dreaming.transforms import NONE, Transforms
@@ -60,7 +60,7 @@ def dream(
     smooth: float | None = None,
     precision: str = "auto",
     transforms: Transforms | None = None,
-    penalties: Penalties | None = None,
+    penalties: Regularizers | None = None,
     parameterization: Parameterization | None = None,
     image: PictureSource | None = None,
     octaves: Octaves | None = None,
@@ -128,7 +128,7 @@ def dream(
     smooth = chosen.smooth if smooth is None else smooth
     schedule = Schedule(steps, chosen.rate, samples, smooth=smooth, precision=precision)
     views = transforms or (FACES if about_classes else Transforms())
-    climbed = climb(
+    climbed = ascend(
         network, objectives, chosen, views, schedule, seed=seed, copies=copies, frames=frames, progress=progress
     )
     settings |= {

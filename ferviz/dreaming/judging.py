@@ -136,7 +136,7 @@ def features(model: Model, faces: Any, layer: str | None = None, batch_size: int
     layer = layer or penultimate(model)
     parts = []
     for start in range(0, len(faces), batch_size):
-        values = model.engine.activations(model.prepare(faces[start : start + batch_size]), [layer])[0]
+        values = model.engine.activations(model.preprocess(faces[start : start + batch_size]), [layer])[0]
         parts.append(values.mean(tuple(range(1, values.ndim - 1))) if values.ndim > 2 else values)
     return np.concatenate(parts)
 

@@ -14,7 +14,7 @@ import numpy as np
 from ferviz.dreaming.face_statistics import FaceStatistics
 from ferviz.dreaming.objectives import Objective
 from ferviz.dreaming.parameterization import Components, Fourier, Parameterization, Phase
-from ferviz.dreaming.regularizers import Penalties
+from ferviz.dreaming.regularizers import Regularizers
 from ferviz.dreaming.terms import Logit
 from ferviz.errors import UnknownNameError, UsageError
 
@@ -41,7 +41,7 @@ class Prior:
     name: str
     starts: np.ndarray = field(repr=False)
     parameterization: Parameterization
-    penalties: Penalties
+    penalties: Regularizers
     rate: float
     smooth: float = 0.0
 
@@ -64,15 +64,15 @@ def prior(
     if name == "none":
         if all(isinstance(term, Logit) for o in objectives for _, term in o.terms):
             # Large forms first, and little contrast: what convinces strangers are a few shapes, not one texture everywhere.
-            return Prior(name, grey, Fourier(1.5, energy=120 * strength), Penalties(tv=80 * strength), 0.02, 3.0)
+            return Prior(name, grey, Fourier(1.5, energy=120 * strength), Regularizers(tv=80 * strength), 0.02, 3.0)
         # Activations have no common unit, so no weight in logits would fit them.
-        return Prior(name, grey, Fourier(), Penalties(tv=6 * strength, l2=10 * strength, relative=True), 0.04)
+        return Prior(name, grey, Fourier(), Regularizers(tv=6 * strength, l2=10 * strength, relative=True), 0.04)
     faces = statistics.sized((size[0], size[1]))
     if name == "spectrum":
-        return Prior(name, grey, Phase(faces.magnitude), Penalties(), 0.3)
+        return Prior(name, grey, Phase(faces.magnitude), Regularizers(), 0.3)
     means = [faces.of(_class_of(o)) if name == "class" else faces.mean for o in objectives]
     starts = np.repeat(np.stack(means)[..., None], size[2], axis=3).astype(np.float32)
-    return Prior(name, starts, Components(faces.components, TYPICAL * strength), Penalties(), 0.06)
+    return Prior(name, starts, Components(faces.components, TYPICAL * strength), Regularizers(), 0.06)
 
 
 def around(prior: Prior, starts: np.ndarray) -> Prior:

@@ -11,7 +11,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Penalties:
+class Regularizers:
     """Weights of what is taken from the objective; 0 leaves a part out.
 
     tv: total variation, the mean absolute difference of neighbours (Mahendran and Vedaldi 2015). l2: the mean squared deviation from

@@ -1,4 +1,4 @@
-"""A Comparison: two networks measured on the same faces, and which of them is better where."""
+"""A ModelComparison: two networks measured on the same faces, and which of them is better where."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ferviz.evaluation.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ModelComparison:
     """Two networks on the same faces. first, second: their Evaluations, cut to the faces and classes that both were measured on."""
 
     first: Evaluation
@@ -98,14 +98,14 @@ class Comparison:
         return text.getvalue()
 
 
-def compare(first: Evaluation, second: Evaluation) -> Comparison:
+def compare_models(first: Evaluation, second: Evaluation) -> ModelComparison:
     """Compare two Evaluations on the faces (by row) that both have; networks of one name are told apart by their files' digests."""
     common, a, b = np.intersect1d(first.rows, second.rows, return_indices=True)
     del common
     if first.model == second.model:
         first = replace(first, model=f"{first.model} ({first.sha256[:8] or 'first'})")
         second = replace(second, model=f"{second.model} ({second.sha256[:8] or 'second'})")
-    return Comparison(_take(first, a), _take(second, b))
+    return ModelComparison(_take(first, a), _take(second, b))
 
 
 def _take(e: Evaluation, at: Sequence[int] | np.ndarray) -> Evaluation:

@@ -1,4 +1,4 @@
-"""The pages that a Comparison of two networks draws, as matplotlib Figures."""
+"""The pages that a ModelComparison of two networks draws, as matplotlib Figures."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ferviz.rendering.text import GREY, INK
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ferviz.evaluation.comparison import Comparison
+    from ferviz.evaluation.comparison import ModelComparison
 
 
-def comparison_figure(c: Comparison) -> Figure:
+def comparison_figure(c: ModelComparison) -> Figure:
     """Return one page about two networks: accuracies, recall a class, and the faces that only one of them gets right."""
     from matplotlib.figure import Figure
 
@@ -61,7 +61,7 @@ def comparison_figure(c: Comparison) -> Figure:
     return figure
 
 
-def disagreements_figure(c: Comparison, rows: int = 5, columns: int = 8) -> Figure:
+def disagreements_figure(c: ModelComparison, rows: int = 5, columns: int = 8) -> Figure:
     """Return the faces that two networks give different labels, surest first: the first's answer above each, the second's below."""
     from matplotlib.figure import Figure
 

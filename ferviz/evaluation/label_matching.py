@@ -8,7 +8,7 @@ import numpy as np
 
 from ferviz.data.dataset import Dataset
 from ferviz.data.read import class_index
-from ferviz.emotions import FER2013, LabelScheme, canonical, scheme
+from ferviz.emotions import FER2013, LabelScheme, canonical, label_scheme
 from ferviz.errors import DataError
 
 
@@ -53,7 +53,7 @@ def match(data: Dataset, labels: tuple[str, ...]) -> Match:
         note = f"the network's outputs were put together to the data's labels ({', '.join(merged)})"
         notes = [note] + ([f"its outputs {', '.join(gone)} have no part in them"] if gone else [])
         return Match(data, data.labels, data.names, columns, tuple(notes))
-    index = class_index([canonical(n) for n in data.names], scheme(names))
+    index = class_index([canonical(n) for n in data.names], label_scheme(names))
     if (index < 0).all():
         raise DataError(
             f"the data's classes ({', '.join(data.names)}) and the network's ({', '.join(labels)}) share no name; "

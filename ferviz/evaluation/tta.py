@@ -48,7 +48,7 @@ def hidden(images: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 def logits(model: Model, images: np.ndarray, batch_size: int = 256) -> Array:
     """Return (N, K) float32 logits of faces in memory; prepared a batch at a time. images: (N, H, W) or (N, H, W, 3) uint8."""
     parts = [
-        model.engine.logits(model.input.prepare(np.ascontiguousarray(images[start : start + batch_size])))
+        model.engine.logits(model.input.preprocess(np.ascontiguousarray(images[start : start + batch_size])))
         for start in range(0, len(images), batch_size)
     ]
     return np.concatenate(parts) if parts else np.zeros((0, len(model.labels)), np.float32)

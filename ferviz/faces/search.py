@@ -12,7 +12,7 @@ import numpy as np
 from ferviz.errors import UnknownNameError, UsageError
 from ferviz.faces.align import LEFT_AS_IT_IS, upright
 from ferviz.faces.crops import crop, frame
-from ferviz.faces.detectors.detector import Detection, Detector, overlap, without_doubles
+from ferviz.faces.detectors.detector import Detection, Detector, nms, overlap
 from ferviz.images import Pixels
 
 MIN_SIZE = 24
@@ -76,7 +76,7 @@ def detect(
             break
     sure = max(least, (1 + detector.threshold) / 2)
     if tilt != "none":
-        found = [second_look(pixels, d, detector, least) for d in without_doubles(found)[:MOST_FACES]]
+        found = [second_look(pixels, d, detector, least) for d in nms(found)[:MOST_FACES]]
         upside_down = _upside_down(pixels, found, detector, least)
     # The turned search of a strip costs as much as a hundred photographs.
     strip = max(width, height) > _LONGEST * min(width, height)
@@ -84,7 +84,7 @@ def detect(
         smaller, factor = scaled_down(searched, math.sqrt(_TURNED_AREA * area / searched[..., 0].size))
         factor *= scale
         turned = turned_search(smaller, lambda picture: detector.detect(picture, least, min_size * factor), TURNS)
-        turned = without_doubles([upright(replace(d.scaled(1 / factor), angle=d.angle)) for d in turned])
+        turned = nms([upright(replace(d.scaled(1 / factor), angle=d.angle)) for d in turned])
         turned = _large_enough(turned, min_size, width, height)[:MOST_FACES]
         turned = [finer(pixels, d, detector, least) for d in turned]
         turned = [second_look(pixels, d, detector, least) for d in turned if d.score >= sure]
@@ -93,7 +93,7 @@ def detect(
         if upside_down:
             found = [second_look(pixels, d, detector, least) for d in _facing(pixels, found, detector, least)]
         found += turned
-    return without_doubles(_large_enough(found, min_size, width, height))[:MOST_FACES]
+    return nms(_large_enough(found, min_size, width, height))[:MOST_FACES]
 
 
 def _areas(detector: Detector, width: int, height: int) -> list[float]:

@@ -39,7 +39,7 @@ def settle_labels(
     classes: K. note: takes the sentence that says what was assumed. Raises UsageError, ModelError when the count is wrong.
     """
     if given is not None:
-        labels = emotions.scheme(given).labels
+        labels = emotions.label_scheme(given).labels
         if len(labels) != classes:
             raise UsageError(
                 f"labels names {len(labels)} classes, but the network has {classes} outputs; name each output once"
@@ -97,7 +97,7 @@ def settle_input(
     assumed = [name for name in ("scaling", "resize") if name not in settings]
     if settings["height"] is None or settings["width"] is None:
         assumed += [name for name in ("height", "width") if settings[name] is None]
-        side = InputSpec().fallback
+        side = InputSpec().default_side
         note(
             f"the network takes pictures of any size: faces are resized to {side} x {side} (say height and width in a sidecar)"
         )

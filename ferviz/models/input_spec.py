@@ -26,7 +26,7 @@ _TINY = 1e-6  # the least deviation that a single picture is divided by: a blank
 class InputSpec:
     """What a network was trained with.
 
-    height, width: pixels; None = any (then faces are resized to `fallback`). channels: 1 (grey) or 3.
+    height, width: pixels; None = any (then faces are resized to `default_side`). channels: 1 (grey) or 3.
     scaling: one of SCALINGS; "0..255" means raw pixels. order: "rgb" or "bgr".
     resize: "uint8" = resized as pixels (rounded to whole numbers), then scaled; "float" = scaled values are resized; the wrong
     one costs .2 to .4 points of accuracy.
@@ -46,7 +46,7 @@ class InputSpec:
     std: Any = field(default=None, repr=False, compare=False)
     unit: float = 1.0
     assumed: tuple[str, ...] = ()
-    fallback: int = 96
+    default_side: int = 96
 
     def __post_init__(self) -> None:
         _one_of("scaling", self.scaling, SCALINGS)
@@ -54,7 +54,7 @@ class InputSpec:
         _one_of("resize", self.resize, ("uint8", "float"))
         _one_of("channels", self.channels, (1, 3))
         _one_of("unit", self.unit, (1, 255))
-        for name in ("height", "width", "fallback"):
+        for name in ("height", "width", "default_side"):
             side = getattr(self, name)
             if side is not None and not (isinstance(side, int) and 1 <= side <= MAX_SIDE):
                 raise UsageError(f"{name} {side!r} is not a size; it has to be a whole number from 1 to {MAX_SIDE}")
@@ -71,9 +71,9 @@ class InputSpec:
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) that faces are resized to."""
-        return self.height or self.fallback, self.width or self.fallback
+        return self.height or self.default_side, self.width or self.default_side
 
-    def prepare(self, pixels: Sequence[np.ndarray] | np.ndarray) -> npt.NDArray[np.float32]:
+    def preprocess(self, pixels: Sequence[np.ndarray] | np.ndarray) -> npt.NDArray[np.float32]:
         """Turn face crops into the batch that the network wants.
 
         pixels: face crops (H, W), (H, W, 1) or (H, W, 3) uint8 RGB, of any sizes, in a list or, of one size, as one array

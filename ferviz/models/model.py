@@ -127,11 +127,11 @@ class Model:
             )
         return layers[here].name, "; ".join(notes)
 
-    def prepare(self, faces: Any) -> Array:
+    def preprocess(self, faces: Any) -> Array:
         """faces: as everywhere (Face, list of Face, uint8 arrays) -> (N, h, w, c) float32 as the network wants it."""
         from ferviz.faces.crops import as_faces
 
-        return self.input.prepare([face.pixels for face in as_faces(faces)])
+        return self.input.preprocess([face.pixels for face in as_faces(faces)])
 
     def logits(self, faces: Any, batch_size: int = BATCH) -> Array:
         """faces -> (N, K) float32, the outputs before softmax or sigmoid. batch_size: faces in one pass."""
@@ -157,7 +157,7 @@ class Model:
     def _logits(self, faces: Sequence[Face], batch_size: int) -> Array:
         # Pictures of any size are prepared a batch at a time: ten thousand large crops never lie in memory at once.
         parts = [
-            self.engine.logits(self.input.prepare([face.pixels for face in faces[start : start + batch_size]]))
+            self.engine.logits(self.input.preprocess([face.pixels for face in faces[start : start + batch_size]]))
             for start in range(0, len(faces), batch_size)
         ]
         return np.concatenate(parts) if parts else np.zeros((0, len(self.labels)), np.float32)

@@ -108,7 +108,7 @@ def _labels(value: Any, path: Path) -> tuple[str, ...] | None:
     if not isinstance(value, str) and not (isinstance(value, list) and all(isinstance(v, str) for v in value)):
         raise ModelError(f"{path}: labels has to be a list of names or the name of a label scheme")
     try:
-        return emotions.scheme(value).labels
+        return emotions.label_scheme(value).labels
     except UsageError as error:
         raise ModelError(f"{path}: {error}") from error
 

@@ -83,7 +83,7 @@ def one_output(network: Any, labels: str | Sequence[str] | None, where: str, not
     if not outputs or len(outputs) == 1 or not names or len(names) != len(outputs):
         return network
     found = [(str(name), one, _width(one.shape) or 0) for name, one in zip(names, outputs, strict=True)]
-    wanted = len(emotions.scheme(labels).labels) if labels is not None else None
+    wanted = len(emotions.label_scheme(labels).labels) if labels is not None else None
     called = [one for one in found if _EMOTION.search(one[0]) and one[2] > 1]
     fitting = (
         [one for one in found if one[2] == wanted] if wanted else called or [one for one in found if 5 <= one[2] <= 10]

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from ferviz.training.augment import augment
-from ferviz.training.config import Recipe
+from ferviz.training.config import TrainConfig
 
 AHEAD = 3
 """Batches that are prepared while the network works."""
@@ -41,7 +41,7 @@ class Source:
     labels: np.ndarray = field(repr=False)
     targets: np.ndarray = field(repr=False)
     class_weights: np.ndarray
-    recipe: Recipe
+    recipe: TrainConfig
     seed: int
     teach: Callable[[np.ndarray], np.ndarray] | None = None
 

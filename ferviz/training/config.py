@@ -35,7 +35,7 @@ class Augmentation:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainConfig:
     """How a network is trained.
 
     epochs, batch: passes over the data; faces a step. optimizer: one of OPTIMIZERS (SGD with Nesterov momentum .9).
@@ -95,7 +95,7 @@ class Recipe:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Recipe:
+    def from_dict(cls, values: dict[str, Any]) -> TrainConfig:
         """Return the recipe that `to_dict` wrote; keys that are not known any more are refused with UsageError."""
         values = dict(values)
         augmentation = values.pop("augmentation", {})

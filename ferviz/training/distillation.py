@@ -53,7 +53,7 @@ def _logits(model: Model, precision: str) -> Callable[[np.ndarray], np.ndarray]:
         return model.logits
 
     def logits(faces: np.ndarray) -> np.ndarray:
-        shares = np.asarray(fast.predict_on_batch(model.prepare(faces)), np.float32)
+        shares = np.asarray(fast.predict_on_batch(model.preprocess(faces)), np.float32)
         # Logits but for a constant per face, which no softmax at any temperature sees.
         return np.log(np.maximum(shares, np.finfo(np.float32).tiny))
 

@@ -12,7 +12,7 @@ from ferviz.training import loss as objective
 from ferviz.training.batches import Batch
 from ferviz.training.batchnorm import fused_normalisation
 from ferviz.training.checkpoint import grab, put
-from ferviz.training.config import Recipe
+from ferviz.training.config import TrainConfig
 from ferviz.training.devices import train_on_batch
 from ferviz.training.kernels import safe_convolutions
 from ferviz.training.statistics import Statistics
@@ -30,7 +30,7 @@ class Learner:
         self,
         network: Any,
         classes: int,
-        recipe: Recipe,
+        recipe: TrainConfig,
         *,
         votes: int = 0,
         taught: bool = False,

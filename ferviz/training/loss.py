@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ferviz.models.architectures.layers import load_keras
-from ferviz.training.config import Recipe
+from ferviz.training.config import TrainConfig
 
 
-def loss(classes: int, votes: int, taught: bool, recipe: Recipe) -> Callable[[Any, Any], Any]:
+def loss(classes: int, votes: int, taught: bool, recipe: TrainConfig) -> Callable[[Any, Any], Any]:
     """Return a Keras loss (targets, outputs) -> (B,).
 
     (1 - teach) * cross-entropy + teach * T^2 * KL(teachers || network) at temperature T (Hinton et al. 2015), plus `votes`
@@ -40,7 +40,7 @@ def loss(classes: int, votes: int, taught: bool, recipe: Recipe) -> Callable[[An
     return total
 
 
-def optimizer(recipe: Recipe, steps: int = 0) -> Any:
+def optimizer(recipe: TrainConfig, steps: int = 0) -> Any:
     """Return the recipe's Keras optimizer: weight decay spares biases and norms, EMA of the weights if asked for.
 
     steps: of the whole run. The average never reaches back over more than a tenth of them, so that a short run's average

@@ -13,11 +13,11 @@ from typing import Any
 from ferviz.data.dataset import Dataset
 from ferviz.data.read import read_data, relabel
 from ferviz.data.splits import sample
-from ferviz.emotions import LabelScheme, scheme
+from ferviz.emotions import LabelScheme, label_scheme
 from ferviz.errors import DataError, OutputError, OutputExistsError, UsageError
 from ferviz.files import PathLike, manifest, to_json, write_text
 from ferviz.training.checkpoint import NAME as STATE
-from ferviz.training.config import Recipe
+from ferviz.training.config import TrainConfig
 from ferviz.training.plots import write_curves
 
 CONFIG, HISTORY, MANIFEST = "config.json", "history.csv", "manifest.json"
@@ -32,7 +32,7 @@ class Plan:
     faces: Dataset = field(repr=False)
     architecture: str
     options: dict[str, Any]
-    recipe: Recipe
+    recipe: TrainConfig
     seed: int
     start: str | None
     teachers: tuple[str, ...]
@@ -67,7 +67,7 @@ def plan(
     architecture: str,
     options: dict[str, Any],
     labels: str | LabelScheme | None,
-    recipe: Recipe,
+    recipe: TrainConfig,
     seed: int,
     start: PathLike | None,
     teachers: Sequence[PathLike],
@@ -86,7 +86,7 @@ def plan(
         before = _config(out)
         architecture, options, labels = before["architecture"], before["options"], before["scheme"]
         epochs = recipe.epochs
-        recipe = replace(Recipe.from_dict(before["recipe"]), epochs=epochs)
+        recipe = replace(TrainConfig.from_dict(before["recipe"]), epochs=epochs)
         seed, start, teachers, validation = before["seed"], before["start"], before["teachers"], before["validation"]
         fraction = before.get("fraction", 1.0)
     elif (out / CONFIG).exists() and not force:
@@ -95,7 +95,7 @@ def plan(
         )
     faces = data if isinstance(data, Dataset) else read_data(data)
     if labels is not None:
-        faces = relabel(faces, labels if isinstance(labels, LabelScheme) else scheme(labels))
+        faces = relabel(faces, labels if isinstance(labels, LabelScheme) else label_scheme(labels))
     if before and before["data"]["sha256"] != faces.sha256:
         raise DataError(
             f"the run in {out} learned from other data than {faces.source or 'these'}; resume it with the data it began with"

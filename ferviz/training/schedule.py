@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from ferviz.training.config import Recipe
+from ferviz.training.config import TrainConfig
 
 
-def rate_at(recipe: Recipe, step: int, steps: int, factor: float = 1.0) -> float:
+def rate_at(recipe: TrainConfig, step: int, steps: int, factor: float = 1.0) -> float:
     """Return the learning rate of step `step` (from 0 over the whole run).
 
     steps: steps in an epoch. factor: what the plateau schedule has come down to so far (1 at the start).
@@ -21,7 +21,7 @@ def rate_at(recipe: Recipe, step: int, steps: int, factor: float = 1.0) -> float
     return recipe.peak * factor
 
 
-def plateau_factor(recipe: Recipe, accuracies: list[float]) -> float:
+def plateau_factor(recipe: TrainConfig, accuracies: list[float]) -> float:
     """Return the factor after epochs with these validation accuracies: halved each time `patience` pass without a best."""
     factor, best, waited = 1.0, -1.0, 0
     if recipe.schedule != "plateau":
@@ -34,7 +34,7 @@ def plateau_factor(recipe: Recipe, accuracies: list[float]) -> float:
     return factor
 
 
-def should_stop(recipe: Recipe, accuracies: list[float]) -> bool:
+def should_stop(recipe: TrainConfig, accuracies: list[float]) -> bool:
     """Return whether the last `stop_after` epochs all failed to beat the best before them."""
     if not recipe.stop_after or not accuracies:
         return False

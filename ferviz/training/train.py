@@ -18,7 +18,7 @@ from ferviz.files import PathLike
 from ferviz.training import checkpoint as run_state
 from ferviz.training import run_folder
 from ferviz.training.batches import Source, class_weights, fit_pictures, soft_targets
-from ferviz.training.config import Recipe
+from ferviz.training.config import TrainConfig
 from ferviz.training.devices import all_devices
 from ferviz.training.loop import Learner, scores
 from ferviz.training.network import Networks, prepare
@@ -42,7 +42,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainingRun:
     """A finished run. folder: holds best.keras, last.keras and how they came about. history: one row an epoch.
     best: the row of the epoch with the best validation accuracy, whose network best.keras is."""
 
@@ -58,7 +58,7 @@ def train(
     out: PathLike,
     labels: str | LabelScheme | None = None,
     options: dict[str, Any] | None = None,
-    recipe: Recipe | None = None,
+    recipe: TrainConfig | None = None,
     seed: int = 0,
     start: PathLike | None = None,
     teachers: Sequence[PathLike] = (),
@@ -68,7 +68,7 @@ def train(
     force: bool = False,
     tensorboard: bool = False,
     progress: Callable[[Progress], None] | None = None,
-) -> Run:
+) -> TrainingRun:
     """Train a network on `data` and leave it, with its history, in the folder `out`.
 
     data: a Dataset, or a file or folder that ferviz.data reads. architecture, options: see ferviz.models.architectures.
@@ -82,7 +82,7 @@ def train(
     Raises UsageError for options that make no sense, DataError for data without faces to train or validate on,
     OutputExistsError when `out` holds a run already, OutputError when it cannot be written (the last state stays).
     """
-    recipe = recipe or Recipe()
+    recipe = recipe or TrainConfig()
     if tensorboard:
         check_tensorboard()
     plan = run_folder.plan(
@@ -104,7 +104,7 @@ def train(
         return _prepared(plan, tensorboard, progress)
 
 
-def _prepared(plan: run_folder.Plan, tensorboard: bool, progress: Callable[[Progress], None] | None) -> Run:
+def _prepared(plan: run_folder.Plan, tensorboard: bool, progress: Callable[[Progress], None] | None) -> TrainingRun:
     recipe, faces, networks = plan.recipe, plan.faces, prepare(plan)
     training, validating = plan.parts()
     run_folder.begin(plan)
@@ -125,7 +125,7 @@ def _prepared(plan: run_folder.Plan, tensorboard: bool, progress: Callable[[Prog
         history = _run(plan, networks, learner, source, validating, tensorboard, progress)
     finally:
         learner.close()
-    run = Run(plan.folder, history, max(history, key=lambda row: row["val_accuracy"]))
+    run = TrainingRun(plan.folder, history, max(history, key=lambda row: row["val_accuracy"]))
     run_folder.finish(plan, run.history, run.best)
     return run
 

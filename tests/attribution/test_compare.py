@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from ferviz.attribution.comparison import agreement, compare
+from ferviz.attribution.comparison import agreement, compare_explanations
 from ferviz.attribution.explain import explain
 from ferviz.attribution.metrics import mass_inside, pointing_game, rank_correlation
 from ferviz.attribution.resize import resize_maps
@@ -50,7 +50,7 @@ def test_pointing_and_mass() -> None:
 
 
 def test_a_method_agrees_with_itself_and_each_face_keeps_its_class(model: Model) -> None:
-    made = compare(model, faces(6), ["gradcam", "hirescam", "occlusion"])
+    made = compare_explanations(model, faces(6), ["gradcam", "hirescam", "occlusion"])
     assert made.names == ("gradcam", "hirescam", "occlusion")
     assert np.diag(made.correlation).tolist() == [1, 1, 1]
     np.testing.assert_array_equal(made.correlation, made.correlation.T)
@@ -61,10 +61,10 @@ def test_a_method_agrees_with_itself_and_each_face_keeps_its_class(model: Model)
 
 
 def test_layers_and_networks(model: Model, engine: Any) -> None:
-    made = compare(model, faces(2), layers=["relu1", "relu2"], target="happy")
+    made = compare_explanations(model, faces(2), layers=["relu1", "relu2"], target="happy")
     assert made.names == ("relu1", "relu2")
     other = Model("other", "", LABELS, InputSpec(18, 18, 1), engine("linear"))
-    made = compare([model, other], faces(2), ["gradcam", "saliency"], target="happy-sad")
+    made = compare_explanations([model, other], faces(2), ["gradcam", "saliency"], target="happy-sad")
     assert made.names == ("gradcam, net", "saliency, net", "gradcam, other", "saliency, other")
     assert made.correlation[0, 2] == pytest.approx(1)  # the same seeded weights, another end
 
@@ -85,7 +85,7 @@ def test_maps_of_two_sizes_are_compared_at_the_larger() -> None:
 )
 def test_bad_comparisons(model: Model, arguments: dict, error: type) -> None:
     with pytest.raises(error):
-        compare(model, faces(1), **arguments)
+        compare_explanations(model, faces(1), **arguments)
 
 
 def test_the_command_draws_and_tells(networks: Any, tmp_path: Path, capsys: Any) -> None:

@@ -31,7 +31,7 @@ ZERO_DIM = 1e-9
 def model_of(engine: Any) -> Any:
     def get(kind: str) -> Model:
         size = (None, None) if kind == "any_size" else (18, 18)
-        spec = InputSpec(*size, 3 if kind == "rgb" else 1, fallback=18)
+        spec = InputSpec(*size, 3 if kind == "rgb" else 1, default_side=18)
         return Model(kind, "", LABELS, spec, engine(kind))
 
     return get

@@ -9,7 +9,7 @@ import pytest
 
 from ferviz.attribution.explain import explain
 from ferviz.attribution.methods import gradients, perturbation
-from ferviz.attribution.request import Question
+from ferviz.attribution.request import MethodInput
 from ferviz.faces.regions import BANDS, regions
 from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
@@ -20,10 +20,10 @@ KERNEL = RNG.normal(size=(SIZE * SIZE, 3)).astype(np.float32)
 LABELS = ("angry", "happy", "sad")
 
 
-def asked(engine: Any, batch: np.ndarray, rows: list[list[float]], layer: str = "input", **more: Any) -> Question:
+def asked(engine: Any, batch: np.ndarray, rows: list[list[float]], layer: str = "input", **more: Any) -> MethodInput:
     """A question about weighted sums of logits, the same for every picture; no predicted class."""
     weights = np.array([[*row, 0.0] for row in rows], np.float32)
-    return Question(engine, batch, layer, np.repeat(weights[None], len(batch), 0), **more)
+    return MethodInput(engine, batch, layer, np.repeat(weights[None], len(batch), 0), **more)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_smoothgrad_without_noise_is_saliency_and_averages_signed_gradients(gap:
     network.set_weights([np.array([[1.0, 0], [1.0, 0]], np.float32)])
     at = np.array([0.0, 2.0], np.float32).reshape(1, 1, 2, 1)
     weights = np.array([[[1.0, 0, 0]]], np.float32)
-    made = gradients.smoothgrad(Question(KerasEngine(network), at, "input", weights), samples=400, noise=0.15)
+    made = gradients.smoothgrad(MethodInput(KerasEngine(network), at, "input", weights), samples=400, noise=0.15)
     assert made.raw.ravel()[0] < 0.15
     assert made.raw.ravel()[1] == pytest.approx(1)
 
@@ -138,7 +138,7 @@ def test_gradcam_of_a_global_mean_head_is_cam(gap: Any) -> None:
     cam_maps = np.einsum("nhwk,kt->nthw", activation, head) / 100
     model = Model("gap", "", LABELS, InputSpec(SIZE, SIZE, 1), gap)
     faces = (batch[..., 0] * 255).astype(np.uint8)
-    (activation,) = gap.activations(model.prepare(faces), ["conv"])
+    (activation,) = gap.activations(model.preprocess(faces), ["conv"])
     cam_maps = np.einsum("nhwk,kt->nthw", activation, head) / 100
     for method in ("gradcam", "hirescam", "xgradcam"):
         made = explain(model, faces, method, "all", relu=False)

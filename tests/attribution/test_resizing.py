@@ -64,7 +64,7 @@ def test_the_peak_lies_within_half_a_cell_of_the_evidence(cells: int, method: st
 
 
 def test_heatmaps_come_at_the_networks_input_size(engine: Any) -> None:
-    model = Model("any", "", ("a", "b", "c", "d"), InputSpec(None, None, 1, fallback=31), engine("any_size"))
+    model = Model("any", "", ("a", "b", "c", "d"), InputSpec(None, None, 1, default_side=31), engine("any_size"))
     made = explain(model, np.zeros((2, 50, 60), np.uint8))
     assert made.heatmaps.shape == (2, 1, 31, 31)
     assert made.raw.shape == (2, 1, 16, 16)

@@ -43,7 +43,7 @@ def test_gradcam_is_tf_keras_vis_on_a_published_network(mini_xception: Model, la
 def test_where_the_last_map_has_one_channel_a_class_gradcam_is_that_channel(mini_xception: Model) -> None:
     """The logit is the mean of its channel, so Grad-CAM = relu(channel) / positions, exactly."""
     pictures = faces(4, 48)
-    (channels,) = mini_xception.engine.activations(mini_xception.prepare(pictures), ["conv2d_7"])
+    (channels,) = mini_xception.engine.activations(mini_xception.preprocess(pictures), ["conv2d_7"])
     made = explain(mini_xception, pictures, "gradcam", "all", "conv2d_7")
     positions = channels.shape[1] * channels.shape[2]
     np.testing.assert_allclose(made.raw, np.maximum(channels, 0).transpose(0, 3, 1, 2) / positions, atol=1e-6)

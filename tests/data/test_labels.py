@@ -12,7 +12,7 @@ from ferviz.data.duplicates import also_in
 from ferviz.data.ferplus import distributions, majority
 from ferviz.data.read import read_data, relabel
 from ferviz.data.splits import random_split, sample
-from ferviz.emotions import FER2013, FERPLUS, SCHEMES, scheme
+from ferviz.emotions import FER2013, FERPLUS, SCHEMES, label_scheme
 from ferviz.errors import DataError, UnknownNameError, UsageError
 
 
@@ -39,7 +39,7 @@ def test_scheme_by_name(table: Path, faces, labels: str, expected: dict[str, str
         if name in expected:
             assert (data.names[got[row]] if row in got else None) == expected[name]
     assert len(data) + sum(data.left_out.values()) == 30
-    assert data.names == scheme(labels).labels
+    assert data.names == label_scheme(labels).labels
 
 
 def test_scheme_without_a_face(table: Path) -> None:

@@ -31,7 +31,7 @@ def model() -> Callable[..., Any]:
         key = f"{name} {scaling} {seed}"
         if key not in made:
             side = None if name == "any_size" else networks.SIZE
-            inputs = InputSpec(side, side, 3 if name == "rgb" else 1, scaling, fallback=20)
+            inputs = InputSpec(side, side, 3 if name == "rgb" else 1, scaling, default_side=20)
             made[key] = Model(name, "", LABELS, inputs, KerasEngine(networks.build(name, seed)))
         return made[key]
 

@@ -18,7 +18,7 @@ from ferviz.dreaming.differentiable import DreamNetwork, takes_any_size
 from ferviz.dreaming.face_statistics import face_statistics
 from ferviz.dreaming.parameterization import Pixels
 from ferviz.dreaming.priors import PRIORS, prior
-from ferviz.dreaming.regularizers import Penalties
+from ferviz.dreaming.regularizers import Regularizers
 from ferviz.dreaming.terms import Term
 from ferviz.dreaming.transforms import NONE
 from ferviz.errors import ModelError, PictureError, UnknownNameError, UsageError
@@ -55,7 +55,7 @@ def test_ascent_ascends_for_every_objective(model: Get, name: str) -> None:
     alive = objectives.channel("pool", most_active(model(), "pool", 1)[0])
     asked = {**EACH, "vector": alive}
     made = ferviz.dream(
-        model(), list(asked.values()), steps=24, samples=1, prior=name, transforms=NONE, penalties=Penalties()
+        model(), list(asked.values()), steps=24, samples=1, prior=name, transforms=NONE, penalties=Regularizers()
     )
     assert made.trace.shape == (len(asked), 24)
     for kind, course in zip(asked, made.trace, strict=True):
@@ -68,7 +68,7 @@ def test_diversity_makes_copies_differ_more(model: Get) -> None:
     apart = ferviz.dream(model(), objectives.channel("relu1", 1) + 5 * objectives.diversity("relu1"), **few)
 
     def unlikeness(made: Any) -> float:
-        maps = model().engine.activations(model().prepare(made.images), ["relu1"])[0].astype(np.float64)
+        maps = model().engine.activations(model().preprocess(made.images), ["relu1"])[0].astype(np.float64)
         flat = (maps - maps.mean((0, 1, 2))).reshape(3, -1, maps.shape[-1])
         gram = np.einsum("npc,npd->ncd", flat, flat).reshape(3, -1)
         gram /= np.linalg.norm(gram, axis=1, keepdims=True)
@@ -101,7 +101,13 @@ def test_pictures_stay_in_range_however_hard_the_ascent_pulls(model: Get, name: 
     dreaming = DreamNetwork(model())
     chosen = prior(name, [objectives.logit("happy")], dreaming.size, 1.0, face_statistics())
     ascent = Ascent(
-        dreaming.forward, [objectives.logit(0)], dreaming.size, chosen.parameterization, NONE, Penalties(), Schedule(4)
+        dreaming.forward,
+        [objectives.logit(0)],
+        dreaming.size,
+        chosen.parameterization,
+        NONE,
+        Regularizers(),
+        Schedule(4),
     )
     starts = np.clip(np.random.default_rng(0).random((1, *dreaming.size)), 0.02, 0.98).astype(np.float32)
     variables = ascent.start([0]).variables
@@ -143,8 +149,8 @@ def test_every_kind_of_network_dreams(model: Get, name: str) -> None:
 def test_layers_are_reached_by_their_address(model: Get, name: str, layer: str) -> None:
     network = model(name)
     made = ferviz.dream(network, objectives.channel(layer, 2), steps=24, samples=1, transforms=NONE)
-    activation = network.engine.activations(network.prepare(made.images), [layer])[0]
-    begun = network.engine.activations(network.prepare(np.full((1, 18, 18), 128, np.uint8)), [layer])[0]
+    activation = network.engine.activations(network.preprocess(made.images), [layer])[0]
+    begun = network.engine.activations(network.preprocess(np.full((1, 18, 18), 128, np.uint8)), [layer])[0]
     assert activation[..., 2].mean() > begun[..., 2].mean()
     assert made.trace[0, -1] == pytest.approx(activation[..., 2].mean(), rel=0.15, abs=0.05)
 
@@ -159,7 +165,7 @@ def test_the_network_sees_what_it_was_trained_on(model: Get, scaling: str) -> No
     dreaming = forward(tf.constant(pixels[..., None] / np.float32(255)), ["logits", "relu1", "conv1"])
     assert np.asarray(dreaming["logits"]) == pytest.approx(network.logits(pixels), rel=1e-3, abs=1e-3)
     for layer in ("relu1", "conv1"):  # conv1 itself disappears when its normalisation is folded in, and is still there
-        expected = network.engine.activations(network.prepare(pixels), [layer])[0]
+        expected = network.engine.activations(network.preprocess(pixels), [layer])[0]
         assert np.asarray(dreaming[layer]) == pytest.approx(expected, rel=1e-3, abs=1e-3)
 
 
@@ -176,7 +182,7 @@ def test_standardization_by_arrays_and_colour_order(shape: tuple[int, ...]) -> N
     )
     pixels = random.integers(0, 256, (2, 18, 18, 3), np.uint8)
     got = np.asarray(scaled(spec, tf.constant(pixels / np.float32(255))))
-    assert got == pytest.approx(spec.prepare(pixels), abs=1e-4)
+    assert got == pytest.approx(spec.preprocess(pixels), abs=1e-4)
 
 
 def test_many_channels_need_no_more_memory_than_a_few(model: Get, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,7 +230,7 @@ def test_a_blurred_gradient_changes_large_forms_first(model: Get) -> None:
         options = {
             "prior": "none",
             "parameterization": Pixels(0.0),
-            "penalties": Penalties(),
+            "penalties": Regularizers(),
             "transforms": NONE,
             "seed": 1,
         }
@@ -314,7 +320,7 @@ def test_deepdream_finds_more_of_the_layer_and_keeps_picture_and_colours(model: 
     assert np.abs(change - grey)[inside.all(2)].max() <= 2, "a grey network changes luminance only"
 
     def seen(image: np.ndarray) -> float:
-        return float((network.engine.activations(network.prepare([image]), ["relu2"])[0] ** 2).mean())
+        return float((network.engine.activations(network.preprocess([image]), ["relu2"])[0] ** 2).mean())
 
     assert seen(made.images[0]) > seen(picture)
 

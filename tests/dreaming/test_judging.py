@@ -18,7 +18,7 @@ from ferviz.data.dataset import Dataset
 from ferviz.dreaming.channels import most_active
 from ferviz.dreaming.facets import facets, kmeans
 from ferviz.dreaming.judging import features, judge, penultimate
-from ferviz.emotions import scheme
+from ferviz.emotions import label_scheme
 from ferviz.errors import DataError, OutputExistsError, UsageError
 
 Get = Callable[..., Any]
@@ -30,7 +30,7 @@ def real_faces(count: int = 40) -> Dataset:
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (count, 18, 18), np.uint8)
     labels = np.arange(count) % 4
-    return Dataset(images, labels, np.full(count, "Training"), 100 + np.arange(count), scheme(LABELS))
+    return Dataset(images, labels, np.full(count, "Training"), 100 + np.arange(count), label_scheme(LABELS))
 
 
 def test_judges_are_asked_for_their_own_order_of_classes(model: Get) -> None:
@@ -61,7 +61,7 @@ def test_distances_to_real_faces_are_cosines_in_the_judges_features(model: Get) 
     assert penultimate(network) == "drop"
     dreams = faces.images[[5, 10]]  # a real face of "happy" (5 % 4 == 1) and one of "sad"
     verdict = judge(dreams, ("happy", "sad"), network, faces, nearest=2)
-    points = network.engine.activations(network.prepare(faces.images), ["drop"])[0]
+    points = network.engine.activations(network.preprocess(faces.images), ["drop"])[0]
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     distance = 1 - points[[5, 10]] @ points.T
     for k, label in enumerate((1, 2)):
@@ -77,7 +77,7 @@ def test_features_of_a_map_are_its_mean(model: Get) -> None:
     network = model("softmax_layer")
     images = real_faces().images
     assert penultimate(network) == network.default_layer()[0] == "conv1"
-    maps = network.engine.activations(network.prepare(images), ["conv1"])[0]
+    maps = network.engine.activations(network.preprocess(images), ["conv1"])[0]
     assert features(network, images, batch_size=7) == pytest.approx(maps.mean((1, 2)), abs=1e-5)
 
 
@@ -122,7 +122,7 @@ def test_facets_are_groups_of_real_faces_and_lead_to_different_dreams(model: Get
 def test_most_active_channels_come_first(model: Get) -> None:
     network, faces = model(), real_faces()
     order = most_active(network, "relu1", 3, faces)
-    strength = network.engine.activations(network.prepare(faces.images), ["relu1"])[0].mean((0, 1, 2))
+    strength = network.engine.activations(network.preprocess(faces.images), ["relu1"])[0].mean((0, 1, 2))
     assert order == np.argsort(-strength)[:3].tolist()
     assert len(most_active(network, "relu1", 99)) == 5
 

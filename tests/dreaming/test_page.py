@@ -33,7 +33,7 @@ def test_the_page_s_example_moves_a_layer_s_activation_upwards(tmp_path: Path, m
     plain = real(model, "angry", steps=64)
 
     def above(dream: Any) -> float:
-        maps = np.abs(model.engine.activations(model.prepare(dream.images), [layer])[0][0])
+        maps = np.abs(model.engine.activations(model.preprocess(dream.images), [layer])[0][0])
         upper, lower = maps[: len(maps) // 2].mean(), maps[-(len(maps) // 2) :].mean()
         return float((upper - lower) / (upper + lower))
 

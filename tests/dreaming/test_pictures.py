@@ -10,7 +10,7 @@ import pytest
 from ferviz.dreaming import face_statistics as statistics
 from ferviz.dreaming.parameterization import Components, Fourier, Phase, Pixels, Pyramid, Sum
 from ferviz.dreaming.priors import PRIORS, prior
-from ferviz.dreaming.regularizers import Penalties
+from ferviz.dreaming.regularizers import Regularizers
 from ferviz.dreaming.transforms import NONE, Transforms
 from ferviz.errors import UnknownNameError, UsageError
 
@@ -63,7 +63,7 @@ def test_energy_costs_the_offset_and_brings_back_what_is_black() -> None:
 
     def squashed(black: Any) -> Any:
         pictures = tf.sigmoid(shown.offset(black, size) - 50.0)
-        return Penalties(l2=2.0).cost(pictures, pictures, tf.zeros(1))
+        return Regularizers(l2=2.0).cost(pictures, pictures, tf.zeros(1))
 
     assert pull(squashed) < 1e-9 < 1e-3 < pull(lambda black: shown.penalty(black, size))
 
@@ -186,14 +186,14 @@ def test_penalties_have_the_value_of_their_formula() -> None:
     random = np.random.default_rng(2)
     x, start = random.random((2, 7, 6, 1)), random.random((2, 7, 6, 1))
     given = tf.constant(x, tf.float32), tf.constant(start, tf.float32), tf.constant([3.0, -4.0])
-    got = np.asarray(Penalties(tv=2, l2=3, pull=5).cost(*given))
+    got = np.asarray(Regularizers(tv=2, l2=3, pull=5).cost(*given))
     for k in range(2):
         rough = np.abs(np.diff(x[k], axis=0)).mean() + np.abs(np.diff(x[k], axis=1)).mean()
         expected = 2 * rough + 3 * ((x[k] - 0.5) ** 2).mean() + 5 * ((x[k] - start[k]) ** 2).mean()
         assert got[k] == pytest.approx(expected, rel=1e-4)
-    relative = np.asarray(Penalties(tv=2, l2=3, pull=5, relative=True).cost(*given))
+    relative = np.asarray(Regularizers(tv=2, l2=3, pull=5, relative=True).cost(*given))
     assert relative == pytest.approx(got * (3, 4), rel=1e-5)
-    assert not np.asarray(Penalties().cost(*given)).any()
+    assert not np.asarray(Regularizers().cost(*given)).any()
 
 
 def test_components_of_known_faces_come_out_again(tmp_path: Any) -> None:

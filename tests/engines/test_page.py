@@ -32,7 +32,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_it_is_an_engine_and_its_gradients_are_finite_differences(page: dict[str, Any]) -> None:
     engine, model = page["engine"], page["model"]
     assert isinstance(engine, Engine)
-    batch = model.prepare(list(page["faces"][:2]))
+    batch = model.preprocess(list(page["faces"][:2]))
     weights = np.random.default_rng(1).normal(size=(2, 2, 3)).astype("float32")
     picture, gradient, logits = engine.gradients(batch, INPUT, weights)
     assert picture is batch
@@ -60,7 +60,7 @@ def test_every_method_that_needs_no_more_runs_on_it(page: dict[str, Any]) -> Non
             continue
         found = ferviz.explain(model, faces, method=name, target="all", **quick.get(name, {}))
         assert found.heatmaps.shape == (2, 3, 48, 48)
-    activation, _, _ = page["engine"].gradients(model.prepare(list(faces)), "conv", np.zeros((2, 1, 3), np.float32))
+    activation, _, _ = page["engine"].gradients(model.preprocess(list(faces)), "conv", np.zeros((2, 1, 3), np.float32))
     cam = np.maximum(np.einsum("nhwc,ck->nkhw", activation, page["engine"].matrix), 0)
     found = ferviz.explain(model, faces, method="gradcam", target="all")
     np.testing.assert_allclose(

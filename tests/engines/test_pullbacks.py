@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ferviz.engines.backend import tensorflow
-from ferviz.engines.compiler.convert import Obstacle, pull_back
+from ferviz.engines.compiler.convert import Unsupported, vjp
 from ferviz.engines.compiler.gradient_rules import RULES
 
 KERNEL = np.random.default_rng(0).normal(size=(3, 3, 3, 4)).astype("float32")
@@ -98,8 +98,8 @@ def test_a_rule_gives_what_tensorflows_gradient_gives(name: str) -> None:
         seed = tf.sin(tf.range(1000000, dtype=tf.float32))[: tf.size(y)]
         seed = tf.reshape(seed, tf.shape(y))
         seed.set_shape(y.shape)
-        ours = pull_back(y, seed, [x])[0]
-        assert not isinstance(ours, Obstacle), ours
+        ours = vjp(y, seed, [x])[0]
+        assert not isinstance(ours, Unsupported), ours
         return ours, tf.gradients(y, x, grad_ys=seed)[0]
 
     ours, theirs = both(value)
@@ -112,7 +112,7 @@ def test_ties_in_a_pooling_window_go_to_the_first_place() -> None:
     @tf.function(input_signature=[tf.TensorSpec([None, 4, 4, 1], tf.float32)], autograph=False)
     def both(x: Any) -> Any:
         y = tf.nn.max_pool2d(x, 3, 1, "SAME")
-        return pull_back(y, tf.ones_like(y), [x])[0], tf.gradients(y, x)[0]
+        return vjp(y, tf.ones_like(y), [x])[0], tf.gradients(y, x)[0]
 
     ours, theirs = both(np.zeros((1, 4, 4, 1), "float32"))
     np.testing.assert_array_equal(ours, theirs)
@@ -136,11 +136,11 @@ def test_what_has_no_rule_is_an_obstacle_with_a_reason_only_for_what_lies_before
         before = tf.tanh(x)
         after = tf.cumsum(before, axis=1)
         y = tf.square(after)
-        found = pull_back(y, tf.ones_like(y), [x, before, after])
-    assert isinstance(found[0], Obstacle)
+        found = vjp(y, tf.ones_like(y), [x, before, after])
+    assert isinstance(found[0], Unsupported)
     assert "Cumsum" in found[0].reason
-    assert isinstance(found[1], Obstacle)
-    assert not isinstance(found[2], Obstacle)
+    assert isinstance(found[1], Unsupported)
+    assert not isinstance(found[2], Unsupported)
 
 
 def test_what_the_output_does_not_depend_on_has_no_gradient() -> None:
@@ -149,7 +149,7 @@ def test_what_the_output_does_not_depend_on_has_no_gradient() -> None:
         x = tf.compat.v1.placeholder(tf.float32, [None, 4])
         aside = tf.exp(x)
         y = tf.square(x)
-        assert pull_back(y, tf.ones_like(y), [aside]) == [None]
+        assert vjp(y, tf.ones_like(y), [aside]) == [None]
 
 
 @pytest.mark.parametrize(
@@ -166,6 +166,6 @@ def test_a_variant_that_a_rule_does_not_cover_says_so(make: Any, word: str) -> N
     with tf.Graph().as_default():
         x = tf.compat.v1.placeholder(tf.float32, [None, 7, 6, 3])
         y = make(tf, x)
-        (found,) = pull_back(y, tf.ones_like(y), [x])
-    assert isinstance(found, Obstacle)
+        (found,) = vjp(y, tf.ones_like(y), [x])
+    assert isinstance(found, Unsupported)
     assert word in found.reason

@@ -273,7 +273,7 @@ def test_less_a_half_is_told_from_other_ranges(make_model) -> None:
     result = check(make_model(answer, FER2013, InputSpec(SIDE, SIDE)), labelled())
     assert result.best.feed.name == "0..1 less a half"
     spec = result.corrected().input
-    np.testing.assert_allclose(spec.prepare([np.full((SIDE, SIDE), 255, np.uint8)]), 0.5, atol=1e-6)
+    np.testing.assert_allclose(spec.preprocess([np.full((SIDE, SIDE), 255, np.uint8)]), 0.5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ def test_less_a_half_is_told_from_other_ranges(make_model) -> None:
 def test_what_keras_applications_were_fed(make_model, kind: str, mean, std, order: str) -> None:
     """The constants are those of Keras' own preprocess_input, whose values the feed gives."""
     from ferviz.engines.backend import keras
-    from ferviz.evaluation.check.candidates import Feed
+    from ferviz.evaluation.check.candidates import Preprocessing
 
     unit = 255.0 if kind == "torch" else 1.0
 
@@ -298,11 +298,11 @@ def test_what_keras_applications_were_fed(make_model, kind: str, mean, std, orde
         return np.eye(7)[np.clip(said, 0, 6).astype(int)] * 3 * (said <= 6)[:, None]
 
     result = check(make_model(answer, FER2013, InputSpec(SIDE, SIDE, channels=3)), labelled())
-    assert isinstance(result.best.feed, Feed)
+    assert isinstance(result.best.feed, Preprocessing)
     assert (result.best.feed.statistics, result.best.feed.spec.order) == ("imagenet", order)
     faces = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 3), dtype=np.uint8)
     theirs = keras().applications.imagenet_utils.preprocess_input(faces.astype(np.float32), mode=kind)
-    np.testing.assert_allclose(result.corrected().input.prepare(faces), theirs, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(result.corrected().input.preprocess(faces), theirs, rtol=1e-4, atol=1e-4)
 
 
 def test_a_class_that_the_data_lacks_does_not_upset_a_known_order(make_model) -> None:

@@ -14,7 +14,7 @@ from ferviz.data.read import relabel
 from ferviz.emotions import FER2013, SCHEMES
 from ferviz.errors import DataError, OutputExistsError, UnknownNameError, UsageError
 from ferviz.evaluation import tta as views
-from ferviz.evaluation.comparison import compare
+from ferviz.evaluation.comparison import compare_models
 from ferviz.evaluation.evaluate import evaluate
 from ferviz.faces.regions import region
 from ferviz.models.input_spec import InputSpec
@@ -232,7 +232,7 @@ def test_compare_two_networks_on_the_faces_that_both_saw(make_model, faces) -> N
     constant = evaluate(
         make_model(lambda b: np.tile(np.eye(7)[3], (len(b), 1)), FER2013), data.take(np.arange(40, 200))
     )
-    both = compare(first, constant)
+    both = compare_models(first, constant)
     right, happy = (said == true)[40:], (true == 3)[40:]
     assert both.test.n == 160
     assert both.test.only_first == (right & ~happy).sum()
@@ -256,7 +256,7 @@ def test_the_faces_that_two_networks_disagree_on(make_model, faces) -> None:
         return np.log(np.where(np.arange(7) == 3, p, (1 - p) / 6))
 
     second = evaluate(make_model(happy_more_and_more, FER2013), data)
-    both = compare(first, second)
+    both = compare_models(first, second)
     assert (first.predicted == said).all()
     apart = np.flatnonzero(said != 3)
     lesser = np.minimum(first.probabilities[apart].max(1), second.probabilities[apart].max(1))
@@ -286,7 +286,7 @@ def test_the_faces_that_two_networks_disagree_on(make_model, faces) -> None:
 
 def test_a_network_agrees_with_itself_and_is_told_apart(make_model, faces) -> None:
     first = evaluate(make_model(reads_the_code(7), FER2013), coded_faces(*faces))
-    both = compare(first, first)
+    both = compare_models(first, first)
     assert both.disagreement == 0
     assert both.to_dict()["disagreement_rows"] == []
     assert both.table().count("\n") == 1

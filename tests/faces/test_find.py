@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ferviz.errors import ModelError, NoFaceError, PictureError, UnknownNameError, UsageError
-from ferviz.faces.detectors.detector import Detection, overlap, without_doubles
+from ferviz.faces.detectors.detector import Detection, nms, overlap
 from ferviz.faces.detectors.registry import DETECTORS, detectors, open_detector
 from ferviz.faces.find import find_faces
 from ferviz.faces.search import MOST_FACES
@@ -125,7 +125,7 @@ def test_doubles_go_and_outsiders_too(told) -> None:
     )
     (face,) = find_faces(PICTURE, detector)
     assert face.score == 0.95
-    assert without_doubles([]) == []
+    assert nms([]) == []
 
 
 def test_overlap_of_known_boxes() -> None:

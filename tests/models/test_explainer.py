@@ -59,7 +59,7 @@ def test_a_model_read_back_answers_as_the_one_that_was_compiled(model: Model, wr
     assert back.default_layer() == model.default_layer()
     assert back.input.assumed == ("scaling",)
     assert isinstance(back.engine, LiteRTEngine)
-    np.testing.assert_array_equal(back.prepare(faces(3)), model.prepare(faces(3)))
+    np.testing.assert_array_equal(back.preprocess(faces(3)), model.preprocess(faces(3)))
     np.testing.assert_allclose(back.probabilities(faces(3)), model.probabilities(faces(3)), atol=1e-5)
     assert read_explainer(written).versions["ferviz"]
 

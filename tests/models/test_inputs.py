@@ -1,4 +1,4 @@
-"""InputSpec.prepare against numbers worked out by hand and against Pillow and OpenCV."""
+"""InputSpec.preprocess against numbers worked out by hand and against Pillow and OpenCV."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ GREY = rng.integers(0, 256, (6, 48, 48), np.uint8)
 def test_ends_of_each_range(scaling, black, white):
     pixels = np.zeros((1, 48, 48), np.uint8)
     pixels[:, 24:] = 255
-    batch = InputSpec(scaling=scaling).prepare(pixels)
+    batch = InputSpec(scaling=scaling).preprocess(pixels)
     assert batch.shape == (1, 48, 48, 1)
     assert batch.dtype == np.float32
     assert np.unique(batch) == pytest.approx([black, white], abs=1e-6)
 
 
 def test_grey_is_bt601_as_pillow_makes_it():
-    ours = InputSpec(scaling="0..255").prepare(COLOUR)[..., 0]
+    ours = InputSpec(scaling="0..255").preprocess(COLOUR)[..., 0]
     pillow = np.stack([np.asarray(Image.fromarray(one).convert("L")) for one in COLOUR])
     exact = COLOUR @ np.array([0.299, 0.587, 0.114])
     assert np.abs(ours - pillow).max() <= 1  # both round, each in its own way
@@ -35,28 +35,28 @@ def test_grey_is_bt601_as_pillow_makes_it():
 
 def test_a_grey_picture_stored_as_colour_keeps_its_values():
     ramp = np.repeat(np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1), 3, axis=3)
-    assert (InputSpec(16, 16, scaling="0..255").prepare(ramp)[0, ..., 0].ravel() == np.arange(256)).all()
+    assert (InputSpec(16, 16, scaling="0..255").preprocess(ramp)[0, ..., 0].ravel() == np.arange(256)).all()
 
 
 def test_channel_order():
-    rgb = InputSpec(channels=3, scaling="0..255").prepare(COLOUR)
-    bgr = InputSpec(channels=3, scaling="0..255", order="bgr").prepare(COLOUR)
+    rgb = InputSpec(channels=3, scaling="0..255").preprocess(COLOUR)
+    bgr = InputSpec(channels=3, scaling="0..255", order="bgr").preprocess(COLOUR)
     assert (rgb == COLOUR).all()
     assert (bgr == COLOUR[..., ::-1]).all()
-    assert (InputSpec(channels=3, scaling="0..255").prepare(GREY) == GREY[..., None]).all()
+    assert (InputSpec(channels=3, scaling="0..255").preprocess(GREY) == GREY[..., None]).all()
 
 
 def test_smaller_is_averaged_and_larger_is_interpolated():
-    small = InputSpec(24, 24, scaling="0..255", resize="float").prepare(GREY)[..., 0]
+    small = InputSpec(24, 24, scaling="0..255", resize="float").preprocess(GREY)[..., 0]
     means = GREY.reshape(6, 24, 2, 24, 2).mean(axis=(2, 4))
     assert np.abs(small - means).max() < 1e-3
-    large = InputSpec(64, 64, scaling="0..255").prepare(GREY)[..., 0]
+    large = InputSpec(64, 64, scaling="0..255").preprocess(GREY)[..., 0]
     assert (large == np.stack([cv2.resize(one, (64, 64), interpolation=cv2.INTER_LINEAR) for one in GREY])).all()
 
 
 def test_resizing_pixels_rounds_and_resizing_floats_does_not():
-    as_pixels = InputSpec(64, 64, scaling="0..255").prepare(GREY)
-    as_floats = InputSpec(64, 64, scaling="0..255", resize="float").prepare(GREY)
+    as_pixels = InputSpec(64, 64, scaling="0..255").preprocess(GREY)
+    as_floats = InputSpec(64, 64, scaling="0..255", resize="float").preprocess(GREY)
     assert (as_pixels == np.round(as_pixels)).all()
     assert not (as_floats == np.round(as_floats)).all()
     assert np.abs(as_pixels - as_floats).max() <= 1
@@ -64,21 +64,21 @@ def test_resizing_pixels_rounds_and_resizing_floats_does_not():
 
 def test_height_and_width_are_not_confused():
     wide = np.zeros((10, 30), np.uint8)
-    assert InputSpec(20, 40).prepare([wide]).shape == (1, 20, 40, 1)
-    assert InputSpec(None, None, fallback=32).prepare([wide]).shape == (1, 32, 32, 1)
+    assert InputSpec(20, 40).preprocess([wide]).shape == (1, 20, 40, 1)
+    assert InputSpec(None, None, default_side=32).preprocess([wide]).shape == (1, 32, 32, 1)
 
 
 def test_standardize_with_numbers_channels_and_maps():
     pixels = COLOUR.astype(np.float64)
     spec = InputSpec(channels=3, scaling="standardize", mean=[0.5, 0.4, 0.3], std=[0.2, 0.25, 0.3], unit=255)
-    assert np.allclose(spec.prepare(COLOUR), (pixels / 255 - [0.5, 0.4, 0.3]) / [0.2, 0.25, 0.3], atol=1e-5)
+    assert np.allclose(spec.preprocess(COLOUR), (pixels / 255 - [0.5, 0.4, 0.3]) / [0.2, 0.25, 0.3], atol=1e-5)
     mean, std = GREY.mean(axis=0), GREY.std(axis=0) + 1
     spec = InputSpec(scaling="standardize", mean=mean, std=std)
-    assert np.allclose(spec.prepare(GREY)[..., 0], (GREY - mean) / std, atol=1e-5)
+    assert np.allclose(spec.preprocess(GREY)[..., 0], (GREY - mean) / std, atol=1e-5)
 
 
 def test_standardize_without_numbers_is_each_picture_by_itself():
-    batch = InputSpec(scaling="standardize").prepare([GREY[0], np.full((48, 48), 9, np.uint8)])
+    batch = InputSpec(scaling="standardize").preprocess([GREY[0], np.full((48, 48), 9, np.uint8)])
     assert batch[0].mean() == pytest.approx(0, abs=1e-5)
     assert batch[0].std() == pytest.approx(1, abs=1e-4)
     assert (batch[1] == 0).all()
@@ -87,13 +87,13 @@ def test_standardize_without_numbers_is_each_picture_by_itself():
 def test_a_list_of_any_sizes_equals_one_at_a_time():
     crops = [rng.integers(0, 256, shape, np.uint8) for shape in ((48, 48), (30, 50, 3), (100, 90, 3), (48, 48), (5, 5))]
     spec = InputSpec(scaling="-1..1")
-    assert (spec.prepare(crops) == np.concatenate([spec.prepare([one]) for one in crops])).all()
-    assert spec.prepare([]).shape == (0, 48, 48, 1)
+    assert (spec.preprocess(crops) == np.concatenate([spec.preprocess([one]) for one in crops])).all()
+    assert spec.preprocess([]).shape == (0, 48, 48, 1)
 
 
 def test_what_comes_in_is_not_changed():
     before = COLOUR.copy()
-    InputSpec(channels=3, scaling="0..255", order="bgr").prepare(COLOUR)[:] = 0
+    InputSpec(channels=3, scaling="0..255", order="bgr").preprocess(COLOUR)[:] = 0
     assert (before == COLOUR).all()
 
 
@@ -104,7 +104,7 @@ def test_what_comes_in_is_not_changed():
 )  # fmt: skip
 def test_other_arrays_are_refused(wrong):
     with pytest.raises(UsageError, match="uint8"):
-        InputSpec().prepare(wrong)
+        InputSpec().preprocess(wrong)
 
 
 @pytest.mark.parametrize(

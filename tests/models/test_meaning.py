@@ -140,7 +140,7 @@ def test_what_is_written_is_read_again(small, tmp_path, faces, mean):
     assert (tmp_path / "net.keras.ferviz.npz").exists() == (mean == "map")
     model = load_model(path, engine="keras")
     assert model.labels == ("angry", "happy", "sad")
-    assert np.allclose(model.input.prepare(faces), spec.prepare(faces))
+    assert np.allclose(model.input.preprocess(faces), spec.preprocess(faces))
     assert model.notes == ()
     with pytest.raises(OutputExistsError):
         write_sidecar(path, ("a", "b", "c"), spec, force=False)

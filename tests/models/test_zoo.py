@@ -239,7 +239,7 @@ def test_recurrent_layers_are_written_out_or_refused_to_be_compiled(steps: int) 
     made = keras.Sequential([layers.Input((16, 16, 1)), layers.Conv2D(2, 3, name="conv"), layers.Reshape((steps, 392 // steps)),
                              layers.GRU(3, name="rows"), layers.Dense(2)])  # fmt: skip
     model = load_model(made)
-    batch = model.prepare(FACES)
+    batch = model.preprocess(FACES)
     weights = np.tile(np.eye(2, dtype=np.float32), (len(FACES), 1, 1))
     _, gradient, logits = model.engine.gradients(batch, "conv", weights)
     assert np.allclose(logits, made(batch), atol=1e-5)

@@ -9,7 +9,7 @@ import pytest
 
 from ferviz.data.dataset import Dataset
 from ferviz.training.batches import Source, class_weights, fit_pictures, soft_targets
-from ferviz.training.config import Augmentation, Recipe
+from ferviz.training.config import Augmentation, TrainConfig
 
 PLAIN = Augmentation(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
@@ -17,7 +17,7 @@ PLAIN = Augmentation(0, 0, 0, 0, 0, 0, 0, 0, 0)
 def source(n: int = 50, batch: int = 8, seed: int = 0, look: Augmentation = PLAIN, **more: Any) -> Source:
     images = np.arange(n, dtype=np.uint8)[:, None, None, None] * np.ones((1, 6, 6, 1), np.uint8)
     labels = np.arange(n) % 7
-    recipe = Recipe(batch=batch, augmentation=look)
+    recipe = TrainConfig(batch=batch, augmentation=look)
     return Source(images, labels, soft_targets(labels, 7, 0.1), np.arange(1, 8, dtype=np.float32), recipe, seed, **more)
 
 

@@ -14,7 +14,7 @@ import pytest
 from ferviz.data.dataset import Dataset
 from ferviz.errors import DataError, ModelError
 from ferviz.models.load import load_model
-from ferviz.training.config import Recipe
+from ferviz.training.config import TrainConfig
 from ferviz.training.train import train
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "bundle_network.py"
@@ -31,7 +31,7 @@ OPTIONS = {"height": 24, "width": 24, "widths": [4], "blocks": [1], "stem": 4}
 @pytest.fixture(scope="module")
 def run(stripes: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run") / "a"
-    train(stripes, out=folder, options=OPTIONS, recipe=Recipe(epochs=2, batch=32, precision="float32"))
+    train(stripes, out=folder, options=OPTIONS, recipe=TrainConfig(epochs=2, batch=32, precision="float32"))
     return folder
 
 
@@ -61,7 +61,7 @@ def test_what_is_not_bundled(run: Path, stripes: Dataset, tmp_path: Path, monkey
             bundle(run, stripes, tmp_path)
     other = tmp_path / "six"
     shutil.copytree(run, other)
-    train(stripes, labels="6-dropped", out=other, force=True, options=OPTIONS, recipe=Recipe(epochs=1, batch=32))
+    train(stripes, labels="6-dropped", out=other, force=True, options=OPTIONS, recipe=TrainConfig(epochs=1, batch=32))
     with pytest.raises(ModelError, match="seven"):
         bundle(other, stripes, tmp_path)
     assert not list(tmp_path.glob("bundled*"))

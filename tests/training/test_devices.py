@@ -20,11 +20,11 @@ from conftest import TINY, striped_faces
 from ferviz.models.architectures import build
 from ferviz.training import devices, learner
 from ferviz.training.batches import Batch, soft_targets
-from ferviz.training.config import Augmentation, Recipe
+from ferviz.training.config import Augmentation, TrainConfig
 from ferviz.training.train import train
 
 faces, still = striped_faces(), Augmentation(*[0.0] * 9)
-recipe = Recipe(epochs=2, batch=32, warmup=0.5, augmentation=still, precision="float32", ema=0.9)
+recipe = TrainConfig(epochs=2, batch=32, warmup=0.5, augmentation=still, precision="float32", ema=0.9)
 run = lambda name, **more: train(faces, out=f"{sys.argv[1]}/{name}", **({"recipe": recipe} | more))
 plain = {"height": 24, "width": 24, "widths": [8], "dense_widths": [16], "dropout": 0.0, "dense_dropout": 0.0}
 alone = run("alone", architecture="plain", options=plain)

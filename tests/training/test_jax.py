@@ -19,12 +19,12 @@ sys.path.insert(0, sys.argv[2])
 from conftest import TINY, striped_faces
 from ferviz.models.architectures.layers import load_keras
 from ferviz.training.devices import all_devices
-from ferviz.training.config import Recipe
+from ferviz.training.config import TrainConfig
 from ferviz.training.train import train
 assert load_keras().config.backend() == "jax"
 with all_devices(32) as count:
     assert count == 2, count
-recipe = Recipe(epochs=3, batch=32, warmup=0.5)
+recipe = TrainConfig(epochs=3, batch=32, warmup=0.5)
 class Cut(Exception):
     pass
 def cut(p):
@@ -59,10 +59,10 @@ try:
     read.engine.gradients(None, "input", None)
 except ModelError as error:
     assert "KERAS_BACKEND=tensorflow" in str(error)
-gently = Recipe(epochs=1, batch=32, warmup=0.0, teach=0.5)
+gently = TrainConfig(epochs=1, batch=32, warmup=0.0, teach=0.5)
 taught = train(striped_faces(), out=sys.argv[1] + "/c", options=TINY, recipe=gently, teachers=[best])
 assert np.isfinite(taught.best["loss"])
-still = Recipe(epochs=1, batch=32, rate=1e-6, warmup=0.0, ema=0.0)
+still = TrainConfig(epochs=1, batch=32, rate=1e-6, warmup=0.0, ema=0.0)
 tuned = train(striped_faces(), out=sys.argv[1] + "/d", recipe=still, start=sys.argv[1] + "/a/last.keras")
 assert abs(tuned.best["val_accuracy"] - whole.history[-1]["val_accuracy"]) < 0.05, (tuned.best, whole.history[-1])
 

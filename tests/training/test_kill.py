@@ -18,14 +18,14 @@ PROGRAM = """
 import sys, time
 sys.path.insert(0, sys.argv[3])
 from conftest import TINY, striped_faces
-from ferviz.training.config import Recipe
+from ferviz.training.config import TrainConfig
 from ferviz.training.train import train
 def slow(p):
     time.sleep(0.02)
     if p.epoch == 1 and p.step == 1 or sys.argv[2] == "resume":
         print("running", flush=True)
 train(striped_faces(), out=sys.argv[1], options=TINY, seed=3, resume=sys.argv[2] == "resume",
-      recipe=Recipe(epochs=6, batch=32, warmup=0.5), progress=slow if sys.argv[2] != "whole" else None)
+      recipe=TrainConfig(epochs=6, batch=32, warmup=0.5), progress=slow if sys.argv[2] != "whole" else None)
 """
 KILLS = 2
 

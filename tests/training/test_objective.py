@@ -10,7 +10,7 @@ from ferviz.models.architectures.layers import load_keras
 from ferviz.training import loss as objective
 from ferviz.training.batches import Batch
 from ferviz.training.checkpoint import grab
-from ferviz.training.config import Recipe
+from ferviz.training.config import TrainConfig
 from ferviz.training.loop import Learner, scores
 from ferviz.training.statistics import Statistics
 
@@ -26,12 +26,12 @@ def draw(*shape: int) -> np.ndarray:
 
 def test_plain_cross_entropy() -> None:
     target, logits = softmax(draw(5, 7)), draw(5, 7) * 3
-    found = np.asarray(objective.loss(7, 0, False, Recipe())(target, logits))
+    found = np.asarray(objective.loss(7, 0, False, TrainConfig())(target, logits))
     np.testing.assert_allclose(found, -(target * np.log(softmax(logits))).sum(1), rtol=1e-5)
 
 
 def test_distillation_and_votes() -> None:
-    recipe = Recipe(teach=0.6, temperature=2.0, votes=0.4)
+    recipe = TrainConfig(teach=0.6, temperature=2.0, votes=0.4)
     target, votes, teacher = softmax(draw(5, 7)), softmax(draw(5, 8)), draw(5, 7) * 2
     outputs = draw(5, 15)
     found = np.asarray(objective.loss(7, 8, True, recipe)(np.concatenate([target, votes, teacher], 1), outputs))
@@ -44,7 +44,7 @@ def test_distillation_and_votes() -> None:
 
 def test_a_student_that_answers_like_its_teacher_pays_nothing() -> None:
     logits = draw(5, 7)
-    recipe = Recipe(teach=1.0)
+    recipe = TrainConfig(teach=1.0)
     found = np.asarray(objective.loss(7, 0, True, recipe)(np.concatenate([softmax(draw(5, 7)), logits], 1), logits))
     np.testing.assert_allclose(found, 0, atol=1e-5)
 
@@ -53,7 +53,7 @@ def test_a_student_that_answers_like_its_teacher_pays_nothing() -> None:
 def test_weight_decay_spares_biases_and_norms(kind: str) -> None:
     network = architectures.build("plain", 7, widths=[4], dense_widths=[4], logits=True, height=12, width=12)
     network.set_weights([np.ones_like(w) for w in network.get_weights()])
-    made = objective.optimizer(Recipe(optimizer=kind, decay=0.5, ema=0))
+    made = objective.optimizer(TrainConfig(optimizer=kind, decay=0.5, ema=0))
     made.build(network.trainable_variables)
     made.learning_rate = 0.1
     made.apply([0 * v.value for v in network.trainable_variables], network.trainable_variables)
@@ -63,9 +63,9 @@ def test_weight_decay_spares_biases_and_norms(kind: str) -> None:
 
 
 def test_a_short_run_averages_over_a_tenth_of_it() -> None:
-    assert objective.optimizer(Recipe(ema=0.999), steps=100).ema_momentum == pytest.approx(0.9)
-    assert objective.optimizer(Recipe(ema=0.999), steps=10**6).ema_momentum == 0.999
-    assert not objective.optimizer(Recipe(ema=0)).use_ema
+    assert objective.optimizer(TrainConfig(ema=0.999), steps=100).ema_momentum == pytest.approx(0.9)
+    assert objective.optimizer(TrainConfig(ema=0.999), steps=10**6).ema_momentum == 0.999
+    assert not objective.optimizer(TrainConfig(ema=0)).use_ema
 
 
 def test_scores() -> None:
@@ -101,7 +101,7 @@ def test_statistics_are_those_of_the_pixels() -> None:
 
 def test_averaged_weights_are_the_average_and_leave_no_trace() -> None:
     network = architectures.build("plain", 7, widths=[4], dense_widths=[4], logits=True, height=12, width=12)
-    learner = Learner(network, 7, Recipe(ema=0.5, optimizer="sgd", decay=0.0, batch=4), seed=1)
+    learner = Learner(network, 7, TrainConfig(ema=0.5, optimizer="sgd", decay=0.0, batch=4), seed=1)
     rng = np.random.default_rng(0)
     pixels = rng.uniform(0, 255, (4, 12, 12, 1)).astype(np.float32)
     batch = Batch(pixels, np.eye(7, dtype=np.float32)[[0, 1, 2, 3]], np.ones(4, np.float32), np.arange(4))

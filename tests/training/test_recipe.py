@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ferviz.errors import UsageError
-from ferviz.training.config import Augmentation, Recipe
+from ferviz.training.config import Augmentation, TrainConfig
 from ferviz.training.schedule import plateau_factor, rate_at, should_stop
 
 
@@ -29,26 +29,26 @@ from ferviz.training.schedule import plateau_factor, rate_at, should_stop
 )
 def test_values_that_make_no_sense_are_refused_by_name(given: dict[str, Any], word: str) -> None:
     with pytest.raises(UsageError, match=word):
-        Recipe(**given)
+        TrainConfig(**given)
 
 
 def test_a_recipe_survives_being_written_down() -> None:
-    recipe = Recipe(epochs=7, optimizer="sgd", rate=0.05, augmentation=Augmentation(mixup=0.2))
-    assert Recipe.from_dict(recipe.to_dict()) == recipe
+    recipe = TrainConfig(epochs=7, optimizer="sgd", rate=0.05, augmentation=Augmentation(mixup=0.2))
+    assert TrainConfig.from_dict(recipe.to_dict()) == recipe
     with pytest.raises(UsageError, match="colour"):
-        Recipe.from_dict({**recipe.to_dict(), "colour": 1})
+        TrainConfig.from_dict({**recipe.to_dict(), "colour": 1})
     with pytest.raises(UsageError, match="shear"):
-        Recipe.from_dict({**recipe.to_dict(), "augmentation": {"shear": 1}})
+        TrainConfig.from_dict({**recipe.to_dict(), "augmentation": {"shear": 1}})
 
 
 def test_defaults_of_the_optimizers() -> None:
-    assert (Recipe().peak, Recipe().weight_decay) == (2e-3, 0.05)
-    assert (Recipe(optimizer="sgd").peak, Recipe(optimizer="sgd").weight_decay) == (0.1, 5e-4)
-    assert Recipe(rate=0.0, decay=0.0).peak == 0.0
+    assert (TrainConfig().peak, TrainConfig().weight_decay) == (2e-3, 0.05)
+    assert (TrainConfig(optimizer="sgd").peak, TrainConfig(optimizer="sgd").weight_decay) == (0.1, 5e-4)
+    assert TrainConfig(rate=0.0, decay=0.0).peak == 0.0
 
 
 def test_warm_up_then_cosine() -> None:
-    recipe = Recipe(epochs=5, rate=1.0, warmup=1.0)
+    recipe = TrainConfig(epochs=5, rate=1.0, warmup=1.0)
     rates = [rate_at(recipe, step, 4) for step in range(20)]
     assert rates[:4] == pytest.approx([0.25, 0.5, 0.75, 1.0])
     assert rates[4] == pytest.approx(1.0)
@@ -59,20 +59,20 @@ def test_warm_up_then_cosine() -> None:
 
 
 def test_plateau_halves_after_patience() -> None:
-    recipe = Recipe(schedule="plateau", patience=2, rate=1.0, warmup=0)
+    recipe = TrainConfig(schedule="plateau", patience=2, rate=1.0, warmup=0)
     assert plateau_factor(recipe, []) == 1
     assert plateau_factor(recipe, [0.5, 0.5]) == 1
     assert plateau_factor(recipe, [0.5, 0.5, 0.4]) == 0.5
     assert plateau_factor(recipe, [0.5, 0.5, 0.4, 0.6, 0.6]) == 0.5
     assert plateau_factor(recipe, [0.5, 0.5, 0.4, 0.4, 0.4]) == 0.25
     assert rate_at(recipe, 100, 4, 0.25) == 0.25
-    assert plateau_factor(Recipe(patience=1), [0.5, 0.4, 0.3]) == 1
+    assert plateau_factor(TrainConfig(patience=1), [0.5, 0.4, 0.3]) == 1
 
 
 def test_early_stopping_counts_from_the_best() -> None:
-    recipe = Recipe(stop_after=2)
+    recipe = TrainConfig(stop_after=2)
     assert not should_stop(recipe, [])
     assert not should_stop(recipe, [0.3, 0.5, 0.4])
     assert should_stop(recipe, [0.3, 0.5, 0.4, 0.5])  # equal is not better
     assert not should_stop(recipe, [0.3, 0.5, 0.4, 0.6])
-    assert not should_stop(Recipe(stop_after=0), [0.5, 0.1, 0.1, 0.1])
+    assert not should_stop(TrainConfig(stop_after=0), [0.5, 0.1, 0.1, 0.1])

@@ -17,12 +17,12 @@ import ferviz.training.checkpoint as run_state
 from ferviz.data.dataset import Dataset
 from ferviz.errors import DataError, ModelError, OutputError, OutputExistsError, UsageError
 from ferviz.models.load import load_model
-from ferviz.training.config import Augmentation, Recipe
+from ferviz.training.config import Augmentation, TrainConfig
 from ferviz.training.loop import Learner
 from ferviz.training.train import Progress, train
 
 OPTIONS = {"height": 24, "width": 24, "widths": [8], "blocks": [2], "stem": 8, "dropout": 0.2}
-SHORT = Recipe(epochs=3, batch=32, warmup=0.5, precision="float32")
+SHORT = TrainConfig(epochs=3, batch=32, warmup=0.5, precision="float32")
 LOOK = Augmentation(flip=0.5, shift=0.5, rotate=0, zoom=0, erase=0, brightness=0.05, contrast=0.05)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ferviz.attribution.request import Answer, Question
+from ferviz.attribution.request import MethodInput, MethodOutput
 from ferviz.engines.base import INPUT, Array
 from ferviz.errors import UsageError
 
@@ -27,7 +27,7 @@ def gradient_x_input(picture: Array, gradient: Array) -> Array:
     return np.einsum("nhwc,nthwc->nthw", picture, gradient, optimize=True)
 
 
-def guided_backprop(question: Question, *, signed: bool = False) -> Answer:
+def guided_backprop(question: MethodInput, *, signed: bool = False) -> MethodOutput:
     """Guided backpropagation: the gradient at the picture where every ReLU also stops negative gradients.
 
     It draws the picture's edges whatever the class and even whatever the later weights are (Adebayo et al., Sanity Checks for
@@ -35,10 +35,10 @@ def guided_backprop(question: Question, *, signed: bool = False) -> Answer:
     Springenberg et al., Striving for Simplicity: The All Convolutional Net, ICLR workshop 2015, section 3.4.
     """
     picture, gradient, logits = question.gradients(INPUT, "guided_gradients")
-    return Answer(saliency(picture, gradient, signed=signed), logits)
+    return MethodOutput(saliency(picture, gradient, signed=signed), logits)
 
 
-def smoothgrad(question: Question, *, samples: int = 32, noise: float = 0.15, signed: bool = False) -> Answer:
+def smoothgrad(question: MethodInput, *, samples: int = 32, noise: float = 0.15, signed: bool = False) -> MethodOutput:
     """SmoothGrad: the mean of the signed gradients of `samples` noisy copies, then as saliency.
 
     noise: standard deviation of the Gaussian noise, as a share of each picture's range. Every picture gets the same noise, drawn from
@@ -59,13 +59,13 @@ def smoothgrad(question: Question, *, samples: int = 32, noise: float = 0.15, si
         noisy = (question.batch[:, None] + spread * some).astype(np.float32)
         total += _gradients(question, noisy, weights).sum(1)
     mean = (total / samples).astype(np.float32)
-    return Answer(saliency(question.batch, mean, signed=signed), logits)
+    return MethodOutput(saliency(question.batch, mean, signed=signed), logits)
 
 
-def integrated_gradients(question: Question, *, steps: int = 32, baseline: str | float = "black") -> Answer:
+def integrated_gradients(question: MethodInput, *, steps: int = 32, baseline: str | float = "black") -> MethodOutput:
     """Integrated gradients: (x - x') times the mean gradient on the way from a baseline x' to the picture x; signed.
 
-    steps: points on the way, the midpoints of as many equal pieces. baseline: see `Question.baseline`. The pixels should add up
+    steps: points on the way, the midpoints of as many equal pieces. baseline: see `MethodInput.baseline`. The pixels should add up
     to S(x) - S(x'); by how much they do not is told in `details`, (N, T): "completeness_error".
     Sundararajan, Taly and Yan, Axiomatic Attribution for Deep Networks, ICML 2017, eq. 1 and 3. Raises UsageError.
     """
@@ -87,10 +87,10 @@ def integrated_gradients(question: Question, *, steps: int = 32, baseline: str |
     difference = question.scores(question.batch, everyone, weights) - question.scores(start, everyone, weights)
     error = maps.sum((2, 3)) - difference
     details = {"completeness_error": error.astype(np.float32), "difference": difference}
-    return Answer(maps.astype(np.float32), logits, details)
+    return MethodOutput(maps.astype(np.float32), logits, details)
 
 
-def _gradients(question: Question, pictures: Array, weights: Array) -> Array:
+def _gradients(question: MethodInput, pictures: Array, weights: Array) -> Array:
     """pictures (N, S, h, w, c), weights (N, T, K) -> the gradients at them, (N, S, T, h, w, c)."""
     n, samples = pictures.shape[:2]
     flat = pictures.reshape(n * samples, *pictures.shape[2:])

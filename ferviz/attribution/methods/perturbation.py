@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ferviz.attribution.request import Answer, Question
+from ferviz.attribution.request import MethodInput, MethodOutput
 from ferviz.attribution.resize import resize_maps
 from ferviz.engines.base import Array
 from ferviz.errors import ModelError, UsageError, whole
 from ferviz.faces.regions import regions
 
 
-def scorecam(question: Question, *, baseline: str | float = "black", relu: bool = True) -> Answer:
+def scorecam(question: MethodInput, *, baseline: str | float = "black", relu: bool = True) -> MethodOutput:
     """Score-CAM: relu(sum_k a_k A_k) with a = softmax over k of S(x under A_k's mask) - S(x').
 
     A channel's mask is the channel at picture size, scaled to 0..1; under it the picture x shows through, elsewhere there is the
@@ -37,10 +37,10 @@ def scorecam(question: Question, *, baseline: str | float = "black", relu: bool 
     shares = _softmax(increase)
     maps = np.einsum("nhwk,ntk->nthw", activation, shares, optimize=True)
     details = {"increase": np.where(np.isfinite(increase), increase, 0)}
-    return Answer(np.maximum(maps, 0) if relu else maps, logits, details)
+    return MethodOutput(np.maximum(maps, 0) if relu else maps, logits, details)
 
 
-def ablationcam(question: Question, *, relu: bool = True) -> Answer:
+def ablationcam(question: MethodInput, *, relu: bool = True) -> MethodOutput:
     """Ablation-CAM: relu(sum_k w_k A_k) with w_k = S - S without channel k.
 
     Only the network behind the layer runs again. The paper divides w_k by S; that changes the scale of a map, and turns over the map
@@ -62,16 +62,16 @@ def ablationcam(question: Question, *, relu: bool = True) -> Answer:
         without = answer_from(question.batch[who], question.layer, changed)
         drop[who, :, k] = whole[who] - np.einsum("mk,mtk->mt", without, weights[who], optimize=True)
     maps = np.einsum("nhwk,ntk->nthw", activation, drop, optimize=True)
-    return Answer(np.maximum(maps, 0) if relu else maps, logits, {"drop": drop})
+    return MethodOutput(np.maximum(maps, 0) if relu else maps, logits, {"drop": drop})
 
 
 def occlusion(
-    question: Question, *, patch: int | None = None, stride: int | None = None, baseline: str | float = "mean"
-) -> Answer:
+    question: MethodInput, *, patch: int | None = None, stride: int | None = None, baseline: str | float = "mean"
+) -> MethodOutput:
     """Occlusion: how far the target falls when a patch is hidden; at each pixel the mean over the patches that hide it; signed.
 
     patch: side of the square, in pixels of the network's input; None = a sixth of the picture. stride: pixels from patch to patch;
-    None = half a patch. The last patch of a row ends at the picture's edge. baseline: see `Question.baseline`.
+    None = half a patch. The last patch of a row ends at the picture's edge. baseline: see `MethodInput.baseline`.
     Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, section 4.2. Raises UsageError.
     """
     height, width = question.batch.shape[1:3]
@@ -90,14 +90,14 @@ def occlusion(
     drops = _drops(question, masks, logits, baseline)
     # A stride longer than the patch leaves pixels that no patch hides; nothing is known there, and nothing is claimed.
     total = np.einsum("ntp,phw->nthw", drops, masks, optimize=True)
-    return Answer(total / np.maximum(masks.sum(0), 1), logits)
+    return MethodOutput(total / np.maximum(masks.sum(0), 1), logits)
 
 
-def region_occlusion(question: Question, *, baseline: str | float = "mean") -> Answer:
+def region_occlusion(question: MethodInput, *, baseline: str | float = "mean") -> MethodOutput:
     """Region occlusion: how far the target falls when the brows, the eyes, the nose or the mouth are hidden; signed.
 
     The regions are the bands of `ferviz.faces.regions`, which suit aligned faces; where two overlap their mean is shown.
-    details: each region's own fall, (N, T), under its name. baseline: see `Question.baseline`.
+    details: each region's own fall, (N, T), under its name. baseline: see `MethodInput.baseline`.
     """
     height, width = question.batch.shape[1:3]
     bands = regions(height, width)
@@ -105,12 +105,12 @@ def region_occlusion(question: Question, *, baseline: str | float = "mean") -> A
     logits = question.engine.logits(question.batch)
     drops = _drops(question, masks, logits, baseline)
     maps = np.einsum("ntp,phw->nthw", drops, masks, optimize=True) / np.maximum(masks.sum(0), 1)
-    return Answer(maps, logits, {name: drops[..., i] for i, name in enumerate(bands)})
+    return MethodOutput(maps, logits, {name: drops[..., i] for i, name in enumerate(bands)})
 
 
 def rise(
-    question: Question, *, masks: int = 512, cells: int = 6, keep: float = 0.5, baseline: str | float = "mean"
-) -> Answer:
+    question: MethodInput, *, masks: int = 512, cells: int = 6, keep: float = 0.5, baseline: str | float = "mean"
+) -> MethodOutput:
     """RISE: the mean of random masks weighted by S under the mask, as the share it adds to the mean of S; signed.
 
     masks: how many; the same, drawn from `question.seed`, for every picture. cells: a mask is a grid of cells x cells, each open with
@@ -142,7 +142,7 @@ def rise(
         sum_m += some.sum(0)
         sum_sm += np.einsum("nmt,mhw->nthw", scores, some, optimize=True)
     maps = (sum_sm - (sum_s / masks)[..., None, None] * sum_m) / (masks * keep)
-    return Answer(maps.astype(np.float32), logits)
+    return MethodOutput(maps.astype(np.float32), logits)
 
 
 def _blown_up(grids: Array, shifts: Array, height: int, width: int) -> Array:
@@ -156,7 +156,7 @@ def _blown_up(grids: Array, shifts: Array, height: int, width: int) -> Array:
     return large[np.arange(count)[:, None, None], rows, columns]
 
 
-def _drops(question: Question, masks: Array, logits: Array, baseline: str | float) -> Array:
+def _drops(question: MethodInput, masks: Array, logits: Array, baseline: str | float) -> Array:
     """masks (P, h, w), 1 = hidden -> how far each target falls under each mask, (N, T, P)."""
     n, p = len(question), len(masks)
     weights, nothing = question.resolved(logits), question.baseline(baseline)

@@ -1,4 +1,4 @@
-"""The registry of attribution methods. A method is a function from a Question to an Answer, and says what it looks at.
+"""The registry of attribution methods. A method is a function from a MethodInput to an MethodOutput, and says what it looks at.
 
 A method of one's own is registered here (see docs/write-a-method.md), or by another package through the entry-point group
 `ferviz.methods`; then it is known everywhere: to `ferviz.explain`, to the command line, and to the contract tests.
@@ -14,7 +14,7 @@ from typing import Any
 
 from ferviz.attribution.methods import cam, gradients, perturbation
 from ferviz.attribution.methods import tf_keras_vis as second_opinion
-from ferviz.attribution.request import Answer, Question
+from ferviz.attribution.request import MethodInput, MethodOutput
 from ferviz.engines.base import INPUT, Array
 from ferviz.errors import ModelError, UnknownNameError, UsageError
 from ferviz.registry import Registry
@@ -32,11 +32,11 @@ _KINDS: tuple[tuple[type, type, str], ...] = (
 class Method:
     """One attribution method.
 
-    function: takes a Question and the method's own settings as keywords, returns an Answer. at: "layer" for a map of a layer,
+    function: takes a MethodInput and the method's own settings as keywords, returns an MethodOutput. at: "layer" for a map of a layer,
     "picture" for a map of the pixels. caution: what everybody who looks at the map has to know, or "".
     """
 
-    function: Callable[..., Answer]
+    function: Callable[..., MethodOutput]
     at: str = LAYER
     caution: str = ""
 
@@ -46,8 +46,8 @@ class Method:
         parameters = inspect.signature(self.function).parameters.values()
         return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
 
-    def __call__(self, question: Question, **settings: Any) -> Answer:
-        """Answer the question with settings as `checked` takes them."""
+    def __call__(self, question: MethodInput, **settings: Any) -> MethodOutput:
+        """MethodOutput the question with settings as `checked` takes them."""
         return self.function(question, **self.checked(settings))
 
     def checked(self, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,19 +75,19 @@ def methods() -> dict[str, str]:
     return METHODS.summaries()
 
 
-def from_maps(function: Callable[..., Array], at: str = LAYER, caution: str = "") -> Method:
+def method_from_maps(function: Callable[..., Array], at: str = LAYER, caution: str = "") -> Method:
     """Make a method of a function of one activation and its gradients.
 
     function: (activation (N, h, w, C), gradient (N, T, h, w, C), **settings) -> maps (N, T, h, w).
     """
 
-    def ask(question: Question, **settings: Any) -> Answer:
+    def ask(question: MethodInput, **settings: Any) -> MethodOutput:
         activation, gradient, logits = question.gradients(INPUT if at == PICTURE else None)
         if activation.ndim != 4:
             raise ModelError(
                 f"the output of {question.layer!r} is not a map; choose a layer that `ferviz layers` marks as one"
             )
-        return Answer(np_float32(function(activation, gradient, **settings)), logits)
+        return MethodOutput(np_float32(function(activation, gradient, **settings)), logits)
 
     # The settings are the function's own; `Method.settings` reads them from here.
     own = [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
@@ -106,16 +106,16 @@ _SAME = "Eigen-CAM does not look at the class: every target gets the same map"
 _EDGES = "guided backpropagation draws edges whatever the class and the weights are; do not read it as an explanation"
 
 for _name, _summary, _method in (
-    ("gradcam", "the layer's channels, weighted by their mean gradient", from_maps(cam.gradcam)),
-    ("gradcam++", "as Grad-CAM, weighted by position: finds several places", from_maps(cam.gradcampp)),
-    ("hirescam", "activation times gradient, position by position", from_maps(cam.hirescam)),
-    ("layercam", "activation times positive gradient: fine on early layers", from_maps(cam.layercam)),
-    ("xgradcam", "as Grad-CAM, weighted so that the map adds up to the score", from_maps(cam.xgradcam)),
-    ("eigencam", "the layer's first principal component, whatever the class", from_maps(cam.eigencam, caution=_SAME)),
+    ("gradcam", "the layer's channels, weighted by their mean gradient", method_from_maps(cam.gradcam)),
+    ("gradcam++", "as Grad-CAM, weighted by position: finds several places", method_from_maps(cam.gradcampp)),
+    ("hirescam", "activation times gradient, position by position", method_from_maps(cam.hirescam)),
+    ("layercam", "activation times positive gradient: fine on early layers", method_from_maps(cam.layercam)),
+    ("xgradcam", "as Grad-CAM, weighted so that the map adds up to the score", method_from_maps(cam.xgradcam)),
+    ("eigencam", "the layer's first principal component, whatever the class", method_from_maps(cam.eigencam, caution=_SAME)),
     ("scorecam", "channels weighted by the score under their mask; no gradients, slow", Method(perturbation.scorecam)),
     ("ablationcam", "channels weighted by what the score loses without them", Method(perturbation.ablationcam)),
-    ("saliency", "size of the gradient at each pixel", from_maps(gradients.saliency, PICTURE)),
-    ("gradient-x-input", "gradient times pixel", from_maps(gradients.gradient_x_input, PICTURE)),
+    ("saliency", "size of the gradient at each pixel", method_from_maps(gradients.saliency, PICTURE)),
+    ("gradient-x-input", "gradient times pixel", method_from_maps(gradients.gradient_x_input, PICTURE)),
     ("smoothgrad", "gradient averaged over noisy copies", Method(gradients.smoothgrad, PICTURE)),
     ("integrated-gradients", "gradient averaged on the way from black to the face", Method(gradients.integrated_gradients, PICTURE)),
     ("guided-backprop", "sharp edges; does not depend on the class", Method(gradients.guided_backprop, PICTURE, _EDGES)),

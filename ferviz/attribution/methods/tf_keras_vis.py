@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ferviz.attribution.request import Answer, Question
+from ferviz.attribution.request import MethodInput, MethodOutput
 
 NAMES = (
     ("tf-keras-vis:gradcam", "that library's Grad-CAM, at its place and size", "layer"),
@@ -18,10 +18,10 @@ NAMES = (
 """(name, summary, what it looks at)."""
 
 
-def asker(method: str) -> Callable[..., Answer]:
+def asker(method: str) -> Callable[..., MethodOutput]:
     """Return the method that asks tf-keras-vis; `method` as that library's name after the colon."""
 
-    def ask(question: Question, *, expand: bool = False) -> Answer:
+    def ask(question: MethodInput, *, expand: bool = False) -> MethodOutput:
         """Run tf-keras-vis' implementation on a copy of the network.
 
         expand: bring the map to picture size as that library does; it aligns corners, which moves the evidence of a coarse map
@@ -33,6 +33,6 @@ def asker(method: str) -> Callable[..., Answer]:
         logits = question.engine.logits(question.batch)
         weights = question.resolved(logits)
         raw = tf_keras_vis(question.engine, method, question.batch, question.layer, weights, question.seed, expand)
-        return Answer(raw, logits)
+        return MethodOutput(raw, logits)
 
     return ask

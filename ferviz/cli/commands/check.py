@@ -10,7 +10,7 @@ from ferviz.cli.commands.reading import open_data, reading_options
 from ferviz.cli.options import Console, batch_option, open_model, print_json, seed_option
 
 if TYPE_CHECKING:
-    from ferviz.evaluation.check.candidates import Feed
+    from ferviz.evaluation.check.candidates import Preprocessing
     from ferviz.evaluation.check.result import CheckResult, Convention
 
 
@@ -138,7 +138,7 @@ def text(result: CheckResult, show_all: bool = False) -> str:
 
 def _worth_showing(result: CheckResult) -> list[Convention]:
     """Return the best feed with every label order, each other feed with its best one, and today's convention."""
-    seen: list[Feed] = []
+    seen: list[Preprocessing] = []
     out = []
     for c in result.candidates:
         first = not any(c.feed is f for f in seen)

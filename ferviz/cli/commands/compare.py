@@ -56,7 +56,7 @@ def command(pictures: tuple[str, ...], **options: Any) -> int:
     Draws their maps side by side, with the rank correlation of each pair: 1 where they order the pixels alike. Every combination of
     the methods, layers and networks named is drawn.
     """
-    from ferviz.attribution.comparison import compare
+    from ferviz.attribution.comparison import compare_explanations
     from ferviz.attribution.methods.registry import METHODS
     from ferviz.files import check_kind, check_output, manifest
     from ferviz.images import FORMATS, write_image
@@ -79,7 +79,7 @@ def command(pictures: tuple[str, ...], **options: Any) -> int:
         raise errors[0]
     models = [open_model(options, console)]
     models += [open_model({**options, "model": path}, console) for path in options["against"]]
-    made = compare(
+    made = compare_explanations(
         models,
         faces,
         methods,
@@ -99,7 +99,7 @@ def command(pictures: tuple[str, ...], **options: Any) -> int:
         made.names,
         [e.heatmaps[:, 0] for e in made.explanations],
         made.correlation,
-        title="Comparison",
+        title="ExplanationComparison",
         subtitle=f"what speaks for {speaks}",
         notes=tuple(notes),
         warnings=made.warnings,

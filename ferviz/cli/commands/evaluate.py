@@ -11,7 +11,7 @@ from ferviz.cli.commands.reading import open_data, reading_options, told
 from ferviz.cli.options import Console, batch_option, model_options, open_model, output_options, print_json
 
 if TYPE_CHECKING:
-    from ferviz.evaluation.comparison import Comparison
+    from ferviz.evaluation.comparison import ModelComparison
     from ferviz.evaluation.evaluation import Evaluation
 
 
@@ -63,7 +63,7 @@ def command(path: str, **options: Any) -> None:
     Classes are matched by name, so networks with other orders and other sets of labels are measured rightly. Rates come with
     95 % intervals. Faces that are pixel-identical to a training face are counted apart.
     """
-    from ferviz.evaluation.comparison import compare
+    from ferviz.evaluation.comparison import compare_models
     from ferviz.evaluation.evaluate import evaluate
     from ferviz.evaluation.output import check_report
     from ferviz.evaluation.tta import TTA
@@ -107,7 +107,7 @@ def command(path: str, **options: Any) -> None:
         same = {name: settings[name] for name in ("split", "batch_size", "fraction", "seed")}
         with told(Console(quiet=True)):  # what there is to say about the data has been said
             second = evaluate(other, data, **same, without_duplicates=False)
-        comparison = compare(result, second)
+        comparison = compare_models(result, second)
     files = save(result, comparison, out, options["force"])
     document = {**result.to_dict(), **({"compare": comparison.to_dict()} if comparison else {})}
     if options["as_json"]:
@@ -117,7 +117,7 @@ def command(path: str, **options: Any) -> None:
         console.say("wrote " + ", ".join(map(str, files)))
 
 
-def save(result: Evaluation, comparison: Comparison | None, out: Path, force: bool) -> list[Path]:
+def save(result: Evaluation, comparison: ModelComparison | None, out: Path, force: bool) -> list[Path]:
     """Write the report and, beside it, the comparison with the faces that the two disagree on; -> the files."""
     from ferviz.evaluation.output import write_figure
     from ferviz.files import manifest, to_json, write_text
@@ -145,7 +145,7 @@ def beside(out: Path) -> list[Path]:
     return [out / name for name in ("compare.png", "disagreements.png", "disagreements.csv")]
 
 
-def text(result: Evaluation, comparison: Comparison | None = None) -> str:
+def text(result: Evaluation, comparison: ModelComparison | None = None) -> str:
     """Return the figures as lines for a terminal."""
     from ferviz.evaluation.plots import percent
 

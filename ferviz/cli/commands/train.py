@@ -13,12 +13,12 @@ import click
 
 from ferviz.cli.commands.reading import open_data, reading_options
 from ferviz.cli.options import Console, Number, print_json, seed_option
-from ferviz.training.config import Augmentation, Recipe
+from ferviz.training.config import Augmentation, TrainConfig
 
 if TYPE_CHECKING:
     from ferviz.training.train import Progress
 
-DEFAULTS = Recipe()
+DEFAULTS = TrainConfig()
 AUGMENTATION = ("flip", "shift", "rotate", "zoom", "brightness", "contrast", "erase", "noise", "mixup")
 RECIPE = (
     "epochs", "batch", "optimizer", "rate", "decay", "schedule", "warmup", "smoothing", "class_weights", "ema", "patience",
@@ -167,7 +167,7 @@ def _value(text: str) -> Any:
     return text
 
 
-def _recipe(given: dict[str, Any], out: Path) -> Recipe:
+def _recipe(given: dict[str, Any], out: Path) -> TrainConfig:
     """The defaults with what was given; of a run that is resumed only the number of epochs can change."""
     from ferviz.training.run_folder import epochs_before
 
@@ -175,7 +175,7 @@ def _recipe(given: dict[str, Any], out: Path) -> Recipe:
     if given["resume"] and "epochs" not in values:
         values["epochs"] = epochs_before(out)
     looks = {key: given[key] for key in AUGMENTATION if given[key] is not None}
-    return Recipe(**values, augmentation=Augmentation(**looks))
+    return TrainConfig(**values, augmentation=Augmentation(**looks))
 
 
 def _labels(out: Path, otherwise: str) -> str:

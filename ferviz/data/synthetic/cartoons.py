@@ -14,7 +14,7 @@ import numpy as np
 
 from ferviz.data.dataset import Dataset
 from ferviz.data.synthetic.canvas import Canvas
-from ferviz.emotions import FER2013, scheme
+from ferviz.emotions import FER2013, label_scheme
 from ferviz.registry import Registry
 
 Floats = np.ndarray
@@ -92,7 +92,7 @@ class CartoonSet:
         """Return the faces as a Dataset; the last `held_out` (0 to 1) of them are the split "PublicTest", the others "Training"."""
         rows = np.arange(len(self), dtype=np.int64)
         split = np.where(rows < round(len(self) * (1 - held_out)), "Training", "PublicTest")
-        return Dataset(self.images, self.labels, split, rows, scheme(self.names), source="cartoons")
+        return Dataset(self.images, self.labels, split, rows, label_scheme(self.names), source="cartoons")
 
 
 REGIONS: dict[str, tuple[float, float, float, float]] = {

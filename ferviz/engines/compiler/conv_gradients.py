@@ -13,7 +13,7 @@ from ferviz.engines.backend import tensorflow
 LOWEST = -3e38
 
 
-class NoPullbackError(Exception):
+class UnsupportedOpError(Exception):
     """Raised by a gradient rule for a variant of its operation that it does not cover; the message names what it is."""
 
 
@@ -96,9 +96,9 @@ def convolution(op: Any, g: Any, kernel: np.ndarray | None) -> Any:
     """
     tf = tensorflow()
     if kernel is None:
-        raise NoPullbackError("a convolution whose kernel is computed")
+        raise UnsupportedOpError("a convolution whose kernel is computed")
     if kernel.shape[2] != op.inputs[0].shape[3]:
-        raise NoPullbackError("a convolution in groups")
+        raise UnsupportedOpError("a convolution in groups")
     w = window(op, kernel.shape[:2])
     turned = kernel[::-1, ::-1]
     g = spread_and_fit(g, w)

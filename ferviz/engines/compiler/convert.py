@@ -28,9 +28,9 @@ import numpy as np
 
 from ferviz.engines.backend import tensorflow
 from ferviz.engines.base import INPUT
-from ferviz.engines.compiler.conv_gradients import NoPullbackError
+from ferviz.engines.compiler.conv_gradients import UnsupportedOpError
 from ferviz.engines.compiler.flatbuffer import merge
-from ferviz.engines.compiler.freeze import Frozen, Tap, freeze
+from ferviz.engines.compiler.freeze import Frozen, LayerOutput, freeze
 from ferviz.engines.compiler.gradient_rules import RULES, Rule, guided_relu
 from ferviz.engines.keras_trace import trace
 from ferviz.errors import ModelError, UnknownNameError
@@ -53,7 +53,7 @@ class Compiled:
 
 
 @dataclass(frozen=True)
-class Obstacle:
+class Unsupported:
     """Stands where a gradient would be: why there is none."""
 
     reason: str
@@ -116,10 +116,10 @@ def _sizes(traced: Any, name: str) -> tuple[int, ...]:
 # -- gradients -----------------------------------------------------------------------------------------------------------
 
 
-def pull_back(output: Any, seed: Any, sources: Iterable[Any], rules: dict[str, Rule] = RULES) -> list[Any]:
-    """Return, for each source tensor, the gradient of sum(output * seed), an Obstacle, or None where nothing depends on it.
+def vjp(output: Any, seed: Any, sources: Iterable[Any], rules: dict[str, Rule] = RULES) -> list[Any]:
+    """Return, for each source tensor, the gradient of sum(output * seed), an Unsupported, or None where nothing depends on it.
 
-    output, seed: tensors of one shape in the graph that is being built. An Obstacle says which operation has no rule.
+    output, seed: tensors of one shape in the graph that is being built. An Unsupported says which operation has no rule.
     """
     order = _operations(output)
     found: dict[str, Any] = {output.name: seed}
@@ -128,15 +128,15 @@ def pull_back(output: Any, seed: Any, sources: Iterable[Any], rules: dict[str, R
         upstream = found.get(op.outputs[0].name) if op.outputs else None
         if upstream is None or op.type == "Placeholder":
             continue
-        if isinstance(upstream, Obstacle):
+        if isinstance(upstream, Unsupported):
             parts: list[Any] = [upstream] * len(op.inputs)
         elif op.type not in rules or len(op.outputs) > 1:
-            parts = [Obstacle(f"the gradient of the operation {op.type} is not available")] * len(op.inputs)
+            parts = [Unsupported(f"the gradient of the operation {op.type} is not available")] * len(op.inputs)
         else:
             try:
                 parts = rules[op.type](op, upstream)
-            except NoPullbackError as error:
-                parts = [Obstacle(f"{error} ({op.type}) has no gradient in LiteRT's operations")] * len(op.inputs)
+            except UnsupportedOpError as error:
+                parts = [Unsupported(f"{error} ({op.type}) has no gradient in LiteRT's operations")] * len(op.inputs)
         for tensor, part in zip(op.inputs, parts, strict=True):
             if part is not None and tensor.op.type != "Const":
                 found[tensor.name] = _sum(found.get(tensor.name), part)
@@ -144,9 +144,9 @@ def pull_back(output: Any, seed: Any, sources: Iterable[Any], rules: dict[str, R
 
 
 def _sum(a: Any, b: Any) -> Any:
-    if a is None or isinstance(b, Obstacle):
+    if a is None or isinstance(b, Unsupported):
         return b
-    return a if isinstance(a, Obstacle) else a + b
+    return a if isinstance(a, Unsupported) else a + b
 
 
 def _operations(output: Any) -> list[Any]:
@@ -176,14 +176,14 @@ def _survey(
         x = tf.compat.v1.placeholder(tf.float32, picture.shape)
         logits, taps = frozen.place(x)
         seed = tf.compat.v1.placeholder(tf.float32, [None, classes])
-        results = pull_back(logits, seed, [x, *(taps[name] for name in maps)])
+        results = vjp(logits, seed, [x, *(taps[name] for name in maps)])
         cut = tf.compat.v1.placeholder(tf.float32, taps[default].shape)
         again, _ = frozen.place(x, {frozen.taps[default].tensor: cut})
         bypassed = any(op is x.op for op in _operations(again))
     refused = {
-        name: result.reason if isinstance(result, Obstacle) else "the class scores do not depend on it"
+        name: result.reason if isinstance(result, Unsupported) else "the class scores do not depend on it"
         for name, result in zip([INPUT, *maps], results, strict=True)
-        if result is None or isinstance(result, Obstacle)
+        if result is None or isinstance(result, Unsupported)
     }
     return refused, [name for name in maps if name not in refused], bypassed
 
@@ -191,7 +191,7 @@ def _survey(
 # -- graphs --------------------------------------------------------------------------------------------------------------
 
 
-def _out(tensor: Any, tap: Tap) -> Any:
+def _out(tensor: Any, tap: LayerOutput) -> Any:
     """A layer's activation as the network has it, from what the frozen graph has."""
     tf = tensorflow()
     if tap.factor is not None:
@@ -199,7 +199,7 @@ def _out(tensor: Any, tap: Tap) -> Any:
     return tf.transpose(tensor, [0, 2, 3, 1]) if tap.channels_first and tensor.shape.rank == 4 else tensor
 
 
-def _gradient_out(tensor: Any, tap: Tap) -> Any:
+def _gradient_out(tensor: Any, tap: LayerOutput) -> Any:
     tf = tensorflow()
     if tap.factor is not None:
         tensor = tensor * tap.factor
@@ -232,7 +232,7 @@ def _head(frozen: Frozen, default: str, picture: Any) -> Callable[..., dict[str,
             inside = inside * tap.factor
         unused = tf.zeros([1, *picture.shape[1:]])  # nothing goes round the layer, so nothing of it is left in the file
         logits, _ = frozen.place(unused, {tap.tensor: inside})
-        gradient = pull_back(logits, weights, [inside])[0]
+        gradient = vjp(logits, weights, [inside])[0]
         return {"logits": logits, "gradient": _gradient_out(gradient, tap)}
 
     return head
@@ -241,7 +241,7 @@ def _head(frozen: Frozen, default: str, picture: Any) -> Callable[..., dict[str,
 def _gradients(frozen: Frozen, names: list[str]) -> Callable[..., dict[str, Any]]:
     def gradients(picture: Any, weights: Any) -> dict[str, Any]:
         logits, taps = frozen.place(picture)
-        found = pull_back(logits, weights, [taps[name] for name in names])
+        found = vjp(logits, weights, [taps[name] for name in names])
         answer = {"logits": logits}
         for name, gradient in zip(names, found, strict=True):
             answer[f"activation/{name}"] = _out(taps[name], frozen.taps[name])
@@ -254,7 +254,7 @@ def _gradients(frozen: Frozen, names: list[str]) -> Callable[..., dict[str, Any]
 def _at_picture(frozen: Frozen, rules: dict[str, Rule]) -> Callable[..., dict[str, Any]]:
     def at_picture(picture: Any, weights: Any) -> dict[str, Any]:
         logits, _ = frozen.place(picture)
-        return {"logits": logits, "gradient": pull_back(logits, weights, [picture], rules)[0]}
+        return {"logits": logits, "gradient": vjp(logits, weights, [picture], rules)[0]}
 
     return at_picture
 

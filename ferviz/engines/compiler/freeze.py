@@ -26,7 +26,7 @@ _LEAST = 1e-20  # a factor below this cannot be divided by again
 
 
 @dataclass(frozen=True)
-class Tap:
+class LayerOutput:
     """Where a layer's output is found in the frozen graph.
 
     tensor: its name. channels_first: the order of its axes there. factor: (C,) that it was multiplied with, or None.
@@ -44,7 +44,7 @@ class Frozen:
     graph: Any
     picture: str
     logits: str
-    taps: dict[str, Tap]
+    taps: dict[str, LayerOutput]
 
     def place(self, picture: Any, others: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Put the network into the graph that is being built: `picture` -> (logits, {layer: tensor}).
@@ -70,7 +70,9 @@ def freeze(trace: Trace) -> Frozen:
     graph = concrete.graph.as_graph_def()
     sources = {node.name: node for node in graph.node}
     outputs = [_root(sources, tensor.name) for tensor in concrete.outputs]
-    taps = {name: Tap(tensor, calls[name].channels_first) for name, tensor in zip(calls, outputs[1:], strict=True)}
+    taps = {
+        name: LayerOutput(tensor, calls[name].channels_first) for name, tensor in zip(calls, outputs[1:], strict=True)
+    }
     frozen = Frozen(graph, concrete.inputs[0].name, outputs[0], taps)
     return _fold(_compute(frozen))
 

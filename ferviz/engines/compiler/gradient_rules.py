@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ferviz.engines.backend import tensorflow
-from ferviz.engines.compiler.conv_gradients import NoPullbackError, average_pool, convolution, max_pool
+from ferviz.engines.compiler.conv_gradients import UnsupportedOpError, average_pool, convolution, max_pool
 
 Rule = Callable[[Any, Any], list[Any]]
 RULES: dict[str, Rule] = {}
@@ -62,7 +62,7 @@ def shaped(gradient: Any, tensor: Any) -> Any:
     """Reshape a gradient as `tensor` is, the number of pictures left open."""
     sizes = tensor.shape.as_list()
     if sizes.count(None) > 1 or (None in sizes and sizes[0] is not None):
-        raise NoPullbackError("a reshape whose sizes are not known")
+        raise UnsupportedOpError("a reshape whose sizes are not known")
     return tensorflow().reshape(gradient, [-1 if n is None else n for n in sizes])
 
 
@@ -246,7 +246,7 @@ def _slice(op: Any, g: Any) -> list[Any]:
     if op.type == "StridedSlice":
         masks = [op.get_attr(name) for name in ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask")]
         if any(masks) or (constant(op.inputs[3]) != 1).any():
-            raise NoPullbackError("a slice with steps or dropped axes")
+            raise UnsupportedOpError("a slice with steps or dropped axes")
         begin = [0 if op.get_attr("begin_mask") >> i & 1 else int(b) for i, b in enumerate(begin)]
     amounts = [[0, 0] for _ in x.shape]
     for i, start in enumerate(begin):
@@ -286,7 +286,7 @@ def _with_axes(op: Any, g: Any) -> tuple[Any, list[int]]:
     x = op.inputs[0]
     axes = sorted(int(a) % x.shape.rank for a in np.atleast_1d(constant(op.inputs[1])))
     if 0 in axes or any(x.shape[a] is None for a in axes):
-        raise NoPullbackError("a reduction over an axis whose size is not known")
+        raise UnsupportedOpError("a reduction over an axis whose size is not known")
     sizes = [-1 if n is None else 1 if i in axes else n for i, n in enumerate(x.shape.as_list())]
     return tensorflow().reshape(g, sizes), axes
 
@@ -316,7 +316,7 @@ def _matmul(op: Any, g: Any) -> list[Any]:
     names = ("transpose_a", "transpose_b") if op.type == "MatMul" else ("adj_x", "adj_y")
     first, second = (op.get_attr(name) for name in names)
     if first or constant(op.inputs[1]) is None:
-        raise NoPullbackError("a product of two activations")
+        raise UnsupportedOpError("a product of two activations")
     return [tensorflow().matmul(g, op.inputs[1], transpose_b=not second), None]
 
 

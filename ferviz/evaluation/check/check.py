@@ -18,7 +18,7 @@ from ferviz.errors import DataError, ModelError
 from ferviz.evaluation import tta as views
 from ferviz.evaluation.check import diagnostics as warnings
 from ferviz.evaluation.check import label_orders as ordering
-from ferviz.evaluation.check.candidates import Feed, all_feeds, coloured, variants
+from ferviz.evaluation.check.candidates import Preprocessing, all_feeds, coloured, variants
 from ferviz.evaluation.check.result import CheckResult, Convention
 from ferviz.evaluation.metrics import mcnemar
 from ferviz.files import PathLike
@@ -42,7 +42,7 @@ A network of the negative emotions says fear to more of the surprised faces than
 class _Trial:
     """One feed and what the network answered to the first faces of the sample: logits (n, K)."""
 
-    feed: Feed
+    feed: Preprocessing
     logits: np.ndarray
     finite: bool = True
 
@@ -72,7 +72,7 @@ class _Sample:
         trial.finite &= bool(np.isfinite(logits).all())
         trial.logits = np.concatenate([trial.logits, np.nan_to_num(logits, nan=-1e9, posinf=1e9, neginf=-1e9)])
 
-    def trial(self, feed: Feed) -> _Trial:
+    def trial(self, feed: Preprocessing) -> _Trial:
         """Return a trial of a feed that nothing has been asked yet."""
         return _Trial(feed, np.zeros((0, self.outputs), np.float32))
 
@@ -98,7 +98,7 @@ class _Sample:
         return convention.interval if self.comparable else convention.skill_interval
 
     def _measured(
-        self, trial: _Trial, said: np.ndarray, order: ordering.Order, right: np.ndarray | None = None
+        self, trial: _Trial, said: np.ndarray, order: ordering.LabelOrder, right: np.ndarray | None = None
     ) -> Convention:
         true = ordering.truth(self.data.labels[: len(said)], self.classes, order)
         covered = true != -1

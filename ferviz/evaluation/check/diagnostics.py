@@ -51,7 +51,7 @@ def about(
             f"the label order was found from the answers: {', '.join(n or '?' for n in best.order.labels)}; compare it with the source"
         )
     if training is not None and best.interval[0] > majority:
-        out += by_heart(model, best, data, training, batch_size)
+        out += memorised(model, best, data, training, batch_size)
     return out
 
 
@@ -81,7 +81,7 @@ def collapse(model: Model, convention: Convention, when: str) -> list[str]:
     return [f"{when} it says {name} to {share:.0%} of the faces: it has collapsed to one class"]
 
 
-def by_heart(model: Model, best: Convention, data: Dataset, training: Dataset, batch_size: int) -> list[str]:
+def memorised(model: Model, best: Convention, data: Dataset, training: Dataset, batch_size: int) -> list[str]:
     """Return warnings if the network is far better on faces that it may have been trained on."""
     out = []
     twin = also_in(data, training)[: len(best.covered)]

@@ -46,7 +46,7 @@ for _name, _classes in SUBSETS.items():
 
 
 @dataclass(frozen=True)
-class Order:
+class LabelOrder:
     """What the outputs mean. name: of the order. labels: (K,) class names; "" for an output that no class of the data fits. silent: classes
     that belong to the order although no output ever answers with them, so that their faces count (as wrong)."""
 
@@ -55,7 +55,7 @@ class Order:
     silent: tuple[str, ...] = ()
 
 
-def orders(current: tuple[str, ...], classes: tuple[str, ...]) -> list[Order]:
+def orders(current: tuple[str, ...], classes: tuple[str, ...]) -> list[LabelOrder]:
     """Return the known orders for a network with these labels now, its own first, as far as the data has two of their classes.
 
     current: the K labels that the network has now. classes: the data's.
@@ -63,9 +63,9 @@ def orders(current: tuple[str, ...], classes: tuple[str, ...]) -> list[Order]:
     known = KNOWN.get(len(current), {})
     own = tuple(canonical(n) for n in current)
     name = next((n for n, labels in known.items() if labels == own), "as now")
-    out = {own: Order(name, own)}
+    out = {own: LabelOrder(name, own)}
     for n, labels in known.items():
-        out.setdefault(labels, Order(n, labels))
+        out.setdefault(labels, LabelOrder(n, labels))
     return [o for o in out.values() if len(set(o.labels) & set(classes)) >= 2]
 
 
@@ -81,7 +81,7 @@ def sets(current: tuple[str, ...], classes: tuple[str, ...]) -> list[tuple[str, 
     return list(dict.fromkeys(f for f in found if len(f) == len(current)))
 
 
-def truth(labels: np.ndarray, classes: tuple[str, ...], order: Order) -> np.ndarray:
+def truth(labels: np.ndarray, classes: tuple[str, ...], order: LabelOrder) -> np.ndarray:
     """Return (N,) int64: for each face the output that should say it, -1 where the order has no such class, -2 for a silent one.
 
     labels: (N,) indices into `classes`.
@@ -92,7 +92,7 @@ def truth(labels: np.ndarray, classes: tuple[str, ...], order: Order) -> np.ndar
 
 def assign(
     labels: np.ndarray, said: np.ndarray, classes: tuple[str, ...], outputs: int, among: tuple[str, ...] = ()
-) -> Order:
+) -> LabelOrder:
     """Return the order under which the network's answers are right most often, by optimal assignment (H. W. Kuhn, 1955).
 
     labels: (N,) indices into `classes`. said: (N,) the outputs that answered highest, 0 to `outputs` - 1. among: the classes that the
@@ -123,7 +123,7 @@ def assign(
         names[names.index("")] = silent.pop()
     if names.count("") == 1 and outputs == len(classes) + 1 and "contempt" not in classes:
         names[names.index("")] = "contempt"
-    return Order(FOUND, tuple(names), tuple(silent))
+    return LabelOrder(FOUND, tuple(names), tuple(silent))
 
 
 def cross_fitted(

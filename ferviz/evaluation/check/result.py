@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ferviz.errors import DataError
-from ferviz.evaluation.check.candidates import Feed
-from ferviz.evaluation.check.label_orders import Order
+from ferviz.evaluation.check.candidates import Preprocessing
+from ferviz.evaluation.check.label_orders import LabelOrder
 from ferviz.evaluation.metrics import Z95, McNemar, mcnemar, wilson
 from ferviz.files import PathLike
 from ferviz.models.model import Model
@@ -27,8 +27,8 @@ class Convention:
     class' (faces, faces rightly read, answers that name it).
     """
 
-    feed: Feed
-    order: Order
+    feed: Preprocessing
+    order: LabelOrder
     right: np.ndarray = field(repr=False)
     covered: np.ndarray = field(repr=False)
     said: np.ndarray = field(repr=False)

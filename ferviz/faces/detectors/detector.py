@@ -65,7 +65,7 @@ def overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
     return shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared)
 
 
-def without_doubles(detections: list[Detection], most: float = 0.35) -> list[Detection]:
+def nms(detections: list[Detection], most: float = 0.35) -> list[Detection]:
     """Return the detections, best first, without those that overlap a better one by more than `most` (IoU)."""
     kept: list[Detection] = []
     for detection in sorted(detections, key=lambda d: -d.score):

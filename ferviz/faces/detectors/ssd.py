@@ -11,7 +11,7 @@ import numpy as np
 
 from ferviz.errors import ModelError
 from ferviz.faces.crops import crop
-from ferviz.faces.detectors.detector import Detection, without_doubles
+from ferviz.faces.detectors.detector import Detection, nms
 from ferviz.faces.detectors.downloads import fetched, model_path
 from ferviz.images import Pixels
 
@@ -58,7 +58,7 @@ class SSD:
             for _, _, score, *corners in self._run(crop(pixels, tile, square=False)):
                 if score >= threshold and _trusted(corners) and _whole(corners, tile, width, height):
                     found.append(Detection(_placed(corners, tile), min(1.0, float(score))))
-        return [d for d in without_doubles(found) if d.size >= min_size]
+        return [d for d in nms(found) if d.size >= min_size]
 
     def _run(self, part: np.ndarray) -> np.ndarray:
         """part: an RGB picture -> (n, 7): two numbers without use, score, left, top, right, bottom as shares of the part."""

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from ferviz.errors import ModelError
-from ferviz.faces.detectors.detector import Detection, without_doubles
+from ferviz.faces.detectors.detector import Detection, nms
 from ferviz.faces.detectors.downloads import fetched, model_path
 from ferviz.images import Pixels
 
@@ -54,7 +54,7 @@ class YuNet:
             small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
             # Only what is large there: small faces were seen better at the full size.
             found += [d.scaled(1 / coarse) for d in _look(self._small_net, small, threshold) if d.size > _COARSE / 4]
-        return [d for d in without_doubles(found) if d.size >= min_size]
+        return [d for d in nms(found) if d.size >= min_size]
 
 
 def _look(net: Any, pixels: Pixels, threshold: float) -> list[Detection]:

@@ -55,10 +55,6 @@ def compile_model(
     return explainer
 
 
-compile = compile_model
-"""The public name, `ferviz.compile`."""
-
-
 def open_explainer(
     source: Explainer | PathLike,
     *,
