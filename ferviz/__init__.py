@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     from ferviz.models.diagram import Diagram, diagram
     from ferviz.models.input_spec import InputSpec
     from ferviz.models.load import load_model
-    from ferviz.models.model import Model, Prediction
+    from ferviz.models.model import Model
+    from ferviz.models.prediction import Prediction
     from ferviz.training.train import train
 
 _ADDRESSES = {
@@ -77,7 +78,8 @@ _ADDRESSES = {
     "ferviz.models.diagram": "Diagram diagram",
     "ferviz.models.input_spec": "InputSpec",
     "ferviz.models.load": "load_model",
-    "ferviz.models.model": "Model Prediction",
+    "ferviz.models.model": "Model",
+    "ferviz.models.prediction": "Prediction",
     "ferviz.training.train": "train",
 }
 _HOME = {name: module for module, names in _ADDRESSES.items() for name in names.split()}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import hashlib
+import io
 import json
 import os
 import platform
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,9 @@ import numpy as np
 from ferviz.errors import OutputError, OutputExistsError, UsageError
 
 PathLike = str | os.PathLike[str]
+
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+"""A cell that begins so is a formula to a spreadsheet program."""
 
 
 def check_output(path: PathLike, force: bool = False) -> Path:
@@ -89,6 +94,27 @@ def write_npz(path: PathLike, arrays: dict[str, np.ndarray], manifest: dict[str,
     """Write named arrays and the manifest (as JSON text under "manifest") to one compressed NPZ file, atomically."""
     with atomic(path, force) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays, manifest=np.array(to_json(manifest)))  # type: ignore[arg-type]
+
+
+def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+    """Return rows of cells as CSV (RFC 4180 with bare newlines), safe to open in a spreadsheet program.
+
+    Args:
+        rows: the lines' cells. None becomes an empty cell; text that a spreadsheet program would take for a formula (file names and
+            class names may come from anybody) gets an apostrophe before it; numbers stay as they are.
+
+    Returns:
+        The text, each line ended by a newline.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for row in rows:
+        writer.writerow([_safe_cell(cell) for cell in row])
+    return text.getvalue()
+
+
+def _safe_cell(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULAS) else cell
 
 
 def to_json(value: Any, indent: int | None = None) -> str:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ferviz.attribution import records
 from ferviz.attribution.explanation import FIGURES, check_suffix
 from ferviz.engines.base import LayerInfo
 from ferviz.errors import ModelError, UnknownNameError, UsageError, whole
-from ferviz.faces.crops import as_faces
-from ferviz.faces.face import Face
+from ferviz.faces.crops import as_faces, pad_crops
+from ferviz.faces.face import Face, captions
 from ferviz.files import PathLike, check_output, manifest, to_json, write_npz, write_text
 from ferviz.images import encode, write_image
 from ferviz.models.model import Model, as_model
+from ferviz.models.prediction import face_record, picture_records
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -97,7 +97,7 @@ class Activations:
         faces = self.faces[start : start + self.page_size(mode)]
         if not faces:
             raise UsageError(f"there is no face number {start} to draw; there are {len(self.faces)}")
-        pixels, captions = [f.pixels for f in faces], records.captions(self.faces)[start : start + len(faces)]
+        pixels, names = [f.pixels for f in faces], captions(self.faces)[start : start + len(faces)]
         notes = [self._about()]
         if len(faces) < len(self.faces):
             notes.append(
@@ -108,7 +108,7 @@ class Activations:
             notes.insert(0, f"Each layer has a scale of its own, shared by its faces.{units}")
             columns = [(name, values[start : start + len(faces)]) for name, values in self._means()]
             return grids.layer_grid(
-                pixels, columns, captions, title="Activations", subtitle="mean over each layer's channels", notes=tuple(notes), scale=scale
+                pixels, columns, names, title="Activations", subtitle="mean over each layer's channels", notes=tuple(notes), scale=scale
             )  # fmt: skip
         name, maps = self._channels(mode, layer)
         shown = maps[start : start + len(faces)]
@@ -132,7 +132,7 @@ class Activations:
         )
         columns = [(str(c), shown[..., c]) for c in chosen]
         return grids.layer_grid(
-            pixels, columns, captions, title=name, subtitle=subtitle, shared=shared, sizes=False, notes=tuple(notes), scale=scale
+            pixels, columns, names, title=name, subtitle=subtitle, shared=shared, sizes=False, notes=tuple(notes), scale=scale
         )  # fmt: skip
 
     def page_size(self, mode: str = "mean") -> int:
@@ -150,16 +150,16 @@ class Activations:
         from ferviz.rendering.grids import CHANNELS, COLUMNS, most_active
 
         faces = [face.pixels for face in self.faces[: self.page_size(mode)]]
-        captions = records.captions(self.faces)[: len(faces)]
+        names = captions(self.faces)[: len(faces)]
         if mode == "mean":
-            return figures.layers_figure(faces, self._means(), captions, "Mean over each layer's channels")
+            return figures.layers_figure(faces, self._means(), names, "Mean over each layer's channels")
         name, maps = self._channels(mode, layer)
         chosen = most_active(
             maps, most or (CHANNELS - 1 if len(faces) == 1 else COLUMNS)
         )  # the face takes a tile itself
         if len(faces) == 1:
             return figures.channels_figure(faces[0], maps[0][..., chosen], chosen, name)
-        return figures.layers_figure(faces, [(str(c), maps[..., c]) for c in chosen], captions, name)
+        return figures.layers_figure(faces, [(str(c), maps[..., c]) for c in chosen], names, name)
 
     def to_dict(self) -> dict[str, Any]:
         """Return as plain data: model, engine, the layers with their shapes, and `pictures` with their faces."""
@@ -167,7 +167,7 @@ class Activations:
             "model": self.settings.get("model"),
             "engine": self.settings.get("engine"),
             "layers": [{"name": name, "shape": list(values.shape[1:])} for name, values in self.arrays.items()],
-            "pictures": records.pictures(self.faces),
+            "pictures": picture_records(self.faces, [face_record(face) for face in self.faces]),
         }
 
     def manifest(self) -> dict[str, Any]:
@@ -186,7 +186,7 @@ class Activations:
         check_suffix(path)
         check_output(path, force)
         if suffix == ".npz":
-            images, sizes = records.padded([face.pixels for face in self.faces])
+            images, sizes = pad_crops([face.pixels for face in self.faces])
             arrays = {f"activations/{name}": values for name, values in self.arrays.items()}
             write_npz(path, arrays | {"images": images, "sizes": sizes}, self.manifest(), force)
         elif suffix == ".json":

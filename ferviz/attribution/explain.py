@@ -17,7 +17,8 @@ from ferviz.engines.base import INPUT, Array, LayerInfo
 from ferviz.errors import ModelError, UsageError, whole
 from ferviz.faces.crops import as_faces
 from ferviz.faces.face import Face
-from ferviz.models.model import COARSE, Model, Prediction, as_model
+from ferviz.models.model import COARSE, Model, as_model
+from ferviz.models.prediction import Prediction
 
 FUSED = "+"
 """Joins the names of layers whose maps were fused."""

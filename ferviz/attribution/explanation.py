@@ -11,14 +11,14 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from ferviz.attribution import records
 from ferviz.attribution import titles as wording
 from ferviz.attribution.titles import PREDICTED
 from ferviz.errors import DataError, UsageError
-from ferviz.faces.face import Face
+from ferviz.faces.crops import pad_crops
+from ferviz.faces.face import Face, captions
 from ferviz.files import PathLike, check_kind, check_output, manifest, write_npz, write_text
 from ferviz.images import FORMATS, encode, write_image
-from ferviz.models.model import Prediction
+from ferviz.models.prediction import Prediction, face_record, picture_records, read_picture_records
 from ferviz.rendering.sheet import Cell, Sheet, is_signed, shared_limit
 from ferviz.rendering.tiles import has_evidence
 
@@ -94,7 +94,7 @@ class Explanation:
         """
         signed = is_signed(list(self.heatmaps))
         end = limit or shared_limit(list(self.heatmaps))
-        captions = records.captions(self.faces)
+        names = captions(self.faces)
         labels = tuple(self.predictions[0].probabilities) if self.predictions else ()
         contrast = wording.contrast(self.targets, labels)
         cells = tuple(
@@ -104,7 +104,7 @@ class Explanation:
                 self.target_names(number),
                 said.label,
                 said.probabilities,
-                captions[number],
+                names[number],
                 None if shared or limit else shared_limit([maps]),
             )
             for number, (face, maps, said) in enumerate(zip(self.faces, self.heatmaps, self.predictions, strict=True))
@@ -155,6 +155,10 @@ class Explanation:
 
         A face holds its box, score, landmarks, label, probabilities and `evidence` (see `evidence`).
         """
+        records = [
+            face_record(face, prediction, evidence=self.evidence(number))
+            for number, (face, prediction) in enumerate(zip(self.faces, self.predictions, strict=True))
+        ]
         return {
             "model": self.settings.get("model"),
             "method": self.method,
@@ -162,21 +166,21 @@ class Explanation:
             "targets": list(self.targets),
             "engine": self.settings.get("engine"),
             "warnings": list(self.warnings),
-            "pictures": records.pictures(self.faces, self.predictions, [self.evidence(i) for i in range(len(self))]),
+            "pictures": picture_records(self.faces, records),
         }
 
     def evidence(self, face: int) -> dict[str, dict[str, Any]]:
-        """Return for each target of face number `face` how strong its evidence is and where: {target: {"most", "least", "at"}}.
+        """Return for each target of face number `face` how strong its evidence is and where: {target: {"max", "min", "argmax"}}.
 
-        most, least: the greatest and the least value of the map. at: (x, y) of the greatest, in 0..1 of the face's width and height;
+        max, min: the greatest and the least value of the map. argmax: (x, y) of the greatest, in 0..1 of the face's width and height;
         None for a map without evidence.
         """
         found: dict[str, dict[str, Any]] = {}
         for name, heat in zip(self.target_names(face), self.raw[face], strict=True):
             row, column = np.unravel_index(int(np.argmax(heat)), heat.shape)
             place = [round(float((column + 0.5) / heat.shape[1]), 3), round(float((row + 0.5) / heat.shape[0]), 3)]
-            most, least = float(np.max(heat)), float(np.min(heat))
-            found[name] = {"most": most, "least": least, "at": place if has_evidence(heat) else None}
+            greatest, least = float(np.max(heat)), float(np.min(heat))
+            found[name] = {"max": greatest, "min": least, "argmax": place if has_evidence(heat) else None}
         return found
 
     def manifest(self) -> dict[str, Any]:
@@ -203,7 +207,7 @@ class Explanation:
         check_suffix(path)
         check_output(path, force)
         if suffix == ".npz":
-            images, sizes = records.padded([face.pixels for face in self.faces])
+            images, sizes = pad_crops([face.pixels for face in self.faces])
             arrays = {"heatmaps": self.heatmaps, "raw": self.raw, "images": images, "sizes": sizes}
             write_npz(path, arrays, self.manifest(), force)
         elif suffix == ".json":
@@ -225,7 +229,7 @@ class Explanation:
             with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in ("heatmaps", "raw", "images", "sizes")}
                 made = json.loads(str(file["manifest"]))
-            faces, predictions = records.read_pictures(made["pictures"], arrays["images"], arrays["sizes"])
+            faces, predictions = read_picture_records(made["pictures"], arrays["images"], arrays["sizes"])
             return cls(
                 arrays["heatmaps"],
                 arrays["raw"],

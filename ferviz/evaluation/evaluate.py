@@ -14,9 +14,9 @@ from ferviz.errors import UsageError
 from ferviz.evaluation import tta as views
 from ferviz.evaluation.evaluation import Evaluation
 from ferviz.evaluation.label_matching import match
-from ferviz.evaluation.metrics import sigmoid, softmax
 from ferviz.files import PathLike
 from ferviz.models.model import Model
+from ferviz.numerics import sigmoid, softmax
 
 OCCLUSIONS = ("regions",)
 
@@ -69,7 +69,7 @@ def evaluate(
     activate = sigmoid if model.head == "sigmoid" else softmax
 
     def ask(shown: np.ndarray) -> np.ndarray:
-        return matched.group(activate(views.logits(model, shown, batch_size)))
+        return matched.group(activate(views.logits(model, shown, batch_size).astype(np.float64)))
 
     tell(f"{len(images):,} faces")
     plain = ask(images)

@@ -12,17 +12,6 @@ Z95 = 1.959963984540054
 """The normal deviate of a two-sided 95 % interval."""
 
 
-def softmax(logits: np.ndarray) -> npt.NDArray[np.float64]:
-    """logits (N, K) -> probabilities (N, K), each row summing to 1."""
-    powers = np.exp(np.asarray(logits, np.float64) - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-
-
-def sigmoid(logits: np.ndarray) -> npt.NDArray[np.float64]:
-    """logits (N, K) -> independent probabilities (N, K)."""
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * np.asarray(logits, np.float64))))
-
-
 def confusion(true: np.ndarray, predicted: np.ndarray, classes: int) -> npt.NDArray[np.int64]:
     """Return (K, K) int64: how many faces of each true class (row) were taken for each class (column).
 

@@ -102,3 +102,19 @@ def as_faces(faces: Any) -> list[Face]:
     if not found:
         raise NoFaceError("no face was given; ferviz.find_faces(path) finds those of a picture")
     return found
+
+
+def pad_crops(pixels: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return face crops of any sizes as one array, and their sizes.
+
+    Args:
+        pixels: N pictures, (H, W, 3) uint8.
+
+    Returns:
+        (N, Hmax, Wmax, 3) uint8, zero beyond each picture, and (N, 2) int32, the height and width of each.
+    """
+    sizes = np.array([p.shape[:2] for p in pixels], np.int32).reshape(-1, 2)
+    images = np.zeros((len(pixels), *sizes.max(axis=0, initial=0), 3), np.uint8)
+    for image, crop_pixels in zip(images, pixels, strict=True):
+        image[: crop_pixels.shape[0], : crop_pixels.shape[1]] = crop_pixels
+    return images, sizes

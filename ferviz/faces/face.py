@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -25,3 +28,16 @@ class Face:
     landmarks: np.ndarray | None = field(default=None, repr=False)
     score: float | None = None
     angle: float = 0.0
+
+
+def captions(faces: Sequence[Face]) -> list[str]:
+    """Return a short name for each face: its file's, with the face's number where the file has several."""
+    total = Counter(face.source for face in faces)
+    seen: Counter[str] = Counter()
+    names = []
+    for face in faces:
+        seen[face.source] += 1
+        name = Path(face.source).name if face.source else "face"
+        numbered = total[face.source] > 1
+        names.append(f"{name} {'#' if face.source else ''}{seen[face.source]}" if numbered else name)
+    return names

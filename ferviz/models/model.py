@@ -12,29 +12,14 @@ from ferviz.engines.base import INPUT, Array, Engine, LayerInfo
 from ferviz.errors import ModelError, UnknownNameError, UsageError
 from ferviz.faces.face import Face
 from ferviz.models.input_spec import InputSpec
+from ferviz.models.prediction import Prediction
+from ferviz.numerics import sigmoid, softmax
 
 COARSE = 6
 """A map with fewer cells a side than this cannot tell an eye from a brow on an aligned face."""
 
 BATCH = 256
 """Faces in one pass where nobody asked for another number."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a network says about one face.
-
-    label: the most probable class. probabilities: {label: 0..1} in the order of the outputs; they add up to 1 except for a
-    network whose outputs are independent (sigmoid). face: the face it is about.
-    """
-
-    label: str
-    probabilities: dict[str, float]
-    face: Face
-
-    def __repr__(self) -> str:
-        shares = ", ".join(f"{name} {p:.3f}" for name, p in self.probabilities.items())
-        return f"Prediction({self.label!r}, {shares}, face={self.face!r})"
 
 
 @dataclass(frozen=True)
@@ -164,10 +149,7 @@ class Model:
 
     def probabilities_of(self, logits: Array) -> Array:
         """logits (N, K) -> (N, K) float32: softmax of the logits, or sigmoid for a network that ends so."""
-        if self.head == "sigmoid":
-            return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)), np.float32)
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+        return np.asarray(sigmoid(logits) if self.head == "sigmoid" else softmax(logits), np.float32)
 
 
 def as_model(model: Any) -> Model:

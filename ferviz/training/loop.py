@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ferviz.numerics import log_softmax
 from ferviz.training import loss as objective
 from ferviz.training.batches import Batch
 from ferviz.training.batchnorm import fused_normalisation
@@ -104,6 +105,6 @@ class Learner:
 
 def scores(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     """Return (mean cross-entropy, accuracy) of logits (N, K) against labels (N,)."""
-    shifted = logits - logits.max(1, keepdims=True)
-    log = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-    return float(-log[np.arange(len(labels)), labels].mean()), float((logits.argmax(1) == labels).mean())
+    return float(-log_softmax(logits)[np.arange(len(labels)), labels].mean()), float(
+        (logits.argmax(1) == labels).mean()
+    )

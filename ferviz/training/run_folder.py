@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +13,7 @@ from ferviz.data.read import read_data, relabel
 from ferviz.data.splits import sample
 from ferviz.emotions import LabelScheme, label_scheme
 from ferviz.errors import DataError, OutputError, OutputExistsError, UsageError
-from ferviz.files import PathLike, manifest, to_json, write_text
+from ferviz.files import PathLike, csv_text, manifest, to_json, write_text
 from ferviz.training.checkpoint import NAME as STATE
 from ferviz.training.config import TrainConfig
 from ferviz.training.plots import write_curves
@@ -152,11 +150,8 @@ def _config(out: Path) -> dict[str, Any]:
 
 def write_history(folder: Path, history: list[dict[str, float]]) -> None:
     """Write history.csv, atomically: one row an epoch, columns COLUMNS."""
-    text = io.StringIO()
-    rows = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    rows.writeheader()
-    rows.writerows({k: row[k] if k == "epoch" else f"{row[k]:.6g}" for k in COLUMNS} for row in history)
-    write_text(folder / HISTORY, text.getvalue())
+    rows = [[row[k] if k == "epoch" else f"{row[k]:.6g}" for k in COLUMNS] for row in history]
+    write_text(folder / HISTORY, csv_text([COLUMNS, *rows]))
 
 
 def finish(plan: Plan, history: list[dict[str, float]], best: dict[str, float]) -> None:

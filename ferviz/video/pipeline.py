@@ -15,7 +15,8 @@ from ferviz.faces.detectors.registry import open_detector
 from ferviz.faces.face import Face
 from ferviz.faces.find import MARGIN, cut_out, reading_order
 from ferviz.faces.search import MIN_SIZE, detect
-from ferviz.models.model import Model, Prediction
+from ferviz.models.model import Model
+from ferviz.models.prediction import Prediction
 from ferviz.video.reading import Frame
 from ferviz.video.tracker import Track, Tracker, smooth
 

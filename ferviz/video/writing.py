@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +11,7 @@ from typing import Any
 import cv2
 
 from ferviz.errors import OutputError
-from ferviz.files import PathLike, atomic
+from ferviz.files import PathLike, atomic, csv_text
 from ferviz.images import Pixels
 from ferviz.video.pipeline import Looked
 
@@ -114,14 +112,14 @@ class TableOut:
     def __enter__(self) -> TableOut:
         temporary = self._stack.enter_context(atomic(self.path, self.force))
         self._file = self._stack.enter_context(temporary.open("w", encoding="utf-8", newline=""))
-        self._file.write(_line(header(self.labels)))
+        self._file.write(csv_text([header(self.labels)]))
         return self
 
     def add(self, looked: Looked) -> None:
         """Add the faces of one frame; frames that were not looked at add nothing."""
         if looked.fresh:
             for row in rows(looked, self.labels):
-                self._file.write(_line(row))
+                self._file.write(csv_text([row]))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -145,9 +143,3 @@ def rows(looked: Looked, labels: Sequence[str]) -> Iterator[list[Any]]:
         raw = [f"{one.prediction.probabilities[name]:.6f}" for name in labels]
         about = [looked.frame.index, f"{looked.frame.time:.3f}", one.track]
         yield [*about, *box, score, one.label, one.prediction.label, *smoothed, *raw]
-
-
-def _line(cells: Sequence[Any]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue()

@@ -136,8 +136,8 @@ def test_evidence_says_how_much_and_where():
     one.raw[0, 0, 2, 9] = 5
     one.raw[0, 0, 3, 3] = -1
     one.raw[0, 1] = 0
-    assert one.evidence(0)["happy"] == {"most": 5.0, "least": -1.0, "at": [round(9.5 / 12, 3), round(2.5 / 12, 3)]}
-    assert one.evidence(0)["sad"] == {"most": 0.0, "least": 0.0, "at": None}
+    assert one.evidence(0)["happy"] == {"max": 5.0, "min": -1.0, "argmax": [round(9.5 / 12, 3), round(2.5 / 12, 3)]}
+    assert one.evidence(0)["sad"] == {"max": 0.0, "min": 0.0, "argmax": None}
     assert one.to_dict()["pictures"][0]["faces"][0]["evidence"] == one.evidence(0)
 
 

@@ -124,9 +124,9 @@ def test_json(capsys):
     (face,) = picture["faces"]
     assert face["box"] is None
     assert face["label"] == "happy"
-    assert face["evidence"]["happy"] == {"most": pytest.approx(3 / 144), "least": 0.0, "at": [0.042, 0.042]}
+    assert face["evidence"]["happy"] == {"max": pytest.approx(3 / 144), "min": 0.0, "argmax": [0.042, 0.042]}
     # Sad's map is what darkness adds less what light takes away: 2/144 on the right, nothing on the left.
-    assert face["evidence"]["sad"]["at"][0] > 0.5
+    assert face["evidence"]["sad"]["argmax"][0] > 0.5
     light = np.exp([0.5, 1.5, 0.5])
     np.testing.assert_allclose(list(face["probabilities"].values()), light / light.sum(), rtol=1e-5)
 
@@ -318,7 +318,8 @@ def test_the_way_to_a_picture_imports_no_framework(here):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "import test_explain as t\n"
-        "from ferviz.cli import explain, run\n"
+        "from ferviz.cli import run\n"
+        "from ferviz.cli.commands import explain\n"
         "explain.open_model = lambda *_: t.Model('m', '', t.LABELS, t.InputSpec(48, 48, 1, '0..1'), t.LightAndDark())\n"
         "assert run(['gradcam', 'face.png']) == 0\n"
         "print([m for m in ('tensorflow', 'keras', 'matplotlib', 'rich', 'pandas', 'scipy') if m in sys.modules])"

@@ -12,9 +12,9 @@ import pytest
 
 from ferviz.cli import run
 from ferviz.cli.commands import predict
-from ferviz.cli.tables import safe
+from ferviz.files import csv_text
 from ferviz.images import read_image, read_manifest, write_image
-from ferviz.models.model import Prediction
+from ferviz.models.prediction import Prediction
 
 LABELS = ("angry", "happy", "sad")
 
@@ -131,7 +131,7 @@ def test_file_names_that_are_formulas_are_defused(
     assert run(["predict", "--csv", "--", *names]) == 0
     sources = [row["source"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))]
     assert sources == ["'=1+1.png", "'+a.png", "'@b.png", "'-c.png", "plain.png"]
-    assert safe("\tx") == "'\tx"
+    assert csv_text([["\tx"]]) == "'\tx\n"
 
 
 def test_annotated_pictures(model: Colours, shots: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ferviz.faces.detectors.detector import Detection
-from ferviz.models.model import Prediction
+from ferviz.models.prediction import Prediction
 
 # As `Video` does before OpenCV opens its first file; here the clips are written first.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")

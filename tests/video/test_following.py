@@ -18,7 +18,7 @@ from ferviz.errors import OutputError, UsageError
 from ferviz.faces.face import Face
 from ferviz.images import read_image, read_manifest
 from ferviz.models.load import load_model
-from ferviz.models.model import Prediction
+from ferviz.models.prediction import Prediction
 from ferviz.rendering.timeline import Lane, runs, timeline_figure
 from ferviz.video.drawing import frame_picture, with_heat
 from ferviz.video.history import History

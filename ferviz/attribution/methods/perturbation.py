@@ -11,6 +11,7 @@ from ferviz.attribution.resize import resize_maps
 from ferviz.engines.base import Array
 from ferviz.errors import ModelError, UsageError, whole
 from ferviz.faces.regions import regions
+from ferviz.numerics import softmax
 
 
 def scorecam(question: MethodInput, *, baseline: str | float = "black", relu: bool = True) -> MethodOutput:
@@ -34,7 +35,7 @@ def scorecam(question: MethodInput, *, baseline: str | float = "black", relu: bo
         mask = _unit(resize_maps(activation[who, :, :, k], height, width))[..., None]
         masked = nothing[who] + mask * (question.batch[who] - nothing[who])
         increase[who, :, k] = question.scores(masked, who, weights) - base[who]
-    shares = _softmax(increase)
+    shares = softmax(increase)
     maps = np.einsum("nhwk,ntk->nthw", activation, shares, optimize=True)
     details = {"increase": np.where(np.isfinite(increase), increase, 0)}
     return MethodOutput(np.maximum(maps, 0) if relu else maps, logits, details)
@@ -178,14 +179,6 @@ def _starts(length: int, side: int, step: int) -> list[int]:
 def _slices(total: int, size: int) -> Iterator[slice]:
     for start in range(0, total, size):
         yield slice(start, min(start + size, total))
-
-
-def _softmax(values: Array) -> Array:
-    """Softmax over the last axis; -inf gets nothing, and where all are -inf everything is 0."""
-    highest = values.max(-1, keepdims=True)
-    powers = np.exp(values - np.where(np.isfinite(highest), highest, 0))
-    total = powers.sum(-1, keepdims=True)
-    return np.divide(powers, total, out=np.zeros_like(powers), where=total > 0)
 
 
 def _unit(maps: Array) -> Array:

@@ -91,11 +91,8 @@ def command(pictures: tuple[str, ...], layers: tuple[str, ...], mode: str, **opt
         tell_pages(len(faces), made.page_size(mode), out, console)
         document |= {key: value for key, value in made.to_dict().items() if key != "pictures"} | {"out": str(out)}
     if options["as_json"]:
-        from ferviz.attribution.records import face
+        from ferviz.models.prediction import face_record, picture_record
 
-        document["pictures"] = [
-            {"source": p.source, "error": str(p.error) if p.error else None, "faces": [face(f) for f in p.faces]}
-            for p in found
-        ]
+        document["pictures"] = [picture_record(p.source, [face_record(f) for f in p.faces], p.error) for p in found]
         print_json("activations", {**document, "mode": mode})
     return report(found, (), out, console)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ferviz.errors import OutputError, OutputExistsError
 
 if TYPE_CHECKING:
-    from ferviz.models.model import Prediction
+    from ferviz.models.prediction import Prediction
 
 LONGEST = 180
 """Bytes of a picture's name that its crops keep; file systems take 255."""
@@ -38,9 +38,9 @@ class Crops:
 
     def write(self, path: Path, predictions: Sequence[Prediction], about: dict[str, Any]) -> list[Path]:
         """Write the faces of one picture, each whole or not at all; -> their files. about: goes into each with its face's record."""
-        from ferviz.cli.tables import face_record
         from ferviz.files import manifest
         from ferviz.images import write_image
+        from ferviz.models.prediction import face_record
 
         written = []
         for number, prediction in enumerate(predictions, start=1):

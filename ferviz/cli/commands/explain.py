@@ -29,7 +29,8 @@ from ferviz.errors import UsageError
 
 if TYPE_CHECKING:
     from ferviz.attribution.explanation import Explanation
-    from ferviz.models.model import Model, Prediction
+    from ferviz.models.model import Model
+    from ferviz.models.prediction import Prediction
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -208,13 +209,14 @@ def report(found: Sequence[Picture], predictions: Sequence[Prediction], out: Pat
 
 
 def _document(found: Sequence[Picture], made: Explanation | None, out: Path) -> dict[str, Any]:
-    from ferviz.cli.tables import picture_record
+    from ferviz.models.prediction import face_record, picture_record
 
-    said = iter(made.predictions if made else ())
-    pictures = [picture_record(p.source, [next(said) for _ in p.faces], p.error) for p in found]
-    if made is not None:
-        for number, face in enumerate(face for picture in pictures for face in picture["faces"]):
-            face["evidence"] = made.evidence(number)
+    numbered = iter(enumerate(made.predictions if made else ()))
+    pictures = []
+    for picture in found:
+        shown = [next(numbered) for _ in picture.faces]
+        records = [face_record(p.face, p, evidence=made.evidence(n)) for n, p in shown if made is not None]
+        pictures.append(picture_record(picture.source, records, picture.error))
     about: dict[str, Any] = dict.fromkeys(("model", "method", "layer", "targets", "engine", "warnings"))
     if made is not None:
         about = {key: value for key, value in made.to_dict().items() if key != "pictures"}

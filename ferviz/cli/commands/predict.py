@@ -16,7 +16,8 @@ from ferviz.errors import FervizError, UsageError
 
 if TYPE_CHECKING:
     from ferviz.faces.face import Face
-    from ferviz.models.model import Model, Prediction
+    from ferviz.models.model import Model
+    from ferviz.models.prediction import Prediction
 
 TABLES = (".csv", ".json", ".jsonl")
 _TOGETHER = 64  # faces in one pass of the network: fast enough, and a folder of any size needs little memory
@@ -136,10 +137,11 @@ class _Report:
         self, path: Path, predictions: list[Prediction], error: FervizError | None, crops: Sequence[Path] = ()
     ) -> None:
         """Print one picture's record, or keep it for the end. crops: the files that its faces were saved to."""
-        from ferviz.cli.tables import picture_record, plain_lines
+        from ferviz.cli.tables import plain_lines
         from ferviz.files import to_json
+        from ferviz.models.prediction import face_record, picture_record
 
-        record = picture_record(str(path), predictions, error)
+        record = picture_record(str(path), [face_record(p.face, p) for p in predictions], error)
         for face, file in zip(record["faces"], crops, strict=False):
             face["crop"] = str(file)
         if self.options["as_json"] or self.table is not None:
@@ -163,27 +165,29 @@ class _Report:
 
     def _print_csv(self, record: dict[str, Any] | None) -> None:
         # The header names the network's classes, which are known from the first face on; errors before it wait.
-        from ferviz.cli.tables import csv_header, csv_lines
+        from ferviz.files import csv_text
+        from ferviz.models.prediction import table_columns, table_rows
 
         self._waiting += [record] if record is not None else []
         if self.model is None and record is not None:
             return
         labels = self.model.labels if self.model else ()
         if not self._header:
-            click.echo(csv_header(labels, bool(self.options["crops"])), nl=False)
+            click.echo(csv_text([table_columns(labels, bool(self.options["crops"]))]), nl=False)
             self._header = True
         for one in self._waiting:
-            click.echo(csv_lines(one, labels, bool(self.options["crops"])), nl=False)
+            click.echo(csv_text(table_rows(one, labels, bool(self.options["crops"]))), nl=False)
         self._waiting = []
 
     def _write(self, path: Path) -> None:
-        from ferviz.cli.tables import csv_header, csv_lines
-        from ferviz.files import manifest, to_json, write_text
+        from ferviz.files import csv_text, manifest, to_json, write_text
+        from ferviz.models.prediction import table_columns, table_rows
 
         labels = self.model.labels if self.model else ()
         if path.suffix.lower() == ".csv":
             cropped = bool(self.options["crops"])
-            text = csv_header(labels, cropped) + "".join(csv_lines(r, labels, cropped) for r in self._kept)
+            rows = (row for record in self._kept for row in table_rows(record, labels, cropped))
+            text = csv_text([table_columns(labels, cropped), *rows])
         elif path.suffix.lower() == ".jsonl":
             text = "".join(to_json({"schema_version": 1, "command": "predict", **r}) + "\n" for r in self._kept)
         else:

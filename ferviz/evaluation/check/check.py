@@ -23,6 +23,7 @@ from ferviz.evaluation.check.result import CheckResult, Convention
 from ferviz.evaluation.metrics import mcnemar
 from ferviz.files import PathLike
 from ferviz.models.model import Model
+from ferviz.numerics import log_softmax
 
 ROUNDS = (300, 1000)
 """Faces after which feeds that are clearly behind are dropped; the others go on to all faces."""
@@ -103,8 +104,7 @@ class _Sample:
         true = ordering.truth(self.data.labels[: len(said)], self.classes, order)
         covered = true != -1
         right = (true == said) if right is None else right & covered
-        logits = trial.logits - trial.logits.max(axis=1, keepdims=True)
-        surprise = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(true)), np.maximum(true, 0)]
+        surprise = -log_softmax(trial.logits)[np.arange(len(true)), np.maximum(true, 0)]
         surprise = np.where(true >= 0, surprise, 0.0)
         counted = [(true == k, said[covered] == k) for k in np.unique(true[covered])]
         recalls = tuple((int(asked.sum()), int(right[asked].sum()), int(told.sum())) for asked, told in counted)

@@ -1,0 +1,158 @@
+"""What a network says about one face, and the record of it: the same for JSON, JSON lines, CSV and the manifest of every file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ferviz.errors import FervizError
+from ferviz.faces.detectors.detector import LANDMARKS
+from ferviz.faces.face import Face
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a network says about one face.
+
+    Attributes:
+        label: the most probable class.
+        probabilities: {class: 0..1} in the order of the outputs; they sum to 1 except for a network whose outputs are independent
+            (sigmoid).
+        face: the face that it is about.
+    """
+
+    label: str
+    probabilities: dict[str, float]
+    face: Face
+
+    def __repr__(self) -> str:
+        shares = ", ".join(f"{name} {p:.3f}" for name, p in self.probabilities.items())
+        return f"Prediction({self.label!r}, {shares}, face={self.face!r})"
+
+    @property
+    def second(self) -> str | None:
+        """The second most probable class, None where there is but one class."""
+        ranked = sorted(self.probabilities, key=lambda name: -self.probabilities[name])
+        return ranked[1] if len(ranked) > 1 else None
+
+
+def face_record(face: Face, prediction: Prediction | None = None, **more: Any) -> dict[str, Any]:
+    """Return one face as plain data; every output that speaks of a face holds this record.
+
+    Args:
+        face: the face.
+        prediction: what a network says about it, or None.
+        **more: further entries, for instance `evidence`.
+
+    Returns:
+        {box: [left, top, right, bottom] or null for the whole picture, score, landmarks, angle} and with a prediction {label, second,
+        probabilities}.
+    """
+    landmarks = face.landmarks
+    record: dict[str, Any] = {
+        "box": None if face.box is None else [int(v) for v in face.box],
+        "score": None if face.score is None else round(float(face.score), 4),
+        "landmarks": None if landmarks is None else [[round(float(v), 2) for v in point] for point in landmarks],
+        "angle": round(float(face.angle), 1),
+    }
+    if prediction is not None:
+        probabilities = {name: float(p) for name, p in prediction.probabilities.items()}
+        record |= {"label": prediction.label, "second": prediction.second, "probabilities": probabilities}
+    return record | more
+
+
+def picture_record(
+    source: str | None, faces: Sequence[dict[str, Any]] = (), error: FervizError | None = None
+) -> dict[str, Any]:
+    """Return one picture as plain data: {source, error, faces}.
+
+    Args:
+        source: the picture's path, None for an array.
+        faces: the records of its faces.
+        error: why it has no faces, or None.
+    """
+    return {"source": source or None, "error": None if error is None else str(error), "faces": list(faces)}
+
+
+def picture_records(faces: Sequence[Face], records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the records of the pictures that faces come from; neighbouring faces of one source are one picture.
+
+    Args:
+        faces: the faces.
+        records: the record of each face.
+    """
+    pictures: list[dict[str, Any]] = []
+    for face, record in zip(faces, records, strict=True):
+        if not pictures or pictures[-1]["source"] != (face.source or None):
+            pictures.append(picture_record(face.source))
+        pictures[-1]["faces"].append(record)
+    return pictures
+
+
+def read_picture_records(
+    pictures: Sequence[dict[str, Any]], images: np.ndarray, sizes: np.ndarray
+) -> tuple[tuple[Face, ...], tuple[Prediction, ...]]:
+    """Return the faces and predictions behind `picture_records`.
+
+    Args:
+        pictures: the records.
+        images: (N, H, W, 3) uint8, the faces' pixels, padded as by `ferviz.faces.crops.pad_crops`.
+        sizes: (N, 2), the height and width of each face.
+
+    Raises:
+        KeyError, IndexError, TypeError: the records are not those of N predicted faces.
+    """
+    faces: list[Face] = []
+    predictions: list[Prediction] = []
+    for picture in pictures:
+        for record in picture["faces"]:
+            number = len(faces)
+            height, width = (int(side) for side in sizes[number])
+            box, landmarks = record["box"], record["landmarks"]
+            face = Face(
+                images[number][:height, :width],
+                picture["source"] or "",
+                None if box is None else (box[0], box[1], box[2], box[3]),
+                None if landmarks is None else np.array(landmarks, np.float32),
+                record["score"],
+                record["angle"],
+            )
+            faces.append(face)
+            predictions.append(Prediction(record["label"], dict(record["probabilities"]), face))
+    return tuple(faces), tuple(predictions)
+
+
+def table_columns(labels: Iterable[str], crops: bool = False) -> list[str]:
+    """Return the names of the columns of `table_rows`.
+
+    Args:
+        labels: the network's classes in order; each has a column `p_<class>`.
+        crops: whether the faces' own files are named too.
+    """
+    points = [f"{name.replace(' ', '_')}_{axis}" for name in LANDMARKS for axis in "xy"]
+    box = ["left", "top", "right", "bottom", "score", "angle"]
+    shares = [f"p_{name}" for name in labels]
+    return ["source", "face", *box, *points, "label", "second", *shares, *["crop"] * crops, "error"]
+
+
+def table_rows(picture: dict[str, Any], labels: Sequence[str], crops: bool = False) -> list[list[Any]]:
+    """Return a picture's record as rows of a table: one a face, numbered from 1; one with the error where there is no face.
+
+    Args:
+        picture: the record.
+        labels, crops: as for `table_columns`.
+    """
+    source = picture["source"] or ""
+    if not picture["faces"]:
+        return [[source, *[""] * (len(table_columns(labels, crops)) - 2), picture["error"] or ""]]
+    rows = []
+    for number, face in enumerate(picture["faces"], start=1):
+        points = [v for point in face["landmarks"] for v in point] if face["landmarks"] else [""] * (2 * len(LANDMARKS))
+        box = [*(face["box"] or [""] * 4), "" if face["score"] is None else face["score"], face["angle"]]
+        shares = [f"{face['probabilities'][name]:.6f}" for name in labels]
+        crop = [face.get("crop", "")] * crops
+        rows.append([source, number, *box, *points, face["label"], face["second"] or "", *shares, *crop, ""])
+    return rows

@@ -1,0 +1,243 @@
+"""The Result: what every question to ferviz is answered with, and the writers that know how a result becomes a file.
+
+A result says what it is as a picture, a figure, arrays, plain data or a table; whichever of these it has decides the formats that it can
+be saved in. A format is one `Writer`, registered once under its suffix in `WRITERS`, and then every result that has what the writer
+needs can be saved in it. Every format that has a place for it carries the manifest.
+"""
+
+from __future__ import annotations
+
+import inspect
+import io
+import json
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+from zipfile import BadZipFile
+
+import numpy as np
+
+from ferviz.errors import DataError, UnknownNameError
+from ferviz.files import PathLike, atomic, check_kind, check_output, csv_text, manifest, to_json
+from ferviz.images import FORMATS, encode
+from ferviz.registry import Registry
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+DPI = 144
+"""Dots an inch of a figure that is written as a picture."""
+
+FIGURES = (".pdf", ".svg")
+"""Formats in which a figure stays vectors and text."""
+
+
+class Result:
+    """Base of everything that ferviz answers with: it draws itself, describes itself and saves itself.
+
+    A subclass overrides what it has: `picture` or `plot` (or both), `to_arrays`, `to_dict`, `table`. `command` is the command's name in
+    the manifest.
+    """
+
+    command: ClassVar[str] = ""
+
+    def picture(self, **options: Any) -> Image.Image:
+        """Return the result as an RGB picture; without one of its own, the figure drawn at 144 dots an inch."""
+        from PIL import Image
+
+        return Image.open(io.BytesIO(_rasterised(self.plot(**options), DPI))).convert("RGB")
+
+    def plot(self, **options: Any) -> Figure:
+        """Return the result as a matplotlib Figure (made without pyplot), for papers."""
+        raise NotImplementedError(f"{type(self).__name__} has no figure")
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return {name: array}: what a NumPy archive of this result holds beside its manifest."""
+        raise NotImplementedError(f"{type(self).__name__} has no arrays")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the answer as plain data."""
+        raise NotImplementedError(f"{type(self).__name__} has no plain data")
+
+    def table(self) -> Sequence[Sequence[Any]]:
+        """Return the answer as rows of cells, the names of the columns first."""
+        raise NotImplementedError(f"{type(self).__name__} has no table")
+
+    def manifest(self) -> dict[str, Any]:
+        """Return how this was made, as it goes into every file: the answer, versions, platform and time."""
+        return manifest(command=self.command, **self.to_dict())
+
+    @classmethod
+    def suffixes(cls) -> tuple[str, ...]:
+        """Return the suffixes, each with its dot, of the formats that a result of this kind can be saved in."""
+        return tuple(suffix for suffix in WRITERS if cls._has(WRITERS[suffix].needs))
+
+    @classmethod
+    def check_path(cls, path: PathLike, force: bool = False) -> Path:
+        """Return the path if a result of this kind may be saved there; call it before the work.
+
+        Args:
+            path: the file to write; its suffix says the format.
+            force: an existing file may be replaced.
+
+        Raises:
+            UsageError: the suffix is not one of `suffixes()`.
+            OutputExistsError: the file is there and `force` is false.
+            OutputError: the path's folder is not there, or the path is a folder.
+        """
+        check_kind(path, cls.suffixes())
+        return check_output(path, force)
+
+    def save(self, path: PathLike, force: bool = False, **options: Any) -> Path:
+        """Write the result; the path's suffix says as what, and the manifest goes along.
+
+        Args:
+            path: the file to write: a picture (.png, .jpg, .webp, ...), a figure (.pdf, .svg), arrays (.npz), plain data (.json) or
+                a table (.csv), as far as this kind of result has them.
+            force: replace an existing file.
+            **options: how to draw it: the arguments of `picture` and `plot`.
+
+        Returns:
+            The path. The file is there whole or not at all.
+
+        Raises:
+            UsageError: the suffix is not one of `suffixes()`, or an option is not one of `picture`'s or `plot`'s.
+            OutputExistsError: the file is there and `force` is false.
+            OutputError: the file cannot be written.
+        """
+        path = self.check_path(path, force)
+        known = {name for method in (self.picture, self.plot) for name in _parameters(method)}
+        for name in options:
+            if name not in known:
+                raise UnknownNameError("option", name, sorted(known), type(self).__name__)
+        with atomic(path, force) as temporary:
+            WRITERS[path.suffix.lower()].write(self, temporary, options)
+        return path
+
+    def _repr_png_(self) -> bytes:
+        return encode(self.picture(), ".png")
+
+    @classmethod
+    def _has(cls, needed: Iterable[str]) -> bool:
+        return any(getattr(cls, name) is not getattr(Result, name) for name in needed)
+
+
+@dataclass(frozen=True)
+class Writer:
+    """One format that results can be saved in.
+
+    Attributes:
+        write: writes a result to a path (result, path, options of drawing); the path is a temporary one.
+        needs: names of `Result`'s methods of which the result must have one: "picture", "plot", "to_arrays", "to_dict", "table".
+    """
+
+    write: Callable[[Any, Path, dict[str, Any]], None]
+    needs: tuple[str, ...]
+
+
+def write_figure(path: PathLike, figure: Figure, made: dict[str, Any] | None = None) -> None:
+    """Write a figure as PDF or SVG; the same figure and manifest give the same bytes.
+
+    Args:
+        path: the file, whose suffix is one of `FIGURES`.
+        figure: a matplotlib Figure.
+        made: its manifest, which goes as JSON among a PDF's keywords or into an SVG's description.
+    """
+    from matplotlib import rc_context
+
+    text = None if made is None else to_json(made)
+    pdf = Path(path).suffix.lower() == ".pdf"
+    about = {"CreationDate": None, "Keywords": text} if pdf else {"Date": None, "Description": text}
+    # Letters stay letters in both, so that a journal can set them and a reader can search them.
+    style = {"svg.hashsalt": "ferviz", "svg.fonttype": "none", "pdf.fonttype": 42}
+    with rc_context(style):
+        figure.savefig(path, metadata=about)
+
+
+def read_npz(path: PathLike, names: Sequence[str], kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the arrays and the manifest of an archive that a result was saved as.
+
+    Args:
+        path: the .npz file.
+        names: the arrays to read.
+        kind: what the file should be, for the message: "an explanation".
+
+    Returns:
+        {name: array} and the manifest.
+
+    Raises:
+        DataError: the file is not there or is no such archive.
+    """
+    try:
+        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in names}
+            made = json.loads(str(file["manifest"]))
+        if not isinstance(made, dict):
+            raise ValueError("its manifest is no object")
+    except FileNotFoundError:
+        raise DataError(f"{path} is not there; check the path") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error) as error:
+        raise DataError(f"{path} is not {kind} that ferviz saved as .npz ({error})") from error
+    return arrays, made
+
+
+WRITERS: Registry[Writer] = Registry("format", "ferviz.writers")
+
+
+def _write_picture(result: Result, path: Path, options: dict[str, Any]) -> None:
+    picture = result.picture(**_taken(result.picture, options))
+    path.write_bytes(encode(picture, path.suffix, _drawn(result, options)))
+
+
+def _write_figure(result: Result, path: Path, options: dict[str, Any]) -> None:
+    write_figure(path, result.plot(**_taken(result.plot, options)), _drawn(result, options))
+
+
+def _write_npz(result: Result, path: Path, _: dict[str, Any]) -> None:
+    arrays = result.to_arrays() | {"manifest": np.array(to_json(result.manifest()))}
+    with path.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+
+
+def _write_json(result: Result, path: Path, _: dict[str, Any]) -> None:
+    path.write_text(to_json(result.manifest(), indent=2) + "\n", encoding="utf-8")
+
+
+def _write_csv(result: Result, path: Path, _: dict[str, Any]) -> None:
+    path.write_text(csv_text(result.table()), encoding="utf-8", newline="")
+
+
+for _suffix, _summary, _writer in (
+    *((suffix, "a picture", Writer(_write_picture, ("picture", "plot"))) for suffix in FORMATS),
+    *((suffix, "a figure of vectors and text", Writer(_write_figure, ("plot",))) for suffix in FIGURES),
+    (".npz", "the exact numbers, for NumPy", Writer(_write_npz, ("to_arrays",))),
+    (".json", "the answer as plain data", Writer(_write_json, ("to_dict",))),
+    (".csv", "a table", Writer(_write_csv, ("table",))),
+):
+    WRITERS.add(_suffix, _summary, _writer)
+
+
+def _drawn(result: Result, options: dict[str, Any]) -> dict[str, Any]:
+    """-> the manifest of a drawing, with the options that it was drawn with."""
+    return result.manifest() | ({"drawing": options} if options else {})
+
+
+def _parameters(method: Callable[..., Any]) -> list[str]:
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [p.name for p in inspect.signature(method).parameters.values() if p.kind in kinds]
+
+
+def _taken(method: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
+    """-> the options that `method` takes; a figure has no size in pixels, a picture none in inches."""
+    known = _parameters(method)
+    free = any(p.kind is p.VAR_KEYWORD for p in inspect.signature(method).parameters.values())
+    return {name: value for name, value in options.items() if free or name in known}
+
+
+def _rasterised(figure: Figure, dpi: float) -> bytes:
+    written = io.BytesIO()
+    figure.savefig(written, format="png", dpi=dpi, facecolor="white")
+    return written.getvalue()
