@@ -1,8 +1,6 @@
 """What faces have in common: means, spectrum and principal components of FER2013's Training faces, as a small asset.
 
-The asset holds averages only, no single face. It is made by
-
-    python -m ferviz.dreaming.face_statistics fer2013.csv ferviz/assets/face_statistics.npz
+The asset holds averages only, no single face; `tools/measure_faces.py` makes it.
 
 Every face is brought to the same brightness and contrast first, so that the components speak of shape before they speak of
 lamps, and counted together with its mirror image, so that neither side of a face is preferred.
@@ -10,7 +8,6 @@ lamps, and counted together with its mirror image, so that neither side of a fac
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import resources
@@ -105,7 +102,7 @@ def save(statistics: FaceStatistics, path: PathLike, source: str = "") -> None:
         "scale": scale.astype(np.float32),
         "labels": np.array(statistics.labels),
     }
-    write_npz(path, arrays, manifest(made_by="python -m ferviz.dreaming.face_statistics", source=source))
+    write_npz(path, arrays, manifest(made_by="python tools/measure_faces.py", source=source))
 
 
 def load(path: PathLike) -> FaceStatistics:
@@ -153,15 +150,3 @@ def _respaced(magnitude: np.ndarray, old: tuple[int, ...], new: tuple[int, int])
     spaced[:below, :across] = magnitude[:below, :across]
     spaced[len(spaced) - above :, :across] = magnitude[len(magnitude) - above :, :across]
     return spaced * (new[0] * new[1]) / (old[0] * old[1])
-
-
-def main(source: str, out: str) -> None:
-    """Measure the Training faces of a FER2013 table and write the asset."""
-    from ferviz.data.read import read_data
-
-    data = read_data(source, split="Training")
-    save(measure(data.images, data.labels, data.names), out, "FER2013, Training rows")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
