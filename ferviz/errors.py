@@ -53,10 +53,19 @@ class UnknownNameError(UsageError):
         self.name, self.known = name, names
 
 
-def whole(name: str, value: object, least: int) -> None:
-    """Raise UsageError unless the argument called `name` is a whole number of `least` or more."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-        raise UsageError(f"{name} must be a whole number of {least} or more, not {value!r:.60}")
+def check_integer(name: str, value: object, minimum: int) -> None:
+    """Check that an argument is an integer that is large enough.
+
+    Args:
+        name: the argument's name, for the message.
+        value: what the caller passed.
+        minimum: the smallest integer that is allowed.
+
+    Raises:
+        UsageError: `value` is no integer (bool counts as none), or it is smaller than `minimum`.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < minimum:
+        raise UsageError(f"{name} must be a whole number of {minimum} or more, not {value!r:.60}")
 
 
 class PictureError(FervizError):

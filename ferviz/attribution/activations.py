@@ -11,7 +11,7 @@ import numpy as np
 
 from ferviz.attribution.explanation import FIGURES, check_suffix
 from ferviz.engines.base import LayerInfo
-from ferviz.errors import ModelError, UnknownNameError, UsageError, whole
+from ferviz.errors import ModelError, UnknownNameError, UsageError, check_integer
 from ferviz.faces.crops import as_faces, pad_crops
 from ferviz.faces.face import Face, captions
 from ferviz.files import PathLike, check_output, manifest, to_json, write_npz, write_text
@@ -44,7 +44,7 @@ def activations(
     batch_size: faces in one pass. Raises UnknownNameError for a layer that is not there, ModelError where the network has no map.
     """
     faces, model = as_faces(faces), as_model(model)
-    whole("batch_size", batch_size, 1)
+    check_integer("batch_size", batch_size, 1)
     names = [layer.name for layer in _chosen(model, layers)]
     parts: list[list[np.ndarray]] = []
     for start in range(0, len(faces), batch_size):

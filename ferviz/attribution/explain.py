@@ -14,7 +14,7 @@ from ferviz.attribution.request import MethodInput, MethodOutput
 from ferviz.attribution.resize import resize_maps
 from ferviz.attribution.targets import Target, parse_targets, target_weights
 from ferviz.engines.base import INPUT, Array, LayerInfo
-from ferviz.errors import ModelError, UsageError, whole
+from ferviz.errors import ModelError, UsageError, check_integer
 from ferviz.faces.crops import as_faces
 from ferviz.faces.face import Face
 from ferviz.models.model import COARSE, Model, as_model
@@ -53,8 +53,8 @@ def explain(
     targets = parse_targets(target, model.labels)
     layers, warnings = resolve_layers(model, found, layer)
     settings = resolve_settings(found, settings, targets)
-    whole("batch_size", batch_size, 1)
-    whole("seed", seed, 0)
+    check_integer("batch_size", batch_size, 1)
+    check_integer("seed", seed, 0)
     answers = [
         ask(model, faces[start : start + batch_size], found, targets, layers, batch_size, seed, settings)
         for start in range(0, len(faces), batch_size)

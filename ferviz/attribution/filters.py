@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ferviz.attribution.explanation import FIGURES, check_suffix
-from ferviz.errors import UsageError, whole
+from ferviz.errors import UsageError, check_integer
 from ferviz.files import PathLike, check_output, manifest, to_json, write_npz, write_text
 from ferviz.images import encode, write_image
 from ferviz.models.model import Model, as_model
@@ -127,7 +127,7 @@ class Filters:
 
     def _parts(self, most: int | None, shared: bool) -> list[KernelGrid]:
         if most is not None:
-            whole("most", most, 1)
+            check_integer("most", most, 1)
         titled = len(self.arrays) > 1
         return [
             _grid(values, name, name if titled else "", most, shared, self.colours)

@@ -19,7 +19,7 @@ from ferviz.attribution.explain import ask, heatmaps_of, resolve_layers, resolve
 from ferviz.attribution.methods.registry import METHODS
 from ferviz.attribution.targets import parse_targets
 from ferviz.data.dataset import Dataset
-from ferviz.errors import OutputError, UsageError, whole
+from ferviz.errors import OutputError, UsageError, check_integer
 from ferviz.faces.crops import as_faces
 from ferviz.files import PathLike, atomic, check_output, manifest, to_json, write_text
 from ferviz.models.model import Model
@@ -58,8 +58,8 @@ def explain_to(
     if out.suffix.lower() != ".npz":
         raise UsageError(f"{out} cannot hold the maps of a data set; name a .npz file")
     found = METHODS[method]
-    whole("batch_size", batch_size, 1)
-    whole("seed", seed, 0)
+    check_integer("batch_size", batch_size, 1)
+    check_integer("seed", seed, 0)
     targets = parse_targets(target, model.labels)
     layers, warnings = resolve_layers(model, found, layer)
     chosen = resolve_settings(found, settings, targets)

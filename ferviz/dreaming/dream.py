@@ -23,7 +23,7 @@ from ferviz.dreaming.result import Dream
 from ferviz.dreaming.terms import Logit
 from ferviz.dreaming.transforms import NONE, Transforms
 from ferviz.engines.precision import chosen as chosen_precision
-from ferviz.errors import PictureError, UsageError, whole
+from ferviz.errors import PictureError, UsageError, check_integer
 from ferviz.images import PictureSource, read_image
 from ferviz.models.model import Model, as_model
 
@@ -89,8 +89,8 @@ def dream(
     """
     objectives = _objectives(as_model(model), objective)
     for name, number in (("steps", steps), ("copies", copies), ("samples", samples)):
-        whole(name, number, 1)
-    whole("seed", seed, 0)
+        check_integer(name, number, 1)
+    check_integer("seed", seed, 0)
     layers = {layer.name: layer for layer in model.layers}
     for one in objectives:
         bind(one, layers, model.labels)  # a wrong name is told before any work

@@ -9,7 +9,7 @@ import numpy as np
 from ferviz.attribution.request import MethodInput, MethodOutput
 from ferviz.attribution.resize import resize_maps
 from ferviz.engines.base import Array
-from ferviz.errors import ModelError, UsageError, whole
+from ferviz.errors import ModelError, UsageError, check_integer
 from ferviz.faces.regions import regions
 from ferviz.numerics import softmax
 
@@ -78,7 +78,7 @@ def occlusion(
     height, width = question.batch.shape[1:3]
     for name, value in (("patch", patch), ("stride", stride)):
         if value is not None:
-            whole(name, value, 1)
+            check_integer(name, value, 1)
     side = patch or max(2, round(min(height, width) / 6))
     step = stride or max(1, side // 2)
     if side > min(height, width):
