@@ -3,7 +3,7 @@
     python benchmarks/detectors.py [--detectors yunet,haar] [--tilts none,retry] [--step 15 | --turns 0,90] [--one-way]
     python benchmarks/detectors.py --framing [--model FILE]
 
-Prints the tables of docs/faces.md, whole unless options limit it. Needs the photographs and detector networks of the project's
+Prints the tables of benchmarks/results.md, whole unless options limit it. Needs the photographs and detector networks of the project's
 own workplace.
 """
 

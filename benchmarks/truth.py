@@ -1,4 +1,4 @@
-"""Do attribution methods find the evidence where it is known? The table of docs/attribution.md.
+"""Do attribution methods find the evidence where it is known? The table of benchmarks/results.md.
 
     python benchmarks/truth.py [--faces 96] [--task mouth]
 

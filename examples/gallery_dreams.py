@@ -1,4 +1,4 @@
-"""Dream everything that docs/dreams.md shows: classes with and without a prior, channels, a picture, the way as an animation.
+"""Dream everything that docs/how-to/dream.md shows: classes with and without a prior, channels, a picture, the way as an animation.
 
     python examples/gallery_dreams.py [--model FILE] [--judge FILE ...] [--out docs/images] [--only classes ...] [--faces fer2013.csv]
 

@@ -1,4 +1,4 @@
-"""One face, every method, every class: the gallery of docs/attribution.md.
+"""One face, every method, every class: the gallery of docs/how-to/explain-faces.md.
 
     python examples/gallery_methods.py [PICTURE] [--out gallery_methods.png] [--model FILE]
 

@@ -1,4 +1,4 @@
-"""The documentation's links lead somewhere, and every command and public name is mentioned."""
+"""The documentation's links lead somewhere, and its commands have the options that they are shown with."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from pathlib import Path
 import click
 import pytest
 
-import ferviz
 from ferviz.cli import COMMANDS, group
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.md"), *ROOT.glob("benchmarks/*.md")]
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*.md"), *ROOT.glob("benchmarks/*.md")]
 )
 
 
@@ -23,25 +22,6 @@ def test_links_lead_somewhere(page):
     targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
     missing = [t for t in targets if "://" not in t and not (page.parent / t).exists()]
     assert not missing
-
-
-def test_every_page_is_in_the_index():
-    index = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("README.md", "extending.md"))
-    pages = {p.name for p in ROOT.glob("docs/*.md")} - {"README.md"}
-    assert not {p for p in pages if f"({p})" not in index}
-
-
-def test_every_command_and_public_name_is_documented():
-    text = "".join(p.read_text(encoding="utf-8") for p in PAGES)
-    assert not [c for c in COMMANDS if f"ferviz {c}" not in text]
-    verbs = [n for n in ferviz.__all__ if n[0].islower()]
-    assert not [n for n in verbs if n not in text]
-
-
-def test_every_public_name_is_in_the_reference():
-    # `python docs/make_reference.py` writes it
-    reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
-    assert not [n for n in ferviz.__all__ if f"### `ferviz.{n}`\n" not in reference]
 
 
 def options() -> dict[str, set[str]]:
@@ -54,12 +34,6 @@ def options() -> dict[str, set[str]]:
         parts = [command, *(command.commands.values() if isinstance(command, click.Group) else ())]
         found[name] = {flag for part in parts for p in part.params for flag in p.opts if flag.startswith("--")}
     return found
-
-
-def test_every_option_is_documented():
-    text = "".join(p.read_text(encoding="utf-8") for p in PAGES)
-    spoken = set(re.findall(r"--[a-z][a-z-]*", text))
-    assert not {(name, flag) for name, flags in options().items() for flag in flags - spoken}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())

@@ -23,7 +23,7 @@ def blocks(page: str) -> list[str]:
 def test_own_methods() -> None:
     model = ferviz.load_model()
     try:
-        for block in blocks("write-a-method.md"):
+        for block in blocks("extending/write-a-method.md"):
             exec(block, {})
         powered = ferviz.explain(model, FACES, method="absolute-cam", power=2.0)
         plain = ferviz.explain(model, FACES, method="absolute-cam")
@@ -37,7 +37,7 @@ def test_own_methods() -> None:
 
 
 def test_own_architecture() -> None:
-    (code,) = blocks("write-an-architecture.md")
+    (code,) = blocks("extending/write-an-architecture.md")
     names: dict[str, Any] = {}
     exec(code, names)
     whole, logits = names["build"](classes=5, filters=4), names["build"](classes=5, filters=4, logits=True)

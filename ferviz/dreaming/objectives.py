@@ -5,7 +5,7 @@
 >>> objectives.channel("conv3", 12) + 0.1 * objectives.diversity("conv3")
 
 An `Objective` is a weighted sum of terms and never changes; a term is one idea in a few lines, and anybody can write another
-(docs/write-an-objective.md). The value of `2 * a + 3 * b` is two times that of `a` plus three times that of `b`, exactly.
+(docs/extending/write-an-objective.md). The value of `2 * a + 3 * b` is two times that of `a` plus three times that of `b`, exactly.
 The idea of such an algebra is that of Lucid (Olah, Mordvintsev and Schubert, "Feature Visualization", Distill 2017).
 """
 

@@ -13,7 +13,7 @@ from ferviz.faces.search import MIN_SIZE, detect
 from ferviz.images import Pixels, read_image, source_name
 
 MARGIN = 0.0
-"""Share of the box that is added on each side by default: none, since the detectors' boxes agree with FER2013's frames (docs/faces.md)."""
+"""Share of the box that is added on each side by default: none, since the detectors' boxes agree with FER2013's frames."""
 
 _SMALLEST = 8  # pixels; no detector and no network makes anything of less
 _CROP_SIDE = 64  # a picture no larger than this, and not long, is a face crop

@@ -15,7 +15,7 @@ from ferviz.data.synthetic.cartoons import make
 
 @pytest.fixture(scope="module")
 def truth() -> ModuleType:
-    """The module benchmarks/truth.py, which also prints the table of docs/attribution.md."""
+    """The module benchmarks/truth.py, which also prints the table of benchmarks/results.md."""
     path = Path(__file__).resolve().parents[2] / "benchmarks" / "truth.py"
     spec = importlib.util.spec_from_file_location("ferviz_truth", path)
     assert spec is not None

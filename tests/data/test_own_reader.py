@@ -11,7 +11,7 @@ import pytest
 from ferviz.data.read import READERS, read_data
 from ferviz.errors import DataError
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "write-a-reader.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "extending" / "write-a-reader.md"
 
 
 def test_the_page_s_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ FEW = {"steps": 6, "samples": 2}
 
 
 class Darkness(Term):
-    """Somebody's own term, as docs/write-an-objective.md shows one."""
+    """Somebody's own term, as docs/extending/write-an-objective.md shows one."""
 
     def value(self, tensor: Any, parameter: Any) -> Any:
         import tensorflow as tf

@@ -1,4 +1,4 @@
-"""The example of docs/write-an-objective.md runs as it stands, and does what the page says."""
+"""The example of docs/extending/write-an-objective.md runs as it stands, and does what the page says."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 import ferviz
 
-PAGE = Path(__file__).parents[2] / "docs" / "write-an-objective.md"
+PAGE = Path(__file__).parents[2] / "docs" / "extending" / "write-an-objective.md"
 
 
 def test_the_page_s_example_moves_a_layer_s_activation_upwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The engine of docs/write-an-engine.md runs as it stands, keeps the contract, and carries every method that it promises."""
+"""The engine of docs/extending/write-an-engine.md runs as it stands, keeps the contract, and carries every method that it promises."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ferviz.attribution.methods.registry import METHODS
 from ferviz.engines.base import INPUT, Engine
 from ferviz.errors import FervizError, UnknownNameError
 
-PAGE = Path(__file__).parents[2] / "docs" / "write-an-engine.md"
+PAGE = Path(__file__).parents[2] / "docs" / "extending" / "write-an-engine.md"
 NEEDS_MORE = {"ablationcam", "guided-backprop"}
 
 

@@ -44,7 +44,7 @@ EARLIER = 1.5
 
 @pytest.fixture(scope="module")
 def parity() -> ModuleType:
-    """The module benchmarks/parity.py, which also prints the table of docs/compiled.md."""
+    """The module benchmarks/parity.py, which also prints the table of benchmarks/results.md."""
     path = Path(__file__).resolve().parents[2] / "benchmarks" / "parity.py"
     spec = importlib.util.spec_from_file_location("ferviz_parity", path)
     assert spec is not None

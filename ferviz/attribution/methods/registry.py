@@ -1,6 +1,6 @@
 """The registry of attribution methods. A method is a function from a MethodInput to an MethodOutput, and says what it looks at.
 
-A method of one's own is registered here (see docs/write-a-method.md), or by another package through the entry-point group
+A method of one's own is registered here (see docs/extending/write-a-method.md), or by another package through the entry-point group
 `ferviz.methods`; then it is known everywhere: to `ferviz.explain`, to the command line, and to the contract tests.
 """
 

@@ -105,7 +105,7 @@ def command(**options: Any) -> int:
     """Dream: pictures that a network wants to see.
 
     Without options, one dream of every class. --out FILE.png, .jpg or .webp is the sheet with captions, .npz the exact pixels,
-    .json the numbers, .pdf or .svg a figure. A dream shows what moves the network; see docs/dreams.md for what it does not prove.
+    .json the numbers, .pdf or .svg a figure. A dream shows what moves the network; see the documentation for what it does not prove.
     """
     from ferviz.dreaming.result import check_animation, check_suffix
     from ferviz.files import check_output

@@ -18,7 +18,7 @@ DETECTORS.add("haar", "OpenCV's Haar cascade: always there, upright frontal face
 
 AUTO, NONE = "auto", "none"
 BEST_FIRST = ("yunet", "haar")
-"""The order in which `auto` looks for a detector that is ready to run; measured in docs/faces.md."""
+"""The order in which `auto` looks for a detector that is ready to run; measured in benchmarks/results.md."""
 
 SUFFIXES = {".xml": "haar", ".pb": "ssd", ".onnx": "yunet"}
 """Which detector a model file of that suffix belongs to, for `auto`."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ferviz.cli import run
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).resolve().parents[1] / "docs" / "images"
 FACE = "examples/astronaut.png"
 PICTURES = {
     "gradcam.png": ["gradcam", FACE, "--target", "all"],

@@ -1,4 +1,4 @@
-"""Makes the pictures of docs/faces.md and docs/video.md: python docs/images/make_faces.py [--video CLIP] [--detector-model FILE]"""
+"""Makes the pictures of the pages about faces and video: python tools/draw_docs_faces.py [--video CLIP] [--detector-model FILE]"""
 
 import argparse
 import runpy
@@ -19,8 +19,9 @@ from ferviz.video.history import History
 from ferviz.video.pipeline import Follower, follow
 from ferviz.video.reading import Video
 
-HERE = Path(__file__).parent
-EXAMPLES = HERE.parents[1] / "examples"
+ROOT = Path(__file__).resolve().parents[1]
+HERE = ROOT / "docs" / "images"
+EXAMPLES = ROOT / "examples"
 
 
 def group() -> np.ndarray:
