@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ferviz.dreaming import objectives
     from ferviz.dreaming.dream import dream
     from ferviz.dreaming.result import Dream
-    from ferviz.emotions import LabelScheme, label_scheme
+    from ferviz.emotions import LabelScheme, label_scheme, label_schemes
     from ferviz.errors import (
         DataError,
         FervizError,
@@ -64,7 +64,7 @@ _ADDRESSES = {
     "ferviz.dreaming": "objectives",
     "ferviz.dreaming.dream": "dream",
     "ferviz.dreaming.result": "Dream",
-    "ferviz.emotions": "LabelScheme label_scheme",
+    "ferviz.emotions": "LabelScheme label_scheme label_schemes",
     "ferviz.errors": "DataError FervizError ModelError NoFaceError OutputError OutputExistsError PictureError "
     "UnknownNameError UntrustedModelError UsageError",
     "ferviz.evaluation.check.check": "check",
@@ -119,6 +119,7 @@ __all__ = [
     "filters",
     "find_faces",
     "label_scheme",
+    "label_schemes",
     "load_model",
     "methods",
     "objectives",

@@ -79,6 +79,15 @@ def canonical(name: str) -> str:
     return SYNONYMS.get(word, word.replace(" ", "-"))
 
 
+def label_schemes() -> dict[str, tuple[str, ...]]:
+    """Return the label schemes that have a name.
+
+    Returns:
+        {name: class names in the order of the network's outputs}.
+    """
+    return {name: scheme.labels for name, scheme in SCHEMES.items()}
+
+
 def label_scheme(which: str | Iterable[str]) -> LabelScheme:
     """Return a label scheme by name ("7", "6-merged", ...), from "happy,sad", or from a sequence of class names.
 

@@ -20,7 +20,7 @@ _HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _EITHER = {b"mif1", b"msf1"}
 
 
-def phone_kind(head: bytes) -> str | None:
+def heif_format(head: bytes) -> str | None:
     """Return "AVIF", "HEIC", or None for every other file.
 
     head: the first HEAD bytes of a file, or all of them. Its main brand decides; one that says only that there is a picture
@@ -36,10 +36,10 @@ def phone_kind(head: bytes) -> str | None:
     return "HEIC" if main in _HEIC | _EITHER else None
 
 
-def open_phone_picture(stream: io.BytesIO, kind: str, name: str) -> Image.Image:
+def open_heif(stream: io.BytesIO, kind: str, name: str) -> Image.Image:
     """Open an AVIF or HEIC picture without decoding it, as `PIL.Image.open` does.
 
-    stream: the whole file. kind: what `phone_kind` said. name: of the file, for the sentence. -> its first or main picture, turned
+    stream: the whole file. kind: what `heif_format` said. name: of the file, for the sentence. -> its first or main picture, turned
     as its EXIF orientation says or with that orientation still to be applied.
     Raises PictureError where nothing that is installed decodes the kind, and what Pillow raises for damaged files.
     """

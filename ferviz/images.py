@@ -31,7 +31,7 @@ from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from ferviz.errors import PictureError, UsageError
 from ferviz.files import PathLike, atomic, to_json
-from ferviz.heif import HEAD, open_phone_picture, phone_kind
+from ferviz.heif import HEAD, heif_format, open_heif
 
 Pixels = npt.NDArray[np.uint8]
 PictureSource = PathLike | bytes | IO[bytes] | Image.Image | np.ndarray
@@ -245,9 +245,9 @@ def _guarded(source: io.BytesIO | Image.Image, name: str) -> Pixels:
 
 
 def _opened(stream: io.BytesIO, name: str) -> Image.Image:
-    kind = phone_kind(bytes(stream.getbuffer()[:HEAD]))
+    kind = heif_format(bytes(stream.getbuffer()[:HEAD]))
     if kind is not None:
-        return open_phone_picture(stream, kind, name)
+        return open_heif(stream, kind, name)
     return Image.open(stream, formats=(*sorted(set(FORMATS.values())), "PPM"))
 
 

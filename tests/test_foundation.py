@@ -64,6 +64,11 @@ def test_schemes_map_fer2013():
     assert SCHEMES["positive-negative"].from_fer == (0, 0, 0, 1, 0, -1, -1)
 
 
+def test_label_schemes_lists_the_named_schemes():
+    assert ferviz.label_schemes()["7"] == FER2013
+    assert all(label_scheme(name).labels == labels for name, labels in ferviz.label_schemes().items())
+
+
 def test_scheme_takes_names_synonyms_and_subsets():
     assert label_scheme("7") is SCHEMES["7"]
     assert label_scheme(["Anger", "Disgusted", "Fear", "Happiness", "Sadness", "Surprised", "Neutral"]) is SCHEMES["7"]

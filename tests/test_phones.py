@@ -12,7 +12,7 @@ from PIL import Image, features
 
 from ferviz import images
 from ferviz.errors import PictureError
-from ferviz.heif import phone_kind
+from ferviz.heif import heif_format
 
 avif = pytest.mark.skipif(not features.check("avif"), reason="this Pillow is built without AVIF")
 ORIENTATION = 274
@@ -64,7 +64,7 @@ def box(main: bytes, *others: bytes) -> bytes:
     ],
 )
 def test_the_brands_say_the_kind(head: bytes, kind: str | None) -> None:
-    assert phone_kind(head) == kind
+    assert heif_format(head) == kind
 
 
 @avif

@@ -15,7 +15,7 @@ import numpy as np
 from ferviz import emotions
 from ferviz.engines.backend import running
 from ferviz.errors import ModelError, UsageError
-from ferviz.models.formats.build import leaves
+from ferviz.models.formats.build import leaf_layers
 from ferviz.models.formats.keras_classes import AUGMENTATION
 from ferviz.models.input_spec import InputSpec
 from ferviz.models.sidecar import Sidecar
@@ -30,7 +30,7 @@ _BY_COUNT = {6: "6-dropped", 7: "7", 8: "8-ferplus"}
 _OUTSIDE = {"0..255": (0.0, 255.0), "0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
 
 
-def settle_labels(
+def infer_labels(
     given: str | Iterable[str] | None, sidecar: Sidecar | None, classes: int, note: Callable[[str], None]
 ) -> tuple[str, ...]:
     """Return the K class names in the order of the outputs.
@@ -62,7 +62,7 @@ def settle_labels(
     return labels
 
 
-def settle_input(
+def infer_input(
     size: tuple[int | None, int | None, int],
     network: Any,
     scaling: str | None,
@@ -122,7 +122,7 @@ def _inside(network: Any) -> tuple[str, str] | None:
     scaled = _by_operations(network)
     if scaled is not None:
         return scaled
-    for layer in leaves(network):
+    for layer in leaf_layers(network):
         kind = type(layer).__name__
         if kind == "Rescaling":
             found = _by_rescaling(np.mean(layer.scale), np.mean(layer.offset))

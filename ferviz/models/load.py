@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from ferviz.errors import ModelError, UnknownNameError, UsageError
 from ferviz.files import PathLike, sha256
-from ferviz.models.formats import allowlist as safety
-from ferviz.models.formats import detect as kinds
+from ferviz.models.formats import detect
 from ferviz.models.formats import weights as stored
+from ferviz.models.formats.allowlist import check_config
 from ferviz.models.formats.build import build
 from ferviz.models.formats.companion_files import architecture_for, weights_for
-from ferviz.models.formats.hdf5_sandbox import probe
-from ferviz.models.formats.legacy.upgrade import mend
+from ferviz.models.formats.hdf5_sandbox import check_readable
+from ferviz.models.formats.legacy.upgrade import upgrade_config
 from ferviz.models.formats.read import Architecture, architecture_in, damaged, open_hdf5, read_json, read_zip
-from ferviz.models.infer_spec import settle_input, settle_labels
+from ferviz.models.infer_spec import infer_input, infer_labels
 from ferviz.models.model import Model
 from ferviz.models.sidecar import SUFFIX, find_sidecar, read_sidecar
-from ferviz.models.signature import classes_of, one_output, picture
+from ferviz.models.signature import count_classes, picture_input, select_output
 
 if TYPE_CHECKING:
     from ferviz.models.compiled.cache import Origin
@@ -77,11 +77,11 @@ def load_model(
     if own:
         path = bundled_path("bundled" if path is None else str(path))
     assert path is not None
-    kind = kinds.kind(path)
+    kind = detect.detect_format(path)
     path = Path(path)
-    if weights is not None and (own or kind in (kinds.EXPLAINER, kinds.SAVED_MODEL)):
+    if weights is not None and (own or kind in (detect.COMPILED, detect.SAVED_MODEL)):
         raise UsageError(f"{path.name} has its weights already; --weights (weights=) goes with an architecture as JSON")
-    if kind == kinds.EXPLAINER:
+    if kind == detect.COMPILED:
         return _explainer(path, labels, scaling, engine)
     origin = _origin(path, str(kind), labels, scaling, weights, trust)
     if engine != "keras" and origin is not None:
@@ -89,21 +89,21 @@ def load_model(
         if compiled is not None:
             return compiled
     found = _Found([path])
-    if kind == kinds.SAVED_MODEL:
+    if kind == detect.SAVED_MODEL:
         from ferviz.engines.savedmodel import SavedModelEngine
 
         runner: Any = SavedModelEngine(path, trust)
         network, size = None, runner.input_shape
         found.note(f"{path.name} is a SavedModel: its answers can be had, its layers and gradients cannot")
     else:
-        network = one_output(_keras_network(path, str(kind), weights, trust, found), labels, str(path), found.note)
-        size, first = picture(network, str(path))
+        network = select_output(_keras_network(path, str(kind), weights, trust, found), labels, str(path), found.note)
+        size, first = picture_input(network, str(path))
         runner = _runner(network, first)
-    classes = int(runner.classes) if network is None else classes_of(network, str(path))
+    classes = int(runner.classes) if network is None else count_classes(network, str(path))
     beside = find_sidecar(*found.files)
     sidecar = read_sidecar(beside) if beside else None
-    names = settle_labels(labels, sidecar, classes, found.note)
-    spec = settle_input(size, network, scaling, sidecar, found.note)
+    names = infer_labels(labels, sidecar, classes, found.note)
+    spec = infer_input(size, network, scaling, sidecar, found.note)
     if origin is not None:
         origin = replace(origin, files=tuple(found.files))
     model = Model(_stem(path), _digest(found.files), names, spec, runner, tuple(found.notes), origin)
@@ -155,7 +155,7 @@ def _origin(
     """-> what a compiled form of this network is filed under, None for a SavedModel, which cannot be compiled."""
     from ferviz.models.compiled.cache import Origin
 
-    if kind == kinds.SAVED_MODEL:
+    if kind == detect.SAVED_MODEL:
         return None
     return Origin(path, (), labels, scaling, Path(weights) if weights is not None else None, trust)
 
@@ -203,9 +203,9 @@ def _keras_network(path: Path, kind: str, weights: PathLike | None, trust: bool,
     architecture, source = _parts(path, kind, weights, found)
     where = str(path)
     with damaged(where):
-        config, notes = mend(architecture.config, architecture.version)
+        config, notes = upgrade_config(architecture.config, architecture.version)
         if not trust:
-            safety.check(config, where)
+            check_config(config, where)
     for sentence in notes:
         found.note(sentence)
     origin = str(found.files[-1])
@@ -218,11 +218,11 @@ def _parts(path: Path, kind: str, weights: PathLike | None, found: _Found) -> tu
     """-> (architecture, where its weights are: a path or bytes of HDF5), from one file or from two that belong together."""
     architecture: Architecture | None = None
     source: Path | bytes | None = None
-    if kind != kinds.JSON and path.parent != ASSETS:
-        probe(path)
-    if kind == kinds.ZIP:
+    if kind != detect.JSON and path.parent != ASSETS:
+        check_readable(path)
+    if kind == detect.ZIP:
         architecture, source = read_zip(path)
-    elif kind == kinds.HDF5:
+    elif kind == detect.HDF5:
         source = path
         with open_hdf5(path, path) as file:
             architecture = architecture_in(file, path)
@@ -242,12 +242,12 @@ def _parts(path: Path, kind: str, weights: PathLike | None, found: _Found) -> tu
 
 
 def _weights_in(path: Path) -> Path | bytes:
-    kind = kinds.kind(path)
-    if kind in (kinds.HDF5, kinds.ZIP):
-        probe(path)
-    if kind == kinds.HDF5:
+    kind = detect.detect_format(path)
+    if kind in (detect.HDF5, detect.ZIP):
+        check_readable(path)
+    if kind == detect.HDF5:
         return path
-    if kind == kinds.ZIP:
+    if kind == detect.ZIP:
         inside = read_zip(path)[1]
         if inside is not None:
             return inside
@@ -264,11 +264,11 @@ def _live(network: Any, labels: Any, scaling: str | None, weights: PathLike | No
         raise UsageError("a network in memory has its weights already; load them into it, or give its file")
     found = _Found()
     where = f"the network {network.name!r}"
-    network = one_output(network, labels, where, found.note)
-    size, first = picture(network, where)
+    network = select_output(network, labels, where, found.note)
+    size, first = picture_input(network, where)
     runner = KerasEngine(network, first)
-    names = settle_labels(labels, None, classes_of(network, where, runner), found.note)
-    spec = settle_input(size, network, scaling, None, found.note)
+    names = infer_labels(labels, None, count_classes(network, where, runner), found.note)
+    spec = infer_input(size, network, scaling, None, found.note)
     return Model(network.name, "", names, spec, runner, tuple(found.notes))
 
 

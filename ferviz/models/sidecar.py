@@ -21,7 +21,7 @@ import numpy as np
 from ferviz import emotions
 from ferviz.errors import ModelError, UsageError
 from ferviz.files import PathLike, to_json, write_npz, write_text
-from ferviz.models.formats.detect import regular
+from ferviz.models.formats.detect import check_regular_file
 from ferviz.models.formats.read import damaged
 from ferviz.models.input_spec import InputSpec
 
@@ -54,7 +54,7 @@ def find_sidecar(*paths: PathLike) -> Path | None:
 
 def read_sidecar(path: PathLike) -> Sidecar:
     """Read and check a sidecar. Raises ModelError that names the key which is wrong."""
-    path = regular(path, "sidecar")
+    path = check_regular_file(path, "sidecar")
     with damaged(path):
         if path.stat().st_size > MAX_BYTES:
             raise ModelError(
@@ -116,7 +116,7 @@ def _labels(value: Any, path: Path) -> tuple[str, ...] | None:
 def _statistics(path: Path, name: Any) -> dict[str, np.ndarray]:
     if not isinstance(name, str) or Path(name).name != name or not name.endswith(".npz"):
         raise ModelError(f"{path}: input.statistics has to name an .npz file beside it, not {name!r}")
-    file = regular(path.with_name(name), "statistics")
+    file = check_regular_file(path.with_name(name), "statistics")
     with damaged(file):
         if file.stat().st_size > MAX_STATISTICS:
             raise ModelError(f"{file} has more than 256 MiB; mean and std of a network's input are smaller")

@@ -15,7 +15,7 @@ _EMOTION = re.compile(r"emo|expr|fer(?![a-z])|affect|feel|mood", re.IGNORECASE)
 _LARGEST = 4096
 
 
-def picture(network: Any, where: str) -> tuple[tuple[int | None, int | None, int], bool]:
+def picture_input(network: Any, where: str) -> tuple[tuple[int | None, int | None, int], bool]:
     """Return ((height, width, channels) of the one picture that a network takes, whether its channels come first).
 
     network: a keras.Model. where: named in messages. Raises ModelError for other inputs.
@@ -47,7 +47,7 @@ def picture(network: Any, where: str) -> tuple[tuple[int | None, int | None, int
     return (height, width, channels), first
 
 
-def classes_of(network: Any, where: str, runner: Any = None) -> int:
+def count_classes(network: Any, where: str, runner: Any = None) -> int:
     """Return K, the number of classes. runner: an engine that knows, where the network does not say.
 
     Raises ModelError for anything but one vector of two or more.
@@ -70,7 +70,7 @@ def classes_of(network: Any, where: str, runner: Any = None) -> int:
     return classes
 
 
-def one_output(network: Any, labels: str | Sequence[str] | None, where: str, note: Callable[[str], None]) -> Any:
+def select_output(network: Any, labels: str | Sequence[str] | None, where: str, note: Callable[[str], None]) -> Any:
     """Return a network that gives emotions alone, of one that gives age, gender or the like beside them.
 
     network: a keras.Model, which is not changed; one with a single output is returned as it is. labels: the caller's, whose

@@ -74,14 +74,14 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     files["weights"] = folder / "parts" / "net.weights.h5"
     files["savedmodel"] = folder / "saved"
     network.save(files["keras"])
-    from ferviz.models.formats.build import leaves
+    from ferviz.models.formats.build import leaf_layers
 
     values: Weights = {
         layer.name: [
             (f"{layer.name}/{w.name}:0", np.asarray(w))
             for w in [*layer.trainable_weights, *layer.non_trainable_weights]
         ]
-        for layer in leaves(network)
+        for layer in leaf_layers(network)
     }
     write_h5(files["h5"], json.loads(network.to_json()), values)
     files["json"].write_text(network.to_json())

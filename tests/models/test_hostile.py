@@ -16,11 +16,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ferviz.errors import ModelError, UntrustedModelError
-from ferviz.models.formats import detect as kinds
-from ferviz.models.formats import hdf5_sandbox as probing
-from ferviz.models.formats import read as reading
-from ferviz.models.formats.allowlist import check
-from ferviz.models.formats.legacy.upgrade import mend
+from ferviz.models.formats import detect, hdf5_sandbox, read
+from ferviz.models.formats.allowlist import check_config
+from ferviz.models.formats.legacy.upgrade import upgrade_config
 from ferviz.models.load import load_model
 
 
@@ -150,12 +148,12 @@ def test_sizes_that_fill_the_memory(rewritten, change, match):
 def test_too_many_layers_and_too_deep():
     layers = [{"class_name": "Flatten", "config": {"name": "f"}}] * 6000
     with pytest.raises(ModelError, match="more than 5000 layers"):
-        check(mend({"class_name": "Sequential", "config": {"name": "s", "layers": layers}})[0], "file")
+        check_config(upgrade_config({"class_name": "Sequential", "config": {"name": "s", "layers": layers}})[0], "file")
     deep: list = []
     for _ in range(100):
         deep = [deep]
     with pytest.raises(ModelError, match="deep"):
-        check({"config": deep}, "file")
+        check_config({"config": deep}, "file")
 
 
 def test_deeply_nested_json(tmp_path):
@@ -282,7 +280,7 @@ def test_a_byte_that_makes_the_library_loop(tmp_path, monkeypatch):
     first = heap + 16  # index, references, reserved, then the length of the first text
     content[first + 8 : first + 16] = (2**64 - 16).to_bytes(8, "little")
     path.write_bytes(content)
-    monkeypatch.setattr(probing, "SECONDS", 1)
+    monkeypatch.setattr(hdf5_sandbox, "SECONDS", 1)
     refused(path, "breaks the HDF5 library", ModelError)
 
 
@@ -294,7 +292,7 @@ def test_cut_off_anywhere(small, tmp_path, form, monkeypatch):
     content = small[form].read_bytes()
     path = tmp_path / "cut"
     # The probe's own process takes most of the time here, and what it says comes from the same library.
-    monkeypatch.setattr("ferviz.models.load.probe", lambda path: None)
+    monkeypatch.setattr("ferviz.models.load.check_readable", lambda path: None)
     for cut in np.linspace(1, len(content) - 1, 50).astype(int):
         path.write_bytes(content[:cut])
         refused(path, ".", ModelError)
@@ -302,7 +300,7 @@ def test_cut_off_anywhere(small, tmp_path, form, monkeypatch):
 
 def test_bits_turned_in_the_zip_are_noticed(small, tmp_path, monkeypatch):
     content = small["keras"].read_bytes()
-    monkeypatch.setattr("ferviz.models.load.probe", lambda path: None)
+    monkeypatch.setattr("ferviz.models.load.check_readable", lambda path: None)
     rng = np.random.default_rng(0)
     with zipfile.ZipFile(small["keras"]) as archive:
         start = archive.getinfo("config.json").header_offset + 60
@@ -322,9 +320,9 @@ def test_zip_bombs(tmp_path, rewritten):
         archive.writestr("config.json", json.dumps({"class_name": "Sequential", "config": {}}))
         archive.writestr("model.weights.h5", b"\0" * (64 * 1024**2))
     with pytest.raises(ModelError, match="unpacks to"):
-        reading.read_zip(path)
+        read.read_zip(path)
     refused(rewritten(**{"config.json": b"{}"}), "class_name", ModelError)
-    assert kinds.kind(path) == kinds.ZIP
+    assert detect.detect_format(path) == detect.ZIP
 
 
 JSON = st.recursive(
@@ -344,4 +342,4 @@ JSON = st.recursive(
 def test_no_configuration_makes_anything_but_a_model_error(config, kind, version):
     # `damaged` would turn a TypeError into a ModelError; here the mends and the check themselves have to stand it.
     with contextlib.suppress(ModelError):
-        check(mend({"class_name": kind, "config": config}, version)[0], "file")
+        check_config(upgrade_config({"class_name": kind, "config": config}, version)[0], "file")

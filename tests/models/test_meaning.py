@@ -10,7 +10,7 @@ import pytest
 from ferviz.emotions import FER2013, FERPLUS
 from ferviz.engines.backend import keras as get_keras
 from ferviz.errors import ModelError, OutputExistsError, UsageError
-from ferviz.models.infer_spec import settle_input, settle_labels
+from ferviz.models.infer_spec import infer_input, infer_labels
 from ferviz.models.input_spec import InputSpec
 from ferviz.models.load import load_model
 from ferviz.models.sidecar import find_sidecar, read_sidecar, write_sidecar
@@ -18,7 +18,7 @@ from ferviz.models.sidecar import find_sidecar, read_sidecar, write_sidecar
 
 def labels(given=None, classes=7, sidecar=None):
     notes: list[str] = []
-    return settle_labels(given, sidecar, classes, notes.append), notes
+    return infer_labels(given, sidecar, classes, notes.append), notes
 
 
 def test_labels_that_are_given():
@@ -51,7 +51,7 @@ def network(*first):
 
 def scaling(*first, given=None):
     notes: list[str] = []
-    spec = settle_input((8, 8, 3), network(*first), given, None, notes.append)
+    spec = infer_input((8, 8, 3), network(*first), given, None, notes.append)
     return spec, notes
 
 
@@ -84,7 +84,7 @@ def test_batch_normalisation_of_the_picture_tells_too():
     net = network(layer)
     layer.moving_mean.assign([128.0, 120, 110])
     layer.moving_variance.assign([4000.0, 4000, 4000])
-    assert settle_input((8, 8, 3), net, None, None, lambda note: None).scaling == "0..255"
+    assert infer_input((8, 8, 3), net, None, None, lambda note: None).scaling == "0..255"
 
 
 def test_without_any_sign_it_is_assumed_and_told():

@@ -6,16 +6,16 @@ import copy
 
 import pytest
 
-from ferviz.models.formats.allowlist import check
-from ferviz.models.formats.legacy.upgrade import mend
+from ferviz.models.formats.allowlist import check_config
+from ferviz.models.formats.legacy.upgrade import upgrade_config
 
 
 def mended(layer: dict, version: str = "2.3.1") -> dict:
     """One layer, mended inside a Sequential, and found safe."""
     document = {"class_name": "Sequential", "config": {"name": "s", "layers": [layer]}}
     before = copy.deepcopy(document)
-    config, _ = mend(document, version)
-    check(config, "file")
+    config, _ = upgrade_config(document, version)
+    check_config(config, "file")
     assert document == before, "a mend changed its input"
     return config["config"]["layers"][-1]
 
@@ -104,8 +104,8 @@ def test_module_wrapper_gives_its_layer():
 
 def test_a_list_is_a_sequential_and_its_first_layer_tells_the_input():
     first = layer("Conv2D", filters=2, kernel_size=[3, 3], batch_input_shape=[None, 48, 48, 1])
-    config, _ = mend({"class_name": "Sequential", "config": [first, layer("Flatten")]}, "2.0.6")
-    check(config, "file")
+    config, _ = upgrade_config({"class_name": "Sequential", "config": [first, layer("Flatten")]}, "2.0.6")
+    check_config(config, "file")
     entrance, conv, flat = config["config"]["layers"]
     assert entrance["class_name"] == "InputLayer"
     assert entrance["config"]["batch_shape"] == [None, 48, 48, 1]
@@ -117,7 +117,9 @@ def test_a_list_is_a_sequential_and_its_first_layer_tells_the_input():
 def test_an_input_layer_that_is_there_stays_the_only_one():
     entrance = {"class_name": "InputLayer", "config": {"batch_input_shape": [None, 8, 8, 1], "dtype": "float16", "sparse": False,
                                                       "ragged": False, "name": "i"}}  # fmt: skip
-    config, notes = mend({"class_name": "Sequential", "config": {"name": "s", "layers": [entrance, layer("Flatten")]}})
+    config, notes = upgrade_config(
+        {"class_name": "Sequential", "config": {"name": "s", "layers": [entrance, layer("Flatten")]}}
+    )
     assert [one["class_name"] for one in config["config"]["layers"]] == ["InputLayer", "Flatten"]
     assert config["config"]["layers"][0]["config"] == {"name": "i", "batch_shape": [None, 8, 8, 1]}
     assert notes == []
@@ -125,7 +127,9 @@ def test_an_input_layer_that_is_there_stays_the_only_one():
 
 def test_a_nested_network_tells_the_outer_one_its_input():
     inner = {"class_name": "Sequential", "config": [layer("Conv2D", filters=2, batch_input_shape=[None, 9, 9, 3])]}
-    config, _ = mend({"class_name": "Sequential", "config": {"name": "outer", "layers": [inner, layer("Flatten")]}})
+    config, _ = upgrade_config(
+        {"class_name": "Sequential", "config": {"name": "outer", "layers": [inner, layer("Flatten")]}}
+    )
     assert config["config"]["layers"][0]["config"]["batch_shape"] == [None, 9, 9, 3]
 
 
@@ -143,8 +147,8 @@ def test_a_model_is_functional_and_its_single_ends_are_no_lists():
             "output_layers": [["f", 0, 0]],
         },
     }  # fmt: skip
-    config, _ = mend(graph, "2.2.4-tf")
-    check(config, "file")
+    config, _ = upgrade_config(graph, "2.2.4-tf")
+    check_config(config, "file")
     assert config["class_name"] == "Functional"
     assert config["config"]["input_layers"] == ["i", 0, 0]
     assert config["config"]["output_layers"] == ["f", 0, 0]
@@ -152,7 +156,7 @@ def test_a_model_is_functional_and_its_single_ends_are_no_lists():
 
 
 def test_half_precision_is_told():
-    _, notes = mend(
+    _, notes = upgrade_config(
         {"class_name": "Sequential", "config": {"name": "s", "layers": [layer("Dense", units=2, dtype="float16")]}}
     )
     assert any("float16" in note for note in notes)
@@ -167,5 +171,5 @@ def test_half_precision_is_told():
      {"class_name": "Merge", "config": {"mode": {}}}, {"class_name": "Dense", "config": {"activation": {"config": []}}}],
 )  # fmt: skip
 def test_what_cannot_be_understood_is_left_alone(junk):
-    config, _ = mend(junk, "1.0")
+    config, _ = upgrade_config(junk, "1.0")
     assert isinstance(config, dict)

@@ -9,9 +9,9 @@ import pytest
 
 from ferviz.engines.backend import tensorflow
 from ferviz.errors import UntrustedModelError
-from ferviz.models.formats.allowlist import check
+from ferviz.models.formats.allowlist import check_config
 from ferviz.models.formats.build import build
-from ferviz.models.formats.legacy.upgrade import mend
+from ferviz.models.formats.legacy.upgrade import upgrade_config
 
 SIZE = [None, 4, 6, 3]
 PICTURES = np.random.default_rng(0).normal(size=(2, *SIZE[1:])).astype(np.float32)
@@ -29,8 +29,8 @@ def graph(*layers: dict, end: str) -> dict:
 
 
 def run(document: dict) -> np.ndarray:
-    config, _ = mend(document, "2.8.0")
-    check(config, "file")
+    config, _ = upgrade_config(document, "2.8.0")
+    check_config(config, "file")
     return np.asarray(build(config, "file", 0)(PICTURES, training=False))
 
 

@@ -16,7 +16,7 @@ import pytest
 from ferviz.engines.backend import keras as get_keras
 from ferviz.errors import ModelError, UntrustedModelError
 from ferviz.models.compiled.compile import compile_model, open_explainer
-from ferviz.models.formats.build import leaves
+from ferviz.models.formats.build import leaf_layers
 from ferviz.models.load import load_model
 
 FACES = np.random.default_rng(5).integers(0, 256, (3, 16, 16), np.uint8)
@@ -94,7 +94,7 @@ def as_keras_2(document: dict[str, Any]) -> dict[str, Any]:
 def stored(made: Any) -> dict[str, list[tuple[str, np.ndarray]]]:
     found = {}
     for layer in made.layers:
-        parts = leaves(layer) if getattr(layer, "layers", None) else [layer]
+        parts = leaf_layers(layer) if getattr(layer, "layers", None) else [layer]
         owner = {id(weight): part.name for part in parts for weight in part.weights}
         values = [*layer.trainable_weights, *layer.non_trainable_weights]
         found[layer.name] = [(f"{owner[id(w)]}/{w.name}_{i}:0", np.asarray(w)) for i, w in enumerate(values)]

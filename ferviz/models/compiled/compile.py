@@ -73,9 +73,9 @@ def open_explainer(
     explainer = source if isinstance(source, Explainer) else read_explainer(source)
     names, spec = explainer.labels, explainer.input
     if labels is not None:
-        from ferviz.models.infer_spec import settle_labels
+        from ferviz.models.infer_spec import infer_labels
 
-        names = settle_labels(labels, None, len(names), lambda _: None)
+        names = infer_labels(labels, None, len(names), lambda _: None)
     if scaling is not None and scaling != spec.scaling:
         spec = replace(spec, scaling=scaling, mean=None, std=None)
     engine: Any = explainer.engine()

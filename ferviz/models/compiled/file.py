@@ -24,7 +24,7 @@ from ferviz.engines.base import LayerInfo
 from ferviz.engines.litert import Contents, LiteRTEngine
 from ferviz.errors import ModelError, UsageError
 from ferviz.files import PathLike, atomic, to_json
-from ferviz.models.formats.detect import regular
+from ferviz.models.formats.detect import check_regular_file
 from ferviz.models.input_spec import InputSpec
 
 VERSION = 1
@@ -73,7 +73,7 @@ def write_explainer(path: PathLike, explainer: Explainer, force: bool = False) -
 
 def read_explainer(path: PathLike) -> Explainer:
     """Read and check an explainer file. Raises ModelError that says what is wrong with it."""
-    path = regular(path, "explainer")
+    path = check_regular_file(path, "explainer")
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ModelError(f"{path} has more than 1 GiB; explainers are smaller")

@@ -43,7 +43,7 @@ _DANGEROUS = {
 }
 
 
-def check(config: Any, where: str) -> None:
+def check_config(config: Any, where: str) -> None:
     """Refuse a configuration that asks for anything but Keras' own picture layers, or for absurd sizes.
 
     config: the mended configuration, as it will go to Keras. where: the file, for messages.

@@ -195,10 +195,10 @@ def _check_activations(network: Any, where: str) -> None:
                 raise ModelError(f"{where} asks layer {step.name!r} for {tuple(shape)} numbers a face; that is not run")
 
 
-def leaves(network: Any) -> list[Any]:
+def leaf_layers(network: Any) -> list[Any]:
     """Return the layers of a network and of the networks inside it, innermost only, in order."""
     keras = running()
     result = []
     for layer in network.layers:
-        result.extend(leaves(layer) if isinstance(layer, keras.Model) and layer.layers else [layer])
+        result.extend(leaf_layers(layer) if isinstance(layer, keras.Model) and layer.layers else [layer])
     return result

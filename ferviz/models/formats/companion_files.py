@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ferviz.errors import ModelError
-from ferviz.models.formats import detect as kinds
+from ferviz.models.formats import detect
 from ferviz.models.sidecar import SUFFIX
 
 _ENDINGS = (
@@ -33,7 +33,7 @@ def weights_for(json_file: Path, note: Callable[[str], None]) -> Path:
         candidate = json_file.with_name(json_file.stem + ending)
         if candidate.is_file():
             return candidate
-    found = [f for f in _files(json_file.parent) if f != json_file and _is(f, kinds.HDF5)]
+    found = [f for f in _files(json_file.parent) if f != json_file and _is(f, detect.HDF5)]
     chosen = _kindred(json_file, found)
     if chosen is None:
         raise ModelError(
@@ -47,7 +47,7 @@ def weights_for(json_file: Path, note: Callable[[str], None]) -> Path:
 def architecture_for(weights: Path, note: Callable[[str], None]) -> Path:
     """Return the architecture in JSON beside weights; as `weights_for`, the other way round."""
     found = [
-        f for f in _files(weights.parent) if f.suffix == ".json" and not f.name.endswith(SUFFIX) and _is(f, kinds.JSON)
+        f for f in _files(weights.parent) if f.suffix == ".json" and not f.name.endswith(SUFFIX) and _is(f, detect.JSON)
     ]
     same = weights.with_name(weights.name.split(".")[0] + ".json")
     for candidate in (weights.with_suffix(".json"), same):
@@ -88,6 +88,6 @@ def _files(folder: Path) -> list[Path]:
 
 def _is(path: Path, kind: str) -> bool:
     try:
-        return kinds.kind(path) == kind
+        return detect.detect_format(path) == kind
     except ModelError:
         return False

@@ -9,18 +9,18 @@ from pathlib import Path
 
 from ferviz.errors import ModelError
 from ferviz.files import PathLike
-from ferviz.models.formats import unsupported as strangers
+from ferviz.models.formats.unsupported_formats import describe_file, describe_folder
 
 MAX_BYTES = 2 * 1024**3
 """Larger files are refused unread; no network for faces comes near."""
 
-ZIP, HDF5, JSON, SAVED_MODEL, EXPLAINER = "keras zip", "hdf5", "json", "savedmodel", "explainer"
+ZIP, HDF5, JSON, SAVED_MODEL, COMPILED = "keras zip", "hdf5", "json", "savedmodel", "compiled"
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _LITERT_MAGIC = b"TFL3"
 
 
-def regular(path: PathLike, what: str = "network") -> Path:
+def check_regular_file(path: PathLike, what: str = "network") -> Path:
     """Return `path` if it is a regular local file of a bearable size.
 
     what: the word for it in messages. Raises ModelError for a missing file, a folder, a device or pipe, an address of
@@ -35,7 +35,7 @@ def regular(path: PathLike, what: str = "network") -> Path:
         reason = getattr(error, "strerror", None) or str(error)
         raise ModelError(f"the {what} {text} cannot be read ({reason}); check its name") from error
     if stat.S_ISDIR(facts.st_mode):
-        raise ModelError(f"{text} is {strangers.folder(Path(text))}")
+        raise ModelError(f"{text} is {describe_folder(Path(text))}")
     if not stat.S_ISREG(facts.st_mode):
         raise ModelError(f"{text} is no regular file (a pipe or a device); name the network's file")
     if facts.st_size == 0:
@@ -45,19 +45,19 @@ def regular(path: PathLike, what: str = "network") -> Path:
     return Path(text)
 
 
-def kind(path: PathLike) -> str:
-    """Return ZIP, HDF5, JSON, SAVED_MODEL or EXPLAINER for what `path` holds.
+def detect_format(path: PathLike) -> str:
+    """Return ZIP, HDF5, JSON, SAVED_MODEL or COMPILED for what `path` holds.
 
     Raises ModelError for everything else, with a guess at what it is instead.
     """
     if "://" in os.fspath(path):  # before Path makes one stroke of two
-        return str(regular(path))
+        return str(check_regular_file(path))
     path = Path(path)
     if path.is_dir():
         if (path / "saved_model.pb").is_file():
             return SAVED_MODEL
-        raise ModelError(f"{path} is {strangers.folder(path)}")
-    path = regular(path)
+        raise ModelError(f"{path} is {describe_folder(path)}")
+    path = check_regular_file(path)
     try:
         with path.open("rb") as stream:
             head = stream.read(4096)
@@ -66,17 +66,17 @@ def kind(path: PathLike) -> str:
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror}); check its permissions") from error
     if head[4:8] == _LITERT_MAGIC:
-        return EXPLAINER
+        return COMPILED
     if head.startswith(b"PK\x03\x04"):
         names = _members(path)
         if "config.json" in names:
             return ZIP
         if path.suffix == ".ferviz":
-            return EXPLAINER
+            return COMPILED
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if text.startswith((b"{", b'"{')):
         return JSON
-    raise ModelError(f"{path} is no Keras network: it is {strangers.file(path, head)}")
+    raise ModelError(f"{path} is no Keras network: it is {describe_file(path, head)}")
 
 
 def _later_hdf5(stream: object, size: int) -> bool:

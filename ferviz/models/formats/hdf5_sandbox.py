@@ -17,7 +17,7 @@ WAIT = 120.0
 """Seconds by the clock, for systems without a limit on processor time."""
 
 
-def probe(path: Path) -> None:
+def check_readable(path: Path) -> None:
     """Return if everything in `path` can be read; where it cannot, the one who tries is another process.
 
     path: an HDF5 file or a .keras zip. Raises ModelError if it cannot be read to its end, or if the reader hung or crashed.

@@ -12,7 +12,7 @@ import numpy as np
 
 from ferviz.engines.backend import running
 from ferviz.errors import ModelError
-from ferviz.models.formats.build import leaves
+from ferviz.models.formats.build import leaf_layers
 from ferviz.models.formats.read import attribute, names, one_line, open_hdf5, origin
 
 Values = list[tuple[str, np.ndarray]]
@@ -58,7 +58,7 @@ def load(network: Any, source: Path | bytes, where: str, note: Callable[[str], N
             group = file.get("model_weights", file)
             version, backend = origin(file)
             _load_by_layer(network, _stored(group, where), where, _Origin(version, backend, note))
-    for layer in leaves(network):
+    for layer in leaf_layers(network):
         if hasattr(layer, "finalize_state") and layer.weights:
             layer.finalize_state()
         for weight in layer.weights:
@@ -185,7 +185,7 @@ def _load_by_layer(network: Any, stored: dict[str, Values], where: str, origin: 
 
 
 def _load_layer(layer: Any, values: Values, where: str, origin: _Origin) -> None:
-    inner = [one for one in leaves(layer) if _variables(one)] if getattr(layer, "layers", None) else []
+    inner = [one for one in leaf_layers(layer) if _variables(one)] if getattr(layer, "layers", None) else []
     parts = _by_inner_layer(values, inner)
     if parts is not None:
         for one, own in parts:

@@ -19,7 +19,7 @@ from ferviz.models.formats.legacy import tf_ops as operations
 from ferviz.models.formats.legacy.layers import SINGLE, Config, Context, Step, input_shape
 
 
-def mend(document: Config, version: str = "") -> tuple[Config, list[str]]:
+def upgrade_config(document: Config, version: str = "") -> tuple[Config, list[str]]:
     """Return (configuration for today's Keras, notes about what was changed in meaning).
 
     document: {"class_name", "config"} as found in a file; it is not changed. version: of the Keras that wrote it, "" if unknown.

@@ -37,7 +37,7 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
 )  # fmt: skip
 
 
-def file(path: Path, head: bytes) -> str:
+def describe_file(path: Path, head: bytes) -> str:
     """Return what `path`, which begins with `head`, seems to be, as the end of a sentence."""
     part = _part_of(path)
     if part:
@@ -60,7 +60,7 @@ def file(path: Path, head: bytes) -> str:
     return "neither HDF5, a .keras zip nor JSON"
 
 
-def folder(path: Path) -> str:
+def describe_folder(path: Path) -> str:
     """Return what a folder that is no SavedModel seems to be, and what to name instead, as the end of a sentence."""
     try:
         names = sorted(one.name for one in path.iterdir())[:1000]
