@@ -25,7 +25,7 @@ from ferviz.faces.align import eye_angle
 from ferviz.faces.crops import crop
 from ferviz.faces.detectors.detector import Detection, Detector
 from ferviz.faces.detectors.registry import open_detector
-from ferviz.faces.search import detect
+from ferviz.faces.search import SearchOptions, detect
 from ferviz.images import read_image
 
 # Every face as (left, top, right, bottom), brows to chin, drawn by hand; "hidden" ones may be found or not.
@@ -94,7 +94,7 @@ def recall(detector: Detector, pictures: dict, degrees: float, tilt: str) -> Tal
     for pixels, faces, hidden in pictures.values():
         picture, way = turned(pixels, degrees)
         start = time.process_time()  # of all threads: a shared machine's clock says little
-        found = detect(picture, detector, tilt=tilt, min_size=12)
+        found = detect(picture, detector, SearchOptions(tilt=tilt, min_size=12))
         tally.times.append((time.process_time() - start) * 1000)
         taken = {}
         for d in found:  # best first
@@ -166,7 +166,7 @@ def print_framing(detectors: dict[str, Detector], data: Path, rows: int, model_f
     print("|---|---:|---:|" + "---:|" * len(margins))
     notes = []
     for name, detector in detectors.items():
-        found = [(i, d[0]) for i, f in enumerate(large) if (d := detect(f, detector, tilt="none"))]
+        found = [(i, d[0]) for i, f in enumerate(large) if (d := detect(f, detector, SearchOptions(tilt="none")))]
         at = np.array([i for i, _ in found])
         frames = np.array([(48 * up / d.size - 1) / 2 for _, d in found])
         cells = []

@@ -20,8 +20,8 @@ import numpy as np
 
 from ferviz.attribution.explain import explain
 from ferviz.faces.detectors.registry import open_detector
-from ferviz.faces.find import cut_out
-from ferviz.faces.search import detect
+from ferviz.faces.find import crop_face
+from ferviz.faces.search import SearchOptions, detect
 from ferviz.images import encode, read_image
 from ferviz.models.load import load_model
 from ferviz.video.drawing import frame_picture
@@ -103,7 +103,7 @@ def main() -> None:
     parts: dict[str, list[tuple[float, float]]] = {name: [] for name in PARTS}
     for number, picture in enumerate(pictures):
         marks = [now()]
-        faces = [cut_out(picture, d) for d in detect(picture, detector, tilt="none")]
+        faces = [crop_face(picture, d) for d in detect(picture, detector, SearchOptions(tilt="none"))]
         marks.append(now())
         explain(model, faces, options.method)
         marks.append(now())

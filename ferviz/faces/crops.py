@@ -1,4 +1,4 @@
-"""Cutting faces out of pictures, and taking crops that somebody else has cut."""
+"""Cutting faces out of pictures, and accepting face crops that exist already."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from ferviz.faces.face import Face
 from ferviz.images import Pixels, read_image
 
 
-def frame(box: Sequence[float], margin: float = 0.0, square: bool = True) -> tuple[int, int, int, int]:
-    """Return the rectangle that is cut out for a detection's box, in whole pixels.
+def crop_box(box: Sequence[float], margin: float = 0.0, square: bool = True) -> tuple[int, int, int, int]:
+    """Return the rectangle that is cut out for a detection's box.
 
-    box: (left, top, right, bottom). margin: what is added on each side, as a share of the box's longer side; negative cuts off.
-    square: both sides as long as the longer one, about the same centre. -> (left, top, right, bottom), at least 1 pixel each way;
-    it may reach over the picture's edge.
+    Args:
+        box: (left, top, right, bottom) in pixels.
+        margin: what is added on each side, as a share of the box's longer side; a negative margin makes the crop smaller.
+        square: whether both sides become as long as the longer one, about the same centre.
+
+    Returns:
+        (left, top, right, bottom) in whole pixels, at least 1 pixel each way; it may extend over the picture's edge.
     """
     left, top, right, bottom = box
     width, height = right - left, bottom - top
@@ -35,19 +39,26 @@ def frame(box: Sequence[float], margin: float = 0.0, square: bool = True) -> tup
 def crop(pixels: Pixels, box: Sequence[float], margin: float = 0.0, square: bool = True, angle: float = 0.0) -> Pixels:
     """Cut a face out of a picture.
 
-    pixels: (H, W, 3) uint8 RGB. box, margin, square: as in `frame`. angle: degrees by which the head is tilted clockwise; the
-    crop is taken from the picture turned back by them about the box's centre.
-    -> (h, w, 3) uint8, the size that `frame` gives. Where the box reaches over the picture's edge the nearest edge pixels are
-    repeated, so that a face half outside keeps its place in the crop. Raises NoFaceError for a box wholly outside.
+    Args:
+        pixels: (H, W, 3) uint8 RGB.
+        box, margin, square: as in `crop_box`.
+        angle: degrees by which the head is tilted clockwise; the picture is rotated back by them about the box's centre.
+
+    Returns:
+        (h, w, 3) uint8, of the size of `crop_box`. Where the box extends over the picture's edge, the nearest edge pixels are
+        repeated, so that a face at the edge keeps its place in the crop.
+
+    Raises:
+        NoFaceError: the box lies outside the picture.
     """
-    left, top, right, bottom = frame(box, margin, square)
+    left, top, right, bottom = crop_box(box, margin, square)
     height, width = pixels.shape[:2]
     if right <= 0 or bottom <= 0 or left >= width or top >= height:
         raise NoFaceError(
             f"the box {left}, {top}, {right}, {bottom} lies outside the picture of {width} x {height} pixels"
         )
     if angle % 360:
-        return _turned(pixels, (left, top, right, bottom), angle)
+        return _rotated_crop(pixels, (left, top, right, bottom), angle)
     inside = pixels[max(top, 0) : min(bottom, height), max(left, 0) : min(right, width)]
     above, below, before, after = max(-top, 0), max(bottom - height, 0), max(-left, 0), max(right - width, 0)
     if above or below or before or after:
@@ -55,19 +66,19 @@ def crop(pixels: Pixels, box: Sequence[float], margin: float = 0.0, square: bool
     return inside.copy()
 
 
-def _turned(pixels: Pixels, box: tuple[int, int, int, int], angle: float) -> Pixels:
+def _rotated_crop(pixels: Pixels, box: tuple[int, int, int, int], angle: float) -> Pixels:
     left, top, right, bottom = box
-    # warpAffine wants the way from crop to picture (WARP_INVERSE_MAP): turn by `angle` about the centre, then move there.
-    turn = np.deg2rad(angle)
-    cos, sin = np.cos(turn), np.sin(turn)
+    # warpAffine wants the matrix from crop to picture (WARP_INVERSE_MAP): rotate by `angle` about the centre, then move there.
+    radians = np.deg2rad(angle)
+    cos, sin = np.cos(radians), np.sin(radians)
     half_width, half_height = (right - left - 1) / 2, (bottom - top - 1) / 2
     x, y = left + half_width, top + half_height
-    way = np.array(
+    matrix = np.array(
         [[cos, -sin, x - cos * half_width + sin * half_height], [sin, cos, y - sin * half_width - cos * half_height]]
     )
     out: Pixels = cv2.warpAffine(
         pixels,
-        way,
+        matrix,
         (right - left, bottom - top),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
@@ -76,32 +87,40 @@ def _turned(pixels: Pixels, box: tuple[int, int, int, int], angle: float) -> Pix
 
 
 def as_faces(faces: Any) -> list[Face]:
-    """Take what callers have as faces.
+    """Convert whatever callers pass as faces into a list of `Face`.
 
-    faces: a Face; face crops as a uint8 array (H, W, 3) for one, (N, H, W) or (N, H, W, 3) for N, (H, W) for one in grey; a PIL
-    image; or a list of any of these. -> the faces, in order. Raises UsageError for paths (find_faces reads those),
-    NoFaceError for an empty list, PictureError for arrays of another type or shape.
+    Args:
+        faces: a Face; face crops as a uint8 array (H, W, 3) for one, (N, H, W) or (N, H, W, 3) for N, (H, W) for one in grey; a
+            PIL image; or a list of any of these.
+
+    Returns:
+        The faces, in order.
+
+    Raises:
+        UsageError: a path was passed (`find_faces` reads those), or another type.
+        NoFaceError: the list is empty.
+        PictureError: an array has another type or shape.
     """
     if isinstance(faces, Face):
         return [faces]
     if hasattr(faces, "__array__") and hasattr(faces, "dtype"):  # tensors of TensorFlow, PyTorch, JAX
         faces = np.asarray(faces)
     if isinstance(faces, np.ndarray):
-        many = faces.ndim == 4 or (faces.ndim == 3 and faces.shape[2] not in (1, 3, 4))
-        found = [Face(read_image(one)) for one in (faces if many else [faces])]
+        is_batch = faces.ndim == 4 or (faces.ndim == 3 and faces.shape[2] not in (1, 3, 4))
+        out = [Face(read_image(pixels)) for pixels in (faces if is_batch else [faces])]
     elif isinstance(faces, str | bytes) or hasattr(faces, "__fspath__"):
         raise UsageError(
             f"faces are Face objects or uint8 crops, not {faces!r:.60}; ferviz.find_faces(path) finds those of a picture"
         )
     elif hasattr(faces, "getexif"):
-        found = [Face(read_image(faces))]
+        out = [Face(read_image(faces))]
     elif isinstance(faces, Iterable):
-        found = [face for one in faces for face in as_faces(one)]
+        out = [face for item in faces for face in as_faces(item)]
     else:
         raise UsageError(f"faces are Face objects or uint8 crops, not {type(faces).__name__}")
-    if not found:
-        raise NoFaceError("no face was given; ferviz.find_faces(path) finds those of a picture")
-    return found
+    if not out:
+        raise NoFaceError("the list of faces is empty; ferviz.find_faces(path) finds those of a picture")
+    return out
 
 
 def pad_crops(pixels: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -12,14 +12,17 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Face:
-    """One face as it goes into a network.
+    """One face, as it goes into a network.
 
-    pixels: (H, W, 3) uint8 RGB, the crop. source: the picture's path, or "" for an array.
-    box: (left, top, right, bottom) in pixels of the source picture, after its EXIF rotation: the part that was cut out, which may
-    reach over the picture's edge (there the edge pixels are repeated); None = the whole picture.
-    landmarks: (5, 2) float32 (x, y) in the source picture: right eye, left eye, nose, right and left mouth corner
-    (the person's right, so on the picture's left side), or None. score: the detector's confidence, or None.
-    angle: degrees by which the head was tilted clockwise; the crop was turned back by them about the box's centre.
+    Attributes:
+        pixels: (H, W, 3) uint8 RGB, the crop.
+        source: the picture's path, or "" for an array.
+        box: (left, top, right, bottom) of the crop in pixels of the source picture, after its EXIF rotation; it may extend over the
+            picture's edge (there the edge pixels are repeated). None = the whole picture.
+        landmarks: (5, 2) float32 (x, y) in the source picture: right eye, left eye, nose, right and left mouth corner (the
+            person's right, so on the picture's left side), or None.
+        score: the detector's confidence, 0..1, or None.
+        angle: degrees by which the head was tilted clockwise; the crop was rotated back by them about the box's centre.
     """
 
     pixels: np.ndarray = field(repr=False)
@@ -31,13 +34,17 @@ class Face:
 
 
 def captions(faces: Sequence[Face]) -> list[str]:
-    """Return a short name for each face: its file's, with the face's number where the file has several."""
+    """Return a short name for each face: its file's name, with the face's number where the file has several.
+
+    Args:
+        faces: the faces.
+    """
     total = Counter(face.source for face in faces)
-    seen: Counter[str] = Counter()
+    count: Counter[str] = Counter()
     names = []
     for face in faces:
-        seen[face.source] += 1
+        count[face.source] += 1
         name = Path(face.source).name if face.source else "face"
         numbered = total[face.source] > 1
-        names.append(f"{name} {'#' if face.source else ''}{seen[face.source]}" if numbered else name)
+        names.append(f"{name} {'#' if face.source else ''}{count[face.source]}" if numbered else name)
     return names

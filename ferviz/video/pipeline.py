@@ -13,8 +13,8 @@ from ferviz.errors import UsageError
 from ferviz.faces.detectors.detector import Detector
 from ferviz.faces.detectors.registry import open_detector
 from ferviz.faces.face import Face
-from ferviz.faces.find import MARGIN, cut_out, reading_order
-from ferviz.faces.search import MIN_SIZE, detect
+from ferviz.faces.find import MARGIN, crop_face, reading_order
+from ferviz.faces.search import MIN_SIZE, SearchOptions, detect
 from ferviz.models.model import Model
 from ferviz.models.prediction import Prediction
 from ferviz.video.reading import Frame
@@ -83,7 +83,7 @@ class Follower:
     ) -> None:
         self.model, self.largest, self.half_life = model, largest, half_life
         self.method, self.target, self.layer, self.settings = method, target, layer, settings
-        self._search: dict[str, Any] = {"threshold": threshold, "min_size": min_size, "max_side": max_side}
+        self._search = SearchOptions(threshold, min_size, max_side, tilt="none")
         self._whole = detector == "none"
         self._detector = None if self._whole else detector
         if isinstance(detector, str) and not self._whole:
@@ -120,10 +120,10 @@ class Follower:
             return [Face(frame.pixels, box=_all_of(frame))]
         assert not isinstance(self._detector, str)
         assert self._detector is not None
-        found = detect(frame.pixels, self._detector, tilt="none", **self._search)
+        found = detect(frame.pixels, self._detector, self._search)
         if self.largest and found:
             found = [max(found, key=lambda d: d.size)]
-        return [cut_out(frame.pixels, d, margin=MARGIN) for d in reading_order(found)]
+        return [crop_face(frame.pixels, d, margin=MARGIN) for d in reading_order(found)]
 
     def _noted(self, track: Track, prediction: Prediction, heat: np.ndarray | None) -> Seen:
         values = smooth(track, list(prediction.probabilities.values()), self.half_life)

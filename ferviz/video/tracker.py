@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ferviz.faces.detectors.detector import overlap
+from ferviz.faces.detectors.detector import iou
 
 Box = tuple[float, float, float, float]
 
@@ -44,7 +44,7 @@ class Tracker:
     def update(self, boxes: Sequence[Box], time: float) -> list[Track]:
         """boxes: of this frame. time: in seconds, not less than before. -> one Track a box, in the boxes' order."""
         self._known = [t for t in self._known if time - t.time <= self.patience]
-        pairs = [(overlap(box, t.box), i, j) for i, box in enumerate(boxes) for j, t in enumerate(self._known)]
+        pairs = [(iou(box, t.box), i, j) for i, box in enumerate(boxes) for j, t in enumerate(self._known)]
         pairs = sorted((p for p in pairs if p[0] >= self.least), key=lambda p: -p[0])
         given: dict[int, Track] = {}
         taken: set[int] = set()

@@ -173,14 +173,14 @@ def test_crops_are_the_faces_as_the_network_gets_them(
 ) -> None:
     """Two faces of one picture, one of them tilted: each is saved exactly as it is handed to the network."""
     from ferviz.faces.detectors.detector import Detection
-    from ferviz.faces.find import cut_out
+    from ferviz.faces.find import crop_face
 
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (120, 200, 3), dtype=np.uint8)
     write_image("group.png", pixels)
     cut = [
-        cut_out(pixels, Detection((20, 30, 60, 70), 0.9), "group.png"),
-        cut_out(pixels, Detection((110, 20, 190, 100), 0.8, angle=30.0), "group.png"),
+        crop_face(pixels, Detection((20, 30, 60, 70), 0.9), "group.png"),
+        crop_face(pixels, Detection((110, 20, 190, 100), 0.8, angle=30.0), "group.png"),
     ]
     monkeypatch.setattr("ferviz.faces.find.find_faces", lambda path, **chosen: cut)
     assert run(["predict", "group.png", "--crops", "faces", "--json"]) == 0

@@ -1,4 +1,4 @@
-"""Pictures with known faces, and detectors that find what they are told to."""
+"""Pictures with known faces, and detectors that return what they are given."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from ferviz.images import read_image
 
 
 @dataclass
-class Told:
-    """A detector that finds the given detections and remembers what it was asked."""
+class FakeDetector:
+    """A detector that returns the given detections and records its calls."""
 
     detections: list[Detection]
-    name: str = "told"
+    name: str = "fake"
     threshold: float = 0.5
     max_pixels: int = 1_000_000
-    asked: list[tuple[tuple[int, ...], float, float]] = field(default_factory=list)
+    calls: list[tuple[tuple[int, ...], float, float]] = field(default_factory=list)
 
     def detect(self, pixels: np.ndarray, threshold: float, min_size: float) -> list[Detection]:
-        self.asked.append((pixels.shape, threshold, min_size))
+        self.calls.append((pixels.shape, threshold, min_size))
         return [d for d in self.detections if d.score >= threshold]
 
 
 @pytest.fixture
-def told() -> Callable[..., Told]:
-    """told((left, top, right, bottom), ...) or told(Detection, ...): a detector that finds these."""
+def fake_detector() -> Callable[..., FakeDetector]:
+    """fake_detector((left, top, right, bottom), ...) or fake_detector(Detection, ...): a detector that returns these."""
 
-    def make(*boxes: object) -> Told:
-        return Told([b if isinstance(b, Detection) else Detection(tuple(map(float, b)), 0.9) for b in boxes])  # type: ignore[call-overload]
+    def make(*boxes: object) -> FakeDetector:
+        return FakeDetector([b if isinstance(b, Detection) else Detection(tuple(map(float, b)), 0.9) for b in boxes])  # type: ignore[call-overload]
 
     return make
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from importlib import util
@@ -13,10 +14,11 @@ import numpy as np
 import pytest
 
 from ferviz.errors import ModelError, NoFaceError
-from ferviz.faces.detectors.detector import overlap
-from ferviz.faces.detectors.registry import DETECTORS, best, open_detector
+from ferviz.faces.detectors.detector import iou
+from ferviz.faces.detectors.registry import DETECTORS, best_detector, open_detector
 from ferviz.faces.find import find_faces
 
+ROOT = Path(__file__).parents[2]
 FILES = {"yunet": "yunet_2026may.onnx", "ssd": "opencv_face_detector_uint8.pb"}
 
 
@@ -32,7 +34,7 @@ def test_all_faces_and_no_others(
     found = find_faces(pictures / name, detector[0], detector_model=detector[1], threshold=0.75, max_side=900)
     assert len(found) == len(true_boxes[name])
     for face, box in zip(found, true_boxes[name], strict=True):
-        assert overlap(face.box, box) > 0.4
+        assert iou(face.box, box) > 0.4
 
 
 def test_nothing_where_nothing_is(detector: tuple[str, str], pictures: Path) -> None:
@@ -50,7 +52,7 @@ def test_landmarks_are_the_persons_own(shared_data: Path, portrait: np.ndarray) 
 def test_a_face_that_fills_a_large_picture(shared_data: Path, portrait: np.ndarray) -> None:
     large = np.kron(portrait[20:220, 120:320], np.ones((6, 6, 1), np.uint8))
     (face,) = find_faces(large, "yunet", detector_model=str(shared_data / "detectors" / FILES["yunet"]))
-    assert overlap(face.box, (6 * 58, 6 * 42, 6 * 148, 6 * 156)) > 0.5
+    assert iou(face.box, (6 * 58, 6 * 42, 6 * 148, 6 * 156)) > 0.5
 
 
 def test_the_model_files_suffix_chooses_the_detector(shared_data: Path) -> None:
@@ -66,9 +68,9 @@ def test_files_that_are_no_detectors(name: str, tmp_path: Path) -> None:
         path.write_bytes(content)
         if name == "ssd":
             path.with_suffix(".pbtxt").write_text("words")
-        with pytest.raises(ModelError, match=f"is not .*; fetch|{path.name}"):
+        with pytest.raises(ModelError, match=path.name):
             open_detector(name, str(path))
-    with pytest.raises(ModelError, match="is not there"):
+    with pytest.raises(ModelError, match=f"none{suffix}"):
         open_detector(name, str(tmp_path / f"none{suffix}"))
     with pytest.raises(ModelError, match=f"ferviz detectors get {name}"):
         open_detector(name)
@@ -76,18 +78,18 @@ def test_files_that_are_no_detectors(name: str, tmp_path: Path) -> None:
 
 def test_the_graph_needs_its_description(tmp_path: Path, shared_data: Path) -> None:
     (tmp_path / "face.pb").write_bytes((shared_data / "detectors" / FILES["ssd"]).read_bytes())
-    with pytest.raises(ModelError, match="needs its description"):
+    with pytest.raises(ModelError, match=r"opencv_face_detector\.pbtxt"):
         open_detector("ssd", str(tmp_path / "face.pb"))
 
 
 def test_auto_takes_the_best_that_is_there(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FERVIZ_CACHE", str(tmp_path))
-    assert best() == "haar"
+    assert best_detector() == "haar"
     folder = tmp_path / "detectors"
     folder.mkdir()
     data = (shared_data / "detectors" / FILES["yunet"]).read_bytes()
     (folder / "face_detection_yunet_2026may.onnx").write_bytes(data)
-    assert best() == "yunet"
+    assert best_detector() == "yunet"
 
 
 @pytest.mark.skipif(util.find_spec("mtcnn") is None, reason="the extra ferviz[mtcnn] is not installed")
@@ -101,12 +103,12 @@ def test_mtcnn_reads_no_pickle_of_the_folder_it_stands_in(tmp_path: Path, portra
         "import numpy as np; from ferviz.faces.find import find_faces;"
         "print(find_faces(np.load('portrait.npy'), 'mtcnn')[0].box)"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""  # TensorFlow's notes are held back
     assert not sentinel.exists()
-    assert overlap(eval(done.stdout.splitlines()[-1]), (180, 59, 267, 173)) > 0.5
+    assert iou(eval(done.stdout.splitlines()[-1]), (180, 59, 267, 173)) > 0.5
 
 
 @pytest.mark.skipif(util.find_spec("mtcnn") is None, reason="the extra ferviz[mtcnn] is not installed")
@@ -127,3 +129,18 @@ def test_without_its_package_mtcnn_says_what_to_install(monkeypatch: pytest.Monk
     assert not DETECTORS["mtcnn"].available()  # type: ignore[attr-defined]
     with pytest.raises(Exception, match=r"pip install mtcnn==1.0.0"):
         DETECTORS["mtcnn"](None)
+
+
+def test_the_example_of_the_page_on_detectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    page = (ROOT / "docs" / "extending" / "write-a-detector.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    names: dict[str, object] = {}
+    try:
+        exec(code, names)
+        (face,) = names["faces"]  # type: ignore[misc]
+        # not a good idea, but the patch of skin does touch her face
+        assert iou(face.box, (178, 69, 270, 161)) > 0
+        assert "skin" in DETECTORS
+    finally:
+        DETECTORS._entries.pop("skin", None)

@@ -17,8 +17,8 @@ def command(context: click.Context, as_json: bool) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    from ferviz.faces.detectors.downloads import DOWNLOADS, folder
-    from ferviz.faces.detectors.registry import AUTO, DETECTORS, NONE, best, detectors
+    from ferviz.faces.detectors.downloads import DOWNLOADS, download_folder
+    from ferviz.faces.detectors.registry import AUTO, DETECTORS, NONE, best_detector, detectors
 
     ready = {
         name: name in (AUTO, NONE) or bool(getattr(DETECTORS[name], "available", lambda: True)())
@@ -28,7 +28,7 @@ def command(context: click.Context, as_json: bool) -> None:
         listed = [
             {"name": n, "summary": s, "ready": ready[n], "fetched": n in DOWNLOADS} for n, s in detectors().items()
         ]
-        print_json("detectors", {"detectors": listed, "auto": best(), "folder": str(folder())})
+        print_json("detectors", {"detectors": listed, "auto": best_detector(), "folder": str(download_folder())})
         return
     for name, summary in detectors().items():
         missing = (
@@ -39,7 +39,7 @@ def command(context: click.Context, as_json: bool) -> None:
             else "  (not installed)"
         )
         click.echo(f"{name:6s} {summary}{missing}")
-    click.echo(f"auto is {best()} here; fetched networks lie in {folder()}")
+    click.echo(f"auto is {best_detector()} here; fetched networks lie in {download_folder()}")
 
 
 @command.command()

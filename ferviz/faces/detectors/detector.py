@@ -1,4 +1,4 @@
-"""The seam behind which every face detector stands: pixels in, detections out."""
+"""The interface of every face detector: pixels in, detections out."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ LANDMARKS = ("right eye", "left eye", "nose", "right mouth corner", "left mouth 
 
 @dataclass(frozen=True)
 class Detection:
-    """One found face, before it is cut out.
+    """One detected face, before it is cropped.
 
-    box: (left, top, right, bottom) in pixels of the searched picture, tight around the face as the detector sees it; may reach
-    outside. score: 0..1, how sure the detector is; scores of different detectors do not compare.
-    landmarks: (5, 2) float32 (x, y) in the order of LANDMARKS, or None.
-    angle: degrees by which the head is tilted clockwise in the picture, 0 = upright.
+    Attributes:
+        box: (left, top, right, bottom) in pixels of the searched picture, tight around the face as the detector defines it; it may
+            extend over the picture's edge.
+        score: 0..1, the detector's confidence; scores of different detectors do not compare.
+        landmarks: (5, 2) float32 (x, y) in the order of LANDMARKS, or None.
+        angle: degrees by which the head is tilted clockwise in the picture, 0 = upright.
     """
 
     box: tuple[float, float, float, float]
@@ -34,17 +36,23 @@ class Detection:
         return max(self.box[2] - self.box[0], self.box[3] - self.box[1])
 
     def scaled(self, factor: float) -> Detection:
-        """Return the same detection in a picture that is `factor` times as large."""
+        """Return the same detection in a picture of another size.
+
+        Args:
+            factor: the other picture's size by this one's.
+        """
         left, top, right, bottom = (v * factor for v in self.box)
         landmarks = None if self.landmarks is None else (self.landmarks * np.float32(factor)).astype(np.float32)
         return replace(self, box=(left, top, right, bottom), landmarks=landmarks)
 
 
 class Detector(Protocol):
-    """What finds faces; register a class or function that takes a model path (or None) and returns one of these.
+    """A face detector; register a class or function that takes a model path (or None) and returns one of these.
 
-    name: as in the registry. threshold: the score from which on detections are faces by default.
-    max_pixels: pictures with more pixels (height x width) are searched scaled down to that many, which bounds time and memory.
+    Attributes:
+        name: as in the registry.
+        threshold: minimum score of a face by default, 0..1.
+        max_pixels: pictures with more pixels (height x width) are searched scaled down to that many, which bounds time and memory.
     """
 
     name: str
@@ -52,12 +60,28 @@ class Detector(Protocol):
     max_pixels: int
 
     def detect(self, pixels: Pixels, threshold: float, min_size: float) -> list[Detection]:
-        """pixels: (H, W, 3) uint8 RGB. threshold: least score. min_size: least box side in pixels. -> found faces, any order."""
+        """Detect the faces of one picture.
+
+        Args:
+            pixels: (H, W, 3) uint8 RGB.
+            threshold: minimum score, 0..1.
+            min_size: minimum side of a box, in pixels.
+
+        Returns:
+            The detections in pixels of the picture, in any order.
+        """
         ...
 
 
-def overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
-    """Return intersection over union, 0..1, of two boxes (left, top, right, bottom)."""
+def iou(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+    """Return the intersection over union of two boxes.
+
+    Args:
+        a, b: (left, top, right, bottom).
+
+    Returns:
+        0..1, 0 where they do not overlap.
+    """
     width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     if width <= 0 or height <= 0:
         return 0.0
@@ -65,10 +89,18 @@ def overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
     return shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared)
 
 
-def nms(detections: list[Detection], most: float = 0.35) -> list[Detection]:
-    """Return the detections, best first, without those that overlap a better one by more than `most` (IoU)."""
+def nms(detections: list[Detection], max_iou: float = 0.35) -> list[Detection]:
+    """Non-maximum suppression: drop detections that overlap a better one.
+
+    Args:
+        detections: in any order.
+        max_iou: the intersection over union that two detections may have, 0..1.
+
+    Returns:
+        The others, best first.
+    """
     kept: list[Detection] = []
     for detection in sorted(detections, key=lambda d: -d.score):
-        if all(overlap(detection.box, other.box) <= most for other in kept):
+        if all(iou(detection.box, other.box) <= max_iou for other in kept):
             kept.append(detection)
     return kept

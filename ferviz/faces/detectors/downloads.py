@@ -1,4 +1,4 @@
-"""The detectors' networks that ferviz does not carry: where they come from, their fingerprints, and fetching them once."""
+"""The detectors' networks that are not part of ferviz: where they come from, their SHA-256, and fetching them once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from ferviz.files import cache_dir, sha256
 
 @dataclass(frozen=True)
 class Download:
-    """One file of a detector. name: its file name. url: where its makers keep it. sha256: what its bytes must be."""
+    """One file of a detector.
+
+    Attributes:
+        name: its file name.
+        url: where its authors publish it.
+        sha256: the hash that its bytes must have.
+    """
 
     name: str
     url: str
@@ -46,23 +52,37 @@ DOWNLOADS: dict[str, tuple[Download, ...]] = {
 """Detector -> its files; the first is the one that `detector_model` names. YuNet: MIT; SSD: Apache-2.0."""
 
 
-def folder() -> Path:
-    """Return the folder that fetched files lie in (it may not exist yet)."""
+def download_folder() -> Path:
+    """Return the folder of fetched files (it may not exist yet)."""
     return cache_dir("detectors")
 
 
-def fetched(detector: str) -> Path | None:
-    """Return the path of a detector's network in the cache, or None where it (or a part of it) is not there."""
-    paths = [folder() / file.name for file in DOWNLOADS.get(detector, ())]
+def cached_model(detector: str) -> Path | None:
+    """Return the path of a detector's network in the cache, or None where it (or a part of it) is not there.
+
+    Args:
+        detector: one of DOWNLOADS; others have no network in the cache.
+    """
+    paths = [download_folder() / file.name for file in DOWNLOADS.get(detector, ())]
     return paths[0] if paths and all(path.is_file() for path in paths) else None
 
 
 def fetch(detector: str, mirror: str | None = None) -> Path:
-    """Fetch a detector's files into the cache, unless they are there, and return the path of its network.
+    """Fetch a detector's files into the cache, unless they are there.
 
-    detector: one of DOWNLOADS. mirror: a URL that holds the same files under the same names, instead of their makers' places.
-    Every file's SHA-256 is checked, of those in the cache too; one that differs is fetched again.
-    Raises UsageError where pooch is missing, ModelError where nothing can be fetched or the bytes are not the pinned ones.
+    Every file's SHA-256 is checked, also in the cache; a file that differs is fetched again.
+
+    Args:
+        detector: one of DOWNLOADS.
+        mirror: a URL under which the same files lie with the same names, instead of their authors' URLs.
+
+    Returns:
+        The path of the detector's network.
+
+    Raises:
+        UnknownNameError: the detector has no files to fetch.
+        UsageError: pooch is missing.
+        ModelError: a file cannot be fetched, or its bytes are not the expected ones.
     """
     if detector not in DOWNLOADS:
         raise UnknownNameError("detector with files to fetch", detector, DOWNLOADS)
@@ -70,42 +90,50 @@ def fetch(detector: str, mirror: str | None = None) -> Path:
         import pooch
         import requests
     except ImportError:
-        raise UsageError(f"fetching {detector} needs pooch; pip install pooch, or bring --detector-model") from None
+        raise UsageError(f"fetching {detector} needs pooch; pip install pooch, or pass --detector-model FILE") from None
     pooch.get_logger().setLevel("WARNING")
     for file in DOWNLOADS[detector]:
         url = f"{mirror.rstrip('/')}/{file.name}" if mirror else file.url
-        if (folder() / file.name).is_file() and sha256(folder() / file.name) == file.sha256:
+        path = download_folder() / file.name
+        if path.is_file() and sha256(path) == file.sha256:
             continue
         try:
-            pooch.retrieve(
-                url, f"sha256:{file.sha256}", file.name, folder(), downloader=pooch.HTTPDownloader(timeout=30)
-            )
+            downloader = pooch.HTTPDownloader(timeout=30)
+            pooch.retrieve(url, f"sha256:{file.sha256}", file.name, download_folder(), downloader=downloader)
         except requests.exceptions.RequestException as error:
             status = getattr(error.response, "status_code", None)
             reason = f"the server answers {status}" if status else "no connection"
             raise ModelError(
-                f"{file.name} cannot be fetched from {url} ({reason}); try again online, or bring the file with --detector-model"
+                f"{file.name} cannot be fetched from {url} ({reason}); try again online, or pass the file with --detector-model"
             ) from error
         except ValueError as error:  # what pooch raises when the hash differs; the file is gone then
             raise ModelError(
-                f"{url} gives another file than the pinned one (SHA-256 {file.sha256[:12]}...); it was thrown away"
+                f"{url} gives another file than the expected one (SHA-256 {file.sha256[:12]}...), which was deleted; try another --mirror"
             ) from error
         except OSError as error:
             raise ModelError(
-                f"{file.name} cannot be kept in {folder()} ({error.strerror or error}); set FERVIZ_CACHE"
+                f"{file.name} cannot be written to {download_folder()} ({error.strerror or error}); set FERVIZ_CACHE to another folder"
             ) from error
-    path = fetched(detector)
-    assert path is not None
-    return path
+    model = cached_model(detector)
+    assert model is not None
+    return model
 
 
-def model_path(detector: str, given: str | None) -> Path:
-    """Return the file of a detector's network: the one given, or the one in the cache. Raises ModelError with what to do."""
-    path = Path(given) if given else fetched(detector)
+def model_path(detector: str, model: str | None) -> Path:
+    """Return the file of a detector's network: the user's, or the one in the cache.
+
+    Args:
+        detector: one of DOWNLOADS.
+        model: the user's file, or None.
+
+    Raises:
+        ModelError: there is no such file; the message says what to do.
+    """
+    path = Path(model) if model else cached_model(detector)
     if path is None:
         raise ModelError(
             f"{detector} needs its network; run 'ferviz detectors get {detector}' once, or pass --detector-model FILE"
         )
     if not path.is_file():
-        raise ModelError(f"the detector's network {path} is not there, or is no file; check --detector-model")
+        raise ModelError(f"the detector's network {path} is not there, or is not a file; check --detector-model")
     return path

@@ -1,7 +1,4 @@
-"""Viola and Jones' cascade of Haar features, as OpenCV ships it: no download, upright frontal faces only.
-
-Viola, Jones: Rapid object detection using a boosted cascade of simple features (CVPR 2001); the cascade "alt2" is Lienhart's.
-"""
+"""Viola and Jones' cascade of Haar features, as OpenCV ships it: no download, upright frontal faces only."""
 
 from __future__ import annotations
 
@@ -15,18 +12,26 @@ from ferviz.faces.detectors.detector import Detection
 from ferviz.images import Pixels
 
 CASCADE = "haarcascade_frontalface_alt2.xml"
+# The score is a logistic function, as steep as _SLOPE, of what a face's sum exceeds the threshold of the cascade's last stage (in its
+# XML) by: 0.5 = just accepted. All of 26 frontal faces exceed it by 1.7 or more, none of 15 chance patterns in rotated pictures: 0.75.
 _LAST_STAGE = 53.7556
-_STEEP = 0.65
-# The threshold of that cascade's last stage (in its XML). What a face's sum has above it, times _STEEP through a logistic function,
-# is our score: 0.5 = just accepted. Of 26 frontal faces all have 1.7 and more, of 15 chance patterns in turned pictures none: 0.75.
+_SLOPE = 0.65
 
 
 class Haar:
     """OpenCV's frontal cascade "alt2" on the equalised grey picture.
 
-    model: another cascade as XML (then scores are 0.5 where it merely agrees); None = the one that OpenCV brings.
-    scale: ratio of two searched sizes. neighbours: how many raw hits make a face.
-    Raises UsageError where OpenCV has no cascades (its version 5), ModelError for a file that is no cascade.
+    Args:
+        model: another cascade as XML (every face that it accepts then has the score 0.5); None = the one that OpenCV ships.
+        scale: ratio of two searched sizes.
+        neighbours: how many raw detections make a face.
+
+    Raises:
+        UsageError: OpenCV has no cascades (its version 5).
+        ModelError: the file is not a cascade.
+
+    References:
+        Viola, Jones: Rapid object detection using a boosted cascade of simple features (CVPR 2001); the cascade "alt2" is Lienhart's.
     """
 
     name = "haar"
@@ -35,7 +40,7 @@ class Haar:
 
     @staticmethod
     def available() -> bool:
-        """Return whether the installed OpenCV runs cascades and brings the one that is used."""
+        """Return whether the installed OpenCV runs cascades and ships the one that is used."""
         return hasattr(cv2, "CascadeClassifier") and hasattr(cv2, "data") and _shipped().is_file()
 
     def __init__(self, model: str | None = None, scale: float = 1.1, neighbours: int = 3) -> None:
@@ -59,18 +64,25 @@ class Haar:
         self.scale, self.neighbours = scale, neighbours
 
     def detect(self, pixels: Pixels, threshold: float, min_size: float) -> list[Detection]:
-        """As in `Detector`; detections carry no landmarks."""
+        """Detect faces as `Detector.detect` does; detections have no landmarks.
+
+        Args:
+            pixels: (H, W, 3) uint8 RGB.
+            threshold: minimum score, 0..1.
+            min_size: minimum side of a box, in pixels.
+        """
         grey = cv2.equalizeHist(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
         side = max(20, round(min_size))
         boxes, _, weights = self._cascade.detectMultiScale3(
             grey, self.scale, self.neighbours, minSize=(side, side), outputRejectLevels=True
         )
-        found = []
+        detections = []
         for (left, top, width, height), weight in zip(boxes, weights, strict=True):
-            score = 1 / (1 + math.exp(min(_STEEP * (_LAST_STAGE - float(weight)), 50.0))) if self._own else 0.5
+            score = 1 / (1 + math.exp(min(_SLOPE * (_LAST_STAGE - float(weight)), 50.0))) if self._own else 0.5
             if score >= threshold:
-                found.append(Detection((float(left), float(top), float(left + width), float(top + height)), score))
-        return found
+                box = (float(left), float(top), float(left + width), float(top + height))
+                detections.append(Detection(box, score))
+        return detections
 
 
 def _shipped() -> Path:

@@ -1,7 +1,4 @@
-"""MTCNN with landmarks, through the package `mtcnn` (an extra: it needs TensorFlow and is slow, but brings its weights along).
-
-Zhang, Zhang, Li, Qiao: Joint face detection and alignment using multitask cascaded convolutional networks (SPL 2016).
-"""
+"""MTCNN with landmarks, through the package `mtcnn` (an extra: it needs TensorFlow and is slow, but contains its weights)."""
 
 from __future__ import annotations
 
@@ -16,16 +13,25 @@ from ferviz.faces.detectors.detector import Detection
 from ferviz.images import Pixels
 from ferviz.native_logs import QUIET, silenced
 
-# The package counts the levels of its pyramid from the picture's size alone, as if this were the least face: for a larger one the
-# last level is smaller than its network's 12 pixels, which it takes for "no face" (with 24, at every second size of picture).
-_LEAST = 20
+# The package counts the levels of its pyramid from the picture's size alone, as if this were the smallest face: with a larger value
+# the last level is smaller than its network's 12 pixels, and the answer is "no face" (with 24, at every second size of picture).
+_MIN_FACE = 20
 
 
 class MTCNN:
-    """model: the folder with pnet.lz4, rnet.lz4 and onet.lz4; None = the package's own.
+    """MTCNN, in three stages.
 
-    The weights are pickles, and the package would take `./pnet.lz4` of whatever folder the user stands in: it is only ever
-    given absolute paths. Raises UsageError where the package is missing.
+    The weights are pickles, and the package would load `./pnet.lz4` from the working directory: it is only ever given absolute
+    paths.
+
+    Args:
+        model: the folder with pnet.lz4, rnet.lz4 and onet.lz4; None = the package's own.
+
+    Raises:
+        UsageError: the package or one of the files is missing.
+
+    References:
+        Zhang, Zhang, Li, Qiao: Joint face detection and alignment using multitask cascaded convolutional networks (SPL 2016).
     """
 
     name = "mtcnn"
@@ -61,17 +67,23 @@ class MTCNN:
             raise UsageError(f"mtcnn is installed but lacks {error.name}; pip install {error.name}") from error
 
     def detect(self, pixels: Pixels, threshold: float, min_size: float) -> list[Detection]:
-        """As in `Detector`, with landmarks."""
+        """Detect faces as `Detector.detect` does, with landmarks.
+
+        Args:
+            pixels: (H, W, 3) uint8 RGB.
+            threshold: minimum score, 0..1.
+            min_size: minimum side of a box, in pixels.
+        """
         faces = self._net.detect_faces(
             pixels,
             fit_to_image=False,
             box_format="xyxy",
-            min_face_size=_LEAST,
+            min_face_size=_MIN_FACE,
             threshold_onet=threshold,
         )
         # The package names eyes and mouth corners as the viewer sees them; ours are the person's own.
         order = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
-        found = []
+        detections = []
         for face in faces:
             points = np.array([face["keypoints"][name] for name in order], np.float32)
             left, top, right, bottom = (float(v) for v in face["box"])
@@ -80,5 +92,5 @@ class MTCNN:
                 and max(right - left, bottom - top) >= min_size
                 and face["confidence"] >= threshold
             ):
-                found.append(Detection((left, top, right, bottom), float(min(face["confidence"], 1.0)), points))
-        return found
+                detections.append(Detection((left, top, right, bottom), float(min(face["confidence"], 1.0)), points))
+        return detections

@@ -1,4 +1,4 @@
-"""The known face detectors. An entry is a class (or function) that takes a model path or None and gives a `Detector`."""
+"""The registry of face detectors. An entry is a class (or function) that takes a model path or None and returns a `Detector`."""
 
 from __future__ import annotations
 
@@ -14,47 +14,49 @@ DETECTORS: Registry[Callable[..., Detector]] = Registry("detector", group="fervi
 DETECTORS.add("yunet", "YuNet, best and fastest, with landmarks; fetched once", "ferviz.faces.detectors.yunet:YuNet")
 DETECTORS.add("ssd", "OpenCV's SSD on 300 x 300 pixels; fetched once", "ferviz.faces.detectors.ssd:SSD")
 DETECTORS.add("mtcnn", "MTCNN, with landmarks; needs the package mtcnn, slow", "ferviz.faces.detectors.mtcnn:MTCNN")
-DETECTORS.add("haar", "OpenCV's Haar cascade: always there, upright frontal faces", "ferviz.faces.detectors.haar:Haar")
+DETECTORS.add("haar", "OpenCV's Haar cascade: always ready, upright frontal faces", "ferviz.faces.detectors.haar:Haar")
 
 AUTO, NONE = "auto", "none"
-BEST_FIRST = ("yunet", "haar")
+PREFERENCE = ("yunet", "haar")
 """The order in which `auto` looks for a detector that is ready to run; measured in benchmarks/results.md."""
 
 SUFFIXES = {".xml": "haar", ".pb": "ssd", ".onnx": "yunet"}
-"""Which detector a model file of that suffix belongs to, for `auto`."""
+"""Suffix of a model file -> its detector, for `auto`."""
 
 
 def detectors() -> dict[str, str]:
-    """Return {name: one line} of everything that `find_faces` and --detector take."""
-    ends = {
-        AUTO: "a picture that is a face crop whole, otherwise the best detector that is ready",
-        NONE: "the whole picture",
-    }
-    return {AUTO: ends[AUTO], **DETECTORS.summaries(), NONE: ends[NONE]}
+    """Return {name: one line} of everything that `find_faces` and --detector accept."""
+    auto = "the whole picture if it is a face crop, otherwise the best detector that is ready"
+    return {AUTO: auto, **DETECTORS.summaries(), NONE: "the whole picture"}
 
 
 def open_detector(name: str = AUTO, model: str | None = None) -> Detector:
-    """Return a detector, ready to run; the same one again for the same arguments in the same thread.
+    """Return a detector, ready to run; the same object again for the same arguments in the same thread.
 
-    name: one of DETECTORS, or "auto" for the one that `model`'s suffix belongs to, or else the best that is ready.
-    model: path of the detector's own network, where it needs one that is not in the cache.
-    Raises UnknownNameError, ModelError for a file that is not such a network, UsageError where something must be installed first.
+    Args:
+        name: one of DETECTORS, or "auto" for the one that the suffix of `model` belongs to, or else the best that is ready.
+        model: path of the detector's own network, where it needs one that is not in the cache.
+
+    Raises:
+        UnknownNameError: there is no such detector.
+        ModelError: the network is missing, or is not such a network.
+        UsageError: a package must be installed first.
     """
     if name == AUTO:
         suffix = model[model.rfind(".") :].lower() if model and "." in model else ""
-        name = SUFFIXES.get(suffix) or best()
+        name = SUFFIXES.get(suffix) or best_detector()
     if name not in DETECTORS:
         raise UnknownNameError("detector", name, detectors())
     # OpenCV's detectors keep buffers between calls: one object must not serve two threads at once.
     return _opened(name, model, threading.get_ident())
 
 
-def best() -> str:
-    """Return the name of the best detector that runs without anything more being installed or downloaded."""
-    for name in BEST_FIRST:
+def best_detector() -> str:
+    """Return the name of the best detector that runs without a further installation or download."""
+    for name in PREFERENCE:
         if name in DETECTORS and getattr(DETECTORS[name], "available", lambda: True)():
             return name
-    return BEST_FIRST[-1]
+    return PREFERENCE[-1]
 
 
 @functools.lru_cache(maxsize=8)

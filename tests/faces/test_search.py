@@ -1,4 +1,4 @@
-"""Tilted heads: turned searches mapped back, upright crops."""
+"""Searching pictures upright and rotated: detections mapped back, upright crops, bounded work."""
 
 from __future__ import annotations
 
@@ -9,46 +9,10 @@ import numpy as np
 import pytest
 
 from ferviz.errors import UnknownNameError
-from ferviz.faces.align import LEFT_AS_IT_IS, eye_angle, upright
-from ferviz.faces.detectors.detector import Detection, overlap
+from ferviz.faces.detectors.detector import Detection, iou
 from ferviz.faces.find import find_faces
-from ferviz.faces.search import detect, turned_search
-
-# an upright face: eyes 40 apart, mouth 45 below
-POINTS = np.array([(80, 80), (120, 80), (100, 100), (85, 125), (115, 125)], np.float32)
-
-
-def rotated(points: np.ndarray, degrees: float, centre: tuple[float, float] = (100, 100)) -> np.ndarray:
-    """Points turned clockwise as seen (y grows downwards)."""
-    a = np.deg2rad(degrees)
-    turn = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
-    return ((points - centre) @ turn.T + centre).astype(np.float32)
-
-
-@pytest.mark.parametrize("degrees", [0, 10, -25, 90, -170])
-def test_the_angle_of_the_eyes(degrees: float) -> None:
-    assert eye_angle(rotated(POINTS, degrees)) == pytest.approx(degrees, abs=1e-3)
-
-
-def test_little_tilt_stays_and_much_is_taken_out() -> None:
-    box = (60.0, 50.0, 140.0, 150.0)
-    little = Detection(box, 0.9, rotated(POINTS, LEFT_AS_IT_IS - 1))
-    assert upright(little) == little
-    straight = upright(Detection(box, 0.9, rotated(POINTS, 20), 0.0))
-    assert straight.angle == pytest.approx(20, abs=1e-3)
-    side = 1.9 * np.hypot(40, 45)
-    assert straight.size == pytest.approx(side, rel=1e-4)
-    # the frame's centre turns with the head
-    centre = rotated(np.array([(100, 80 + 0.35 * 45)]), 20)[0]
-    assert (straight.box[0] + straight.box[2]) / 2 == pytest.approx(centre[0], abs=0.01)
-    assert (straight.box[1] + straight.box[3]) / 2 == pytest.approx(centre[1], abs=0.01)
-    assert upright(Detection(box, 0.9)).angle == 0
-
-
-def test_impossible_landmarks_are_not_believed() -> None:
-    box = (60.0, 50.0, 140.0, 150.0)
-    for points in (rotated(POINTS, 40) * 0 + 100, rotated(POINTS, 40) * 9):
-        assert upright(Detection(box, 0.9, points.astype(np.float32))).box == box
+from ferviz.faces.rotation import search_rotated
+from ferviz.faces.search import SearchOptions, detect
 
 
 def marked(height: int = 200, width: int = 300) -> np.ndarray:
@@ -71,7 +35,7 @@ def find_red(picture: np.ndarray) -> list[Detection]:
 
 @pytest.mark.parametrize("turn", [0, 30, 90, -90, 135, 180])
 def test_what_is_found_turned_comes_back_to_its_place(turn: float) -> None:
-    (found,) = turned_search(marked(), find_red, [turn])
+    (found,) = search_rotated(marked(), find_red, [turn])
     assert found.angle == turn
     assert (found.box[0] + found.box[2]) / 2 == pytest.approx(215, abs=0.7)
     assert (found.box[1] + found.box[3]) / 2 == pytest.approx(70, abs=0.7)
@@ -98,19 +62,19 @@ class UprightOnly:
 def test_when_the_turned_picture_is_searched() -> None:
     picture = marked()
     detector = UprightOnly()
-    assert detect(picture, detector, tilt="none", min_size=5) == []
+    assert detect(picture, detector, SearchOptions(tilt="none", min_size=5)) == []
     assert detector.looks == 1
-    (found,) = detect(picture, detector, tilt="retry", min_size=5)
+    (found,) = detect(picture, detector, SearchOptions(tilt="retry", min_size=5))
     assert abs(found.angle) == 90
-    assert overlap(found.box, (205, 55, 225, 85)) > 0.8  # upright about the same centre
+    assert iou(found.box, (205, 55, 225, 85)) > 0.8  # upright about the same centre
     standing = np.ascontiguousarray(np.rot90(picture))
     detector.looks = 0
-    (found,) = detect(standing, detector, tilt="retry", min_size=5)
+    (found,) = detect(standing, detector, SearchOptions(tilt="retry", min_size=5))
     assert (found.angle, detector.looks) == (0, 1)
-    detect(standing, detector, tilt="all", min_size=5)
+    detect(standing, detector, SearchOptions(tilt="all", min_size=5))
     assert detector.looks == 13
     with pytest.raises(UnknownNameError, match="retry"):
-        detect(picture, detector, tilt="retri")
+        detect(picture, detector, SearchOptions(tilt="retri"))
 
 
 @pytest.mark.parametrize("degrees", [30, -45, 180])
@@ -156,11 +120,11 @@ def test_faces_that_are_found_upside_down_are_turned() -> None:
     picture = np.full((240, 320, 3), 100, np.uint8)
     picture[60:100, 200:220] = (255, 0, 0)
     picture[45:52, 200:220] = (0, 255, 0)
-    (found,) = detect(picture, EitherWay(), min_size=5)
+    (found,) = detect(picture, EitherWay(), SearchOptions(min_size=5))
     assert (found.angle, found.score) == (0, 0.9)
-    (found,) = detect(np.ascontiguousarray(picture[::-1, ::-1]), EitherWay(), min_size=5)
+    (found,) = detect(np.ascontiguousarray(picture[::-1, ::-1]), EitherWay(), SearchOptions(min_size=5))
     assert (abs(found.angle), found.score) == (180, 0.9)
-    assert overlap(found.box, (100, 140, 120, 180)) > 0.4
+    assert iou(found.box, (100, 140, 120, 180)) > 0.4
 
 
 class Doubtful(UprightOnly):
@@ -180,17 +144,17 @@ class Doubtful(UprightOnly):
         return [d for d in found if d.score >= threshold]
 
 
-def test_a_turned_search_without_landmarks_is_made_finer_and_confirmed() -> None:
+def test_a_search_rotated_without_landmarks_is_made_finer_and_confirmed() -> None:
     mark = np.full((400, 400, 3), 100, np.uint8)
     mark[140:260, 190:210] = (255, 0, 0)
     way = cv2.getRotationMatrix2D((200, 200), -75, 1.0)  # between two turns, and 15 degrees from either
     picture = cv2.warpAffine(mark, way, (400, 400), borderValue=(100, 100, 100))
-    (found,) = detect(picture, Doubtful(), min_size=5)
+    (found,) = detect(picture, Doubtful(), SearchOptions(min_size=5))
     assert abs(found.angle - 75) < 8
     assert found.score >= 0.75
     picture = np.full((400, 400, 3), 100, np.uint8)
     picture[190:210, 100:220] = (0, 255, 0)
-    found = detect(picture, Doubtful(), min_size=5, tilt="all")
+    found = detect(picture, Doubtful(), SearchOptions(min_size=5, tilt="all"))
     assert {d.angle for d in found} == {0}  # only what the upright search said
 
 
@@ -204,7 +168,7 @@ def test_a_long_picture_is_turned_in_parts() -> None:
         canvases.append(canvas.shape[0] * canvas.shape[1])
         return find_red(canvas)
 
-    found = turned_search(picture, search, [90, 45])
+    found = search_rotated(picture, search, [90, 45])
     assert max(canvases) < 3 * 300 * 600
     assert sum(canvases) < 2 * 4.5 * 300 * 9000
     middles = sorted({(round((d.box[0] + d.box[2]) / 20), round((d.box[1] + d.box[3]) / 20)) for d in found})
@@ -223,7 +187,7 @@ def test_a_strip_is_not_cut_into_hundreds_of_searches(size: tuple[int, int]) -> 
     strip = np.zeros((*size, 3), np.uint8)
     detect(strip, Counting())
     assert len(calls) <= 2  # at its own limit, and once more at more pixels
-    detect(strip, Counting(), tilt="all")
+    detect(strip, Counting(), SearchOptions(tilt="all"))
     assert len(calls) <= 2 + 11 * 50
     picture = np.zeros((400, 1600, 3), np.uint8)
     calls.clear()
@@ -240,11 +204,11 @@ def test_a_panorama_without_a_face_is_searched_again_larger() -> None:
             return super().detect(picture, threshold, min_size)
 
     for height, width in ((2000, 3000), (700, 20000), (100, 60000)):
-        detect(np.zeros((height, width, 3), np.uint8), Noting(), tilt="none")
+        detect(np.zeros((height, width, 3), np.uint8), Noting(), SearchOptions(tilt="none"))
     assert areas == pytest.approx([1, 1, 4, 1, 4], rel=0.01)
     areas.clear()
     picture = np.zeros((700, 20000, 3), np.uint8)
     picture[200:230, 3000:3016] = (255, 0, 0)  # 8 x 4 pixels at first, too small for this detector
-    (found,) = detect(picture, Noting(), min_size=5, tilt="none")
-    assert overlap(found.box, (3000, 200, 3016, 230)) > 0.6
+    (found,) = detect(picture, Noting(), SearchOptions(min_size=5, tilt="none"))
+    assert iou(found.box, (3000, 200, 3016, 230)) > 0.6
     assert areas == pytest.approx([1, 4], rel=0.01)
