@@ -13,7 +13,7 @@ from ferviz.attribution.methods.registry import METHODS, PICTURE, Method
 from ferviz.attribution.request import MethodInput, MethodOutput
 from ferviz.attribution.resize import resize_maps
 from ferviz.attribution.targets import Target, parse_targets, target_weights
-from ferviz.engines.base import INPUT, Array, LayerInfo
+from ferviz.engines.base import INPUT, Array, LayerInfo, engine_notes
 from ferviz.errors import ModelError, UsageError, check_integer
 from ferviz.faces.crops import as_faces
 from ferviz.faces.face import Face
@@ -82,8 +82,7 @@ def explain(
             **settings,
             **({"details": details} if details else {}),
         },
-        # An engine that had to ask another one says why.
-        warnings=(*warnings, *filter(None, [getattr(model.engine, "fallback", "")])),
+        warnings=(*warnings, *engine_notes(model.engine)),
     )
 
 

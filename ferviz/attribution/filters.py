@@ -34,10 +34,10 @@ def filters(model: Model, layer: str) -> Filters:
     """
     from ferviz.engines.conv_weights import kernels
     from ferviz.engines.topology import passed
-    from ferviz.models.require_keras import keras_engine
+    from ferviz.models.require_keras import require_keras
 
     info = as_model(model).layer(layer)
-    engine = keras_engine(model, "kernels")
+    engine = require_keras(model, "reading kernels")
     arrays = kernels(engine, layer) if any(layer == known.name for known in engine.layers) else {}
     if not arrays:
         having = [known.name for known in engine.layers if kernels(engine, known.name)]

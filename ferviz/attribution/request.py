@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import cv2
 import numpy as np
 
 from ferviz.attribution.targets import resolve
-from ferviz.engines.base import Array, Engine
-from ferviz.errors import ModelError, UsageError
+from ferviz.engines.base import Array, Engine, GuidedGradients, PredictedTargets, require, supports
+from ferviz.errors import UsageError
 
 BASELINES = ("black", "mean", "zero", "blur")
 """What takes the place of the part of a picture that is hidden (see `MethodInput.baseline`)."""
@@ -38,28 +37,26 @@ class MethodInput:
     def __len__(self) -> int:
         return len(self.batch)
 
-    def gradients(self, layer: str | None = None, how: str = "gradients") -> tuple[Array, Array, Array]:
-        """-> activation (N, h, w, C), gradient (N, T, h, w, C) and logits (N, K) at the layer, all targets in one pass.
+    def gradients(self, layer: str | None = None, guided: bool = False) -> tuple[Array, Array, Array]:
+        """Return activation (N, h, w, C), gradient (N, T, h, w, C) and logits (N, K), all targets in one pass.
 
-        how: the engine's function, "gradients" or "guided_gradients". Raises ModelError for an engine without it.
+        Args:
+            layer: where the gradient is taken; None = the method's layer.
+            guided: every ReLU on the way back also stops negative gradients.
+
+        Raises:
+            ModelError: for an engine without guided gradients, where they are wanted.
         """
-        ask = self.can(how)
+        compute = (
+            require(self.engine, GuidedGradients, "guided-backprop").guided_gradients
+            if guided
+            else self.engine.gradients
+        )
         weights = self.weights
-        if not getattr(self.engine, "takes_predicted", False):
+        if not supports(self.engine, PredictedTargets):
             # Only where some target speaks of the predicted class must one know it beforehand.
             weights = self.resolved(self.engine.logits(self.batch)) if weights[..., -1].any() else weights[..., :-1]
-        found: tuple[Array, Array, Array] = ask(self.batch, layer or self.layer, weights)
-        return found
-
-    def can(self, name: str) -> Callable[..., Any]:
-        """Return the engine's function of that name. Raises ModelError where the engine lacks it."""
-        function: Callable[..., Any] | None = getattr(self.engine, name, None)
-        if function is None:
-            raise ModelError(
-                f"the {self.engine.name} engine cannot do what this method needs ({name.replace('_', ' ')}); "
-                "load the network with engine='keras'"
-            )
-        return function
+        return compute(self.batch, layer or self.layer, weights)
 
     def resolved(self, logits: Array) -> Array:
         """-> (N, T, K), the targets with the predicted class named."""

@@ -169,12 +169,7 @@ def remember(model: Model, options: dict[str, Any], console: Console) -> None:
 
     Called after the results are written. Does nothing with --no-cache, --engine keras, and for networks that are compiled already.
     """
-    if (
-        options.get("no_cache")
-        or options.get("engine") == "keras"
-        or model.origin is None
-        or model.engine.name != "keras"
-    ):
+    if options.get("no_cache") or options.get("engine") == "keras" or model.origin is None:
         return
     from ferviz.models.compiled.cache import keep
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ferviz.dreaming.terms import LOGITS
+from ferviz.engines.base import KerasBacked, require
 from ferviz.engines.compiler.freeze import freeze
 from ferviz.engines.keras_trace import Trace, trace
 from ferviz.errors import ModelError, UnknownNameError
@@ -24,14 +25,9 @@ class DreamNetwork:
     """
 
     def __init__(self, model: Model, size: tuple[int, int] | None = None) -> None:
-        engine: Any = model.engine
-        network = getattr(engine, "network", None)
-        if network is None:
-            raise ModelError(
-                f"{model.name} runs on the {engine.name} engine, which has no gradients to dream with; "
-                'load the Keras file with engine="keras"'
-            )
-        self.model, self.channels_first = model, bool(engine.channels_first)
+        engine = require(model.engine, KerasBacked, f"dreaming ({model.name})").keras_engine()
+        network = engine.network
+        self.model, self.channels_first = model, engine.channels_first
         self.size = (*(size or model.input.size), model.input.channels)
         native = (model.input.height, model.input.width)
         fits = all(own in (None, side) for own, side in zip(native, self.size[:2], strict=True))
@@ -79,8 +75,8 @@ def takes_any_size(model: Model) -> bool:
     if model.input.height is None or model.input.width is None:
         return True
     larger = (model.input.height + 8, model.input.width + 8, model.input.channels)
-    engine: Any = model.engine
-    return free_size(engine.network, larger, bool(engine.channels_first)) is not None
+    engine = require(model.engine, KerasBacked, f"dreaming ({model.name})").keras_engine()
+    return free_size(engine.network, larger, engine.channels_first) is not None
 
 
 def free_size(network: Any, size: Sequence[int], channels_first: bool) -> Trace | None:

@@ -1,28 +1,46 @@
-"""The seam between frameworks and mathematics: an Engine executes a network, and knows nothing of what it is used for."""
+"""The seam between frameworks and mathematics: an Engine executes a network, and knows nothing of what it is used for.
+
+`Engine` is what every engine has. The optional protocols below it are what some engines have besides; code that needs one of them asks
+with `supports` or `require`, never by an engine's name.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from ferviz.errors import ModelError
+
+if TYPE_CHECKING:
+    from ferviz.engines.keras import KerasEngine
+    from ferviz.engines.keras_predict import KerasPredictEngine
+
 Array = npt.NDArray[np.float32]
+PictureShape = tuple[int | None, int | None, int]
+P = TypeVar("P")
 
 INPUT = "input"
 """The layer name that stands for the picture itself."""
+
+LOGITS = "logits"
+"""The name that stands for the class scores before softmax or sigmoid, for `of=` in `Engine.gradients`."""
 
 
 @dataclass(frozen=True)
 class LayerInfo:
     """One layer of a network.
 
-    name: its address; a layer inside a nested network is "backbone/conv3". kind: the class name, e.g. "Conv2D".
-    shape: (h, w, C) for a spatial layer whatever the network's order of axes, else the output's shape without the batch;
-    None where a size is free. spatial: the output is a map with h * w > 1 (or free), so that a heatmap can be made of it.
-    parameters: number of weights.
+    Attributes:
+        name: its address; a layer inside a nested network is "backbone/conv3".
+        kind: the class name, e.g. "Conv2D".
+        shape: (h, w, C) for a spatial layer whatever the network's order of axes, else the output's shape without the batch; None
+            where a size is free.
+        spatial: the output is a map with h * w > 1 (or free), so that a heatmap can be made of it.
+        parameters: number of weights.
     """
 
     name: str
@@ -36,28 +54,208 @@ class LayerInfo:
 class Engine(Protocol):
     """What executes a network. Batches and activations have the channels last, whatever the network's own order.
 
-    name: "keras" or "litert". classes: K, the number of outputs. layers: every addressable layer, in order of execution.
+    Attributes:
+        name: "keras", "keras-predict", "savedmodel", "litert", or the name of an engine from elsewhere.
     """
 
     name: str
 
     @property
-    def classes(self) -> int: ...
+    def classes(self) -> int:
+        """K, the number of outputs."""
+        ...
 
     @property
-    def layers(self) -> Sequence[LayerInfo]: ...
+    def layers(self) -> Sequence[LayerInfo]:
+        """Every addressable layer, in order of execution; empty where layers cannot be reached."""
+        ...
+
+    @property
+    def head(self) -> str:
+        """What the network does to its logits at the end: "softmax", "sigmoid" or "linear" (nothing)."""
+        ...
+
+    @property
+    def input_shape(self) -> PictureShape:
+        """(h, w, c) of the pictures that it takes; None where a size is free."""
+        ...
+
+    @property
+    def channels_first(self) -> bool:
+        """Whether what is executed takes (N, c, h, w); the engine transposes, its batches are (N, h, w, c) either way."""
+        ...
 
     def logits(self, batch: Array) -> Array:
-        """batch (N, h, w, c) float32, as the network's input spec wants it -> (N, K), before softmax."""
+        """Compute the class scores before softmax or sigmoid.
+
+        Args:
+            batch: (N, h, w, c) float32, as the network's input spec wants it.
+
+        Returns:
+            (N, K) float32.
+        """
         ...
 
     def activations(self, batch: Array, layers: Sequence[str]) -> list[Array]:
-        """-> for each named layer its output, (N, h, w, C) for a spatial layer, (N, ...) otherwise."""
-        ...
+        """Compute the outputs of layers.
 
-    def gradients(self, batch: Array, layer: str, weights: Array) -> tuple[Array, Array, Array]:
-        """weights (N, T, K): for each of T targets the gradient of sum_k weights[n,t,k] * logits[n,k] at `layer`.
+        Args:
+            batch: (N, h, w, c) float32.
+            layers: names of layers; INPUT is the picture.
 
-        -> activation (N, h, w, C), gradient (N, T, h, w, C), logits (N, K). `layer` may be INPUT, the picture itself.
+        Returns:
+            For each named layer its output, float32: (N, h, w, C) for a spatial layer, (N, ...) otherwise.
+
+        Raises:
+            UnknownNameError: for a layer that the network does not have.
+            ModelError: where the engine cannot reach the layer.
         """
         ...
+
+    def gradients(self, batch: Array, layer: str, weights: Array, of: str = LOGITS) -> tuple[Array, Array, Array]:
+        """Compute for each of T targets the gradient of `sum(weights[n, t] * tensor[n])` at `layer`.
+
+        Args:
+            batch: (N, h, w, c) float32.
+            layer: where the gradient is taken; INPUT is the picture.
+            weights: (N, T, K) for the logits, (N, T, *shape) for a layer whose activation is (N, *shape), channels last.
+            of: the tensor that is differentiated: LOGITS or the name of a layer.
+
+        Returns:
+            The activation at `layer` (N, h, w, C), the gradient there (N, T, h, w, C) and the value of `of`, (N, K) for the logits
+            and (N, *shape) for a layer; all float32. The gradient may be a read-only view.
+
+        Raises:
+            UnknownNameError: for a layer that the network does not have.
+            UsageError: for weights of another shape.
+            ModelError: where the engine cannot reach the layer, or `of` does not depend on it in a differentiable way.
+        """
+        ...
+
+
+@runtime_checkable
+class GuidedGradients(Protocol):
+    """An engine with guided backpropagation."""
+
+    def guided_gradients(self, batch: Array, layer: str, weights: Array) -> tuple[Array, Array, Array]:
+        """Compute gradients of the logits where every ReLU on the way back also stops negative gradients.
+
+        Args:
+            batch: (N, h, w, c) float32.
+            layer: where the gradient is taken; INPUT is the picture.
+            weights: (N, T, K) float32.
+
+        Returns:
+            As `Engine.gradients`.
+        """
+        ...
+
+
+@runtime_checkable
+class LayerInterventions(Protocol):
+    """An engine that runs only the part of the network behind a layer, on an activation that is given to it."""
+
+    def logits_from(self, batch: Array, layer: str, activation: Array) -> Array:
+        """Compute the logits that follow when a layer's activation is replaced.
+
+        Args:
+            batch: (N, h, w, c) float32, for connections that bypass the layer.
+            layer: the layer whose output is replaced.
+            activation: (N, h, w, C) float32, what stands in its place.
+
+        Returns:
+            (N, K) float32.
+        """
+        ...
+
+
+@runtime_checkable
+class PredictedTargets(Protocol):
+    """An engine that finds the predicted class itself while it computes gradients, which saves a pass through the network.
+
+    Its `gradients` (and `guided_gradients`) of the logits also take weights (N, T, K + 1), whose last column is the weight of the class
+    with the greatest logit.
+
+    Attributes:
+        takes_predicted: True; declares the promise.
+    """
+
+    takes_predicted: Literal[True]
+
+
+@runtime_checkable
+class KerasBacked(Protocol):
+    """An engine with a Keras network behind it."""
+
+    def keras_engine(self) -> KerasEngine | KerasPredictEngine:
+        """Return the engine that executes the Keras network itself, loading the network where only its compiled form was open.
+
+        Returns:
+            An engine with `network`, the `keras.Model`; a KerasEngine where Keras runs on TensorFlow.
+        """
+        ...
+
+
+@runtime_checkable
+class Noting(Protocol):
+    """An engine with remarks about its answers, such as why another engine had to answer.
+
+    Attributes:
+        notes: one sentence each; empty while there is nothing to remark.
+    """
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """One sentence each; empty while there is nothing to remark."""
+        ...
+
+
+CAPABILITIES: dict[type, str] = {
+    GuidedGradients: "guided gradients (guided_gradients)",
+    LayerInterventions: "answers from a changed layer (logits_from)",
+    PredictedTargets: "targets that follow the predicted class (takes_predicted)",
+    KerasBacked: "a Keras network behind it (keras_engine)",
+    Noting: "notes (notes)",
+}
+"""Each optional protocol in words, with the member that declares it."""
+
+
+def supports(engine: Any, protocol: type[P]) -> TypeGuard[P]:
+    """Tell whether an engine has an optional protocol.
+
+    Args:
+        engine: any engine.
+        protocol: one of CAPABILITIES, or another runtime-checkable protocol.
+    """
+    return isinstance(engine, protocol)
+
+
+def require(engine: Engine, protocol: type[P], why: str) -> P:
+    """Return the engine as one that has an optional protocol.
+
+    Args:
+        engine: any engine.
+        protocol: one of CAPABILITIES, or another runtime-checkable protocol.
+        why: who needs it, as the message begins: a method's name, "compiling".
+
+    Returns:
+        The same engine.
+
+    Raises:
+        ModelError: names who needs it, the engine, and what is missing.
+    """
+    if supports(engine, protocol):
+        return engine
+    missing = CAPABILITIES.get(protocol, protocol.__name__)
+    raise ModelError(
+        f"{why} needs {missing}, which the {engine.name} engine does not have; load a Keras file of the network with engine='keras'"
+    )
+
+
+def engine_notes(engine: Engine) -> tuple[str, ...]:
+    """Return the remarks of an engine about its answers, () where it has none.
+
+    Args:
+        engine: any engine.
+    """
+    return tuple(engine.notes) if supports(engine, Noting) else ()

@@ -3,31 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
-from ferviz.engines.base import Array, Engine, LayerInfo
+from ferviz.engines.base import LOGITS, Array, LayerInfo, PictureShape
 from ferviz.engines.litert import LiteRTEngine, NotCompiledError
+
+if TYPE_CHECKING:
+    from ferviz.engines.keras import KerasEngine
+
+T = TypeVar("T")
 
 
 class FallbackEngine:
-    """Asks `compiled` first; when something is not in its file, loads the network and asks that from then on.
+    """Asks the compiled network first; when something is not in its file, loads the network and asks that from then on.
 
-    load: returns the Keras engine of the same network; called at most once, since it imports TensorFlow.
-    say: takes the sentence that tells why, when it happens. `fallback` keeps that sentence ("" until then), `name` is the name of
-    the engine that answers now.
+    Args:
+        compiled: the engine of the compiled network.
+        load: returns the Keras engine of the same network; called at most once, since it imports TensorFlow.
+        log: takes the sentence that tells why the network had to be loaded, when it happens; `notes` keeps that sentence.
     """
 
     def __init__(
-        self, compiled: LiteRTEngine, load: Callable[[], Engine], say: Callable[[str], None] | None = None
+        self, compiled: LiteRTEngine, load: Callable[[], KerasEngine], log: Callable[[str], None] | None = None
     ) -> None:
-        self.compiled, self._load, self.say = compiled, load, say
-        self._other: Any = None
-        self.fallback = ""
+        self.compiled, self._load, self._log = compiled, load, log
+        self._loaded: KerasEngine | None = None
+        self._notes: tuple[str, ...] = ()
+
+    @property
+    def _engine(self) -> LiteRTEngine | KerasEngine:
+        return self.compiled if self._loaded is None else self._loaded
 
     @property
     def name(self) -> str:
-        """ "litert", or "keras" once the network itself had to be loaded."""
-        return self._now.name  # type: ignore[no-any-return]
+        """The name of the engine that answers now: "litert", or "keras" once the network itself had to be loaded."""
+        return self._engine.name
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Why the network itself had to be loaded; empty until then."""
+        return self._notes
 
     @property
     def head(self) -> str:
@@ -44,54 +59,78 @@ class FallbackEngine:
         """Every layer of the network, in order of execution."""
         return self.compiled.layers
 
-    def logits(self, batch: Array) -> Array:
-        """As `Engine.logits`."""
-        return self._ask("logits", batch)  # type: ignore[no-any-return]
-
-    def activations(self, batch: Array, layers: Sequence[str]) -> list[Array]:
-        """As `Engine.activations`."""
-        return self._ask("activations", batch, layers)  # type: ignore[no-any-return]
-
-    def gradients(self, batch: Array, layer: str, weights: Array) -> tuple[Array, Array, Array]:
-        """As `Engine.gradients`."""
-        return self._ask("gradients", batch, layer, weights)  # type: ignore[no-any-return]
-
-    def guided_gradients(self, batch: Array, layer: str, weights: Array) -> tuple[Array, Array, Array]:
-        """As `gradients`, but every ReLU on the way back also stops negative gradients."""
-        return self._ask("guided_gradients", batch, layer, weights)  # type: ignore[no-any-return]
-
-    def logits_from(self, batch: Array, layer: str, activation: Array) -> Array:
-        """What the network answers when `layer` says `activation` instead of what it would say."""
-        return self._ask("logits_from", batch, layer, activation)  # type: ignore[no-any-return]
-
     @property
-    def network(self) -> Any:
-        """The keras.Model, for what only Keras can do (dreaming, another library's methods); loads it."""
-        return self.whole().network
+    def input_shape(self) -> PictureShape:
+        """(h, w, c) of the pictures that the compiled network takes."""
+        return self.compiled.input_shape
 
     @property
     def channels_first(self) -> bool:
-        """Whether the Keras network wants (N, c, h, w); loads it."""
-        return bool(self.whole().channels_first)
+        """Whether what is executed now takes (N, c, h, w)."""
+        return self._engine.channels_first
 
-    def whole(self) -> Any:
-        """Return the Keras engine of the network, loading it if it was not needed so far."""
+    def logits(self, batch: Array) -> Array:
+        """Compute the class scores, as `Engine.logits`.
+
+        Args:
+            batch: (N, h, w, c) float32.
+        """
+        return self._ask(lambda engine: engine.logits(batch))
+
+    def activations(self, batch: Array, layers: Sequence[str]) -> list[Array]:
+        """Compute the outputs of layers, as `Engine.activations`.
+
+        Args:
+            batch: (N, h, w, c) float32.
+            layers: names of layers; INPUT is the picture.
+        """
+        return self._ask(lambda engine: engine.activations(batch, layers))
+
+    def gradients(self, batch: Array, layer: str, weights: Array, of: str = LOGITS) -> tuple[Array, Array, Array]:
+        """Compute gradients, as `Engine.gradients`.
+
+        Args:
+            batch: (N, h, w, c) float32.
+            layer: where the gradient is taken; INPUT is the picture.
+            weights: (N, T, K) for the logits, (N, T, *shape) for a layer.
+            of: LOGITS, or the name of a layer, for which the network itself is loaded.
+        """
+        return self._ask(lambda engine: engine.gradients(batch, layer, weights, of))
+
+    def guided_gradients(self, batch: Array, layer: str, weights: Array) -> tuple[Array, Array, Array]:
+        """Compute gradients of the logits where every ReLU also stops negative gradients, as `GuidedGradients`.
+
+        Args:
+            batch: (N, h, w, c) float32.
+            layer: where the gradient is taken; INPUT is the picture.
+            weights: (N, T, K) float32.
+        """
+        return self._ask(lambda engine: engine.guided_gradients(batch, layer, weights))
+
+    def logits_from(self, batch: Array, layer: str, activation: Array) -> Array:
+        """Compute the logits that follow when a layer's activation is replaced, as `LayerInterventions`.
+
+        Args:
+            batch: (N, h, w, c) float32.
+            layer: the layer whose output is replaced.
+            activation: (N, h, w, C) float32, what stands in its place.
+        """
+        return self._ask(lambda engine: engine.logits_from(batch, layer, activation))
+
+    def keras_engine(self) -> KerasEngine:
+        """Return the Keras engine of the network, loading it where it was not needed so far."""
         return self._fall_back("this needs the network itself, not only its compiled form")
 
-    @property
-    def _now(self) -> Any:
-        return self.compiled if self._other is None else self._other
-
-    def _ask(self, question: str, *arguments: Any) -> Any:
+    def _ask(self, question: Callable[[LiteRTEngine | KerasEngine], T]) -> T:
         try:
-            return getattr(self._now, question)(*arguments)
+            return question(self._engine)
         except NotCompiledError as error:
-            return getattr(self._fall_back(error.reason), question)(*arguments)
+            return question(self._fall_back(error.reason))
 
-    def _fall_back(self, reason: str) -> Any:
-        if self._other is None:
-            self.fallback = f"{reason}, so Keras is loaded"
-            if self.say is not None:
-                self.say(self.fallback)
-            self._other = self._load()
-        return self._other
+    def _fall_back(self, reason: str) -> KerasEngine:
+        if self._loaded is None:
+            self._notes = (f"{reason}, so Keras is loaded",)
+            if self._log is not None:
+                self._log(self._notes[0])
+            self._loaded = self._load()
+        return self._loaded

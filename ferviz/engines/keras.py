@@ -6,13 +6,13 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from ferviz.engines.affine import is_affine
 from ferviz.engines.backend import tensorflow
-from ferviz.engines.base import INPUT, Array, LayerInfo
+from ferviz.engines.base import INPUT, LOGITS, Array, LayerInfo, PictureShape
 from ferviz.engines.keras_trace import Call, Trace, input_shape, trace, wants_channels_first
 from ferviz.errors import FervizError, ModelError, UnknownNameError, UsageError
 
@@ -34,11 +34,9 @@ class KerasEngine:
     """
 
     name = "keras"
-    takes_predicted = True
+    takes_predicted: Literal[True] = True
 
-    def __init__(
-        self, network: Any, channels_first: bool | None = None, shape: tuple[int | None, int | None, int] | None = None
-    ) -> None:
+    def __init__(self, network: Any, channels_first: bool | None = None, shape: PictureShape | None = None) -> None:
         self.network = network
         known = input_shape(network)
         self.channels_first = wants_channels_first(network) if channels_first is None else channels_first
@@ -53,7 +51,7 @@ class KerasEngine:
             if channels is None:
                 raise ModelError(f"the network takes {known}; the number of its picture's channels has to be fixed")
             shape = (height, width, channels)
-        self.input_shape: tuple[int | None, int | None, int] = shape
+        self.input_shape: PictureShape = shape
         self._functions: dict[tuple[Any, ...], Callable[..., Any]] = {}
         self._affine: dict[str, bool] = {}
         self._lock = threading.RLock()
@@ -112,15 +110,29 @@ class KerasEngine:
         found = dict(zip(wanted, self._run(function, batch), strict=True))
         return [batch if address == INPUT else found[address] for address in layers]
 
-    def gradients(self, batch: Array, layer: str, weights: Array) -> tuple[Array, Array, Array]:
-        """weights (N, T, K): for each of T targets the gradient of sum_k weights[n,t,k] * logits[n,k] at `layer`.
+    def gradients(self, batch: Array, layer: str, weights: Array, of: str = LOGITS) -> tuple[Array, Array, Array]:
+        """Compute for each of T targets the gradient of `sum(weights[n, t] * tensor[n])` at `layer`.
 
-        weights may have a column more, (N, T, K + 1): the weight of the class with the greatest logit, whichever that is.
-        -> activation (N, h, w, C), gradient (N, T, h, w, C), logits (N, K), all float32. `layer` may be "input".
-        All targets share one pass through the network up to `layer`. Where everything behind it is linear, many pictures and targets
-        need no pass back at all: `gradient` may then be a read-only view that all pictures share. Raises UnknownNameError (no such layer),
-        ModelError where the logits do not depend on the layer in a differentiable way.
+        All targets share one pass through the network up to `layer`. Where everything between it and the logits is linear, many pictures
+        and targets need no pass back at all: the gradient may then be a read-only view that all pictures share.
+
+        Args:
+            batch: (N, h, w, c) float32.
+            layer: where the gradient is taken; INPUT is the picture.
+            weights: (N, T, K) for the logits, or (N, T, K + 1): the last column is the weight of the class with the greatest logit,
+                whichever that is. (N, T, *shape) for a layer whose activation is (N, *shape), channels last.
+            of: the tensor that is differentiated: LOGITS or the name of a layer.
+
+        Returns:
+            The activation (N, h, w, C), the gradient (N, T, h, w, C) and the value of `of`, (N, K) or (N, *shape); all float32.
+
+        Raises:
+            UnknownNameError: for a layer that the network does not have.
+            UsageError: for weights of another shape.
+            ModelError: where `of` does not depend on the layer in a differentiable way.
         """
+        if of != LOGITS:
+            return self._gradients_of_layer(batch, layer, weights, of)
         weights = self._weights(batch, weights)
         # The passes back that it saves, all targets but the first, against the classes whose gradients it computes.
         many = len(batch) * (weights.shape[1] - 1) > WORTH * self.classes
@@ -129,6 +141,10 @@ class KerasEngine:
         return self._gradients("traced", batch, layer, weights)
 
     # -- more that this engine can do ------------------------------------------------------------------------------
+
+    def keras_engine(self) -> KerasEngine:
+        """Return this engine: it executes the Keras network itself."""
+        return self
 
     def guided_gradients(self, batch: Array, layer: str, weights: Array) -> tuple[Array, Array, Array]:
         """As `gradients`, but every ReLU on the way back also stops negative gradients (guided backpropagation)."""
@@ -218,6 +234,44 @@ class KerasEngine:
             return activation, np.broadcast_to(alike, (count, *alike.shape[1:])), logits
         gradient = total.reshape(count * targets, -1) @ one.reshape(self.classes, -1)
         return activation, gradient.reshape(count, targets, *one.shape[1:]), logits
+
+    def _gradients_of_layer(self, batch: Array, layer: str, weights: Array, of: str) -> tuple[Array, Array, Array]:
+        """As `_gradients`, of a layer's output instead of the logits."""
+        t, weights = self.traced, np.ascontiguousarray(weights, np.float32)
+        call = self._tensor(t, of)[1]
+        shape = self.input_shape if call is None else _info(call).shape
+        fits = len(weights.shape) == 2 + len(shape) and len(weights) == len(batch)
+        if not fits or any(want not in (None, have) for want, have in zip(shape, weights.shape[2:], strict=True)):
+            wanted = ", ".join(str(side or "any") for side in shape)
+            raise UsageError(f"weights of {of!r} must be ({len(batch)}, targets, {wanted}), got {weights.shape}")
+        parts = []
+        for start in range(0, weights.shape[1], MOST_TARGETS):
+            chunk = weights[:, start : start + MOST_TARGETS]
+            build = partial(self._layer_gradient_part, t, layer, of, chunk.shape[1])
+            function = self._function(("gradients of", of, layer, chunk.shape[1]), build)
+            activation, value, gradient = self._run(function, batch, chunk)
+            parts.append(gradient)
+        return activation, parts[0] if len(parts) == 1 else np.concatenate(parts, 1), value
+
+    def _layer_gradient_part(self, t: Trace, layer: str, of: str, targets: int) -> Callable[..., Any]:
+        tf = tensorflow()
+        (at, call), (tensor, outer) = self._tensor(t, layer), self._tensor(t, of)
+        with t.function.graph.as_default():
+            value = _channels_last(tensor, outer)
+            weights = tf.compat.v1.placeholder(tf.float32, [None, targets, *value.shape[1:]])
+            gradients = [tf.gradients(tf.reduce_sum(value * weights[:, i]), at)[0] for i in range(targets)]
+            if gradients[0] is None:
+                raise ModelError(
+                    f"{of!r} does not depend on {layer!r} in a differentiable way; choose an earlier layer"
+                )
+            gradient = tf.stack([_channels_last(g, call) for g in gradients], 1)
+            return t.part([t.picture, weights], [_channels_last(at, call), value, gradient])
+
+    def _tensor(self, t: Trace, address: str) -> tuple[Any, Call | None]:
+        if address == INPUT:
+            return t.picture, None
+        call = self._call(t, address)
+        return call.tensor, call
 
     def _gradient_part(self, t: Trace, layer: str, targets: int) -> Callable[..., Any]:
         tf = tensorflow()

@@ -8,26 +8,32 @@ from typing import Any
 import numpy as np
 
 from ferviz.engines.backend import running
-from ferviz.engines.base import Array, LayerInfo
+from ferviz.engines.base import LOGITS, Array, LayerInfo, PictureShape
 from ferviz.errors import ModelError
 
 _TINY = np.finfo(np.float32).tiny
 
 
-class AnswersEngine:
+class KerasPredictEngine:
     """Executes a Keras network on the backend that Keras runs on here; its layers and gradients need TensorFlow.
 
     network: a functional or Sequential `keras.Model` that takes one picture and returns one score a class; it is never changed.
     channels_first: whether it wants (N, c, h, w). Batches are (N, h, w, c) either way.
     """
 
-    name = "keras"
+    name = "keras-predict"
     layers: Sequence[LayerInfo] = ()
 
     def __init__(self, network: Any, channels_first: bool = False) -> None:
         self.network, self.channels_first = network, channels_first
         self.classes = int(np.prod(network.outputs[0].shape[1:]))
         self.head = head(network)
+        shape = tuple(network.inputs[0].shape[1:])
+        self.input_shape: PictureShape = (*shape[1:], shape[0]) if channels_first else shape
+
+    def keras_engine(self) -> KerasPredictEngine:
+        """Return this engine: it executes the Keras network itself."""
+        return self
 
     def logits(self, batch: Array) -> Array:
         """batch (N, h, w, c) float32 -> (N, K); behind a softmax their logarithm, which lacks a constant a face."""
@@ -46,7 +52,7 @@ class AnswersEngine:
         """Raises ModelError: layers are reached on TensorFlow only."""
         raise ModelError(_why())
 
-    def gradients(self, batch: Array, layer: str, weights: Array) -> tuple[Array, Array, Array]:
+    def gradients(self, batch: Array, layer: str, weights: Array, of: str = LOGITS) -> tuple[Array, Array, Array]:
         """Raises ModelError: layers are reached on TensorFlow only."""
         raise ModelError(_why())
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ferviz.engines.base import INPUT, Array, LayerInfo
+from ferviz.engines.base import INPUT, LOGITS, Array, LayerInfo, PictureShape
 from ferviz.errors import ModelError, UnknownNameError, UsageError
 from ferviz.native_logs import unheard
 
@@ -59,10 +59,12 @@ class LiteRTEngine:
     """
 
     name = "litert"
+    channels_first = False
 
     def __init__(self, content: bytes, contents: Contents, threads: int | None = None) -> None:
         self.contents = contents
         self.classes, self.head, self.layers = contents.classes, contents.head, contents.layers
+        self.input_shape: PictureShape = contents.size
         self._lock = threading.RLock()
         self._last: tuple[Array, Array, Array] | None = None
         self._graphs = _Graphs(content, threads or _processors())
@@ -92,13 +94,28 @@ class LiteRTEngine:
             found = {layer: answer[name] for layer, name in named.items()}
         return [batch if layer == INPUT else found[layer] for layer in layers]
 
-    def gradients(self, batch: Array, layer: str, weights: Array) -> tuple[Array, Array, Array]:
-        """weights (N, T, K): for each of T targets the gradient of sum_k weights[n,t,k] * logits[n,k] at `layer`.
+    def gradients(self, batch: Array, layer: str, weights: Array, of: str = LOGITS) -> tuple[Array, Array, Array]:
+        """Compute for each of T targets the gradient of `sum_k weights[n, t, k] * logits[n, k]` at `layer`.
 
-        -> activation (N, h, w, C), gradient (N, T, h, w, C), logits (N, K), all float32. `layer` may be "input".
-        At the default layer all targets share one pass through the network. Raises UnknownNameError for a layer that the
-        network does not have, NotCompiledError, with the reason, for one whose gradient the file lacks.
+        At the default layer all targets share one pass through the network.
+
+        Args:
+            batch: (N, h, w, c) float32.
+            layer: where the gradient is taken; INPUT is the picture.
+            weights: (N, T, K).
+            of: LOGITS; a compiled network holds no gradients of layers.
+
+        Returns:
+            The activation (N, h, w, C), the gradient (N, T, h, w, C) and the logits (N, K); all float32.
+
+        Raises:
+            UnknownNameError: for a layer that the network does not have.
+            UsageError: for weights of another shape.
+            NotCompiledError: with the reason, for a gradient that the file lacks.
         """
+        if of != LOGITS:
+            self._known(of)
+            raise NotCompiledError(f"the compiled network holds gradients of the logits, not of {of!r}")
         return self._gradients(batch, layer, weights, "picture")
 
     # -- more that this engine can do ------------------------------------------------------------------------------

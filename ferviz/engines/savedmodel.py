@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ferviz.engines.backend import tensorflow
-from ferviz.engines.base import Array, LayerInfo
+from ferviz.engines.base import LOGITS, Array, LayerInfo, PictureShape
 from ferviz.errors import FervizError, ModelError, UntrustedModelError
 
 _WHY = (
@@ -68,7 +68,7 @@ class SavedModelEngine:
     Raises ModelError for everything else, UntrustedModelError for a graph with such operations.
     """
 
-    name = "keras"
+    name = "savedmodel"
     layers: Sequence[LayerInfo] = ()
 
     def __init__(self, folder: str | Path, trust: bool = False) -> None:
@@ -106,7 +106,7 @@ class SavedModelEngine:
             )
         self.channels_first = shape[1] in (1, 3) and shape[3] not in (1, 3)
         height, width, channels = shape[2:] + shape[1:2] if self.channels_first else shape[1:]
-        self.input_shape: tuple[int | None, int | None, int] = (height, width, channels)
+        self.input_shape: PictureShape = (height, width, channels)
         self.classes = int(out[1])
         self._fixed: int | None = shape[0]
         self._dtype = spec.dtype
@@ -138,7 +138,7 @@ class SavedModelEngine:
         """Raises ModelError: a SavedModel's layers cannot be reached."""
         raise ModelError(_WHY)
 
-    def gradients(self, batch: Array, layer: str, weights: Array) -> tuple[Array, Array, Array]:
+    def gradients(self, batch: Array, layer: str, weights: Array, of: str = LOGITS) -> tuple[Array, Array, Array]:
         """Raises ModelError: a SavedModel's layers cannot be reached."""
         raise ModelError(_WHY)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ferviz.engines.backend import keras as get_keras
 from ferviz.engines.backend import tensorflow
-from ferviz.engines.base import INPUT, Array
+from ferviz.engines.base import INPUT, Array, KerasBacked, require
 from ferviz.errors import ModelError
 
 NAMES = ("gradcam", "gradcam++", "layercam", "scorecam", "faster-scorecam", "saliency", "smoothgrad")
@@ -27,9 +27,7 @@ def tf_keras_vis(
     seed: of its SmoothGrad, which draws from TensorFlow's or NumPy's global generator; that one's state is put back afterwards.
     -> (N, T, h, w), not normalised. Raises ModelError, with that library's own words, where it cannot run the network.
     """
-    network = getattr(engine, "network", None)
-    if network is None:
-        raise ModelError(f"tf-keras-vis needs a Keras network, and the {engine.name} engine has none")
+    engine = require(engine, KerasBacked, "tf-keras-vis").keras_engine()
     tf = tensorflow()
     options: dict[str, Any] = {"normalize_cam": False, "expand_cam": expand, "seek_penultimate_conv_layer": False}
     if method in ("saliency", "smoothgrad"):

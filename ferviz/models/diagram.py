@@ -11,7 +11,7 @@ from ferviz.engines.base import INPUT, LayerInfo
 from ferviz.errors import ModelError
 from ferviz.files import PathLike, atomic, check_kind, check_output, manifest, to_json, write_text
 from ferviz.models.model import Model
-from ferviz.models.require_keras import keras_engine
+from ferviz.models.require_keras import require_keras
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +30,7 @@ def diagram(model: Model) -> Diagram:
     """
     from ferviz.engines.topology import own_code, wiring
 
-    engine = keras_engine(model, "connections")
+    engine = require_keras(model, "drawing a diagram")
     try:
         default = model.default_layer()[0]
     except ModelError:

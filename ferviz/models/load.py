@@ -130,9 +130,9 @@ def _runner(network: Any, channels_first: bool) -> Any:
     from ferviz.engines.backend import running
 
     if running().config.backend() != "tensorflow":
-        from ferviz.engines.keras_predict import AnswersEngine
+        from ferviz.engines.keras_predict import KerasPredictEngine
 
-        return AnswersEngine(network, channels_first)
+        return KerasPredictEngine(network, channels_first)
     from ferviz.engines.keras import KerasEngine
 
     return KerasEngine(network, channels_first)

@@ -61,7 +61,7 @@ class Model:
     @property
     def head(self) -> str:
         """How the network ends: "softmax", "sigmoid" or "linear"."""
-        return str(getattr(self.engine, "head", "softmax"))
+        return self.engine.head
 
     def layer(self, name: str) -> LayerInfo:
         """Return the layer of that name; INPUT is the picture itself. Raises UnknownNameError."""

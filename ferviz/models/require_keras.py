@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from ferviz.engines.fallback import FallbackEngine
+from ferviz.engines.base import KerasBacked, require
 from ferviz.errors import ModelError
 from ferviz.models.model import Model, as_model
 
+if TYPE_CHECKING:
+    from ferviz.engines.keras import KerasEngine
 
-def keras_engine(model: Model, wanted: str) -> Any:
-    """Return the KerasEngine of a network, loading it where only its compiled form was open.
 
-    wanted: what is looked for, as it stands in messages. Raises ModelError where there is no Keras network behind the model,
-    UsageError for what is no Model.
+def require_keras(model: Model, what: str) -> KerasEngine:
+    """Return the Keras engine of a network, loading the network where only its compiled form was open.
+
+    Args:
+        model: a network of any kind.
+        what: what needs it, as messages begin, e.g. "reading kernels".
+
+    Raises:
+        ModelError: where there is no Keras network behind the model, or Keras does not run on TensorFlow here.
+        UsageError: for what is no Model.
     """
-    engine: Any = as_model(model).engine
-    if isinstance(engine, FallbackEngine):
-        engine = engine.whole()
-    if hasattr(engine, "traced"):
+    from ferviz.engines.keras import KerasEngine
+
+    model = as_model(model)
+    engine = require(model.engine, KerasBacked, f"{what} ({model.name})").keras_engine()
+    if isinstance(engine, KerasEngine):
         return engine
-    if engine.name == "litert":
-        raise ModelError(
-            f"{model.name} is a compiled explainer, which holds no {wanted}; name the network that it was made from "
-            "(its .keras or .h5 file), without --engine litert"
-        )
-    if hasattr(engine, "network"):
-        raise ModelError(
-            f"Keras does not run on TensorFlow here, so the {wanted} of {model.name} cannot be reached; start a new process with "
-            "KERAS_BACKEND=tensorflow for this"
-        )
-    what = "is a SavedModel" if engine.name == "keras" else f"runs on the engine {engine.name}"
-    raise ModelError(f"{model.name} {what}, whose {wanted} cannot be reached; name the network as a .keras or .h5 file")
+    raise ModelError(
+        f"{what} ({model.name}) needs Keras on TensorFlow, and it runs on another backend here; start a new process with "
+        "KERAS_BACKEND=tensorflow for this"
+    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ferviz.engines.base import KerasBacked, supports
 from ferviz.errors import ModelError
 from ferviz.models.architectures.layers import load_keras
 from ferviz.training.fine_tuning import trained
@@ -45,10 +46,9 @@ def answers(
 
 def _logits(model: Model, precision: str) -> Callable[[np.ndarray], np.ndarray]:
     """Return faces (B, H, W[, 3]) uint8 -> (B, K) float32 logits of `model`, computed in `precision` where its network allows that."""
-    network = getattr(model.engine, "network", None)
-    if precision == "float32" or network is None or getattr(model.engine, "head", "") != "softmax":
+    if precision == "float32" or not supports(model.engine, KerasBacked) or model.head != "softmax":
         return model.logits
-    fast = _in_precision(network, precision)
+    fast = _in_precision(model.engine.keras_engine().network, precision)
     if fast is None:
         return model.logits
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ferviz.engines.base import KerasBacked, supports
 from ferviz.errors import ModelError
 from ferviz.models.architectures.layers import load_keras
 
@@ -32,7 +33,7 @@ def pair_from_file(path: str, labels: tuple[str, ...]) -> tuple[Any, Any]:
     """
     keras = load_keras()
     model = trained(path)
-    network = getattr(model.engine, "network", None)
+    network: Any = model.engine.keras_engine().network if supports(model.engine, KerasBacked) else None
     if not isinstance(network, keras.Model) or not getattr(network, "layers", None) or not hasattr(network, "inputs"):
         raise ModelError(f"{path} is not built of Keras layers, so it cannot be trained further")
     scale, offset = _rescaling(path, model.input)

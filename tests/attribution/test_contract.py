@@ -229,14 +229,14 @@ def test_an_engine_without_what_a_method_needs_says_so(model_of: Any) -> None:
     class Plain:
         """The three primitives and nothing else, as an engine of another framework has them."""
 
-        name = "plain"
-        classes, layers = model.engine.classes, model.engine.layers
+        name, head, channels_first = "plain", "softmax", False
+        classes, layers, input_shape = model.engine.classes, model.engine.layers, model.engine.input_shape
         logits, activations, gradients = model.engine.logits, model.engine.activations, model.engine.gradients
 
     plain = Model("plain", "", LABELS, model.input, Plain())  # type: ignore[arg-type]
     for name in OURS:
         if name in ("guided-backprop", "ablationcam"):
-            with pytest.raises(ModelError, match=r"plain engine cannot .*engine='keras'"):
+            with pytest.raises(ModelError, match=rf"{name} needs .*plain engine.*engine='keras'"):
                 explain(plain, faces(1), name)
         else:
             settings = QUICK.get(name, {})

@@ -251,16 +251,16 @@ def test_the_fallback_asks_the_network_only_for_what_the_file_lacks(engine: Any,
     batch, weights = networks.pictures("functional", 2), np.ones((2, 1, 4), np.float32)
     both.gradients(batch, "relu2", weights)
     both.gradients(batch, INPUT, weights)
-    assert (both.name, both.fallback, loaded, told) == ("litert", "", [], [])
+    assert (both.name, both.notes, loaded, told) == ("litert", (), [], [])
     near(both.gradients(batch, "conv1", weights)[1], whole.gradients(batch, "conv1", weights)[1], "conv1")
     both.gradients(batch, "relu1", weights)
     assert loaded == [True]
     assert both.name == "keras"
-    assert told == [both.fallback]
-    assert "conv1" in both.fallback
+    assert told == [*both.notes]
+    assert "conv1" in both.notes[0]
     with pytest.raises(UnknownNameError):
         FallbackEngine(small, load).gradients(batch, "conv9", weights)
-    assert FallbackEngine(small, load).network is whole.network
+    assert FallbackEngine(small, load).keras_engine() is whole
 
 
 def test_a_file_that_is_not_what_its_table_says_is_refused(engine: Any) -> None:

@@ -55,7 +55,7 @@ def test_every_method_that_needs_no_more_runs_on_it(page: dict[str, Any]) -> Non
         if ":" in name:
             continue
         if name in NEEDS_MORE:
-            with pytest.raises(FervizError, match="numpy engine"):
+            with pytest.raises(FervizError, match="the numpy engine"):
                 ferviz.explain(model, faces, method=name)
             continue
         found = ferviz.explain(model, faces, method=name, target="all", **quick.get(name, {}))

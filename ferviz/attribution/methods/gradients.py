@@ -34,7 +34,7 @@ def guided_backprop(question: MethodInput, *, signed: bool = False) -> MethodOut
     Saliency Maps, 2018): pretty, and no explanation. signed: as for `saliency`.
     Springenberg et al., Striving for Simplicity: The All Convolutional Net, ICLR workshop 2015, section 3.4.
     """
-    picture, gradient, logits = question.gradients(INPUT, "guided_gradients")
+    picture, gradient, logits = question.gradients(INPUT, guided=True)
     return MethodOutput(saliency(picture, gradient, signed=signed), logits)
 
 

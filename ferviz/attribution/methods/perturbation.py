@@ -8,7 +8,7 @@ import numpy as np
 
 from ferviz.attribution.request import MethodInput, MethodOutput
 from ferviz.attribution.resize import resize_maps
-from ferviz.engines.base import Array
+from ferviz.engines.base import Array, LayerInterventions, require
 from ferviz.errors import ModelError, UsageError, check_integer
 from ferviz.faces.regions import regions
 from ferviz.numerics import softmax
@@ -48,7 +48,7 @@ def ablationcam(question: MethodInput, *, relu: bool = True) -> MethodOutput:
     of a target whose S is below zero, so it is left out. relu: as in `cam`. Raises ModelError for an engine that cannot change a layer.
     Desai and Ramaswamy, Ablation-CAM: Visual Explanations for Deep Convolutional Network via Gradient-free Localization, WACV 2020.
     """
-    answer_from = question.can("logits_from")
+    answer_from = require(question.engine, LayerInterventions, "ablationcam").logits_from
     (activation,) = question.engine.activations(question.batch, [question.layer])
     logits = question.engine.logits(question.batch)
     weights = question.resolved(logits)

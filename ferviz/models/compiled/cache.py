@@ -17,6 +17,8 @@ from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 
+from ferviz.engines.fallback import FallbackEngine
+from ferviz.engines.litert import LiteRTEngine
 from ferviz.errors import ModelError, OutputError
 from ferviz.files import cache_dir, sha256, write_text
 from ferviz.models.compiled.compile import compile_model
@@ -69,6 +71,8 @@ def keep(model: Model, origin: Origin, say: Callable[[str], None]) -> Path | Non
     say: takes one sentence for the user. -> the entry, None where nothing was kept. Only a failure of the file system or
     of the compilation is swallowed (and told).
     """
+    if isinstance(model.engine, LiteRTEngine | FallbackEngine):  # compiled already
+        return None
     try:
         entry = _entry(origin)
         if entry.exists() or entry.with_suffix(_REFUSED).exists():

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ferviz.engines.base import Engine
 from ferviz.engines.fallback import FallbackEngine
 from ferviz.engines.litert import Contents
-from ferviz.errors import ModelError
 from ferviz.files import PathLike
 from ferviz.models.compiled.file import Explainer, read_explainer, write_explainer
-from ferviz.models.model import Model, as_model
+from ferviz.models.model import Model
+from ferviz.models.require_keras import require_keras
+
+if TYPE_CHECKING:
+    from ferviz.engines.keras import KerasEngine
 
 PACKAGES = ("ferviz", "tensorflow", "keras", "ai-edge-litert")
 
@@ -33,13 +35,7 @@ def compile_model(
 
     if out is not None:
         check_output(out, force)
-    engine: Any = as_model(model).engine
-    if isinstance(engine, FallbackEngine):
-        engine = engine.whole()
-    if getattr(engine, "network", None) is None:
-        raise ModelError(
-            f"{model.name} runs on the {engine.name} engine; only Keras networks can be compiled, so name its file"
-        )
+    engine = require_keras(model, "compiling")
     default, _ = model.default_layer()
     height, width = model.input.size
     made = compile_network(engine, (height, width), default, layers)
@@ -60,14 +56,14 @@ def open_explainer(
     *,
     labels: str | Iterable[str] | None = None,
     scaling: str | None = None,
-    load: Callable[[], Engine] | None = None,
-    say: Callable[[str], None] | None = None,
+    load: Callable[[], KerasEngine] | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> Model:
     """Return the Model of an explainer; it runs without TensorFlow.
 
     source: the file, or what was read from it. labels, scaling: override what the file says, as in `load_model`.
     load: returns the Keras engine of the network that it was made from, for questions that the file cannot answer; None =
-    such questions are errors. say: takes the sentence that tells that it was needed.
+    such questions are errors. log: takes the sentence that tells that it was needed.
     Raises ModelError for a file that is no sound explainer, UsageError for labels or a scaling that do not fit.
     """
     explainer = source if isinstance(source, Explainer) else read_explainer(source)
@@ -80,7 +76,7 @@ def open_explainer(
         spec = replace(spec, scaling=scaling, mean=None, std=None)
     engine: Any = explainer.engine()
     if load is not None:
-        engine = FallbackEngine(engine, load, say)
+        engine = FallbackEngine(engine, load, log)
     return Model(explainer.name, explainer.sha256, names, spec, engine, explainer.notes)
 
 

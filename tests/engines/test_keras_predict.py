@@ -7,7 +7,7 @@ import pytest
 
 from ferviz.engines.backend import keras
 from ferviz.engines.keras import KerasEngine
-from ferviz.engines.keras_predict import AnswersEngine, head
+from ferviz.engines.keras_predict import KerasPredictEngine, head
 from ferviz.errors import ModelError
 
 
@@ -19,7 +19,7 @@ def test_logits_are_those_of_the_traced_network(end: str | None) -> None:
     nested = k.Sequential([k.layers.Flatten(), *last])
     network = k.Sequential([k.layers.Input((9, 8, 3)), k.layers.Conv2D(4, 3, activation="relu"), nested])
     batch = np.random.default_rng(0).random((5, 9, 8, 3), np.float32)
-    engine, traced = AnswersEngine(network), KerasEngine(network)
+    engine, traced = KerasPredictEngine(network), KerasEngine(network)
     assert (head(network), engine.classes) == (traced.head, traced.classes)
     found, expected = engine.logits(batch), traced.logits(batch)
     if traced.head == "softmax":  # its logarithm lacks a constant a face
@@ -30,7 +30,7 @@ def test_logits_are_those_of_the_traced_network(end: str | None) -> None:
 
 def test_layers_are_refused_with_the_way_out() -> None:
     k = keras()
-    engine = AnswersEngine(k.Sequential([k.layers.Input((4, 4, 1)), k.layers.Flatten(), k.layers.Dense(2)]))
+    engine = KerasPredictEngine(k.Sequential([k.layers.Input((4, 4, 1)), k.layers.Flatten(), k.layers.Dense(2)]))
     with pytest.raises(ModelError, match="KERAS_BACKEND=tensorflow"):
         engine.gradients(np.zeros((1, 4, 4, 1), np.float32), "input", np.ones((1, 1, 2), np.float32))
     with pytest.raises(ModelError, match="KERAS_BACKEND=tensorflow"):
