@@ -52,7 +52,7 @@ def contenders(picture: Path, folder: Path, peer: bool) -> dict[str, list[str]]:
         "ferviz --help": [python, "-m", "ferviz", "--help"],
     }  # fmt: skip
     if peer:
-        from ferviz.models.load import bundled_path
+        from ferviz.models.bundled import bundled_path
 
         script = folder / "peer.py"
         script.write_text(PEER.format(network=str(bundled_path())))

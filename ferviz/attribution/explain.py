@@ -17,7 +17,8 @@ from ferviz.engines.base import INPUT, Array, LayerInfo, engine_notes
 from ferviz.errors import ModelError, UsageError, check_integer
 from ferviz.faces.crops import as_faces
 from ferviz.faces.face import Face
-from ferviz.models.model import COARSE, Model, as_model
+from ferviz.models.features import MIN_CELLS
+from ferviz.models.model import Model, as_model
 from ferviz.models.prediction import Prediction
 
 FUSED = "+"
@@ -178,6 +179,6 @@ def _about(layer: LayerInfo, classes: int) -> list[str]:
         found.append(
             f"{layer.name} has one channel per class, so Grad-CAM and its relatives show that channel and nothing else"
         )
-    if height and width and min(height, width) < COARSE:
+    if height and width and min(height, width) < MIN_CELLS:
         found.append(f"the map of {layer.name} has only {height} x {width} cells, so its heatmap is coarse")
     return found

@@ -22,7 +22,7 @@ from ferviz import emotions
 from ferviz.errors import ModelError, UsageError
 from ferviz.files import PathLike, to_json, write_npz, write_text
 from ferviz.models.formats.detect import check_regular_file
-from ferviz.models.formats.read import damaged
+from ferviz.models.formats.read import wrap_parse_errors
 from ferviz.models.input_spec import InputSpec
 
 SUFFIX = ".ferviz.json"
@@ -55,7 +55,7 @@ def find_sidecar(*paths: PathLike) -> Path | None:
 def read_sidecar(path: PathLike) -> Sidecar:
     """Read and check a sidecar. Raises ModelError that names the key which is wrong."""
     path = check_regular_file(path, "sidecar")
-    with damaged(path):
+    with wrap_parse_errors(path):
         if path.stat().st_size > MAX_BYTES:
             raise ModelError(
                 f"{path} has more than 8 MiB; put mean and std into an .npz and name it as input.statistics"
@@ -117,7 +117,7 @@ def _statistics(path: Path, name: Any) -> dict[str, np.ndarray]:
     if not isinstance(name, str) or Path(name).name != name or not name.endswith(".npz"):
         raise ModelError(f"{path}: input.statistics has to name an .npz file beside it, not {name!r}")
     file = check_regular_file(path.with_name(name), "statistics")
-    with damaged(file):
+    with wrap_parse_errors(file):
         if file.stat().st_size > MAX_STATISTICS:
             raise ModelError(f"{file} has more than 256 MiB; mean and std of a network's input are smaller")
         with np.load(file, allow_pickle=False) as arrays:

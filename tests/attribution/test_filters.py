@@ -166,7 +166,7 @@ def test_the_bundled_network_is_reached_behind_its_compiled_form():
 
 
 def test_an_explainer_has_no_kernels():
-    from ferviz.models.load import ASSETS
+    from ferviz.models.bundled import ASSETS
 
     with pytest.raises(ModelError, match=r"reading kernels.*litert engine"):
         filters(ferviz.load_model(ASSETS / "bundled.ferviz"), "conv1")

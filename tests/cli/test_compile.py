@@ -127,7 +127,7 @@ def test_a_home_that_cannot_be_written_only_costs_the_cache(here: Path, network:
 
 def test_the_shipped_form_belongs_to_the_shipped_network() -> None:
     from ferviz.files import sha256
-    from ferviz.models.load import ASSETS, bundled_path
+    from ferviz.models.bundled import ASSETS, bundled_path
 
     explainer = read_explainer(ASSETS / "bundled.ferviz")
     assert explainer.sha256 == sha256(bundled_path())

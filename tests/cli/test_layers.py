@@ -147,7 +147,7 @@ def test_drawing_what_cannot_be_drawn_is_one_sentence(network, capsys, arguments
 
 
 def test_an_explainer_names_the_network_to_ask(capsys):
-    from ferviz.models.load import ASSETS
+    from ferviz.models.bundled import ASSETS
 
     for what in (["--filters", "conv1"], ["--diagram"]):
         assert run(["layers", str(ASSETS / "bundled.ferviz"), *what]) == 4

@@ -199,7 +199,7 @@ def test_every_box_is_drawn_inside_the_page(engine):
 
 
 def test_an_explainer_does_not_know_its_connections():
-    from ferviz.models.load import ASSETS
+    from ferviz.models.bundled import ASSETS
 
     with pytest.raises(ModelError, match=r"drawing a diagram.*litert engine"):
         ferviz.diagram(ferviz.load_model(ASSETS / "bundled.ferviz"))

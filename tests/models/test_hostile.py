@@ -292,7 +292,7 @@ def test_cut_off_anywhere(small, tmp_path, form, monkeypatch):
     content = small[form].read_bytes()
     path = tmp_path / "cut"
     # The probe's own process takes most of the time here, and what it says comes from the same library.
-    monkeypatch.setattr("ferviz.models.load.check_readable", lambda path: None)
+    monkeypatch.setattr("ferviz.models.formats.keras_file.check_readable", lambda path: None)
     for cut in np.linspace(1, len(content) - 1, 50).astype(int):
         path.write_bytes(content[:cut])
         refused(path, ".", ModelError)
@@ -300,7 +300,7 @@ def test_cut_off_anywhere(small, tmp_path, form, monkeypatch):
 
 def test_bits_turned_in_the_zip_are_noticed(small, tmp_path, monkeypatch):
     content = small["keras"].read_bytes()
-    monkeypatch.setattr("ferviz.models.load.check_readable", lambda path: None)
+    monkeypatch.setattr("ferviz.models.formats.keras_file.check_readable", lambda path: None)
     rng = np.random.default_rng(0)
     with zipfile.ZipFile(small["keras"]) as archive:
         start = archive.getinfo("config.json").header_offset + 60

@@ -10,7 +10,7 @@ import pytest
 
 from ferviz.engines.backend import keras as get_keras
 from ferviz.errors import ModelError, UnknownNameError, UsageError
-from ferviz.models import load
+from ferviz.models import bundled
 from ferviz.models.load import load_model
 
 
@@ -188,7 +188,7 @@ def test_a_damaged_savedmodel(small, tmp_path):
 def test_engines_and_the_bundled_network(tmp_path, monkeypatch):
     with pytest.raises(UnknownNameError, match="engine 'torch'"):
         load_model("x.h5", engine="torch")
-    monkeypatch.setattr(load, "ASSETS", tmp_path)
+    monkeypatch.setattr(bundled, "ASSETS", tmp_path)
     with pytest.raises(ModelError, match="bundled network is missing"):
         load_model()
 

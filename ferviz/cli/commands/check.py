@@ -63,12 +63,12 @@ def command(model: str, data: str, **options: Any) -> None:
     """
     from ferviz.errors import UsageError
     from ferviz.evaluation.check.check import check
-    from ferviz.models.load import bundled
+    from ferviz.models.bundled import bundled_networks
     from ferviz.models.sidecar import find_sidecar
 
     console = Console(options["quiet"])
     if options["write"]:
-        if model in bundled():
+        if model in bundled_networks():
             raise UsageError("--write is for networks of your own; the bundled one says what it wants itself")
         beside = find_sidecar(model)
         if beside and not options["force"]:

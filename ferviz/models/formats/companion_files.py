@@ -24,7 +24,7 @@ _ENDINGS = (
 _WORDS = re.compile(r"[._-]?(weights|model|architecture|arch|config|final|best)$", re.IGNORECASE)
 
 
-def weights_for(json_file: Path, note: Callable[[str], None]) -> Path:
+def find_weights(json_file: Path, note: Callable[[str], None]) -> Path:
     """Return the weights beside an architecture in JSON: the same stem, a kindred one, or the only weights in its folder.
 
     note: takes a sentence when the name alone does not say that they belong together. Raises ModelError when there are none.
@@ -44,8 +44,8 @@ def weights_for(json_file: Path, note: Callable[[str], None]) -> Path:
     return chosen
 
 
-def architecture_for(weights: Path, note: Callable[[str], None]) -> Path:
-    """Return the architecture in JSON beside weights; as `weights_for`, the other way round."""
+def find_architecture(weights: Path, note: Callable[[str], None]) -> Path:
+    """Return the architecture in JSON beside weights; as `find_weights`, the other way round."""
     found = [
         f for f in _files(weights.parent) if f.suffix == ".json" and not f.name.endswith(SUFFIX) and _is(f, detect.JSON)
     ]

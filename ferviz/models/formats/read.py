@@ -38,7 +38,7 @@ class Architecture:
 
 
 @contextlib.contextmanager
-def damaged(path: Path | str) -> Iterator[None]:
+def wrap_parse_errors(path: Path | str) -> Iterator[None]:
     """Turn whatever a parser of foreign bytes raises inside the block into one ModelError about `path`."""
     try:
         yield
@@ -63,7 +63,7 @@ def parse(text: str | bytes, where: str) -> dict[str, Any]:
     """Return the JSON object in `text`. where: named in messages. Raises ModelError."""
     if len(text) > MAX_CONFIG:
         raise ModelError(f"{where} has a configuration of {len(text) / 1024**2:.0f} MiB; more than 32 are not read")
-    with damaged(where):
+    with wrap_parse_errors(where):
         document = json.loads(text)
         if isinstance(document, str):  # model.to_json() that was dumped as JSON once more
             document = json.loads(document)
@@ -74,7 +74,7 @@ def parse(text: str | bytes, where: str) -> dict[str, Any]:
 
 def read_json(path: Path) -> Architecture:
     """Read an architecture as JSON, as `model.to_json()` writes it. Raises ModelError."""
-    with damaged(path):
+    with wrap_parse_errors(path):
         if path.stat().st_size > MAX_CONFIG:
             raise ModelError(f"{path} has more than 32 MiB; an architecture as JSON is smaller")
         text = path.read_text(encoding="utf-8-sig")
@@ -90,7 +90,7 @@ def read_json(path: Path) -> Architecture:
 
 def read_zip(path: Path) -> tuple[Architecture, bytes | None]:
     """Read a .keras zip: -> its architecture and the bytes of its weights (HDF5), None where it has none. Raises ModelError."""
-    with damaged(path), zipfile.ZipFile(path) as archive:
+    with wrap_parse_errors(path), zipfile.ZipFile(path) as archive:
         document = parse(_member(archive, "config.json", MAX_CONFIG), f"{path}:config.json")
         version = ""
         if "metadata.json" in archive.namelist():
@@ -123,7 +123,7 @@ def open_hdf5(source: Path | bytes, where: Path | str) -> Iterator[Any]:
     """
     import h5py
 
-    with damaged(where), h5py.File(io.BytesIO(source) if isinstance(source, bytes) else source, "r") as file:
+    with wrap_parse_errors(where), h5py.File(io.BytesIO(source) if isinstance(source, bytes) else source, "r") as file:
         size = len(source) if isinstance(source, bytes) else source.stat().st_size
         _look_through(file, h5py, size, where)
         yield file
@@ -183,7 +183,7 @@ def names(group: Any, name: str) -> list[str]:
     return result
 
 
-def architecture_in(file: Any, where: Path | str) -> Architecture | None:
+def read_hdf5(file: Any, where: Path | str) -> Architecture | None:
     """Return the architecture that a whole-model HDF5 file carries, or None where it holds weights only. Raises ModelError."""
     text = attribute(file, "model_config")
     if text is None:
@@ -191,11 +191,11 @@ def architecture_in(file: Any, where: Path | str) -> Architecture | None:
     document = parse(text if isinstance(text, str) else str(text), f"{where}:model_config")
     if "class_name" not in document:
         raise ModelError(f"{where} has a model_config without a network: it lacks class_name")
-    version, backend = origin(file)
+    version, backend = keras_origin(file)
     return Architecture(document, version, backend)
 
 
-def origin(file: Any) -> tuple[str, str]:
+def keras_origin(file: Any) -> tuple[str, str]:
     """Return (version of Keras, backend) that an HDF5 file names, "" where it does not."""
     inner = file.get("model_weights", file)
     found = []

@@ -13,7 +13,7 @@ import numpy as np
 from ferviz.engines.backend import running
 from ferviz.errors import ModelError
 from ferviz.models.formats.build import leaf_layers
-from ferviz.models.formats.read import attribute, names, one_line, open_hdf5, origin
+from ferviz.models.formats.read import attribute, keras_origin, names, one_line, open_hdf5
 
 Values = list[tuple[str, np.ndarray]]
 """(stored name, array) of each weight of a layer, in the stored order."""
@@ -24,7 +24,7 @@ _OLD_CONTAINER = "_layer_checkpoint_dependencies"
 _V3 = ("layers", _OLD_CONTAINER, "vars", "_operations", "_functional")
 
 
-def count(source: Path | bytes, where: str) -> int:
+def count_weights(source: Path | bytes, where: str) -> int:
     """Return how many numbers the weights in an HDF5 file have together. Raises ModelError for a damaged file."""
     total = 0
     with open_hdf5(source, where) as file:
@@ -45,7 +45,7 @@ def is_v3(file: Any) -> bool:
     )  # fmt: skip
 
 
-def load(network: Any, source: Path | bytes, where: str, note: Callable[[str], None]) -> None:
+def load_weights(network: Any, source: Path | bytes, where: str, note: Callable[[str], None]) -> None:
     """Put the weights in `source` into `network`.
 
     source: a path, or the bytes of an HDF5 file. where: named in messages. note: takes a sentence about what was assumed.
@@ -56,7 +56,7 @@ def load(network: Any, source: Path | bytes, where: str, note: Callable[[str], N
             _load_v3(network, file, where)
         else:
             group = file.get("model_weights", file)
-            version, backend = origin(file)
+            version, backend = keras_origin(file)
             _load_by_layer(network, _stored(group, where), where, _Origin(version, backend, note))
     for layer in leaf_layers(network):
         if hasattr(layer, "finalize_state") and layer.weights:
