@@ -21,7 +21,7 @@ from ferviz.data.dataset import Dataset
 from ferviz.models import architectures
 from ferviz.models.architectures.layers import load_keras
 from ferviz.training.config import TrainConfig
-from ferviz.training.precision import policy, resolve
+from ferviz.training.network import dtype_policy, resolve_precision
 from ferviz.training.train import Progress, train
 
 
@@ -41,8 +41,8 @@ def ferviz_seconds(data: Dataset, options: dict[str, Any], epochs: int, precisio
             ends.append(time.perf_counter())
 
     with tempfile.TemporaryDirectory() as folder:
-        recipe = TrainConfig(epochs=epochs + 1, precision=precision)
-        train(data, out=Path(folder) / "run", options=options, recipe=recipe, progress=watch)
+        config = TrainConfig(epochs=epochs + 1, precision=precision)
+        train(data, out=Path(folder) / "run", options=options, config=config, progress=watch)
     return float(np.diff(ends).min())
 
 
@@ -50,7 +50,7 @@ def keras_seconds(data: Dataset, options: dict[str, Any], epochs: int, precision
     """The best epoch of `network.fit` on arrays in memory."""
     keras = load_keras()
     part = data.take(data.split == "Training")
-    with policy(precision):
+    with dtype_policy(precision):
         network = architectures.build("residual", 7, logits=True, **options)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     network.compile(keras.optimizers.AdamW(2e-3), loss=loss)
@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2)
     arguments = parser.parse_args()
     data, options = faces(arguments.rows), {}
-    fast = resolve("auto")
+    fast = resolve_precision("auto")
     rivals = {"ferviz train": (ferviz_seconds, fast), "Keras fit, float32": (keras_seconds, "float32")}
     if fast != "float32":
         rivals[f"Keras fit, {fast}"] = (keras_seconds, fast)

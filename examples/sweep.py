@@ -1,16 +1,16 @@
 """A grid of training runs: every combination of the values given, a table by validation accuracy, and all curves in one picture.
 
-    python examples/sweep.py fer2013.csv batch=64,128 rate=.001,.002 epochs=30 --out sweep
+    python examples/sweep.py fer2013.csv batch_size=64,128 learning_rate=.001,.002 epochs=30 --out sweep
 
-Any field of the recipe or of its augmentation (ferviz.training.config) can be varied, and seed. Run it again with the same words
-to go on where it was left: finished runs are not trained again. Without data it learns cartoon faces, in less than a minute.
+Any field of ferviz.TrainConfig or of ferviz.Augmentation can be varied. Run it again with the same arguments to continue:
+finished runs are not trained again. Without data it learns cartoon faces, in less than a minute.
 """
 
 import argparse
 import csv
 import itertools
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from matplotlib import colormaps
@@ -18,29 +18,27 @@ from matplotlib.figure import Figure
 
 import ferviz
 from ferviz.data.synthetic import cartoons
-from ferviz.evaluation.comparison import compare_models
 from ferviz.evaluation.metrics import wilson
-from ferviz.training.config import Augmentation, TrainConfig
 
-LOOKS = [f.name for f in fields(Augmentation)]
-KNOWN = ["seed", *(f.name for f in fields(TrainConfig) if f.name != "augmentation"), *LOOKS]
-CARTOONS = {"epochs": [12], "batch": [32], "rate": [0.01, 0.02], "warmup": [1], "ema": [0], "erase": [0], "shift": [1]}
+AUGMENTATION = [f.name for f in fields(ferviz.Augmentation)]
+FIELDS = [*(f.name for f in fields(ferviz.TrainConfig) if f.name not in ("augmentation", "teachers")), *AUGMENTATION]
+CARTOONS = {"epochs": [12], "batch_size": [32], "learning_rate": [0.01, 0.02], "warmup": [1], "ema": [0], "erase": [0], "shift": [1]}
 SMALL = {"widths": [16, 32], "blocks": [1, 1], "stem": 16, "dropout": 0}
 
 
-def varied(words: list[str]) -> dict[str, list]:
-    """Return {field: its values} of "batch=64,128" and the like."""
+def parse_grid(words: list[str]) -> dict[str, list]:
+    """Return {field: its values} of words like "batch_size=64,128"."""
     grid = {}
     for word in words:
         name, _, given = word.partition("=")
         name = name.replace("-", "_")
-        if name not in KNOWN:
-            raise ferviz.UnknownNameError("field", name, KNOWN, "the recipe")
-        grid[name] = [plain(value) for value in given.split(",")]
+        if name not in FIELDS:
+            raise ferviz.UnknownNameError("field", name, FIELDS, "TrainConfig")
+        grid[name] = [parse_value(value) for value in given.split(",")]
     return grid
 
 
-def plain(text: str):
+def parse_value(text: str):
     """Return a number where the text is one (also .001, which JSON does not know), else the text."""
     try:
         return int(text) if text.lstrip("-").isdecimal() else float(text)
@@ -48,30 +46,30 @@ def plain(text: str):
         return text
 
 
-def trained(point: dict, folder: Path, data: ferviz.Dataset, architecture: str, options: dict) -> dict:
-    """Train one point of the grid, or take it as an earlier call left it; -> its history and where its network lies."""
+def train_point(point: dict, folder: Path, data: ferviz.Dataset, architecture: str, options: dict) -> dict:
+    """Train one point of the grid, unless an earlier call did; return its history and its folder."""
     point = dict(point)
-    seed = point.pop("seed", 0)
-    looks = {name: point.pop(name) for name in LOOKS if name in point}
-    recipe = TrainConfig(**point, augmentation=Augmentation(**looks))
+    augmentation = {name: point.pop(name) for name in AUGMENTATION if name in point}
+    config = ferviz.TrainConfig(**point, augmentation=ferviz.Augmentation(**augmentation))
     if (folder / "config.json").exists():
         before = json.loads((folder / "config.json").read_text())
-        asked = {"architecture": architecture, "options": options, "recipe": recipe.to_dict(), "seed": seed}
-        if any(before[key] != value for key, value in asked.items()) or before["data"]["sha256"] != data.sha256:
+        config = replace(config, validation=before["config"]["validation"])
+        wanted = {"architecture": architecture, "options": options, "config": config.to_dict()}
+        if any(before[key] != value for key, value in wanted.items()) or before["data"]["sha256"] != data.sha256:
             raise ferviz.OutputExistsError(
-                f"{folder} holds a run of another recipe, architecture or data; name another --out"
+                f"{folder} holds a run with another configuration, architecture or data; name another --out"
             )
     if (folder / "manifest.json").exists():  # written last
         print(f"{folder.name}: trained already")
     else:
         resume = (folder / "config.json").exists()
         print(f"{folder.name}: {'going on' if resume else 'training'}", flush=True)
-        ferviz.train(data, architecture, out=folder, options=options, recipe=recipe, seed=seed, resume=resume)
+        ferviz.train(data, out=folder, architecture=architecture, options=options, config=config, resume=resume)
     with (folder / "history.csv").open(newline="") as file:
         rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
     best = max(rows, key=lambda row: row["val_accuracy"])
-    config = json.loads((folder / "config.json").read_text())
-    return {"folder": folder, "rows": rows, "best": best, "validation": config["validation"]}
+    saved = json.loads((folder / "config.json").read_text())
+    return {"folder": folder, "rows": rows, "best": best, "validation": saved["config"]["validation"]}
 
 
 def curves(runs: list[dict], title: str) -> Figure:
@@ -101,7 +99,7 @@ parser.add_argument("--out", type=Path, default=Path("sweep"))
 args = parser.parse_args()
 
 sources = [word for word in args.words if "=" not in word]
-given = varied([word for word in args.words if "=" in word])
+given = parse_grid([word for word in args.words if "=" in word])
 if sources:
     data, options, grid = ferviz.read_data(sources[0]), {}, given
 else:
@@ -111,10 +109,10 @@ else:
 runs = []
 for values in itertools.product(*grid.values()):
     point = dict(zip(grid, values, strict=True))
-    # A run is called by what was asked for, in an order of its own, so that a larger grid later finds it again.
-    told = sorted((f for f in point if f in given or len(grid[f]) > 1), key=KNOWN.index)
-    name = "_".join(f"{field}-{point[field]}" for field in told) or "defaults"
-    runs.append(trained(point, args.out / name, data, args.architecture, options))
+    # A run is named by the values that were given, in one fixed order, so that a larger grid later finds it again.
+    shown = sorted((f for f in point if f in given or len(grid[f]) > 1), key=FIELDS.index)
+    name = "_".join(f"{field}-{point[field]}" for field in shown) or "defaults"
+    runs.append(train_point(point, args.out / name, data, args.architecture, options))
 runs.sort(key=lambda run: -run["best"]["val_accuracy"])
 
 faces = len(data.part(runs[0]["validation"]))
@@ -133,8 +131,8 @@ if len(runs) > 1:
         ferviz.evaluate(ferviz.load_model(run["folder"] / "best.keras", engine="keras"), data, split=run["validation"])
         for run in runs[:2]
     ]
-    pair = compare_models(*two)
-    first, second = (f"{100 * one.accuracy:.1f}" for one in two)
+    pair = ferviz.compare_models(*two)
+    first, second = (f"{100 * evaluation.accuracy:.1f}" for evaluation in two)
     print(
         f"\nmeasured again, the two best are right on {first} and {second} % (McNemar p = {pair.test.p:.2g}), "
         f"and give {len(pair.disagreements):,} of {faces:,} faces different labels ({100 * pair.disagreement:.1f} %)"

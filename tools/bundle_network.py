@@ -1,8 +1,8 @@
-"""`python tools/bundle_network.py RUN DATA`: make a run's best network the one that ferviz brings along.
+"""`python tools/bundle_network.py RUN DATA`: make a run's best network the one that ferviz is shipped with.
 
-Reads the file the way every user does, measures it once more on the split that chose it, and writes bundled.keras
+Reads the file as every user does, measures it once more on the split that chose it, and writes bundled.keras
 with its sidecar and its compiled form (bundled.ferviz) into ferviz/assets/. Nothing is written when the file is too
-large, its labels are not FER2013's seven, or it measures otherwise than its run says.
+large, its labels are not FER2013's seven, or its accuracy is not the one that its run measured.
 """
 
 from __future__ import annotations
@@ -24,22 +24,33 @@ ASSETS = Path(__file__).resolve().parents[1] / "ferviz" / "assets"
 MAX_BYTES = 5_000_000
 MAX_COMPILED = 6_000_000
 TOLERANCE = 0.004
-"""What bfloat16 (in the run) and float32 (in the file) may differ by in accuracy: 14 of 3,589 faces."""
+"""Largest difference in accuracy between bfloat16 (in the run) and float32 (in the file): 14 of 3,589 faces."""
 
 
 def bundle(run: Path, data: Dataset, assets: Path = ASSETS, network: str = "best") -> dict[str, Any]:
-    """Write `assets`/bundled.keras and its sidecar from a run folder.
+    """Write bundled.keras, its sidecar and its compiled form from a run folder.
 
-    run: a run folder, finished or not. data: with the run's validation split. network: "best" or "last".
-    Returns what the sidecar says about the network.
-    Raises ModelError (size, labels), DataError (another accuracy than the run's), OutputError.
+    Args:
+        run: a run folder, finished or not.
+        data: the data with the run's validation split.
+        assets: the folder to write to.
+        network: "best" or "last".
+
+    Returns:
+        The sidecar's facts about the network.
+
+    Raises:
+        ModelError: the file is missing or too large, or its labels are not FER2013's seven.
+        DataError: its accuracy is not the one that the run measured.
+        OutputError: the folder is missing or cannot be written.
     """
     from ferviz.models.load import load_model
 
     path = run / f"{network}.keras"
     if not path.is_file():
         raise ModelError(f"{run} has no {path.name}; train first")
-    config = json.loads((run / CONFIG).read_text(encoding="utf-8"))
+    saved = json.loads((run / CONFIG).read_text(encoding="utf-8"))
+    validation = saved["config"]["validation"]
     history = _history(run / HISTORY)
     row = max(history, key=lambda r: r["val_accuracy"]) if network == "best" else history[-1]
     model = load_model(path, engine="keras")
@@ -50,18 +61,18 @@ def bundle(run: Path, data: Dataset, assets: Path = ASSETS, network: str = "best
         raise ModelError(
             f"{path} knows {', '.join(model.labels)}; the bundled network knows FER2013's seven in their order"
         )
-    measured = measure(model, data.take(data.split == config["validation"]))
+    measured = measure(model, data.take(data.split == validation))
     if abs(measured["accuracy"] - row["val_accuracy"]) > TOLERANCE:
         raise DataError(
-            f"{path} measures {measured['accuracy']:.4f} on {config['validation']}, its run says {row['val_accuracy']:.4f}; "
-            "is this the data it was trained on?"
+            f"{path} has an accuracy of {measured['accuracy']:.4f} on {validation}, its run measured {row['val_accuracy']:.4f}; "
+            "give the data that it was trained on"
         )
     about = manifest(
         what="trained by `ferviz train`, made the bundled network by `python tools/bundle_network.py`",
-        architecture=config["architecture"], options=config["options"], recipe=config["recipe"], seed=config["seed"],
-        data={"rows": config["data"]["rows"], "fitted": "FER2013 Training", "chosen by": config["validation"]},
+        architecture=saved["architecture"], options=saved["options"], config=saved["config"],
+        data={"rows": saved["data"]["rows"], "fitted": "FER2013 Training", "chosen by": validation},
         epoch=int(row["epoch"]), measured=measured, bytes=size, sha256=sha256(path),
-        teachers=[_teacher(Path(name)) for name in config["teachers"]],
+        teachers=[_teacher(Path(name)) for name in saved["config"]["teachers"]],
     )  # fmt: skip
     spec = {"height": model.input.height, "width": model.input.width, "scaling": "0..255", "resize": "uint8"}
     document = {"schema_version": 1, "labels": list(model.labels), "input": spec, "about": about}
@@ -79,9 +90,17 @@ def _teacher(path: Path) -> dict[str, str | None]:
 
 
 def compile_bundled(assets: Path = ASSETS) -> Path:
-    """Write `assets`/bundled.ferviz, the compiled form of `assets`/bundled.keras, which runs without TensorFlow.
+    """Write bundled.ferviz, the compiled form of bundled.keras, which runs without TensorFlow.
 
-    Returns its path. Raises ModelError when it is too large to be shipped, OutputError.
+    Args:
+        assets: the folder of both.
+
+    Returns:
+        The path of the compiled file.
+
+    Raises:
+        ModelError: it is too large to be shipped.
+        OutputError: it cannot be written.
     """
     from ferviz.models.compiled.compile import compile_model
     from ferviz.models.compiled.file import write_explainer
@@ -94,7 +113,12 @@ def compile_bundled(assets: Path = ASSETS) -> Path:
 
 
 def measure(model: Any, part: Dataset) -> dict[str, Any]:
-    """Return accuracy, accuracy with the mirror image's answer averaged in, and the recall of each class."""
+    """Return accuracy, accuracy with the mirror image's answer averaged in, and the recall of each class.
+
+    Args:
+        model: the network.
+        part: the faces.
+    """
     plain = model.probabilities(part.images)
     both = plain + model.probabilities(np.ascontiguousarray(part.images[:, :, ::-1]))
     right = plain.argmax(1) == part.labels

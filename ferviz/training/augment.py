@@ -8,15 +8,20 @@ import numpy as np
 from ferviz.training.config import Augmentation
 
 
-def augment(images: np.ndarray, how: Augmentation, rng: np.random.Generator) -> np.ndarray:
-    """Return changed copies of the faces.
+def augment(images: np.ndarray, augmentation: Augmentation, rng: np.random.Generator) -> np.ndarray:
+    """Return randomly changed copies of faces.
 
-    images: (N, H, W) or (N, H, W, C) uint8. how: the largest changes. rng: where every draw comes from; the same state gives
-    the same pictures. Returns (N, H, W, C) float32 in 0..255.
+    Args:
+        images: (N, H, W) or (N, H, W, C) uint8.
+        augmentation: the largest changes.
+        rng: the source of every random number; the same state gives the same pictures.
+
+    Returns:
+        (N, H, W, C) float32 in 0..255.
     """
     n, height, width = images.shape[:3]
     out = np.empty((n, height, width, images.shape[3] if images.ndim == 4 else 1), np.float32)
-    matrices = _matrices(n, height, width, how, rng)
+    matrices = _matrices(n, height, width, augmentation, rng)
     for i, image in enumerate(images):
         if matrices is None:
             out[i] = image.reshape(out.shape[1:])
@@ -25,21 +30,23 @@ def augment(images: np.ndarray, how: Augmentation, rng: np.random.Generator) -> 
                 image, matrices[i], (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
             )
             out[i] = warped.reshape(out.shape[1:])
-    _light(out, how, rng)
-    _erase(out, how.erase, rng)
-    if how.noise:
-        out += rng.standard_normal(out.shape, dtype=np.float32) * np.float32(how.noise * 255)
+    _light(out, augmentation, rng)
+    _erase(out, augmentation.erase, rng)
+    if augmentation.noise:
+        out += rng.standard_normal(out.shape, dtype=np.float32) * np.float32(augmentation.noise * 255)
     return np.clip(out, 0, 255, out=out)
 
 
-def _matrices(n: int, height: int, width: int, how: Augmentation, rng: np.random.Generator) -> np.ndarray | None:
+def _matrices(
+    n: int, height: int, width: int, augmentation: Augmentation, rng: np.random.Generator
+) -> np.ndarray | None:
     """Return (n, 2, 3) affine matrices about the picture's centre, or None when none of them would move a pixel."""
-    if not (how.flip or how.shift or how.rotate or how.zoom):
+    if not (augmentation.flip or augmentation.shift or augmentation.rotate or augmentation.zoom):
         return None
-    angle = np.deg2rad(rng.uniform(-how.rotate, how.rotate, n))
-    scale = 1 + rng.uniform(-how.zoom, how.zoom, n)
-    mirror = np.where(rng.random(n) < how.flip, -1.0, 1.0)
-    shift = rng.uniform(-how.shift, how.shift, (n, 2)) * np.array([width, height]) / 48
+    angle = np.deg2rad(rng.uniform(-augmentation.rotate, augmentation.rotate, n))
+    scale = 1 + rng.uniform(-augmentation.zoom, augmentation.zoom, n)
+    mirror = np.where(rng.random(n) < augmentation.flip, -1.0, 1.0)
+    shift = rng.uniform(-augmentation.shift, augmentation.shift, (n, 2)) * np.array([width, height]) / 48
     cos, sin = scale * np.cos(angle), scale * np.sin(angle)
     linear = np.stack([np.stack([cos * mirror, -sin], -1), np.stack([sin * mirror, cos], -1)], -2)
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
@@ -47,12 +54,12 @@ def _matrices(n: int, height: int, width: int, how: Augmentation, rng: np.random
     return np.concatenate([linear, offset[:, :, None]], -1)
 
 
-def _light(out: np.ndarray, how: Augmentation, rng: np.random.Generator) -> None:
-    if not (how.brightness or how.contrast):
+def _light(out: np.ndarray, augmentation: Augmentation, rng: np.random.Generator) -> None:
+    if not (augmentation.brightness or augmentation.contrast):
         return
     n = len(out)
-    factor = (1 + rng.uniform(-how.contrast, how.contrast, (n, 1, 1, 1))).astype(np.float32)
-    shift = (255 * rng.uniform(-how.brightness, how.brightness, (n, 1, 1, 1))).astype(np.float32)
+    factor = (1 + rng.uniform(-augmentation.contrast, augmentation.contrast, (n, 1, 1, 1))).astype(np.float32)
+    shift = (255 * rng.uniform(-augmentation.brightness, augmentation.brightness, (n, 1, 1, 1))).astype(np.float32)
     centre = out.mean((1, 2, 3), keepdims=True)
     out -= centre
     out *= factor

@@ -1,4 +1,4 @@
-"""The state of a run on disk: everything that its next epoch depends on, in one file that is replaced whole."""
+"""The state of a run on disk: everything that its next epoch depends on, in one file that is replaced as a whole."""
 
 from __future__ import annotations
 
@@ -19,8 +19,14 @@ NAME = "state.npz"
 
 @dataclass
 class State:
-    """epoch: epochs that are done. history: one row each. variables: of the network (weights, dropout's generators).
-    optimizer: its variables (momenta, averaged weights, counters)."""
+    """The state of a run between two epochs.
+
+    Attributes:
+        epoch: how many epochs are done.
+        history: one row for each of them.
+        variables: values of the network's variables: weights, and dropout's generators.
+        optimizer: values of the optimizer's variables: momenta, averaged weights, counters.
+    """
 
     epoch: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
@@ -28,16 +34,31 @@ class State:
     optimizer: list[np.ndarray] = field(default_factory=list, repr=False)
 
 
-def save(folder: Path, state: State) -> None:
-    """Write `state` into the run folder, atomically. Raises OutputError; then the state before is still there."""
+def save_state(folder: Path, state: State) -> None:
+    """Write a state into a run folder, atomically.
+
+    Args:
+        folder: the run folder.
+        state: the state.
+
+    Raises:
+        OutputError: it cannot be written; then the previous state is still there.
+    """
     arrays = {f"v{i}": v for i, v in enumerate(state.variables)} | {f"o{i}": v for i, v in enumerate(state.optimizer)}
     counters = to_json({"epoch": state.epoch, "history": state.history})
     with atomic(folder / NAME) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, counters=np.array(counters), **arrays)  # type: ignore[arg-type]
 
 
-def load(folder: Path) -> State | None:
-    """Return the run folder's state, or None before its first epoch ended. Raises DataError for a damaged file."""
+def load_state(folder: Path) -> State | None:
+    """Return the state in a run folder, or None before the first epoch ended.
+
+    Args:
+        folder: the run folder.
+
+    Raises:
+        DataError: the file is damaged.
+    """
     path = folder / NAME
     if not path.exists():
         return None
@@ -47,19 +68,32 @@ def load(folder: Path) -> State | None:
             variables = [file[f"v{i}"] for i in range(sum(k[0] == "v" for k in file.files))]
             optimizer = [file[f"o{i}"] for i in range(sum(k[0] == "o" for k in file.files))]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is damaged and the run cannot go on from it; start it again with --force") from error
+        raise DataError(f"{path} is damaged, so the run cannot be resumed; start it again with --force") from error
     return State(counters["epoch"], counters["history"], variables, optimizer)
 
 
-def grab(variables: Any) -> list[np.ndarray]:
-    """Return copies of Keras variables as arrays."""
+def variable_values(variables: Any) -> list[np.ndarray]:
+    """Return copies of Keras variables as arrays.
+
+    Args:
+        variables: Keras variables.
+    """
     to_numpy = load_keras().ops.convert_to_numpy
     return [np.array(to_numpy(v), copy=True) for v in variables]
 
 
-def put(variables: Any, arrays: list[np.ndarray], what: str) -> None:
-    """Set Keras variables to `arrays`. Raises DataError where their number or shapes differ."""
+def assign_variables(variables: Any, arrays: list[np.ndarray], owner: str) -> None:
+    """Set Keras variables.
+
+    Args:
+        variables: Keras variables.
+        arrays: their new values, in the same order.
+        owner: what they belong to, for the message: "network".
+
+    Raises:
+        DataError: number or shapes differ.
+    """
     if [tuple(v.shape) for v in variables] != [a.shape for a in arrays]:
-        raise DataError(f"the saved {what} does not fit the network that this run's configuration builds; start again")
+        raise DataError(f"the saved {owner} does not fit the network that this run's configuration builds; start again")
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)

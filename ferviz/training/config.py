@@ -1,4 +1,4 @@
-"""The recipe: every choice of a training run that is not the data, the architecture or the seed."""
+"""The configuration of a training run: every choice that is not the data, the labels or the architecture."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ CLASS_WEIGHTS = ("none", "balanced")
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to a face before each training step, drawn anew every time.
+    """The random changes of a face before each training step, drawn anew every time.
 
-    flip: probability of a mirror image. shift: largest shift, in pixels of a 48-pixel face. rotate: largest angle, degrees.
-    zoom: largest change of scale, .1 = 0.9 to 1.1. brightness: largest change, as part of the full range. contrast: largest change of the
-    factor. erase: probability of a rectangle filled with one grey. noise: deviation of Gaussian noise, part of the full range.
-    mixup: alpha of the beta distribution that mixes two faces and their labels (Zhang et al. 2018), 0 = off.
+    Attributes:
+        flip: probability of a mirror image.
+        shift: largest shift, in pixels of a 48-pixel face.
+        rotate: largest angle, in degrees.
+        zoom: largest change of scale; 0.1 means 0.9 to 1.1.
+        brightness: largest change, as part of the full range.
+        contrast: largest change of the factor.
+        erase: probability of a rectangle filled with one grey (Zhong et al. 2020).
+        noise: standard deviation of Gaussian noise, as part of the full range.
+        mixup: alpha of the beta distribution that mixes two faces and their labels (Zhang et al. 2018); 0 turns it off.
     """
 
     flip: float = 0.5
@@ -38,84 +44,115 @@ class Augmentation:
 class TrainConfig:
     """How a network is trained.
 
-    epochs, batch: passes over the data; faces a step. optimizer: one of OPTIMIZERS (SGD with Nesterov momentum .9).
-    rate: peak learning rate, None = 2e-3 for AdamW, .1 for SGD. decay: decoupled weight decay (not on biases and norms), None = .05 / 5e-4.
-    schedule: "cosine" to 0, "plateau" (halved after `patience` epochs without a better validation accuracy) or "constant".
-    warmup: epochs over which the rate rises from 0. smoothing: label smoothing. class_weights: "balanced" weighs classes by
-    1 / frequency. ema: momentum of the averaged weights that are validated and saved, 0 = off. patience: see plateau.
-    stop_after: epochs without a better validation accuracy after which the run ends, 0 = never.
-    votes: weight of the FERPlus votes as auxiliary target, 0 = off. teach: weight of the teachers' answers, and temperature
-    their softness.
-    freeze: layers from the front that keep their weights (fine-tuning). precision: one of PRECISIONS; "auto" takes bfloat16
-    where the machine computes it fast.
+    Attributes:
+        epochs: passes over the training faces.
+        batch_size: faces in one step.
+        optimizer: "adamw", or "sgd" with Nesterov momentum 0.9.
+        learning_rate: the peak learning rate; None means 0.002 for AdamW and 0.1 for SGD.
+        weight_decay: decoupled weight decay, which spares biases and normalisation; None means 0.05 for AdamW and 0.0005 for SGD.
+        schedule: "cosine" down to 0, "plateau" (halved after `patience` epochs without a better validation accuracy), or "constant".
+        warmup: epochs over which the learning rate rises from 0.
+        label_smoothing: part of each label that is spread over all classes (Szegedy et al. 2016).
+        class_weights: "none", or "balanced" to weigh classes by 1 / frequency.
+        ema: momentum of the averaged weights that are validated and saved; 0 turns the averaging off.
+        patience: see `schedule`.
+        early_stopping: epochs without a better validation accuracy after which the run ends; 0 means never.
+        ferplus_weight: weight of the FERPlus votes as auxiliary target; 0 turns it off.
+        distillation: weight of the teachers' answers, 0 to 1, where there are teachers.
+        temperature: softness of the teachers' answers (Hinton et al. 2015).
+        freeze: how many layers from the front keep their weights, for fine-tuning.
+        precision: number format of the arithmetic: "auto", "float32", "bfloat16" or "float16"; the weights stay float32. "auto" is
+            bfloat16 where the machine computes it fast.
+        augmentation: the random changes of the faces.
+        teachers: paths of networks whose answers are learned too.
+        validation: name of the split that chooses the best epoch; None means PublicTest, or the only one beside Training and
+            PrivateTest.
+        fraction: share of the training faces that is used, drawn from each class alike; above 0, up to 1.
+        seed: seed of the initial weights, the order of the faces, the augmentation and dropout.
+
+    Raises:
+        UsageError: a value is outside its range or not among the names above.
     """
 
     epochs: int = 60
-    batch: int = 128
+    batch_size: int = 128
     optimizer: str = "adamw"
-    rate: float | None = None
-    decay: float | None = None
+    learning_rate: float | None = None
+    weight_decay: float | None = None
     schedule: str = "cosine"
     warmup: float = 3.0
-    smoothing: float = 0.1
+    label_smoothing: float = 0.1
     class_weights: str = "none"
     ema: float = 0.999
     patience: int = 5
-    stop_after: int = 0
-    votes: float = 0.0
-    teach: float = 0.7
+    early_stopping: int = 0
+    ferplus_weight: float = 0.0
+    distillation: float = 0.7
     temperature: float = 3.0
     freeze: int = 0
     precision: str = "auto"
     augmentation: Augmentation = Augmentation()
+    teachers: tuple[str, ...] = ()
+    validation: str | None = None
+    fraction: float = 1.0
+    seed: int = 0
 
     def __post_init__(self) -> None:
-        _one_of("optimizer", self.optimizer, OPTIMIZERS)
-        _one_of("schedule", self.schedule, SCHEDULES)
-        _one_of("precision", self.precision, PRECISIONS)
-        _one_of("class_weights", self.class_weights, CLASS_WEIGHTS)
+        object.__setattr__(self, "teachers", tuple(str(teacher) for teacher in self.teachers))
+        _check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        _check_choice("schedule", self.schedule, SCHEDULES)
+        _check_choice("precision", self.precision, PRECISIONS)
+        _check_choice("class_weights", self.class_weights, CLASS_WEIGHTS)
         for name, low, high in _RANGES:
             owner: Any = self if hasattr(self, name) else self.augmentation
             value = getattr(owner, name)
             if value is not None and not low <= value <= high:
-                raise UsageError(f"{name} takes a number from {low:g} to {high:g}, got {value!r}")
+                raise UsageError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}")
 
     @property
-    def peak(self) -> float:
-        """The peak learning rate."""
-        return self.rate if self.rate is not None else {"adamw": 2e-3, "sgd": 0.1}[self.optimizer]
+    def peak_learning_rate(self) -> float:
+        """The peak learning rate, with the optimizer's default where none is given."""
+        return self.learning_rate if self.learning_rate is not None else {"adamw": 2e-3, "sgd": 0.1}[self.optimizer]
 
     @property
-    def weight_decay(self) -> float:
-        """The decoupled weight decay."""
-        return self.decay if self.decay is not None else {"adamw": 0.05, "sgd": 5e-4}[self.optimizer]
+    def decoupled_weight_decay(self) -> float:
+        """The weight decay, with the optimizer's default where none is given."""
+        return self.weight_decay if self.weight_decay is not None else {"adamw": 0.05, "sgd": 5e-4}[self.optimizer]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the recipe as plain numbers and texts."""
-        return asdict(self)
+        """Return the configuration as plain data, for JSON."""
+        return asdict(self) | {"teachers": list(self.teachers)}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrainConfig:
-        """Return the recipe that `to_dict` wrote; keys that are not known any more are refused with UsageError."""
+        """Return the configuration that `to_dict` wrote.
+
+        Args:
+            values: {field: value}; a field that is missing keeps its default.
+
+        Raises:
+            UsageError: a key is not a field of TrainConfig or Augmentation.
+        """
         values = dict(values)
         augmentation = values.pop("augmentation", {})
         for kind, given in ((cls, values), (Augmentation, augmentation)):
             unknown = set(given) - {f.name for f in fields(kind)}  # type: ignore[arg-type]
             if unknown:
                 raise UsageError(
-                    f"the recipe does not know {', '.join(sorted(unknown))}; it was written by another version"
+                    f"{kind.__name__} has no field {', '.join(sorted(unknown))}; another version of ferviz wrote this configuration"
                 )
         return cls(**values, augmentation=Augmentation(**augmentation))
 
 
 _RANGES = (
-    ("epochs", 1, 100_000), ("batch", 2, 65_536), ("rate", 0, 100), ("decay", 0, 10), ("warmup", 0, 10_000),
-    ("smoothing", 0, 0.9), ("ema", 0, 0.999999), ("patience", 1, 10_000), ("stop_after", 0, 10_000), ("votes", 0, 1),
-    ("teach", 0, 1), ("temperature", 0.1, 100), ("freeze", 0, 10_000), ("flip", 0, 1), ("shift", 0, 24), ("rotate", 0, 180),
-    ("zoom", 0, 0.9), ("brightness", 0, 1), ("contrast", 0, 1), ("erase", 0, 1), ("noise", 0, 1), ("mixup", 0, 10),
+    ("epochs", 1, 100_000), ("batch_size", 2, 65_536), ("learning_rate", 0, 100), ("weight_decay", 0, 10), ("warmup", 0, 10_000),
+    ("label_smoothing", 0, 0.9), ("ema", 0, 0.999999), ("patience", 1, 10_000), ("early_stopping", 0, 10_000),
+    ("ferplus_weight", 0, 1), ("distillation", 0, 1), ("temperature", 0.1, 100), ("freeze", 0, 10_000), ("flip", 0, 1),
+    ("shift", 0, 24), ("rotate", 0, 180), ("zoom", 0, 0.9), ("brightness", 0, 1), ("contrast", 0, 1), ("erase", 0, 1),
+    ("noise", 0, 1), ("mixup", 0, 10),
 )  # fmt: skip
 
 
-def _one_of(what: str, value: object, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise UsageError(f"{what} {value!r} is not known; use one of {', '.join(known)}")
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UsageError(f"{name} must be one of {', '.join(choices)}, not {value!r}")

@@ -1,8 +1,8 @@
 """Several accelerators: data-parallel training by the framework's own means, the same run as on one.
 
 On JAX that is keras.distribution, which computes one batch in parts. On TensorFlow it is tf.distribute.MirroredStrategy: every
-replica has the weights and a part of the batch, and the gradients are added up. Batch normalisation then sees a replica's part of the
-batch, not the whole.
+replica has the weights and a part of the batch, and the gradients are added up. Batch normalisation then uses the statistics of a
+replica's part, not of the entire batch.
 """
 
 from __future__ import annotations
@@ -30,13 +30,16 @@ def accelerators() -> list[str]:
 
 
 @contextlib.contextmanager
-def all_devices(batch: int) -> Iterator[int]:
-    """Within the block networks are built and trained on every accelerator that divides the batch; yields how many.
+def all_devices(batch_size: int) -> Iterator[int]:
+    """Within the block, build and train networks on all accelerators; yields how many there are.
 
-    batch: faces a step. One device, another backend, or a batch that does not divide: nothing changes.
+    With one device, on another backend, or where the number of devices does not divide the batch, nothing changes.
+
+    Args:
+        batch_size: faces in one step.
     """
     devices = accelerators()
-    if len(devices) < 2 or batch % len(devices):
+    if len(devices) < 2 or batch_size % len(devices):
         yield 1
         return
     with _distribution(devices):
@@ -60,7 +63,7 @@ def _distribution(devices: list[str]) -> Iterator[None]:
 
 @functools.cache
 def _mirrored(devices: tuple[str, ...]) -> Any:
-    # One a process: the collective operations of two strategies over the same devices take each other's messages.
+    # One per process, because the collective operations of two strategies over the same devices receive each other's messages.
     import tensorflow as tf
 
     return tf.distribute.MirroredStrategy(devices)
@@ -69,8 +72,11 @@ def _mirrored(devices: tuple[str, ...]) -> Any:
 def train_on_batch(network: Any, *batch: np.ndarray) -> float:
     """Take one training step and return its loss.
 
-    network: compiled, without metrics. batch: pixels, targets and weights, arrays of the same length; under a strategy each replica
-    gets its part. (Keras' own train_on_batch gives every replica the whole batch.)
+    Under a strategy each replica gets its part of the batch; Keras' own train_on_batch gives every replica all of it.
+
+    Args:
+        network: a compiled keras.Model without metrics.
+        *batch: pixels, targets and weights, arrays of the same length.
     """
     strategy: Any = getattr(network, "distribute_strategy", None)
     replicas = strategy.num_replicas_in_sync if strategy is not None else 1
@@ -79,9 +85,9 @@ def train_on_batch(network: Any, *batch: np.ndarray) -> float:
         return float(value[0] if isinstance(value, list | tuple) else value)
     parts = tuple(
         strategy.experimental_distribute_values_from_function(
-            lambda context, whole=whole: whole[context.replica_id_in_sync_group :: replicas]
+            lambda context, array=array: array[context.replica_id_in_sync_group :: replicas]
         )
-        for whole in batch
+        for array in batch
     )
     network.make_train_function()
     network.reset_metrics()

@@ -1,4 +1,4 @@
-"""Distillation: what one or several trained networks answer to the very pictures that the student sees."""
+"""Distillation: the answers of one or several trained networks to the very pictures that the student is given."""
 
 from __future__ import annotations
 
@@ -10,57 +10,62 @@ import numpy as np
 from ferviz.engines.base import KerasBacked, supports
 from ferviz.errors import ModelError
 from ferviz.models.architectures.layers import load_keras
-from ferviz.training.fine_tuning import trained
-from ferviz.training.precision import POLICIES
+from ferviz.training.fine_tuning import load_trained
+from ferviz.training.network import POLICIES
 
 if TYPE_CHECKING:
     from ferviz.models.model import Model
 
 
-def answers(
+def teacher_logits(
     paths: Sequence[str], labels: tuple[str, ...], precision: str = "float32"
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a function pixels (B, h, w, c) float32 in 0..255 -> (B, K) float32, the mean of the teachers' logits.
+    """Return a function from pixels (B, h, w, c) float32 in 0..255 to the mean of the teachers' logits, (B, K) float32.
 
-    paths: network files, each read with its own input spec. labels: of the student; a teacher may know them in another order, and its
-    logits are put into the student's. precision: of their arithmetic. Raises ModelError for a teacher that lacks one of the labels.
+    Args:
+        paths: network files, each read with its own input spec.
+        labels: the student's K labels. A teacher may have them in another order; its logits are put into the student's.
+        precision: number format of the teachers' arithmetic.
+
+    Raises:
+        ModelError: a teacher lacks one of the labels, or cannot be read.
     """
     teachers = []
     for path in paths:
-        model = trained(path)
+        model = load_trained(path)
         missing = [name for name in labels if name not in model.labels]
         if missing:
             raise ModelError(
-                f"the teacher {path} does not know {', '.join(missing)}; a teacher needs all labels of its student"
+                f"the teacher {path} has no class {', '.join(missing)}; a teacher needs all labels of its student"
             )
-        teachers.append((_logits(model, precision), [model.labels.index(name) for name in labels]))
+        teachers.append((_logits_in(model, precision), [model.labels.index(name) for name in labels]))
 
-    def teach(pixels: np.ndarray) -> np.ndarray:
+    def mean_logits(pixels: np.ndarray) -> np.ndarray:
         faces = np.rint(pixels).astype(np.uint8)
         faces = faces[..., 0] if faces.shape[-1] == 1 else faces
         logits = [answer(faces)[:, order] for answer, order in teachers]
         return np.asarray(sum(logits) / len(logits), np.float32)
 
-    return teach
+    return mean_logits
 
 
-def _logits(model: Model, precision: str) -> Callable[[np.ndarray], np.ndarray]:
-    """Return faces (B, H, W[, 3]) uint8 -> (B, K) float32 logits of `model`, computed in `precision` where its network allows that."""
+def _logits_in(model: Model, precision: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function from faces to logits, computed in `precision` where the model's network allows that."""
     if precision == "float32" or not supports(model.engine, KerasBacked) or model.head != "softmax":
         return model.logits
-    fast = _in_precision(model.engine.keras_engine().network, precision)
+    fast = _copy_in(model.engine.keras_engine().network, precision)
     if fast is None:
         return model.logits
 
     def logits(faces: np.ndarray) -> np.ndarray:
-        shares = np.asarray(fast.predict_on_batch(model.preprocess(faces)), np.float32)
-        # Logits but for a constant per face, which no softmax at any temperature sees.
-        return np.log(np.maximum(shares, np.finfo(np.float32).tiny))
+        probabilities = np.asarray(fast.predict_on_batch(model.preprocess(faces)), np.float32)
+        # These are the logits up to a constant per face, which changes no softmax at any temperature.
+        return np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
 
     return logits
 
 
-def _in_precision(network: Any, precision: str) -> Any | None:
+def _copy_in(network: Any, precision: str) -> Any | None:
     """Return a copy of a functional or Sequential network of Keras' own layers that computes in `precision`, None for any other."""
     keras = load_keras()
     if not isinstance(network, keras.Sequential | keras.src.models.functional.Functional):
@@ -76,6 +81,6 @@ def _in_precision(network: Any, precision: str) -> Any | None:
             settings["dtype"] = "float32" if layer.name == last else POLICIES[precision]
         return type(layer).from_config(settings)
 
-    made = keras.models.clone_model(network, clone_function=copy)
-    made.set_weights(network.get_weights())
-    return made
+    clone = keras.models.clone_model(network, clone_function=copy)
+    clone.set_weights(network.get_weights())
+    return clone

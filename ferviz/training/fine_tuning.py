@@ -1,4 +1,4 @@
-"""Fine-tuning: a network file as the start of a run."""
+"""Fine-tuning: a network file as the initial weights of a run."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     from ferviz.models.model import Model
 
 
-def trained(path: str) -> Model:
-    """Read a network that a run builds on: with Keras behind it, on the backend that trains; a compiled explainer as it is.
+def load_trained(path: str) -> Model:
+    """Return a network that a run builds on: on Keras, with the backend that trains; a compiled model as it is.
 
-    Raises ModelError for a file that cannot be read.
+    Args:
+        path: the network's file.
+
+    Raises:
+        ModelError: the file cannot be read.
     """
     from ferviz.models.load import load_model
 
@@ -25,14 +29,21 @@ def trained(path: str) -> Model:
 
 
 def pair_from_file(path: str, labels: tuple[str, ...]) -> tuple[Any, Any]:
-    """Return (network of logits, network with softmax): both take raw pixels and hold the file's weights.
+    """Return two networks that take raw pixels and hold a file's weights: one with logits, one with softmax.
 
-    path: anything that load_model reads. labels: what the network is to answer; where the file knows the same ones in the same
-    order its last layer is kept, otherwise a new one takes its place. What the file's input spec asks for becomes a Rescaling layer inside.
-    Raises ModelError for a file that cannot be read, is not built of layers, has no dense end, or was standardised pixel by pixel.
+    The scaling of the file's input spec becomes a Rescaling layer inside.
+
+    Args:
+        path: anything that load_model reads.
+        labels: the labels of the new networks. Where the file has the same ones in the same order its last layer is kept, otherwise
+            a new one takes its place.
+
+    Raises:
+        ModelError: the file cannot be read, is not built of layers, does not end in a dense layer, or its pixels were standardised one
+            by one.
     """
     keras = load_keras()
-    model = trained(path)
+    model = load_trained(path)
     network: Any = model.engine.keras_engine().network if supports(model.engine, KerasBacked) else None
     if not isinstance(network, keras.Model) or not getattr(network, "layers", None) or not hasattr(network, "inputs"):
         raise ModelError(f"{path} is not built of Keras layers, so it cannot be trained further")

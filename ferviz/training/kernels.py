@@ -1,8 +1,8 @@
-"""1x1 convolutions with a stride, computed without the kernel that breaks.
+"""Strided 1x1 convolutions, computed without the kernel that corrupts memory.
 
 On processors with AVX-512, oneDNN's filter gradient of a strided 1x1 convolution writes outside its memory (TensorFlow
-2.18 to 2.21): training mini_XCEPTION or a ResNet there ends in a crash. Such a convolution looks only at every second pixel,
-so taking these first and convolving without a stride gives the same numbers from another kernel.
+2.18 to 2.21), so that training mini_XCEPTION or a ResNet there ends in a crash. Such a convolution reads only every second pixel;
+selecting these first and convolving without a stride gives the same numbers from another kernel.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ from ferviz.models.architectures.layers import load_keras
 
 @contextlib.contextmanager
 def safe_convolutions(network: Any) -> Iterator[int]:
-    """Within the block, `network`'s strided 1x1 Conv2D layers slice first; yields how many there are.
+    """Within the block, a network's strided 1x1 Conv2D layers slice first; yields how many there are.
 
-    network: a keras.Model, nested ones included. Layers, weights and file stay what they were.
+    Layers, weights and file stay the same.
+
+    Args:
+        network: a keras.Model; nested networks are included.
     """
     keras = load_keras()
     swapped = [
@@ -27,7 +30,7 @@ def safe_convolutions(network: Any) -> Iterator[int]:
         if type(layer) is keras.layers.Conv2D and layer.kernel_size == (1, 1) and max(layer.strides) > 1
     ]
     for layer in swapped:
-        layer.call = _sliced(layer, keras)
+        layer.call = _sliced_call(layer, keras)
     try:
         yield len(swapped)
     finally:
@@ -35,7 +38,7 @@ def safe_convolutions(network: Any) -> Iterator[int]:
             del layer.call
 
 
-def _sliced(layer: Any, keras: Any) -> Any:
+def _sliced_call(layer: Any, keras: Any) -> Any:
     down, across = layer.strides
     first = layer.data_format == "channels_first"
 

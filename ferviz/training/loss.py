@@ -1,7 +1,7 @@
-"""What training minimises: one loss over targets that lie side by side, and the optimizer that goes down it.
+"""What training minimises: one loss over targets that lie side by side, and the optimizer that minimises it.
 
-targets (B, K + V + K): soft labels, then the FERPlus votes as distribution (V = 8, where they are used), then the teachers'
-answers (where there are any). outputs (B, K + V): the network's logits, then the auxiliary head's.
+Targets are (B, K + V + K): soft labels, then the FERPlus votes as a distribution (V = 8, where they are used), then the teachers' logits
+(where there are teachers). Outputs are (B, K + V): the network's logits, then the auxiliary head's.
 """
 
 from __future__ import annotations
@@ -13,11 +13,22 @@ from ferviz.models.architectures.layers import load_keras
 from ferviz.training.config import TrainConfig
 
 
-def loss(classes: int, votes: int, taught: bool, recipe: TrainConfig) -> Callable[[Any, Any], Any]:
-    """Return a Keras loss (targets, outputs) -> (B,).
+def loss(
+    classes: int, config: TrainConfig, ferplus_outputs: int = 0, distilled: bool = False
+) -> Callable[[Any, Any], Any]:
+    """Return a Keras loss, a function (targets, outputs) -> (B,).
 
-    (1 - teach) * cross-entropy + teach * T^2 * KL(teachers || network) at temperature T (Hinton et al. 2015), plus `votes`
-    times the cross-entropy with the votes. Without teachers the first term counts whole.
+    It is (1 - distillation) * cross-entropy + distillation * T^2 * KL(teachers || network) at temperature T, plus `ferplus_weight` times
+    the cross-entropy with the votes. Without teachers the first term has weight 1.
+
+    Args:
+        classes: K, the number of the network's classes.
+        config: the weights of the terms and the temperature.
+        ferplus_outputs: V, the number of outputs of the auxiliary head; 0 without one.
+        distilled: the targets hold the teachers' logits.
+
+    References:
+        G. Hinton et al., "Distilling the knowledge in a neural network", 2015.
     """
     ops = load_keras().ops
 
@@ -28,32 +39,36 @@ def loss(classes: int, votes: int, taught: bool, recipe: TrainConfig) -> Callabl
         outputs = ops.cast(outputs, "float32")
         logits = outputs[:, :classes]
         value = cross_entropy(targets[:, :classes], logits)
-        if taught:
-            answers, t = targets[:, classes + votes :], recipe.temperature
+        if distilled:
+            answers, t = targets[:, classes + ferplus_outputs :], config.temperature
             soft = ops.softmax(answers / t, -1)
             divergence = cross_entropy(soft, logits / t) + ops.sum(soft * ops.log_softmax(answers / t, -1), -1)
-            value = (1 - recipe.teach) * value + recipe.teach * t * t * divergence
-        if votes:
-            value = value + recipe.votes * cross_entropy(targets[:, classes : classes + votes], outputs[:, classes:])
+            value = (1 - config.distillation) * value + config.distillation * t * t * divergence
+        if ferplus_outputs:
+            votes = targets[:, classes : classes + ferplus_outputs]
+            value = value + config.ferplus_weight * cross_entropy(votes, outputs[:, classes:])
         return value
 
     return total
 
 
-def optimizer(recipe: TrainConfig, steps: int = 0) -> Any:
-    """Return the recipe's Keras optimizer: weight decay spares biases and norms, EMA of the weights if asked for.
+def optimizer(config: TrainConfig, steps: int = 0) -> Any:
+    """Return the configured Keras optimizer: its weight decay spares biases and normalisation, and it averages the weights if asked to.
 
-    steps: of the whole run. The average never reaches back over more than a tenth of them, so that a short run's average
-    is not mostly its beginning.
+    Args:
+        config: the optimizer, its learning rate, weight decay and averaging.
+        steps: steps of the whole run, 0 if unknown. The average never reaches back over more than a tenth of them, so that the average
+            of a short run is not mostly its beginning.
     """
     keras = load_keras()
-    shared: dict[str, Any] = {"learning_rate": recipe.peak, "weight_decay": recipe.weight_decay or None}
-    if recipe.ema:
-        shared |= {"use_ema": True, "ema_momentum": min(recipe.ema, max(1 - 10 / steps, 0.0)) if steps else recipe.ema}
-    if recipe.optimizer == "sgd":
-        made = keras.optimizers.SGD(momentum=0.9, nesterov=True, **shared)
+    decay = config.decoupled_weight_decay
+    shared: dict[str, Any] = {"learning_rate": config.peak_learning_rate, "weight_decay": decay or None}
+    if config.ema:
+        shared |= {"use_ema": True, "ema_momentum": min(config.ema, max(1 - 10 / steps, 0.0)) if steps else config.ema}
+    if config.optimizer == "sgd":
+        chosen = keras.optimizers.SGD(momentum=0.9, nesterov=True, **shared)
     else:
-        made = keras.optimizers.AdamW(**shared)
-    if recipe.weight_decay:
-        made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return made
+        chosen = keras.optimizers.AdamW(**shared)
+    if decay:
+        chosen.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return chosen

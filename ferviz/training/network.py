@@ -1,8 +1,9 @@
-"""The two faces of the network in training: one that learns (logits, fast arithmetic), one that is saved (float32, softmax)."""
+"""The two forms of a network in training: one that learns (logits, fast arithmetic), one that is saved (float32, softmax)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,22 +15,65 @@ from ferviz.errors import DataError
 from ferviz.files import atomic, to_json, write_text
 from ferviz.models.architectures import build
 from ferviz.models.architectures.layers import load_keras
-from ferviz.training.precision import policy, resolve
 
 if TYPE_CHECKING:
     from ferviz.training.run_folder import Plan
 
-VOTES = 8
+FERPLUS_OUTPUTS = 8
 """FERPlus' emotions; its columns "unknown" and "not a face" are not learned."""
+
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+"""Keras' dtype policy for each precision: the weights are float32 under all of them."""
+
+
+def resolve_precision(precision: str) -> str:
+    """Return the number format that a network trains in on this machine.
+
+    Args:
+        precision: "float32", "bfloat16", "float16", or "auto" for bfloat16 where a GPU or the processor's AMX tiles compute it and
+            float32 elsewhere.
+    """
+    if precision != "auto":
+        return precision
+    if load_keras().config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        if tf.config.list_physical_devices("GPU"):
+            return "bfloat16"
+    with contextlib.suppress(OSError):
+        if "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8"):
+            return "bfloat16"
+    return "float32"
+
+
+@contextlib.contextmanager
+def dtype_policy(precision: str) -> Iterator[None]:
+    """Within the block, build layers for a precision; afterwards the process' own policy holds again.
+
+    Args:
+        precision: "float32", "bfloat16" or "float16".
+    """
+    keras = load_keras()
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(POLICIES[precision])
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 @dataclass
 class Networks:
     """A network as it learns and as it is saved, with the same weights.
 
-    learning: what the optimizer works on (saved's logits; behind them the auxiliary head's). core: the part of `learning` that is
-    saved. saved: float32, softmax. sidecar: what the file does not say. size: (height, width, channels) of the input.
-    votes: outputs of the auxiliary head, 0 without. teach: see batches.Source.
+    Attributes:
+        learning: the network that the optimizer works on: the saved network's logits and, behind them, the auxiliary head's.
+        core: the part of `learning` that is saved.
+        saved: the saved network: float32, with softmax.
+        sidecar: labels and input spec, which the network's file does not hold.
+        size: (height, width, channels) of the input.
+        ferplus_outputs: outputs of the auxiliary head that learns FERPlus' votes; 0 without one.
+        teacher: see `ferviz.training.batches.Source`.
     """
 
     learning: Any
@@ -37,80 +81,115 @@ class Networks:
     saved: Any
     sidecar: dict[str, Any]
     size: tuple[int, int, int]
-    votes: int = 0
-    teach: Callable[[np.ndarray], np.ndarray] | None = None
+    ferplus_outputs: int = 0
+    teacher: Callable[[np.ndarray], np.ndarray] | None = None
 
     def targets(self, part: Dataset, soft: np.ndarray) -> np.ndarray:
-        """Return the targets of `part`: (N, K) soft labels, with the votes beside them where the auxiliary head learns them."""
-        return np.concatenate([soft, vote_shares(part)], 1) if self.votes else soft
+        """Return the targets of some faces: soft labels, with the votes beside them where the auxiliary head learns them.
+
+        Args:
+            part: the faces.
+            soft: (N, K) float32, their soft labels.
+        """
+        return np.concatenate([soft, vote_shares(part)], 1) if self.ferplus_outputs else soft
 
     def save(self, folder: Path, name: str) -> None:
-        """Write the weights that `learning` has now as `<name>.keras` with its sidecar, each atomically."""
+        """Write the present weights of `learning` as `<name>.keras` with its sidecar, each atomically.
+
+        Args:
+            folder: the run folder.
+            name: the file's name without its suffix.
+        """
         self.saved.set_weights(self.core.get_weights())
         with atomic(folder / f"{name}.keras") as temporary:
             self.saved.save(temporary)
         write_text(folder / f"{name}.ferviz.json", to_json(self.sidecar, indent=2) + "\n")
 
 
-def prepare(plan: Plan) -> Networks:
-    """Build what `plan` asks for. Raises UsageError, ModelError (start or a teacher cannot be used), DataError (no votes)."""
+def build_networks(plan: Plan) -> Networks:
+    """Return the networks of a run.
+
+    Args:
+        plan: the run.
+
+    Raises:
+        UsageError: an option of the architecture is wrong.
+        ModelError: `init_from` or a teacher cannot be used.
+        DataError: the votes are to be learned and the data has none.
+    """
+    config = plan.config
     classes = len(plan.faces.scheme)
-    if plan.start is not None:
+    if plan.init_from is not None:
         from ferviz.training.fine_tuning import pair_from_file
 
-        core, saved = pair_from_file(plan.start, plan.faces.names)
+        core, saved = pair_from_file(plan.init_from, plan.faces.names)
     else:
-        with policy(resolve(plan.recipe.precision)):
-            core = build(plan.architecture, classes, seed=plan.seed, logits=True, **plan.options)
-        with policy("float32"):
-            saved = build(plan.architecture, classes, seed=plan.seed, **plan.options)
-    freeze(core, plan.recipe.freeze)
+        with dtype_policy(resolve_precision(config.precision)):
+            core = build(plan.architecture, classes, seed=config.seed, logits=True, **plan.options)
+        with dtype_policy("float32"):
+            saved = build(plan.architecture, classes, seed=config.seed, **plan.options)
+    freeze(core, config.freeze)
     height, width, channels = saved.inputs[0].shape[1:]
     size = (height or 48, width or 48, channels)
-    made = Networks(core, core, saved, sidecar(plan, size), size)
-    if plan.recipe.votes:
+    networks = Networks(core, core, saved, sidecar(plan, size), size)
+    if config.ferplus_weight:
         if plan.faces.votes is None:
             raise DataError(
-                "the votes are to be learned too, but the data has none; name FERPlus' fer2013new.csv with --votes"
+                "ferplus_weight asks for FERPlus' votes, but the data has none; name its fer2013new.csv with --votes"
             )
-        made.learning, made.votes = _with_votes(core, plan.seed), VOTES
-    if plan.teachers:
-        from ferviz.training.distillation import answers
+        networks.learning, networks.ferplus_outputs = _with_votes(core, config.seed), FERPLUS_OUTPUTS
+    if config.teachers:
+        from ferviz.training.distillation import teacher_logits
 
-        made.teach = answers(plan.teachers, plan.faces.names, resolve(plan.recipe.precision))
-    return made
+        precision = resolve_precision(config.precision)
+        networks.teacher = teacher_logits(config.teachers, plan.faces.names, precision)
+    return networks
 
 
 def freeze(network: Any, layers: int) -> None:
-    """Keep the weights of the first `layers` layers that have any, those of nested networks counted one by one."""
+    """Keep the weights of a network's first layers while it trains.
+
+    Args:
+        network: a keras.Model.
+        layers: how many; layers without weights do not count, those of nested networks count one by one.
+    """
     kept = [layer for layer in network._flatten_layers() if layer.weights and not hasattr(layer, "layers")]
     for layer in kept[:layers]:
         layer.trainable = False
 
 
 def vote_shares(part: Dataset) -> np.ndarray:
-    """Return (N, 8) float32, FERPlus' votes as shares of the eight emotions; zeros where nobody voted for one."""
+    """Return FERPlus' votes as shares of the eight emotions, (N, 8) float32; zeros where nobody voted for one of them.
+
+    Args:
+        part: faces with votes.
+    """
     assert part.votes is not None
-    votes = part.votes[:, :VOTES].astype(np.float32)
+    votes = part.votes[:, :FERPLUS_OUTPUTS].astype(np.float32)
     return votes / np.maximum(votes.sum(1, keepdims=True), 1)
 
 
 def _with_votes(core: Any, seed: int) -> Any:
-    """Return a network of (K + 8) outputs: `core`'s logits and, from what its last dense layer sees, the votes'."""
+    """Return a network of (K + 8) outputs: `core`'s logits and, from the input of its last dense layer, the votes'."""
     keras = load_keras()
     last = core.layers[-1]
     features = last.input if isinstance(last, keras.layers.Dense) else core.outputs[0]
     start = keras.initializers.GlorotUniform(seed=seed + 1)
-    head = keras.layers.Dense(VOTES, kernel_initializer=start, dtype="float32", name="votes")
+    head = keras.layers.Dense(FERPLUS_OUTPUTS, kernel_initializer=start, dtype="float32", name="votes")
     both = keras.layers.Concatenate(dtype="float32", name="outputs")([core.outputs[0], head(features)])
     return keras.Model(core.inputs[0], both, name="learning")
 
 
 def sidecar(plan: Plan, size: tuple[int, int, int]) -> dict[str, Any]:
-    """Return what is written as `<network>.ferviz.json`: labels and input spec, and what it is for those who ask."""
+    """Return the sidecar of a run's networks: labels, input spec, and how the network came about.
+
+    Args:
+        plan: the run.
+        size: (height, width, channels) of the input.
+    """
     about = {"architecture": plan.architecture, "options": plan.options, "scheme": plan.faces.scheme.name}
-    if plan.start is not None:
-        about = {"start": plan.start, "scheme": plan.faces.scheme.name}
+    if plan.init_from is not None:
+        about = {"init_from": plan.init_from, "scheme": plan.faces.scheme.name}
     spec: dict[str, Any] = {"height": size[0], "width": size[1], "scaling": "0..255", "resize": "uint8"}
     if size[2] == 3:
         spec["order"] = "rgb"

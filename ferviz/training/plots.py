@@ -1,4 +1,4 @@
-"""What a run leaves to look at: the curves as a picture, and TensorBoard's logs."""
+"""The pictures of a run: its curves, and TensorBoard's logs."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 INK, BLUE, RED, GREY = "#262626", "#3b6ea8", "#c8432f", "#b8b8b8"
 
 
-def draw(history: list[dict[str, float]], title: str = "") -> Figure:
+def curves_figure(history: list[dict[str, float]], title: str = "") -> Figure:
     """Return a figure of loss and validation accuracy over the epochs, with the best epoch marked.
 
-    history: rows with epoch, loss, val_loss, val_accuracy (0..1), one or more.
+    Args:
+        history: one or more rows with epoch, loss, val_loss, val_accuracy (0 to 1).
+        title: the figure's title.
     """
     from matplotlib.figure import Figure
 
@@ -29,7 +31,7 @@ def draw(history: list[dict[str, float]], title: str = "") -> Figure:
     figure = Figure(figsize=(8, 3.4), dpi=120, layout="constrained")
     left, right = figure.subplots(1, 2)
     for key, color, name in (
-        ("loss", GREY, "training (the recipe's own loss, augmented)"),
+        ("loss", GREY, "training (the configured loss, augmented faces)"),
         ("val_loss", BLUE, "validation"),
     ):
         left.plot(epochs, [row[key] for row in history], color=color, lw=1.8, label=name)
@@ -53,24 +55,41 @@ def draw(history: list[dict[str, float]], title: str = "") -> Figure:
 
 
 def write_curves(folder: Path, history: list[dict[str, float]], title: str = "") -> None:
-    """Write curves.png into the run folder, atomically."""
+    """Write curves.png into a run folder, atomically.
+
+    Args:
+        folder: the run folder.
+        history, title: as for `curves_figure`.
+    """
     with atomic(folder / "curves.png") as temporary:
-        draw(history, title).savefig(temporary)
+        curves_figure(history, title).savefig(temporary)
 
 
 def check_tensorboard() -> None:
-    """Raise UsageError where TensorBoard's logs cannot be written."""
+    """Check that TensorBoard's logs can be written.
+
+    Raises:
+        UsageError: the package tensorboard is not installed.
+    """
     if importlib.util.find_spec("tensorboard") is None:
-        raise UsageError("--tensorboard needs the package tensorboard; pip install tensorboard")
+        raise UsageError(
+            "the option tensorboard (--tensorboard) needs the package tensorboard; install it with pip install tensorboard"
+        )
 
 
 def write_tensorboard(
     folder: Path, history: list[dict[str, float]], matrix: np.ndarray | None = None, labels: Sequence[str] = ()
 ) -> None:
-    """Write the whole history as TensorBoard's scalars into `tensorboard/`, and the last epoch's confusion matrix as a picture.
+    """Write the history as TensorBoard's scalars into `tensorboard/`, and the last epoch's confusion matrix as a picture.
 
-    The scalars are written whole each time, the pictures in a file for each epoch below `tensorboard/confusion/`: a resumed run then
-    shows every epoch once. matrix: (K, K) counts, the true class in rows; None = no picture. labels: K names.
+    All scalars are written anew each time, and the picture of each epoch has a file of its own below `tensorboard/confusion/`, so that
+    a resumed run shows every epoch once.
+
+    Args:
+        folder: the run folder.
+        history: one row for each epoch.
+        matrix: (K, K) counts, the true class in rows; None for no picture.
+        labels: K class names.
     """
     import tensorflow as tf
 
@@ -82,7 +101,7 @@ def write_tensorboard(
     writer = tf.summary.create_file_writer(str(logs))
     with writer.as_default():
         for row in history:
-            for key in ("rate", "loss", "val_loss", "val_accuracy"):
+            for key in ("learning_rate", "loss", "val_loss", "val_accuracy"):
                 tf.summary.scalar(key, row[key], step=int(row["epoch"]))
     writer.close()
 

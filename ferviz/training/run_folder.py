@@ -1,4 +1,4 @@
-"""The run folder: what a run was asked to do, and what it leaves behind."""
+"""The run folder: the plan of a run, and the files that it leaves."""
 
 from __future__ import annotations
 
@@ -19,97 +19,126 @@ from ferviz.training.config import TrainConfig
 from ferviz.training.plots import write_curves
 
 CONFIG, HISTORY, MANIFEST = "config.json", "history.csv", "manifest.json"
-COLUMNS = ("epoch", "rate", "loss", "val_loss", "val_accuracy", "seconds")
+COLUMNS = ("epoch", "learning_rate", "loss", "val_loss", "val_accuracy", "seconds")
+"""Columns of the history."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that decides a run. faces: all splits, in the network's label scheme, whole. The rest: see `train`."""
+    """Everything that decides a run.
+
+    Attributes:
+        folder: the run folder.
+        faces: the faces of all splits, with the labels of the network.
+        architecture, options: the architecture's name and options.
+        init_from: the network file whose weights the run begins with, or None.
+        config: how the network is trained; its `validation` names a split.
+        resume: whether the run goes on from its saved state.
+    """
 
     folder: Path
     faces: Dataset = field(repr=False)
     architecture: str
     options: dict[str, Any]
-    recipe: TrainConfig
-    seed: int
-    start: str | None
-    teachers: tuple[str, ...]
-    validation: str
-    resume: bool
-    fraction: float = 1.0
+    init_from: str | None
+    config: TrainConfig
+    resume: bool = False
 
     def parts(self) -> tuple[Dataset, Dataset]:
-        """Return (the faces to learn from, the faces to choose by)."""
-        training, validating = (self.faces.take(self.faces.split == name) for name in ("Training", self.validation))
-        for part, name in ((training, "Training"), (validating, self.validation)):
-            if not len(part):
-                found = ", ".join(sorted(set(self.faces.split.tolist()))) or "none"
-                raise DataError(
-                    f"{self.faces.source or 'the data'} has no {name} rows; its splits are {found} (--split random draws new ones)"
-                )
-        return sample(training, self.fraction, self.seed), validating
+        """Return the faces to learn from and the faces that choose the best epoch.
 
-    def config(self) -> dict[str, Any]:
-        """Return what config.json holds: all that a resumed run must agree with."""
+        Raises:
+            DataError: one of the two splits has no faces.
+        """
+        validation = self.config.validation or ""
+        training, validating = (self.faces.take(self.faces.split == name) for name in ("Training", validation))
+        for part, name in ((training, "Training"), (validating, validation)):
+            if not len(part):
+                splits = ", ".join(sorted(set(self.faces.split.tolist()))) or "none"
+                raise DataError(
+                    f"{self.faces.source or 'the data'} has no {name} rows; its splits are {splits} (--split random draws new ones)"
+                )
+        return sample(training, self.config.fraction, self.config.seed), validating
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of config.json: everything that a resumed run must agree with."""
         return {
             "architecture": self.architecture, "options": self.options, "labels": list(self.faces.names), "scheme": self.faces.scheme.name,
-            "recipe": self.recipe.to_dict(), "seed": self.seed, "start": self.start, "teachers": list(self.teachers),
-            "validation": self.validation, "fraction": self.fraction,
+            "init_from": self.init_from, "config": self.config.to_dict(),
             "data": {"source": self.faces.source, "sha256": self.faces.sha256, "rows": len(self.faces)},
         }  # fmt: skip
 
 
-def plan(
-    out: Path,
+def new_plan(
+    folder: Path,
     data: Dataset | PathLike,
-    architecture: str,
-    options: dict[str, Any],
-    labels: str | LabelScheme | None,
-    recipe: TrainConfig,
-    seed: int,
-    start: PathLike | None,
-    teachers: Sequence[PathLike],
-    validation: str | None,
     *,
-    fraction: float = 1.0,
-    resume: bool,
-    force: bool,
+    architecture: str,
+    options: dict[str, Any] | None,
+    labels: str | Sequence[str] | LabelScheme | None,
+    init_from: PathLike | None,
+    config: TrainConfig | None,
+    force: bool = False,
 ) -> Plan:
-    """Check what was asked; nothing is written yet.
+    """Return the plan of a new run, checked; nothing is written yet.
 
-    Raises UsageError, DataError or OutputExistsError (a run is there, neither resume nor force).
+    Args:
+        folder: the run folder.
+        data, architecture, options, labels, init_from, config: see `ferviz.train`.
+        force: whether a run that is there may be replaced.
+
+    Raises:
+        UsageError: an argument makes no sense.
+        DataError: the data cannot be read, or has no faces to learn from or to choose by.
+        OutputExistsError: the folder holds a run and `force` is false.
     """
-    before: dict[str, Any] = {}
-    if resume:
-        before = _config(out)
-        architecture, options, labels = before["architecture"], before["options"], before["scheme"]
-        epochs = recipe.epochs
-        recipe = replace(TrainConfig.from_dict(before["recipe"]), epochs=epochs)
-        seed, start, teachers, validation = before["seed"], before["start"], before["teachers"], before["validation"]
-        fraction = before.get("fraction", 1.0)
-    elif (out / CONFIG).exists() and not force:
+    if (folder / CONFIG).exists() and not force:
         raise OutputExistsError(
-            f"{out} holds a run already; pass --resume to go on with it, --force to start over, or name another folder"
+            f"{folder} holds a run already; pass --resume to go on with it, --force to start over, or name another folder"
         )
-    faces = data if isinstance(data, Dataset) else read_data(data)
-    if labels is not None:
-        faces = relabel(faces, labels if isinstance(labels, LabelScheme) else label_scheme(labels))
-    if before and before["data"]["sha256"] != faces.sha256:
+    faces = _faces(data, labels)
+    config = config or TrainConfig()
+    config = replace(config, validation=config.validation or _validation_split(faces))
+    plan = Plan(folder, faces, architecture, dict(options or {}), None if init_from is None else str(init_from), config)
+    plan.parts()
+    return plan
+
+
+def resumed_plan(folder: Path, data: Dataset | PathLike, config: TrainConfig | None = None) -> Plan:
+    """Return the plan of a run that is resumed; nothing is written yet.
+
+    Args:
+        folder: the run folder.
+        data: the data that the run began with.
+        config: a configuration of which the number of epochs is taken; None keeps the run's own.
+
+    Raises:
+        UsageError: the folder holds no run.
+        DataError: its files are damaged, or the run began with other data.
+    """
+    saved = _read_config(folder)
+    faces = _faces(data, saved["scheme"])
+    if saved["data"]["sha256"] != faces.sha256:
         raise DataError(
-            f"the run in {out} learned from other data than {faces.source or 'these'}; resume it with the data it began with"
+            f"the run in {folder} learned from other data than {faces.source or 'these'}; resume it with the data it began with"
         )
-    made = Plan(
-        out, faces, architecture, dict(options), recipe, seed, None if start is None else str(start),
-        tuple(str(t) for t in teachers), validation or _other_split(faces), resume, fraction,
-    )  # fmt: skip
-    made.parts()
-    return made
+    before = TrainConfig.from_dict(saved["config"])
+    merged = before if config is None else replace(before, epochs=config.epochs)
+    plan = Plan(folder, faces, saved["architecture"], saved["options"], saved["init_from"], merged, resume=True)
+    plan.parts()
+    return plan
 
 
 def begin(plan: Plan) -> None:
-    """Make or open the run's folder, and write config.json. Raises OutputError.
+    """Make or open the run's folder, and write config.json.
 
-    Called once the networks are built, so that a mistake in their options leaves no folder that looks like a run.
+    It is called once the networks are built, so that a mistake in their options leaves no folder that looks like a run.
+
+    Args:
+        plan: the run.
+
+    Raises:
+        OutputError: the folder cannot be made or written.
     """
     try:
         plan.folder.mkdir(parents=True, exist_ok=True)
@@ -119,44 +148,65 @@ def begin(plan: Plan) -> None:
         ) from error
     if not plan.resume:
         (plan.folder / STATE).unlink(missing_ok=True)
-    write_text(plan.folder / CONFIG, to_json(plan.config(), indent=2) + "\n")
+    write_text(plan.folder / CONFIG, to_json(plan.to_dict(), indent=2) + "\n")
 
 
-def _other_split(faces: Dataset) -> str:
-    names = [n for n in dict.fromkeys(faces.split.tolist()) if n not in ("Training", "PrivateTest")]
-    return "PublicTest" if "PublicTest" in names or len(names) != 1 else names[0]
+def run_labels(folder: PathLike) -> str:
+    """Return the labels of a run, as the name of a scheme or as "happy,sad,...": what its data is to be read with.
 
+    Args:
+        folder: the run folder.
 
-def epochs_before(out: Path) -> int:
-    """Return how many epochs the run in `out` was to have. Raises UsageError where there is none."""
-    return int(_config(out)["recipe"]["epochs"])
-
-
-def labels_before(out: Path) -> str:
-    """Return the labels of the run in `out`, by scheme name or as a list. Raises UsageError where there is none."""
-    return str(_config(out)["scheme"])
-
-
-def _config(out: Path) -> dict[str, Any]:
-    path = out / CONFIG
-    if not path.is_file():
-        raise UsageError(f"{out} holds no run to resume ({CONFIG} is missing); leave --resume out to start one")
-    try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path} is damaged, so the run cannot go on; start it again with --force") from error
-    return config
+    Raises:
+        UsageError: the folder holds no run.
+        DataError: config.json is damaged.
+    """
+    return str(_read_config(Path(folder))["scheme"])
 
 
 def write_history(folder: Path, history: list[dict[str, float]]) -> None:
-    """Write history.csv, atomically: one row an epoch, columns COLUMNS."""
+    """Write history.csv, atomically: one row for each epoch, with the columns COLUMNS.
+
+    Args:
+        folder: the run folder.
+        history: one row for each epoch.
+    """
     rows = [[row[k] if k == "epoch" else f"{row[k]:.6g}" for k in COLUMNS] for row in history]
     write_text(folder / HISTORY, csv_text([COLUMNS, *rows]))
 
 
 def finish(plan: Plan, history: list[dict[str, float]], best: dict[str, float]) -> None:
-    """Write curves.png and manifest.json: the whole configuration, the outcome and the versions."""
-    taught = f", taught by {', '.join(Path(t).stem for t in plan.teachers)}" if plan.teachers else ""
-    write_curves(plan.folder, history, f"{plan.architecture}{taught}, seed {plan.seed}")
-    facts = manifest(kind="training run", **plan.config(), best=best, epochs=len(history))
+    """Write curves.png and manifest.json: the configuration, the outcome and the versions.
+
+    Args:
+        plan: the run.
+        history: one row for each epoch.
+        best: the row of the best epoch.
+    """
+    teachers = f", teachers {', '.join(Path(t).stem for t in plan.config.teachers)}" if plan.config.teachers else ""
+    write_curves(plan.folder, history, f"{plan.architecture}{teachers}, seed {plan.config.seed}")
+    facts = manifest(kind="training run", **plan.to_dict(), best=best, epochs=len(history))
     write_text(plan.folder / MANIFEST, to_json(facts, indent=2) + "\n")
+
+
+def _faces(data: Dataset | PathLike, labels: str | Sequence[str] | LabelScheme | None) -> Dataset:
+    faces = data if isinstance(data, Dataset) else read_data(data)
+    if labels is None:
+        return faces
+    return relabel(faces, labels if isinstance(labels, LabelScheme) else label_scheme(labels))
+
+
+def _validation_split(faces: Dataset) -> str:
+    names = [n for n in dict.fromkeys(faces.split.tolist()) if n not in ("Training", "PrivateTest")]
+    return "PublicTest" if "PublicTest" in names or len(names) != 1 else names[0]
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG
+    if not path.is_file():
+        raise UsageError(f"{folder} holds no run to resume ({CONFIG} is missing); leave --resume out to start one")
+    try:
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path} is damaged, so the run cannot be resumed; start it again with --force") from error
+    return config

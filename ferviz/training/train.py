@@ -1,4 +1,4 @@
-"""`train`: from labelled faces to a network file, through a run folder that can be left and taken up at any moment."""
+"""`train`: from labelled faces to a network file, through a run folder that can be left and resumed at any moment."""
 
 from __future__ import annotations
 
@@ -15,36 +15,49 @@ from ferviz.emotions import LabelScheme
 from ferviz.errors import DataError
 from ferviz.evaluation.metrics import confusion
 from ferviz.files import PathLike
-from ferviz.training import checkpoint as run_state
 from ferviz.training import run_folder
-from ferviz.training.batches import Source, class_weights, fit_pictures, soft_targets
+from ferviz.training.batches import Source, class_weights, resize_faces, soft_targets
+from ferviz.training.checkpoint import State, load_state, save_state
 from ferviz.training.config import TrainConfig
 from ferviz.training.devices import all_devices
-from ferviz.training.loop import Learner, scores
-from ferviz.training.network import Networks, prepare
+from ferviz.training.loop import Learner, validation_scores
+from ferviz.training.network import Networks, build_networks
 from ferviz.training.plots import check_tensorboard, write_tensorboard
-from ferviz.training.schedule import plateau_factor, rate_at, should_stop
+from ferviz.training.schedule import learning_rate_at, plateau_factor, should_stop
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is: epoch and step count from 1, `loss` is the epoch's mean so far, `seconds_left` an estimate for the
-    whole run, `validated` the row of the epoch that just ended (else None)."""
+    """The position of a run, given to `progress` after every step and after every epoch.
+
+    Attributes:
+        epoch, epochs: number of the epoch, from 1, and how many there are.
+        step, steps: number of the step in the epoch, from 1, and how many there are.
+        loss: the mean loss of the epoch so far.
+        learning_rate: the learning rate of the step.
+        seconds_left: estimated time for the rest of the run.
+        validated: the history's row of the epoch that just ended, None after a step.
+    """
 
     epoch: int
     epochs: int
     step: int
     steps: int
     loss: float
-    rate: float
+    learning_rate: float
     seconds_left: float
     validated: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """A finished run. folder: holds best.keras, last.keras and how they came about. history: one row an epoch.
-    best: the row of the epoch with the best validation accuracy, whose network best.keras is."""
+    """A finished run.
+
+    Attributes:
+        folder: the run folder, with best.keras, last.keras and the files that say how they were trained.
+        history: one row for each epoch: epoch, learning_rate, loss, val_loss, val_accuracy (0 to 1), seconds.
+        best: the row of the epoch with the best validation accuracy, whose network best.keras is.
+    """
 
     folder: Path
     history: list[dict[str, float]] = field(repr=False)
@@ -53,76 +66,75 @@ class TrainingRun:
 
 def train(
     data: Dataset | PathLike,
-    architecture: str = "residual",
     *,
     out: PathLike,
-    labels: str | LabelScheme | None = None,
+    architecture: str = "residual",
     options: dict[str, Any] | None = None,
-    recipe: TrainConfig | None = None,
-    seed: int = 0,
-    start: PathLike | None = None,
-    teachers: Sequence[PathLike] = (),
-    validation: str | None = None,
-    fraction: float = 1.0,
+    labels: str | Sequence[str] | LabelScheme | None = None,
+    init_from: PathLike | None = None,
+    config: TrainConfig | None = None,
     resume: bool = False,
     force: bool = False,
     tensorboard: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> TrainingRun:
-    """Train a network on `data` and leave it, with its history, in the folder `out`.
+    """Train a network and leave it, with its history, in a run folder.
 
-    data: a Dataset, or a file or folder that ferviz.data reads. architecture, options: see ferviz.models.architectures.
-    labels: label scheme that the network gets; None = the data's. recipe: None = the defaults. seed: of initial weights, order,
-    augmentation and dropout. start: a network file to go on from (then `architecture` and `options` are not used).
-    teachers: network files whose answers are learned too. validation: name of the split that chooses the best epoch; None = PublicTest
-    (or the only other one).
-    fraction: share of the training faces that is learned from, drawn with `seed` from each class alike.
-    resume: take up the run in `out`; everything but the number of epochs is then read from there.
-    force: replace a run that is there. tensorboard: write its logs too. progress: called after every step.
-    Raises UsageError for options that make no sense, DataError for data without faces to train or validate on,
-    OutputExistsError when `out` holds a run already, OutputError when it cannot be written (the last state stays).
+    Args:
+        data: a Dataset, or a file or folder that `read_data` takes.
+        out: the run folder.
+        architecture: a name that `ferviz.architectures()` lists.
+        options: {option: value} of the architecture.
+        labels: the label scheme of the network; None means the data's.
+        init_from: a network file to fine-tune; `architecture` and `options` are then not used.
+        config: how the network is trained; None means `TrainConfig()`.
+        resume: go on with the run in `out`. Everything but the number of epochs is then read from there, and that too where
+            `config` is None.
+        force: replace a run that is in `out`.
+        tensorboard: write TensorBoard's logs too.
+        progress: a function that is called after every step and every epoch.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        UsageError: an argument makes no sense.
+        DataError: there are no faces to learn from or to choose by, a run is resumed with other data, or the loss is no longer a number.
+        ModelError: `init_from` or a teacher cannot be used.
+        OutputExistsError: `out` holds a run, and neither `resume` nor `force` is true.
+        OutputError: the run folder cannot be written; the last state stays.
     """
-    recipe = recipe or TrainConfig()
     if tensorboard:
         check_tensorboard()
-    plan = run_folder.plan(
-        Path(out),
-        data,
-        architecture,
-        options or {},
-        labels,
-        recipe,
-        seed,
-        start,
-        teachers,
-        validation,
-        fraction=fraction,
-        resume=resume,
-        force=force,
-    )
-    with all_devices(plan.recipe.batch):
-        return _prepared(plan, tensorboard, progress)
+    if resume:
+        plan = run_folder.resumed_plan(Path(out), data, config)
+    else:
+        plan = run_folder.new_plan(
+            Path(out), data, architecture=architecture, options=options, labels=labels, init_from=init_from, config=config,
+            force=force,
+        )  # fmt: skip
+    with all_devices(plan.config.batch_size):
+        return _execute(plan, tensorboard, progress)
 
 
-def _prepared(plan: run_folder.Plan, tensorboard: bool, progress: Callable[[Progress], None] | None) -> TrainingRun:
-    recipe, faces, networks = plan.recipe, plan.faces, prepare(plan)
+def _execute(plan: run_folder.Plan, tensorboard: bool, progress: Callable[[Progress], None] | None) -> TrainingRun:
+    config, classes, networks = plan.config, len(plan.faces.scheme), build_networks(plan)
     training, validating = plan.parts()
     run_folder.begin(plan)
     source = Source(
-        fit_pictures(training.images, *networks.size),
+        resize_faces(training.images, *networks.size),
         training.labels,
-        networks.targets(training, soft_targets(training.labels, len(faces.scheme), recipe.smoothing)),
-        class_weights(training.labels, len(faces.scheme), recipe.class_weights),
-        recipe,
-        plan.seed,
-        networks.teach,
+        networks.targets(training, soft_targets(training.labels, classes, config.label_smoothing)),
+        class_weights(training.labels, classes, config.class_weights),
+        config,
+        networks.teacher,
     )
     learner = Learner(
-        networks.learning, len(faces.scheme), recipe, votes=networks.votes, taught=bool(plan.teachers), seed=plan.seed,
-        steps=source.steps * recipe.epochs,
+        networks.learning, classes, config, ferplus_outputs=networks.ferplus_outputs, distilled=bool(config.teachers),
+        steps=source.steps * config.epochs,
     )  # fmt: skip
     try:
-        history = _run(plan, networks, learner, source, validating, tensorboard, progress)
+        history = _run_epochs(plan, networks, learner, source, validating, tensorboard, progress)
     finally:
         learner.close()
     run = TrainingRun(plan.folder, history, max(history, key=lambda row: row["val_accuracy"]))
@@ -130,20 +142,20 @@ def _prepared(plan: run_folder.Plan, tensorboard: bool, progress: Callable[[Prog
     return run
 
 
-def _run(
+def _run_epochs(
     plan: run_folder.Plan, networks: Networks, learner: Learner, source: Source, validating: Dataset, tensorboard: bool,
     progress: Callable[[Progress], None] | None,
 ) -> list[dict[str, float]]:  # fmt: skip
-    recipe, judge = plan.recipe, fit_pictures(validating.images, *networks.size)
+    config, validation_images = plan.config, resize_faces(validating.images, *networks.size)
     sample = source.sample()
-    state = (run_state.load(plan.folder) if plan.resume else None) or run_state.State()
+    state = (load_state(plan.folder) if plan.resume else None) or State()
     if state.epoch:
         learner.restore(state.variables, state.optimizer)
-    while state.epoch < recipe.epochs and not should_stop(recipe, [r["val_accuracy"] for r in state.history]):
-        row = _epoch(learner, source, state, progress)
+    while state.epoch < config.epochs and not should_stop(config, [r["val_accuracy"] for r in state.history]):
+        row = _run_epoch(learner, source, state, progress)
         with learner.averaged(sample):
-            answers = learner.logits(judge)
-            row["val_loss"], row["val_accuracy"] = scores(answers, validating.labels)
+            logits = learner.logits(validation_images)
+            row["val_loss"], row["val_accuracy"] = validation_scores(logits, validating.labels)
             row["seconds"] = time.monotonic() - row.pop("began")
             networks.save(plan.folder, "last")
             if row["val_accuracy"] > max((r["val_accuracy"] for r in state.history), default=-1.0):
@@ -151,34 +163,36 @@ def _run(
         state = replace(state, epoch=state.epoch + 1, history=[*state.history, row])
         run_folder.write_history(plan.folder, state.history)
         if tensorboard:
-            matrix = confusion(validating.labels, answers.argmax(1), len(validating.scheme))
+            matrix = confusion(validating.labels, logits.argmax(1), len(validating.scheme))
             write_tensorboard(plan.folder, state.history, matrix, validating.names)
-        # The state comes last: a run that is cut off before it repeats this epoch and writes the same files again.
+        # The state is written last: a run that is cut off earlier repeats this epoch and writes the same files again.
         state.variables, state.optimizer = learner.state()
-        run_state.save(plan.folder, state)
+        save_state(plan.folder, state)
         if progress:
             steps = source.steps
-            left = row["seconds"] * (recipe.epochs - state.epoch)
-            progress(Progress(state.epoch, recipe.epochs, steps, steps, row["loss"], row["rate"], left, row))
+            left = row["seconds"] * (config.epochs - state.epoch)
+            progress(Progress(state.epoch, config.epochs, steps, steps, row["loss"], row["learning_rate"], left, row))
     return state.history
 
 
-def _epoch(
-    learner: Learner, source: Source, state: run_state.State, progress: Callable[[Progress], None] | None
+def _run_epoch(
+    learner: Learner, source: Source, state: State, progress: Callable[[Progress], None] | None
 ) -> dict[str, float]:
-    recipe, steps, began = source.recipe, source.steps, time.monotonic()
-    factor = plateau_factor(recipe, [r["val_accuracy"] for r in state.history])
+    config, steps, began = source.config, source.steps, time.monotonic()
+    factor = plateau_factor(config, [r["val_accuracy"] for r in state.history])
     losses: list[float] = []
-    rate = 0.0
+    learning_rate = 0.0
     for step, batch in enumerate(source.epoch(state.epoch)):
-        rate = rate_at(recipe, state.epoch * steps + step, steps, factor)
-        losses.append(learner.step(batch, rate))
+        learning_rate = learning_rate_at(config, state.epoch * steps + step, steps, factor)
+        losses.append(learner.step(batch, learning_rate))
         if not np.isfinite(losses[-1]):
             raise DataError(
-                f"the loss became {losses[-1]} in epoch {state.epoch + 1}, step {step + 1}; try a smaller --rate or --precision float32"
+                f"the loss became {losses[-1]} in epoch {state.epoch + 1}, step {step + 1}; try a smaller --learning-rate "
+                "or --precision float32"
             )
         if progress:
             pace = (time.monotonic() - began) / (step + 1)
-            left = pace * ((recipe.epochs - state.epoch) * steps - step - 1)
-            progress(Progress(state.epoch + 1, recipe.epochs, step + 1, steps, float(np.mean(losses)), rate, left))
-    return {"epoch": state.epoch + 1, "rate": rate, "loss": float(np.mean(losses)), "began": began}
+            left = pace * ((config.epochs - state.epoch) * steps - step - 1)
+            loss = float(np.mean(losses))
+            progress(Progress(state.epoch + 1, config.epochs, step + 1, steps, loss, learning_rate, left))
+    return {"epoch": state.epoch + 1, "learning_rate": learning_rate, "loss": float(np.mean(losses)), "began": began}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ferviz.data.dataset import Dataset
-from ferviz.training.batches import Source, class_weights, fit_pictures, soft_targets
+from ferviz.training.batches import Source, class_weights, resize_faces, soft_targets
 from ferviz.training.config import Augmentation, TrainConfig
 
 PLAIN = Augmentation(0, 0, 0, 0, 0, 0, 0, 0, 0)
@@ -17,8 +17,8 @@ PLAIN = Augmentation(0, 0, 0, 0, 0, 0, 0, 0, 0)
 def source(n: int = 50, batch: int = 8, seed: int = 0, look: Augmentation = PLAIN, **more: Any) -> Source:
     images = np.arange(n, dtype=np.uint8)[:, None, None, None] * np.ones((1, 6, 6, 1), np.uint8)
     labels = np.arange(n) % 7
-    recipe = TrainConfig(batch=batch, augmentation=look)
-    return Source(images, labels, soft_targets(labels, 7, 0.1), np.arange(1, 8, dtype=np.float32), recipe, seed, **more)
+    config = TrainConfig(batch_size=batch, augmentation=look, seed=seed)
+    return Source(images, labels, soft_targets(labels, 7, 0.1), np.arange(1, 8, dtype=np.float32), config, **more)
 
 
 def seen(batches: Any) -> list[int]:
@@ -73,7 +73,7 @@ def test_mixup_mixes_pixels_and_targets_by_the_same_share() -> None:
 
 
 def test_teachers_see_the_pixels_that_the_student_sees() -> None:
-    s = source(look=Augmentation(), teach=lambda pixels: pixels.mean((1, 2)) * np.ones((1, 7), np.float32))
+    s = source(look=Augmentation(), teacher=lambda pixels: pixels.mean((1, 2)) * np.ones((1, 7), np.float32))
     for batch in s.epoch(0):
         assert batch.targets.shape == (8, 14)
         np.testing.assert_allclose(batch.targets[:, 7], batch.pixels.mean((1, 2, 3)), rtol=1e-5)
@@ -94,9 +94,9 @@ def test_soft_targets_and_class_weights() -> None:
     assert np.isfinite(class_weights(labels, 3, "balanced")).all()
 
 
-def test_fit_pictures(stripes: Dataset) -> None:
-    assert fit_pictures(stripes.images, 24, 24, 1).shape == (280, 24, 24, 1)
-    assert fit_pictures(stripes.images[:5], 48, 48, 3).shape == (5, 48, 48, 3)
-    assert fit_pictures(stripes.images[:5], 12, 12, 1).dtype == np.uint8
+def test_resize_faces(stripes: Dataset) -> None:
+    assert resize_faces(stripes.images, 24, 24, 1).shape == (280, 24, 24, 1)
+    assert resize_faces(stripes.images[:5], 48, 48, 3).shape == (5, 48, 48, 3)
+    assert resize_faces(stripes.images[:5], 12, 12, 1).dtype == np.uint8
     grey = np.full((2, 8, 8), 77, np.uint8)
-    assert (fit_pictures(np.stack([grey] * 3, -1), 4, 4, 1) == 77).all()
+    assert (resize_faces(np.stack([grey] * 3, -1), 4, 4, 1) == 77).all()

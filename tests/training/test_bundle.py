@@ -31,7 +31,7 @@ OPTIONS = {"height": 24, "width": 24, "widths": [4], "blocks": [1], "stem": 4}
 @pytest.fixture(scope="module")
 def run(stripes: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run") / "a"
-    train(stripes, out=folder, options=OPTIONS, recipe=TrainConfig(epochs=2, batch=32, precision="float32"))
+    train(stripes, out=folder, options=OPTIONS, config=TrainConfig(epochs=2, batch_size=32, precision="float32"))
     return folder
 
 
@@ -44,7 +44,7 @@ def test_bundled_network_and_what_it_says(run: Path, stripes: Dataset, tmp_path:
     )
     assert model.sha256 == about["sha256"]
     document = json.loads((tmp_path / "bundled.ferviz.json").read_text())
-    assert document["about"]["recipe"]["epochs"] == 2
+    assert document["about"]["config"]["epochs"] == 2
     compiled = load_model(tmp_path / "bundled.ferviz")
     np.testing.assert_allclose(compiled.probabilities(judged.images), model.probabilities(judged.images), atol=1e-3)
 
@@ -61,7 +61,7 @@ def test_what_is_not_bundled(run: Path, stripes: Dataset, tmp_path: Path, monkey
             bundle(run, stripes, tmp_path)
     other = tmp_path / "six"
     shutil.copytree(run, other)
-    train(stripes, labels="6-dropped", out=other, force=True, options=OPTIONS, recipe=TrainConfig(epochs=1, batch=32))
+    train(stripes, labels="6-dropped", out=other, force=True, options=OPTIONS, config=TrainConfig(epochs=1, batch_size=32))
     with pytest.raises(ModelError, match="seven"):
         bundle(other, stripes, tmp_path)
     assert not list(tmp_path.glob("bundled*"))

@@ -56,7 +56,7 @@ def test_train_then_resume(table: Path, tmp_path: Path, capsys: pytest.CaptureFi
         "1",
         "--labels",
         "6-merged",
-        "--smoothing",
+        "--label-smoothing",
         "0.2",
         "--flip",
         "0",
@@ -68,12 +68,12 @@ def test_train_then_resume(table: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert "epoch 1/1" in printed.err
     config = json.loads((out / "config.json").read_text())
     assert config["options"] == {"widths": 4, "blocks": 1, "stem": 4, "height": 24, "width": 24}
-    assert config["recipe"]["augmentation"]["flip"] == 0
+    assert config["config"]["augmentation"]["flip"] == 0
     assert run(["train", str(table), "--out", str(out), "--resume", "--epochs", "2", "--quiet"]) == 0
     after = json.loads((out / "config.json").read_text())
     assert capsys.readouterr() == ("", "")
-    assert after["recipe"]["epochs"] == 2
-    after["recipe"]["epochs"] = 1
+    assert after["config"]["epochs"] == 2
+    after["config"]["epochs"] = 1
     assert after == config
 
 
@@ -93,7 +93,7 @@ def test_a_share_of_the_training_faces(table: Path, tmp_path: Path, monkeypatch:
     assert run(["train", str(table), "--out", str(out), "--resume", "--epochs", "2", "-q"]) == 0
     assert seen == [(56, [8] * 7)] * 2, "a resumed run learns from the same share"
     manifest = json.loads((out / "manifest.json").read_text())
-    assert (manifest["fraction"], manifest["data"]["rows"]) == (0.25, 280)
+    assert (manifest["config"]["fraction"], manifest["data"]["rows"]) == (0.25, 280)
 
 
 @pytest.mark.parametrize(
@@ -107,11 +107,11 @@ def test_a_share_of_the_training_faces(table: Path, tmp_path: Path, monkeypatch:
         (["{table}", "--out", "{new}", "--resume"], 2, "no run to resume"),
         (["{table}", "--out", "{new}", "--labels", "9"], 2, "6-merged"),
         (["{table}", "--out", "{new}", "--validation", "Exam"], 6, "Exam"),
-        (["{table}", "--out", "{new}", "--vote-weight", "0.3"], 6, "--votes"),
+        (["{table}", "--out", "{new}", "--ferplus-weight", "0.3"], 6, "--votes"),
         (["{new}.csv", "--out", "{new}"], 6, "new.csv"),
         (["{table}", "--out", "{new}", "--fraction", "0"], 2, "fraction"),
         (["{table}", "--out", "{new}", "--reader", "xml"], 2, "csv, folder"),
-        (["{table}", "--out", "{new}", "--start", "{new}.keras"], 4, "new.keras"),
+        (["{table}", "--out", "{new}", "--init-from", "{new}.keras"], 4, "new.keras"),
         (["{table}", "--out", "{new}", "--teacher", "{new}.keras"], 4, "new.keras"),
     ],
 )

@@ -18,14 +18,15 @@ two = [tf.config.LogicalDeviceConfiguration()] * 2
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], two)
 from conftest import TINY, striped_faces
 from ferviz.models.architectures import build
-from ferviz.training import devices, learner
+from ferviz.training import devices
 from ferviz.training.batches import Batch, soft_targets
 from ferviz.training.config import Augmentation, TrainConfig
+from ferviz.training.loop import Learner
 from ferviz.training.train import train
 
 faces, still = striped_faces(), Augmentation(*[0.0] * 9)
-recipe = TrainConfig(epochs=2, batch=32, warmup=0.5, augmentation=still, precision="float32", ema=0.9)
-run = lambda name, **more: train(faces, out=f"{sys.argv[1]}/{name}", **({"recipe": recipe} | more))
+config = TrainConfig(epochs=2, batch_size=32, warmup=0.5, augmentation=still, precision="float32", ema=0.9)
+run = lambda name, **more: train(faces, out=f"{sys.argv[1]}/{name}", **({"config": config} | more))
 plain = {"height": 24, "width": 24, "widths": [8], "dense_widths": [16], "dropout": 0.0, "dense_dropout": 0.0}
 alone = run("alone", architecture="plain", options=plain)
 devices.accelerators = lambda: ["CPU:0", "CPU:1"]
@@ -45,7 +46,7 @@ with devices.all_devices(32):
     network = build("residual", 7, logits=True, seed=1, **(TINY | {"dropout": 0.0}))
     x = faces.images[:32, ..., None].astype("float32") + np.where(np.arange(32) % 2, 60, 0)[:, None, None, None].astype("float32")
     y = soft_targets(faces.labels[:32], 7, 0.0)
-    learning = learner.Learner(network, 7, recipe, steps=10)
+    learning = Learner(network, 7, config, steps=10)
     halves = [np.asarray(network(x[i::2], training=True)) for i in (0, 1)]
     entire = np.asarray(network(x, training=True))
     loss = lambda logits, y: -(y * (logits - np.log(np.exp(logits).sum(1, keepdims=True)))).sum(1).mean()
@@ -65,11 +66,11 @@ try:
     run("cut", options=TINY, progress=cut)
 except Cut:
     pass
-again = train(faces, out=f"{sys.argv[1]}/cut", recipe=recipe, resume=True)
+again = train(faces, out=f"{sys.argv[1]}/cut", config=config, resume=True)
 assert [r["val_loss"] for r in whole.history] == [r["val_loss"] for r in again.history], (whole.history, again.history)
 best = f"{sys.argv[1]}/whole/best.keras"
-taught = run("taught", recipe=replace(recipe, epochs=1), start=best, teachers=[best])
-assert np.isfinite(taught.best["loss"])
+student = run("student", config=replace(config, epochs=1, teachers=(best,)), init_from=best)
+assert np.isfinite(student.best["loss"])
 print("held")
 """
 

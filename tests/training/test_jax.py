@@ -24,18 +24,18 @@ from ferviz.training.train import train
 assert load_keras().config.backend() == "jax"
 with all_devices(32) as count:
     assert count == 2, count
-recipe = TrainConfig(epochs=3, batch=32, warmup=0.5)
+config = TrainConfig(epochs=3, batch_size=32, warmup=0.5)
 class Cut(Exception):
     pass
 def cut(p):
     if (p.epoch, p.step) == (2, 3):
         raise Cut
-whole = train(striped_faces(), out=sys.argv[1] + "/a", options=TINY, recipe=recipe)
+whole = train(striped_faces(), out=sys.argv[1] + "/a", options=TINY, config=config)
 try:
-    train(striped_faces(), out=sys.argv[1] + "/b", options=TINY, recipe=recipe, progress=cut)
+    train(striped_faces(), out=sys.argv[1] + "/b", options=TINY, config=config, progress=cut)
 except Cut:
     pass
-again = train(striped_faces(), out=sys.argv[1] + "/b", resume=True, recipe=recipe)
+again = train(striped_faces(), out=sys.argv[1] + "/b", resume=True, config=config)
 assert [r["val_loss"] for r in whole.history] == [r["val_loss"] for r in again.history]
 
 # What a run builds on is read on this backend too: its answers are those of the network that was saved.
@@ -48,10 +48,10 @@ network = keras.saving.load_model(best)
 faces = striped_faces().images[:64]
 shares = np.asarray(network.predict_on_batch(faces[..., None].astype("float32")))
 for precision in ("float32", "bfloat16"):
-    from ferviz.training.distillation import answers
-    said = answers([best], tuple(load_model(best).labels), precision)(faces[..., None].astype("float32"))
-    told = np.exp(said) / np.exp(said).sum(1, keepdims=True)
-    assert np.abs(told - shares).max() < (1e-5 if precision == "float32" else 0.02), precision
+    from ferviz.training.distillation import teacher_logits
+    logits = teacher_logits([best], tuple(load_model(best).labels), precision)(faces[..., None].astype("float32"))
+    answers = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    assert np.abs(answers - shares).max() < (1e-5 if precision == "float32" else 0.02), precision
 network.save(old)
 read = load_model(old, labels="7", scaling="0..255")
 assert np.allclose(read.probabilities(list(faces)), shares, atol=1e-5)
@@ -59,11 +59,11 @@ try:
     read.engine.gradients(None, "input", None)
 except ModelError as error:
     assert "KERAS_BACKEND=tensorflow" in str(error)
-gently = TrainConfig(epochs=1, batch=32, warmup=0.0, teach=0.5)
-taught = train(striped_faces(), out=sys.argv[1] + "/c", options=TINY, recipe=gently, teachers=[best])
-assert np.isfinite(taught.best["loss"])
-still = TrainConfig(epochs=1, batch=32, rate=1e-6, warmup=0.0, ema=0.0)
-tuned = train(striped_faces(), out=sys.argv[1] + "/d", recipe=still, start=sys.argv[1] + "/a/last.keras")
+gently = TrainConfig(epochs=1, batch_size=32, warmup=0.0, distillation=0.5, teachers=(best,))
+student = train(striped_faces(), out=sys.argv[1] + "/c", options=TINY, config=gently)
+assert np.isfinite(student.best["loss"])
+still = TrainConfig(epochs=1, batch_size=32, learning_rate=1e-6, warmup=0.0, ema=0.0)
+tuned = train(striped_faces(), out=sys.argv[1] + "/d", config=still, init_from=sys.argv[1] + "/a/last.keras")
 assert abs(tuned.best["val_accuracy"] - whole.history[-1]["val_accuracy"]) < 0.05, (tuned.best, whole.history[-1])
 
 # The check of a file's claims holds here too: a few bytes that ask for gigabytes are refused before anything is made.

@@ -11,7 +11,7 @@ import pytest
 from ferviz.models.architectures.layers import load_keras
 from ferviz.training.batchnorm import fused_normalisation
 from ferviz.training.kernels import safe_convolutions
-from ferviz.training.precision import policy, resolve
+from ferviz.training.network import dtype_policy, resolve_precision
 
 
 def small(momentum: float = 0.9, center: bool = True, scale: bool = True) -> Any:
@@ -118,9 +118,9 @@ def test_strided_1x1_convolution_against_numpy(height: int, strides: int, bias: 
 def test_policy_is_given_back_even_after_an_error() -> None:
     keras = load_keras()
     before = keras.config.dtype_policy().name
-    with pytest.raises(RuntimeError, match="stop"), policy("bfloat16"):
+    with pytest.raises(RuntimeError, match="stop"), dtype_policy("bfloat16"):
         assert keras.config.dtype_policy().name == "mixed_bfloat16"
         raise RuntimeError("stop")
     assert keras.config.dtype_policy().name == before
-    assert resolve("float32") == "float32"
-    assert resolve("auto") in ("float32", "bfloat16")
+    assert resolve_precision("float32") == "float32"
+    assert resolve_precision("auto") in ("float32", "bfloat16")

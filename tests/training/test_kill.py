@@ -24,8 +24,8 @@ def slow(p):
     time.sleep(0.02)
     if p.epoch == 1 and p.step == 1 or sys.argv[2] == "resume":
         print("running", flush=True)
-train(striped_faces(), out=sys.argv[1], options=TINY, seed=3, resume=sys.argv[2] == "resume",
-      recipe=TrainConfig(epochs=6, batch=32, warmup=0.5), progress=slow if sys.argv[2] != "whole" else None)
+train(striped_faces(), out=sys.argv[1], options=TINY, resume=sys.argv[2] == "resume",
+      config=TrainConfig(seed=3, epochs=6, batch_size=32, warmup=0.5), progress=slow if sys.argv[2] != "whole" else None)
 """
 KILLS = 2
 
@@ -58,8 +58,8 @@ def test_killed_and_resumed_is_never_interrupted(tmp_path: Path) -> None:
     whole.communicate()
     assert whole.returncode == 0
     for name in ("last", "best"):
-        one, other = (load_model(tmp_path / run / f"{name}.keras").engine for run in ("whole", "cut"))
-        for a, b in zip(one.network.get_weights(), other.network.get_weights(), strict=True):  # type: ignore[attr-defined]
+        first, second = (load_model(tmp_path / run / f"{name}.keras").engine for run in ("whole", "cut"))
+        for a, b in zip(first.network.get_weights(), second.network.get_weights(), strict=True):  # type: ignore[attr-defined]
             np.testing.assert_array_equal(a, b)
     rows = [(tmp_path / run / "history.csv").read_text().split() for run in ("whole", "cut")]
     assert [r.rsplit(",", 1)[0] for r in rows[0]] == [r.rsplit(",", 1)[0] for r in rows[1]]

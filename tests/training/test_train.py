@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-import ferviz.training.checkpoint as run_state
 from ferviz.data.dataset import Dataset
 from ferviz.errors import DataError, ModelError, OutputError, OutputExistsError, UsageError
 from ferviz.models.load import load_model
+from ferviz.training import checkpoint
 from ferviz.training.config import Augmentation, TrainConfig
 from ferviz.training.loop import Learner
 from ferviz.training.train import Progress, train
 
 OPTIONS = {"height": 24, "width": 24, "widths": [8], "blocks": [2], "stem": 8, "dropout": 0.2}
-SHORT = TrainConfig(epochs=3, batch=32, warmup=0.5, precision="float32")
+SHORT = TrainConfig(epochs=3, batch_size=32, warmup=0.5, precision="float32")
 LOOK = Augmentation(flip=0.5, shift=0.5, rotate=0, zoom=0, erase=0, brightness=0.05, contrast=0.05)
 
 
@@ -45,13 +45,13 @@ def weights(folder: Path, name: str = "last") -> list[np.ndarray]:
 @pytest.fixture(scope="module")
 def finished(stripes: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run") / "a"
-    train(stripes, out=folder, options=OPTIONS, recipe=SHORT, seed=5)
+    train(stripes, out=folder, options=OPTIONS, config=replace(SHORT, seed=5))
     return folder
 
 
 def test_a_network_learns_and_its_file_says_what_it_is(stripes: Dataset, tmp_path: Path) -> None:
-    recipe = replace(SHORT, epochs=40, rate=0.01, augmentation=LOOK, ema=0.9)
-    run = train(stripes, out=tmp_path / "run", options={**OPTIONS, "dropout": 0.0}, recipe=recipe)
+    config = replace(SHORT, epochs=40, learning_rate=0.01, augmentation=LOOK, ema=0.9)
+    run = train(stripes, out=tmp_path / "run", options={**OPTIONS, "dropout": 0.0}, config=config)
     assert run.best["val_accuracy"] > 0.9
     model = load_model(run.folder / "best.keras")
     assert model.labels == stripes.names
@@ -71,7 +71,7 @@ def test_what_a_run_leaves(finished: Path) -> None:
     rows = list(csv.DictReader((finished / "history.csv").read_text().splitlines()))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     manifest = json.loads((finished / "manifest.json").read_text())
-    assert manifest["seed"] == 5
+    assert manifest["config"]["seed"] == 5
     assert manifest["data"]["sha256"] == "0" * 64
     assert "keras" in manifest["versions"]
     best = max(rows, key=lambda row: float(row["val_accuracy"]))
@@ -79,10 +79,10 @@ def test_what_a_run_leaves(finished: Path) -> None:
 
 
 def test_same_seed_same_network_other_seed_another(stripes: Dataset, finished: Path, tmp_path: Path) -> None:
-    train(stripes, out=tmp_path / "b", options=OPTIONS, recipe=SHORT, seed=5)
+    train(stripes, out=tmp_path / "b", options=OPTIONS, config=replace(SHORT, seed=5))
     for a, b in zip(weights(tmp_path / "b"), weights(finished), strict=True):
         np.testing.assert_array_equal(a, b)
-    train(stripes, out=tmp_path / "c", options=OPTIONS, recipe=replace(SHORT, epochs=1), seed=6)
+    train(stripes, out=tmp_path / "c", options=OPTIONS, config=replace(SHORT, epochs=1, seed=6))
     assert any((a != b).any() for a, b in zip(weights(tmp_path / "c"), weights(finished), strict=True))
 
 
@@ -91,8 +91,8 @@ def test_a_run_that_was_cut_off_ends_where_it_would_have(
     stripes: Dataset, finished: Path, tmp_path: Path, moment: tuple[int, int]
 ) -> None:
     with pytest.raises(CutError):
-        train(stripes, out=tmp_path / "b", options=OPTIONS, recipe=SHORT, seed=5, progress=cut_at(*moment))
-    train(stripes, out=tmp_path / "b", resume=True, recipe=SHORT)
+        train(stripes, out=tmp_path / "b", options=OPTIONS, config=replace(SHORT, seed=5), progress=cut_at(*moment))
+    train(stripes, out=tmp_path / "b", resume=True, config=SHORT)
     for name in ("last", "best"):
         for a, b in zip(weights(tmp_path / "b", name), weights(finished, name), strict=True):
             np.testing.assert_array_equal(a, b)
@@ -103,21 +103,21 @@ def test_a_run_that_was_cut_off_ends_where_it_would_have(
 
 
 def test_a_finished_run_resumes_to_itself_and_can_be_lengthened(stripes: Dataset, tmp_path: Path) -> None:
-    one = replace(SHORT, epochs=1)
-    train(stripes, out=tmp_path / "a", options=OPTIONS, recipe=one)
+    single = replace(SHORT, epochs=1)
+    train(stripes, out=tmp_path / "a", options=OPTIONS, config=single)
     before = (tmp_path / "a" / "last.keras").read_bytes()
-    train(stripes, out=tmp_path / "a", resume=True, recipe=one)
+    train(stripes, out=tmp_path / "a", resume=True, config=single)
     assert (tmp_path / "a" / "last.keras").read_bytes() == before
-    run = train(stripes, out=tmp_path / "a", resume=True, recipe=replace(SHORT, epochs=2))
+    run = train(stripes, out=tmp_path / "a", resume=True, config=replace(SHORT, epochs=2))
     assert [row["epoch"] for row in run.history] == [1, 2]
-    assert json.loads((tmp_path / "a" / "config.json").read_text())["recipe"]["epochs"] == 2
+    assert json.loads((tmp_path / "a" / "config.json").read_text())["config"]["epochs"] == 2
 
 
 def test_disk_full_leaves_the_last_good_state(
     stripes: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "a"
-    train(stripes, out=folder, options=OPTIONS, recipe=replace(SHORT, epochs=1), seed=5)
+    train(stripes, out=folder, options=OPTIONS, config=replace(SHORT, epochs=1, seed=5))
     good = (folder / "state.npz").read_bytes()
 
     def full(file: Any, **arrays: Any) -> None:
@@ -125,12 +125,12 @@ def test_disk_full_leaves_the_last_good_state(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_state.np, "savez", full)
+        patch.setattr(checkpoint.np, "savez", full)
         with pytest.raises(OutputError, match="No space left"):
-            train(stripes, out=folder, resume=True, recipe=replace(SHORT, epochs=2))
+            train(stripes, out=folder, resume=True, config=replace(SHORT, epochs=2))
     assert (folder / "state.npz").read_bytes() == good
     assert not list(folder.glob(".*"))
-    assert len(train(stripes, out=folder, resume=True, recipe=replace(SHORT, epochs=2)).history) == 2
+    assert len(train(stripes, out=folder, resume=True, config=replace(SHORT, epochs=2)).history) == 2
 
 
 def test_early_stopping(stripes: Dataset, tmp_path: Path) -> None:
@@ -138,69 +138,68 @@ def test_early_stopping(stripes: Dataset, tmp_path: Path) -> None:
         stripes,
         out=tmp_path / "a",
         options=OPTIONS,
-        recipe=replace(SHORT, epochs=9, rate=0.0, ema=0.0, stop_after=2, batch=100),
+        config=replace(SHORT, epochs=9, learning_rate=0.0, ema=0.0, early_stopping=2, batch_size=100),
     )
     assert len(run.history) < 9
 
 
 def test_other_labels(stripes: Dataset, tmp_path: Path) -> None:
-    run = train(stripes, out=tmp_path / "a", labels="6-merged", options=OPTIONS, recipe=replace(SHORT, epochs=1))
+    run = train(stripes, out=tmp_path / "a", labels="6-merged", options=OPTIONS, config=replace(SHORT, epochs=1))
     model = load_model(run.folder / "best.keras")
     assert model.labels == ("angry", "fear", "happy", "sad", "surprise", "neutral")
-    train(stripes, out=tmp_path / "a", resume=True, recipe=replace(SHORT, epochs=2))
+    train(stripes, out=tmp_path / "a", resume=True, config=replace(SHORT, epochs=2))
     assert load_model(run.folder / "last.keras").labels == model.labels
 
 
 def test_votes_and_teachers(stripes: Dataset, finished: Path, tmp_path: Path) -> None:
-    recipe = replace(SHORT, epochs=1, votes=0.3)
-    train(stripes, out=tmp_path / "a", options=OPTIONS, recipe=recipe, teachers=[finished / "best.keras"] * 2)
+    config = replace(SHORT, epochs=1, ferplus_weight=0.3)
+    train(stripes, out=tmp_path / "a", options=OPTIONS, config=replace(config, teachers=(str(finished / "best.keras"),) * 2))
     assert load_model(tmp_path / "a" / "best.keras").engine.logits(np.zeros((1, 24, 24, 1), np.float32)).shape == (1, 7)
     manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
-    assert manifest["recipe"]["votes"] == 0.3
-    assert len(manifest["teachers"]) == 2
+    assert manifest["config"]["ferplus_weight"] == 0.3
+    assert len(manifest["config"]["teachers"]) == 2
     with pytest.raises(DataError, match="votes"):
-        train(replace(stripes, votes=None), out=tmp_path / "b", options=OPTIONS, recipe=recipe)
+        train(replace(stripes, votes=None), out=tmp_path / "b", options=OPTIONS, config=config)
     with pytest.raises(ModelError, match="contempt"):
         train(
             stripes,
             labels=("happy", "contempt"),
             out=tmp_path / "c",
             options=OPTIONS,
-            recipe=SHORT,
-            teachers=[finished / "best.keras"],
+            config=replace(SHORT, teachers=(str(finished / "best.keras"),)),
         )
 
 
 def test_fine_tuning_starts_from_the_file(stripes: Dataset, finished: Path, tmp_path: Path) -> None:
-    still = replace(SHORT, epochs=1, rate=0.0, ema=0.0, freeze=6)
-    run = train(stripes, out=tmp_path / "a", recipe=still, start=finished / "last.keras")
+    still = replace(SHORT, epochs=1, learning_rate=0.0, ema=0.0, freeze=6)
+    run = train(stripes, out=tmp_path / "a", config=still, init_from=finished / "last.keras")
     old, new = load_model(finished / "last.keras"), load_model(run.folder / "last.keras")
     np.testing.assert_allclose(
         new.probabilities(stripes.images), old.probabilities(stripes.images), rtol=1e-4, atol=1e-5
     )
-    other = train(stripes, labels="positive-negative", out=tmp_path / "b", recipe=still, start=finished / "last.keras")
+    other = train(stripes, labels="positive-negative", out=tmp_path / "b", config=still, init_from=finished / "last.keras")
     assert load_model(other.folder / "last.keras").labels == ("negative", "positive")
-    tuned = train(stripes, out=tmp_path / "c", recipe=replace(SHORT, epochs=2, freeze=2), start=finished / "last.keras")
+    tuned = train(stripes, out=tmp_path / "c", config=replace(SHORT, epochs=2, freeze=2), init_from=finished / "last.keras")
     assert len(tuned.history) == 2
 
 
 def test_mini_xception_trains_here(stripes: Dataset, tmp_path: Path) -> None:
-    recipe = replace(SHORT, epochs=1, batch=64)
-    run = train(stripes, "mini_xception", out=tmp_path / "a", options={"widths": [8, 16]}, recipe=recipe)
+    config = replace(SHORT, epochs=1, batch_size=64)
+    run = train(stripes, architecture="mini_xception", out=tmp_path / "a", options={"widths": [8, 16]}, config=config)
     assert np.isfinite(run.history[0]["loss"])
 
 
 def test_refusals(stripes: Dataset, finished: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputExistsError, match="--resume"):
-        train(stripes, out=finished, options=OPTIONS, recipe=SHORT)
+        train(stripes, out=finished, options=OPTIONS, config=SHORT)
     with pytest.raises(UsageError, match="no run to resume"):
         train(stripes, out=tmp_path / "nothing", resume=True)
     with pytest.raises(DataError, match="other data"):
-        train(replace(stripes, sha256="f" * 64), out=finished, resume=True, recipe=SHORT)
+        train(replace(stripes, sha256="f" * 64), out=finished, resume=True, config=SHORT)
     with pytest.raises(DataError, match="Training"):
         train(stripes.take(stripes.split == "PublicTest"), out=tmp_path / "b")
     with pytest.raises(DataError, match="Exam"):
-        train(stripes, out=tmp_path / "b", validation="Exam")
+        train(stripes, out=tmp_path / "b", config=TrainConfig(validation="Exam"))
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file"):
         train(stripes, out=tmp_path / "file" / "run", options=OPTIONS)
@@ -211,7 +210,7 @@ def test_a_loss_that_is_no_number_ends_the_run(
 ) -> None:
     monkeypatch.setattr(Learner, "step", lambda self, batch, rate: float("nan"))
     with pytest.raises(DataError, match="epoch 1, step 1"):
-        train(stripes, out=tmp_path / "a", options=OPTIONS, recipe=SHORT)
+        train(stripes, out=tmp_path / "a", options=OPTIONS, config=SHORT)
     assert not (tmp_path / "a" / "last.keras").exists()
 
 
@@ -223,4 +222,4 @@ def test_a_damaged_state_is_said_to_be(stripes: Dataset, finished: Path, tmp_pat
             (folder / part).write_bytes((finished / part).read_bytes())
         (folder / name).write_bytes((finished / name).read_bytes()[:200])
         with pytest.raises(DataError, match="damaged"):
-            train(stripes, out=folder, resume=True, recipe=SHORT)
+            train(stripes, out=folder, resume=True, config=SHORT)

@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 
 DEFAULTS = TrainConfig()
 AUGMENTATION = ("flip", "shift", "rotate", "zoom", "brightness", "contrast", "erase", "noise", "mixup")
-RECIPE = (
-    "epochs", "batch", "optimizer", "rate", "decay", "schedule", "warmup", "smoothing", "class_weights", "ema", "patience",
-    "stop_after", "votes", "teach", "temperature", "freeze", "precision",
+CONFIG = (
+    "epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "schedule", "warmup", "label_smoothing", "class_weights",
+    "ema", "patience", "early_stopping", "ferplus_weight", "distillation", "temperature", "freeze", "precision", "teachers",
+    "validation", "fraction", "seed",
 )  # fmt: skip
 
 
-def _setting(name: str, kind: type, what: str, field: str = "") -> Callable[[Any], Any]:
-    """An option for the recipe's field of the same name (or `field`); its default is shown but not given, so that --resume can tell."""
-    field = field or name.strip("-").replace("-", "_")
+def _setting(name: str, kind: type, what: str) -> Callable[[Any], Any]:
+    """Return an option for the field of TrainConfig or Augmentation with the same name; its default is shown in the help only."""
+    field = name.strip("-").replace("-", "_")
     default = getattr(DEFAULTS.augmentation if field in AUGMENTATION else DEFAULTS, field)
     return click.option(name, field, type=kind, help=f"{what}  [default: {default}]")
 
@@ -57,17 +58,17 @@ def _setting(name: str, kind: type, what: str, field: str = "") -> Callable[[Any
     "--resume", is_flag=True, help="Go on with the run in --out; only --epochs may differ from its beginning."
 )
 @click.option("--force", "-f", is_flag=True, help="Start over where --out holds a run already.")
-@click.option("--start", metavar="FILE", help="Fine-tune this network instead of starting from nothing.")
+@click.option("--init-from", metavar="FILE", help="Fine-tune this network instead of starting from random weights.")
 @_setting("--freeze", int, "Layers from the front that keep their weights.")
 @click.option(
     "--teacher", "teachers", multiple=True, metavar="FILE", help="Learn a network's answers too; repeat for several."
 )
-@_setting("--teach", float, "Weight of the teachers' answers.")
+@_setting("--distillation", float, "Weight of the teachers' answers.")
 @_setting("--temperature", float, "Softness of the teachers' answers.")
 @click.option(
-    "--votes", "vote_file", metavar="FILE", help="FERPlus' fer2013new.csv, for --labels 8-ferplus and --vote-weight."
+    "--votes", "vote_file", metavar="FILE", help="FERPlus' fer2013new.csv, for --labels 8-ferplus and --ferplus-weight."
 )
-@_setting("--vote-weight", float, "Weight of the FERPlus votes as auxiliary target.", "votes")
+@_setting("--ferplus-weight", float, "Weight of the FERPlus votes as auxiliary target.")
 @click.option(
     "--split", type=click.Choice(["official", "random"]), default="official", show_default=True, help="Whose splits."
 )
@@ -81,15 +82,15 @@ def _setting(name: str, kind: type, what: str, field: str = "") -> Callable[[Any
 )
 @reading_options
 @_setting("--epochs", int, "Passes over the data.")
-@_setting("--batch-size", int, "Faces a step.", "batch")
+@_setting("--batch-size", int, "Faces in one step.")
 @_setting("--optimizer", str, "adamw, or sgd (Nesterov momentum).")
-@click.option("--rate", type=float, help="Peak learning rate.  [default: 0.002 for adamw, 0.1 for sgd]")
-@click.option("--decay", type=float, help="Decoupled weight decay.  [default: 0.05 for adamw, 0.0005 for sgd]")
+@click.option("--learning-rate", type=float, help="Peak learning rate.  [default: 0.002 for adamw, 0.1 for sgd]")
+@click.option("--weight-decay", type=float, help="Decoupled weight decay.  [default: 0.05 for adamw, 0.0005 for sgd]")
 @_setting("--schedule", str, "cosine, plateau or constant.")
-@_setting("--warmup", float, "Epochs over which the rate rises.")
-@_setting("--patience", int, "Epochs without a best before the plateau schedule halves the rate.")
-@_setting("--stop-after", int, "End after so many epochs without a best; 0 = never.")
-@_setting("--smoothing", float, "Label smoothing.")
+@_setting("--warmup", float, "Epochs over which the learning rate rises.")
+@_setting("--patience", int, "Epochs without a better accuracy before the plateau schedule halves the learning rate.")
+@_setting("--early-stopping", int, "End after this many epochs without a better accuracy; 0 = never.")
+@_setting("--label-smoothing", float, "Part of each label that is spread over all classes.")
 @_setting("--class-weights", str, "none or balanced.")
 @_setting("--ema", float, "Momentum of the averaged weights; 0 = off.")
 @_setting("--flip", float, "Probability of a mirror image.")
@@ -116,26 +117,25 @@ def command(data: str, out: str, **given: Any) -> None:
     Leaves in --out: best.keras and last.keras with their labels and input spec, history.csv, curves.png, config.json and
     manifest.json. Interrupt it whenever you like: --resume ends where the uninterrupted run would have.
     """
+    from ferviz.training.run_folder import run_labels
     from ferviz.training.train import train
 
     console = Console(given["quiet"])
-    recipe = _recipe(given, Path(out))
+    config = _config(given)
     chosen = dict(parse_option(text) for text in given["options"])
     faces = open_data(
         data,
         given,
         console,
-        labels=given["labels"] if not given["resume"] else _labels(Path(out), given["labels"]),
+        labels=run_labels(out) if given["resume"] else given["labels"],
         votes=given["vote_file"],
         split="random" if given["split"] == "random" else None,
     )
     try:
         with _report(console) as report:
             run = train(
-                faces, given["architecture"], out=out, options=chosen, recipe=recipe, seed=given["seed"], start=given["start"],
-                teachers=given["teachers"], validation=given["validation"], fraction=given["fraction"],
-                resume=given["resume"], force=given["force"],
-                tensorboard=given["tensorboard"], progress=report,
+                faces, out=out, architecture=given["architecture"], options=chosen, init_from=given["init_from"], config=config,
+                resume=given["resume"], force=given["force"], tensorboard=given["tensorboard"], progress=report,
             )  # fmt: skip
     except KeyboardInterrupt:
         if (Path(out) / "config.json").is_file():
@@ -167,21 +167,13 @@ def _value(text: str) -> Any:
     return text
 
 
-def _recipe(given: dict[str, Any], out: Path) -> TrainConfig:
-    """The defaults with what was given; of a run that is resumed only the number of epochs can change."""
-    from ferviz.training.run_folder import epochs_before
-
-    values = {key: given[key] for key in RECIPE if given[key] is not None}
-    if given["resume"] and "epochs" not in values:
-        values["epochs"] = epochs_before(out)
-    looks = {key: given[key] for key in AUGMENTATION if given[key] is not None}
-    return TrainConfig(**values, augmentation=Augmentation(**looks))
-
-
-def _labels(out: Path, otherwise: str) -> str:
-    from ferviz.training.run_folder import labels_before
-
-    return labels_before(out) or otherwise
+def _config(given: dict[str, Any]) -> TrainConfig | None:
+    """Return the configuration that the options ask for; None where a run is resumed with its own."""
+    if given["resume"] and given["epochs"] is None:
+        return None
+    values = {key: given[key] for key in CONFIG if given[key] is not None}
+    augmentation = {key: given[key] for key in AUGMENTATION if given[key] is not None}
+    return TrainConfig(**values, augmentation=Augmentation(**augmentation))
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from ferviz.data.dataset import Dataset
 from ferviz.emotions import FER2013
 from ferviz.engines.backend import keras
 from ferviz.models.load import load_model
-from ferviz.training import distillation as teachers
+from ferviz.training import distillation
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -44,7 +44,7 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_bfloat16_answers_are_float32_answers_within_its_precision(stripes: Dataset, teacher: Path) -> None:
     pixels = stripes.images[:64, :, :, None].astype(np.float32)
-    exact, fast = (teachers.answers([str(teacher)], FER2013, p)(pixels) for p in ("float32", "bfloat16"))
+    exact, fast = (distillation.teacher_logits([str(teacher)], FER2013, p)(pixels) for p in ("float32", "bfloat16"))
     truth = load_model(teacher, engine="keras").probabilities(list(stripes.images[:64]))
     np.testing.assert_allclose(softmax(exact), truth, atol=1e-5)
     assert truth.std(axis=0).max() > 0.05  # so that agreement means something
@@ -53,8 +53,8 @@ def test_bfloat16_answers_are_float32_answers_within_its_precision(stripes: Data
 
 def test_answers_follow_the_students_order(stripes: Dataset, teacher: Path) -> None:
     pixels = stripes.images[:8, :, :, None].astype(np.float32)
-    usual = teachers.answers([str(teacher)], FER2013, "bfloat16")(pixels)
-    turned = teachers.answers([str(teacher)], FER2013[::-1], "bfloat16")(pixels)
+    usual = distillation.teacher_logits([str(teacher)], FER2013, "bfloat16")(pixels)
+    turned = distillation.teacher_logits([str(teacher)], FER2013[::-1], "bfloat16")(pixels)
     np.testing.assert_allclose(turned, usual[:, ::-1], rtol=1e-6)
 
 
@@ -80,7 +80,7 @@ def test_networks_that_cannot_be_rebuilt_answer_as_they_are(stripes: Dataset) ->
     )
     for network in (subclassed, own):
         model = load_model(network, labels="7", scaling="0..255")
-        answer = teachers._logits(model, "bfloat16")
+        answer = distillation._logits_in(model, "bfloat16")
         faces = stripes.images[:16]
         np.testing.assert_array_equal(answer(faces), model.logits(faces))
 
@@ -90,5 +90,5 @@ def test_teachers_that_give_logits_are_asked_in_float32(stripes: Dataset) -> Non
     network = k.Sequential([k.layers.Input((24, 24, 1)), k.layers.Flatten(), k.layers.Dense(7)])
     model = load_model(network, labels="7", scaling="0..1")
     np.testing.assert_array_equal(
-        teachers._logits(model, "bfloat16")(stripes.images[:9]), model.logits(stripes.images[:9])
+        distillation._logits_in(model, "bfloat16")(stripes.images[:9]), model.logits(stripes.images[:9])
     )

@@ -12,16 +12,16 @@ import pytest
 from PIL import Image
 
 from ferviz.errors import UsageError
-from ferviz.training.plots import check_tensorboard, draw, write_curves, write_tensorboard
+from ferviz.training.plots import check_tensorboard, curves_figure, write_curves, write_tensorboard
 
 HISTORY = [
-    {"epoch": e, "rate": 0.1 / e, "loss": 2 / e, "val_loss": 1.5 / e, "val_accuracy": a, "seconds": 1.0}
+    {"epoch": e, "learning_rate": 0.1 / e, "loss": 2 / e, "val_loss": 1.5 / e, "val_accuracy": a, "seconds": 1.0}
     for e, a in ((1, 0.2), (2, 0.55), (3, 0.5))
 ]
 
 
 def test_curves_show_the_history_and_name_the_best_epoch(tmp_path: Path) -> None:
-    left, right = draw(HISTORY, "mine").axes
+    left, right = curves_figure(HISTORY, "mine").axes
     np.testing.assert_allclose([line.get_ydata() for line in left.lines], [[2, 1, 2 / 3], [1.5, 0.75, 0.5]])
     np.testing.assert_allclose(right.lines[0].get_ydata(), [20, 55, 50])
     assert [text.get_text() for text in right.texts] == ["55.0 % in epoch 2"]
