@@ -22,7 +22,15 @@ from ferviz.evaluation.metrics import wilson
 
 AUGMENTATION = [f.name for f in fields(ferviz.Augmentation)]
 FIELDS = [*(f.name for f in fields(ferviz.TrainConfig) if f.name not in ("augmentation", "teachers")), *AUGMENTATION]
-CARTOONS = {"epochs": [12], "batch_size": [32], "learning_rate": [0.01, 0.02], "warmup": [1], "ema": [0], "erase": [0], "shift": [1]}
+CARTOONS = {
+    "epochs": [12],
+    "batch_size": [32],
+    "learning_rate": [0.01, 0.02],
+    "warmup": [1],
+    "ema": [0],
+    "erase": [0],
+    "shift": [1],
+}
 SMALL = {"widths": [16, 32], "blocks": [1, 1], "stem": 16, "dropout": 0}
 
 
@@ -53,7 +61,7 @@ def train_point(point: dict, folder: Path, data: ferviz.Dataset, architecture: s
     config = ferviz.TrainConfig(**point, augmentation=ferviz.Augmentation(**augmentation))
     if (folder / "config.json").exists():
         before = json.loads((folder / "config.json").read_text())
-        config = replace(config, validation=before["config"]["validation"])
+        config = replace(config, validation=config.validation or before["config"]["validation"])
         wanted = {"architecture": architecture, "options": options, "config": config.to_dict()}
         if any(before[key] != value for key, value in wanted.items()) or before["data"]["sha256"] != data.sha256:
             raise ferviz.OutputExistsError(

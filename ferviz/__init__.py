@@ -39,6 +39,8 @@ if TYPE_CHECKING:
         UsageError,
     )
     from ferviz.evaluation.check.check import check
+    from ferviz.evaluation.check.result import CheckResult
+    from ferviz.evaluation.comparison import ModelComparison, compare_models
     from ferviz.evaluation.evaluate import Evaluation, evaluate
     from ferviz.faces.detectors.registry import detectors
     from ferviz.faces.face import Face
@@ -51,7 +53,8 @@ if TYPE_CHECKING:
     from ferviz.models.load import load_model
     from ferviz.models.model import Model
     from ferviz.models.prediction import Prediction
-    from ferviz.training.train import train
+    from ferviz.training.config import Augmentation, TrainConfig
+    from ferviz.training.train import TrainingRun, train
 
 _ADDRESSES = {
     "ferviz.attribution.activations": "Activations activations",
@@ -68,6 +71,8 @@ _ADDRESSES = {
     "ferviz.errors": "DataError FervizError ModelError NoFaceError OutputError OutputExistsError PictureError "
     "UnknownNameError UntrustedModelError UsageError",
     "ferviz.evaluation.check.check": "check",
+    "ferviz.evaluation.check.result": "CheckResult",
+    "ferviz.evaluation.comparison": "ModelComparison compare_models",
     "ferviz.evaluation.evaluate": "Evaluation evaluate",
     "ferviz.faces.face": "Face",
     "ferviz.faces.find": "find_faces",
@@ -80,12 +85,15 @@ _ADDRESSES = {
     "ferviz.models.load": "load_model",
     "ferviz.models.model": "Model",
     "ferviz.models.prediction": "Prediction",
-    "ferviz.training.train": "train",
+    "ferviz.training.config": "Augmentation TrainConfig",
+    "ferviz.training.train": "TrainingRun train",
 }
 _HOME = {name: module for module, names in _ADDRESSES.items() for name in names.split()}
 
 __all__ = [
     "Activations",
+    "Augmentation",
+    "CheckResult",
     "DataError",
     "Dataset",
     "Diagram",
@@ -98,18 +106,22 @@ __all__ = [
     "InputSpec",
     "LabelScheme",
     "Model",
+    "ModelComparison",
     "ModelError",
     "NoFaceError",
     "OutputError",
     "OutputExistsError",
     "PictureError",
     "Prediction",
+    "TrainConfig",
+    "TrainingRun",
     "UnknownNameError",
     "UntrustedModelError",
     "UsageError",
     "activations",
     "architectures",
     "check",
+    "compare_models",
     "compile_model",
     "detectors",
     "diagram",

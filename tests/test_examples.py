@@ -34,15 +34,15 @@ def test_a_sweep_goes_on_where_it_was_left(tmp_path, monkeypatch, capsys):
         return capsys.readouterr().out.splitlines()
 
     monkeypatch.chdir(tmp_path)
-    lines = sweep("epochs=2", "rate=.01,.05")
-    names = ["epochs-2_rate-0.01", "epochs-2_rate-0.05"]
+    lines = sweep("epochs=2", "learning_rate=.01,.05")
+    names = ["epochs-2_learning_rate-0.01", "epochs-2_learning_rate-0.05"]
     assert lines[:2] == [f"{name}: training" for name in names]
     shares = [line for line in lines if line.endswith(tuple(names)) and " % (" in line]
     assert len(shares) == 2
     accuracy = [float(line.split()[0]) for line in shares]
     assert accuracy == sorted(accuracy, reverse=True)
     assert sum("of 270 faces different labels" in line for line in lines) == 1
-    with (tmp_path / "sweep" / "epochs-2_rate-0.01" / "history.csv").open() as file:
+    with (tmp_path / "sweep" / "epochs-2_learning_rate-0.01" / "history.csv").open() as file:
         best = max(float(row["val_accuracy"]) for row in csv.DictReader(file))
     low, high = wilson(round(best * 270), 270)
     (line,) = (line for line in shares if line.endswith("0.01"))
@@ -52,12 +52,16 @@ def test_a_sweep_goes_on_where_it_was_left(tmp_path, monkeypatch, capsys):
     # One run was cut off before its end, one is new, one is finished.
     networks = {name: (tmp_path / "sweep" / name / "best.keras").read_bytes() for name in names}
     (tmp_path / "sweep" / names[1] / "manifest.json").unlink()
-    lines = sweep("rate=.01,.05,.02", "epochs=2")
-    assert lines[:3] == [f"{names[0]}: trained already", f"{names[1]}: going on", "epochs-2_rate-0.02: training"]
+    lines = sweep("learning_rate=.01,.05,.02", "epochs=2")
+    assert lines[:3] == [
+        f"{names[0]}: trained already",
+        f"{names[1]}: going on",
+        "epochs-2_learning_rate-0.02: training",
+    ]
     assert (tmp_path / "sweep" / names[0] / "best.keras").read_bytes() == networks[names[0]]
 
-    with pytest.raises(OutputExistsError, match="another recipe, architecture or data"):
-        sweep("rate=.01", "epochs=2", "--architecture", "plain")
+    with pytest.raises(OutputExistsError, match="another configuration, architecture or data"):
+        sweep("learning_rate=.01", "epochs=2", "--architecture", "plain")
     with pytest.raises(UnknownNameError, match="did you mean 'epochs'"):
         sweep("epoch=2")
 

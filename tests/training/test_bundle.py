@@ -61,7 +61,9 @@ def test_what_is_not_bundled(run: Path, stripes: Dataset, tmp_path: Path, monkey
             bundle(run, stripes, tmp_path)
     other = tmp_path / "six"
     shutil.copytree(run, other)
-    train(stripes, labels="6-dropped", out=other, force=True, options=OPTIONS, config=TrainConfig(epochs=1, batch_size=32))
+    train(
+        stripes, labels="6-dropped", out=other, force=True, options=OPTIONS, config=TrainConfig(epochs=1, batch_size=32)
+    )
     with pytest.raises(ModelError, match="seven"):
         bundle(other, stripes, tmp_path)
     assert not list(tmp_path.glob("bundled*"))

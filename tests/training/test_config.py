@@ -1,4 +1,4 @@
-"""The config refuses nonsense with the option's name; the schedule against values worked out by hand."""
+"""TrainConfig refuses wrong values with the field's name; the schedule against values worked out by hand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from ferviz.errors import UsageError
 from ferviz.training.config import Augmentation, TrainConfig
-from ferviz.training.schedule import plateau_factor, learning_rate_at, should_stop
+from ferviz.training.schedule import learning_rate_at, plateau_factor, should_stop
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,10 @@ def test_a_recipe_survives_being_written_down() -> None:
 
 def test_defaults_of_the_optimizers() -> None:
     assert (TrainConfig().peak_learning_rate, TrainConfig().decoupled_weight_decay) == (2e-3, 0.05)
-    assert (TrainConfig(optimizer="sgd").peak_learning_rate, TrainConfig(optimizer="sgd").decoupled_weight_decay) == (0.1, 5e-4)
+    assert (TrainConfig(optimizer="sgd").peak_learning_rate, TrainConfig(optimizer="sgd").decoupled_weight_decay) == (
+        0.1,
+        5e-4,
+    )
     assert TrainConfig(learning_rate=0.0, weight_decay=0.0).peak_learning_rate == 0.0
 
 

@@ -87,7 +87,9 @@ def test_statistics_are_those_of_the_pixels() -> None:
     for layer, x in zip(
         layers[:1], seen[:1], strict=True
     ):  # what comes before the first layer does not depend on any statistics
-        np.testing.assert_allclose(variable_values([layer.moving_mean])[0], np.asarray(x).mean((0, 1, 2)), rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(
+            variable_values([layer.moving_mean])[0], np.asarray(x).mean((0, 1, 2)), rtol=1e-3, atol=1e-4
+        )
         np.testing.assert_allclose(variable_values([layer.moving_variance])[0], np.asarray(x).var((0, 1, 2)), rtol=1e-3)
     # With the statistics of exactly these pixels, answering is the same as in training (no dropout before the logits).
     plain = architectures.build(

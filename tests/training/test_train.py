@@ -153,7 +153,12 @@ def test_other_labels(stripes: Dataset, tmp_path: Path) -> None:
 
 def test_votes_and_teachers(stripes: Dataset, finished: Path, tmp_path: Path) -> None:
     config = replace(SHORT, epochs=1, ferplus_weight=0.3)
-    train(stripes, out=tmp_path / "a", options=OPTIONS, config=replace(config, teachers=(str(finished / "best.keras"),) * 2))
+    train(
+        stripes,
+        out=tmp_path / "a",
+        options=OPTIONS,
+        config=replace(config, teachers=(str(finished / "best.keras"),) * 2),
+    )
     assert load_model(tmp_path / "a" / "best.keras").engine.logits(np.zeros((1, 24, 24, 1), np.float32)).shape == (1, 7)
     manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
     assert manifest["config"]["ferplus_weight"] == 0.3
@@ -177,9 +182,13 @@ def test_fine_tuning_starts_from_the_file(stripes: Dataset, finished: Path, tmp_
     np.testing.assert_allclose(
         new.probabilities(stripes.images), old.probabilities(stripes.images), rtol=1e-4, atol=1e-5
     )
-    other = train(stripes, labels="positive-negative", out=tmp_path / "b", config=still, init_from=finished / "last.keras")
+    other = train(
+        stripes, labels="positive-negative", out=tmp_path / "b", config=still, init_from=finished / "last.keras"
+    )
     assert load_model(other.folder / "last.keras").labels == ("negative", "positive")
-    tuned = train(stripes, out=tmp_path / "c", config=replace(SHORT, epochs=2, freeze=2), init_from=finished / "last.keras")
+    tuned = train(
+        stripes, out=tmp_path / "c", config=replace(SHORT, epochs=2, freeze=2), init_from=finished / "last.keras"
+    )
     assert len(tuned.history) == 2
 
 
