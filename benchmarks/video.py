@@ -25,7 +25,7 @@ from ferviz.faces.search import SearchOptions, detect
 from ferviz.images import encode, read_image
 from ferviz.models.load import load_model
 from ferviz.video.drawing import frame_picture
-from ferviz.video.pipeline import Follower
+from ferviz.video.pipeline import AnalysisOptions, FrameAnalyzer
 from ferviz.video.reading import Frame
 
 PARTS = {
@@ -95,10 +95,10 @@ def main() -> None:
         return
     model = load_model(options.model)
     detector = open_detector(options.detector, options.detector_model)
-    follower = Follower(model, detector=detector, method=options.method)
+    analyzer = FrameAnalyzer(model, AnalysisOptions(detector=detector, method=options.method))
     pictures = frames(options.frames)
     for picture in pictures[:5]:
-        frame_picture(picture, follower.look(Frame(0, 0.0, picture)), model.labels)
+        frame_picture(picture, analyzer.analyze(Frame(0, 0.0, picture)), model.labels)
 
     parts: dict[str, list[tuple[float, float]]] = {name: [] for name in PARTS}
     for number, picture in enumerate(pictures):
@@ -107,10 +107,10 @@ def main() -> None:
         marks.append(now())
         explain(model, faces, options.method)
         marks.append(now())
-        seen = follower.look(Frame(number, number / 25, picture))
-        looked = now()
-        drawn = frame_picture(picture, seen, model.labels)
-        marks += [looked, now()]
+        tracked = analyzer.analyze(Frame(number, number / 25, picture))
+        analyzed = now()
+        drawn = frame_picture(picture, tracked, model.labels)
+        marks += [analyzed, now()]
         encode(drawn, ".jpg")
         marks.append(now())
         for name, (first, last) in PARTS.items():

@@ -8,18 +8,17 @@ import numpy as np
 
 import ferviz
 from ferviz.images import write_image
-from ferviz.rendering.timeline import timeline_figure
 from ferviz.video.drawing import frame_picture
-from ferviz.video.history import History
-from ferviz.video.pipeline import Follower, follow
+from ferviz.video.history import TrackHistory
+from ferviz.video.pipeline import AnalysisOptions, FrameAnalyzer
 from ferviz.video.reading import Video
-from ferviz.video.writing import TableOut, VideoOut
+from ferviz.video.writing import TableWriter, VideoWriter
 
 
 def moving_portrait(path: Path, seconds: float = 3.0, rate: float = 20.0) -> Path:
     """Write a clip in which the portrait of this folder comes nearer and turns a little."""
     portrait = ferviz.read_image(Path(__file__).parent / "astronaut.png")
-    with VideoOut(path, rate, force=True) as out:
+    with VideoWriter(path, rate, force=True) as out:
         for moment in np.linspace(0, 1, round(seconds * rate)):
             zoom, angle = 1.2 + 0.6 * moment, 8 * np.sin(4 * np.pi * moment)
             way = cv2.getRotationMatrix2D((222, 130), angle, zoom)
@@ -37,24 +36,24 @@ args = parser.parse_args()
 
 source = args.video or moving_portrait(Path("portrait.mp4"))
 model = ferviz.load_model()
-follower = Follower(model, method=args.method, detector_model=args.detector_model)
-history = History(model.labels)
+analyzer = FrameAnalyzer(model, AnalysisOptions(method=args.method, detector_model=args.detector_model))
+history = TrackHistory(model.labels)
 middle = None
 with (
     Video(source) as video,
-    VideoOut(args.out, video.rate, force=True) as movie,
-    TableOut(args.out.with_suffix(".csv"), model.labels) as table,
+    VideoWriter(args.out, video.rate, force=True) as movie,
+    TableWriter(args.out.with_suffix(".csv"), model.labels) as table,
 ):
-    for looked in follow(follower, video.frames()):
-        drawn = frame_picture(looked.frame.pixels, looked.seen, model.labels)
+    for result in analyzer.run(video.frames()):
+        drawn = frame_picture(result.frame.pixels, result.faces, model.labels)
         movie.add(drawn)
-        table.add(looked)
-        history.add(looked)
-        if looked.frame.index == video.count * 2 // 3:
+        table.add(result)
+        history.add(result)
+        if result.frame.index == video.count * 2 // 3:
             middle = drawn
 
 timeline = args.out.with_name(f"{args.out.stem}_timeline.png")
-timeline_figure(history.lanes(), model.labels, f"{Path(source).name}: emotions over time").savefig(timeline)
+history.summary(str(source), model, video.rate).save(timeline, force=True)
 print(f"written: {args.out}, {args.out.with_suffix('.csv')}, {timeline}")
 if middle is not None:
     still = args.out.with_name(f"{args.out.stem}_frame.png")

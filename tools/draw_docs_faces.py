@@ -14,9 +14,8 @@ import numpy as np
 import ferviz
 from ferviz.images import write_image
 from ferviz.rendering.annotate import Mark, annotate
-from ferviz.rendering.timeline import timeline_figure
-from ferviz.video.history import History
-from ferviz.video.pipeline import Follower, follow
+from ferviz.video.history import TrackHistory
+from ferviz.video.pipeline import AnalysisOptions, FrameAnalyzer
 from ferviz.video.reading import Video
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,12 +61,16 @@ def main() -> None:
     Path("portrait.mp4").unlink(missing_ok=True)
 
     if options.video:
-        history, follower = History(model.labels), Follower(model, detector_model=options.detector_model)
+        history = TrackHistory(model.labels)
+        analyzer = FrameAnalyzer(model, AnalysisOptions(detector_model=options.detector_model))
         with Video(options.video) as video:
-            for looked in follow(follower, video.frames()):
-                history.add(looked)
-        lanes = [replace(lane, face=None) for lane in history.lanes()]  # the clip's face is not ours to show
-        timeline_figure(lanes, model.labels, f"{options.video.name}: emotions over time").savefig(HERE / "timeline.png")
+            for result in analyzer.run(video.frames()):
+                history.add(result)
+            summary = history.summary(str(options.video), model, video.rate)
+        tracks = tuple(
+            replace(track, thumbnail=None) for track in summary.tracks
+        )  # the clip's face may not be published
+        replace(summary, tracks=tracks).save(HERE / "timeline.png", force=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The timeline figure: which emotions each face of a video shows, second by second."""
+"""The timeline figure: the emotions of each face of a video over time."""
 
 from __future__ import annotations
 
@@ -15,27 +15,34 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _INK, _GREY, _GROUND = "#1c1c1e", "#5f6368", "#f1f3f4"
-_SHORT = 3.0  # times the usual step; a longer silence is a gap, a shorter one is drawn through
+_MAX_STEP = 3.0  # times the median step; a longer step is a gap
 
 
 @dataclass(frozen=True)
 class Lane:
-    """One face's row. name: e.g. "#1". times: (n,) seconds, rising. values: (n, K) probabilities; rows of NaN where it was not seen.
+    """One face's row.
 
-    face: (h, w, 3) uint8 thumbnail, or None.
+    Attributes:
+        name: e.g. "#1".
+        times: (n,) seconds, rising.
+        values: (n, K) probabilities; rows of NaN where the face was not detected.
+        thumbnail: (h, w, 3) uint8 RGB, or None.
     """
 
     name: str
     times: np.ndarray = field(repr=False)
     values: np.ndarray = field(repr=False)
-    face: np.ndarray | None = field(default=None, repr=False)
+    thumbnail: np.ndarray | None = field(default=None, repr=False)
 
 
 def timeline_figure(lanes: Sequence[Lane], labels: Sequence[str], title: str = "", end: float | None = None) -> Figure:
-    """Return the figure: one row a face, stacked areas whose heights are the probabilities, in the emotions' colours.
+    """Return the figure: one row for each face, stacked areas whose heights are the probabilities, in the emotions' colours.
 
-    lanes: the faces. labels: the K classes, bottom to top. title: over the figure. end: seconds at the right edge; None = the last
-    moment that a face was seen. An empty figure says that no face was seen.
+    Args:
+        lanes: the faces; without any, the figure states that no face was found.
+        labels: the K classes, bottom to top.
+        title: above the rows.
+        end: seconds at the right edge; None = the last time of a face.
     """
     from matplotlib.figure import Figure
 
@@ -58,14 +65,14 @@ def timeline_figure(lanes: Sequence[Lane], labels: Sequence[str], title: str = "
     _legend(figure, labels, 1 - 0.45 / tall)
     if not lanes:
         axes = figure.add_subplot(grid[0, 1])
-        axes.text(0.5, 0.5, "no face was seen", ha="center", va="center", color=_GREY, transform=axes.transAxes)
+        axes.text(0.5, 0.5, "no face was found", ha="center", va="center", color=_GREY, transform=axes.transAxes)
         axes.set_axis_off()
         return figure
     for number, lane in enumerate(lanes):
         portrait = figure.add_subplot(grid[number, 0])
         portrait.set_axis_off()
-        if lane.face is not None:
-            portrait.imshow(lane.face, interpolation="antialiased")
+        if lane.thumbnail is not None:
+            portrait.imshow(lane.thumbnail, interpolation="antialiased")
             portrait.set_title(lane.name, size=8, color=_GREY, pad=1.5, loc="left")
         else:
             portrait.text(0.5, 0.5, lane.name, ha="center", va="center", color=_INK)
@@ -86,18 +93,29 @@ def timeline_figure(lanes: Sequence[Lane], labels: Sequence[str], title: str = "
 
 
 def runs(times: np.ndarray, values: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the stretches (times, values) in which a face was seen without a longer gap; single moments get a small width."""
-    seen = np.isfinite(values).all(axis=1)
-    times, values = times[seen], values[seen]
+    """Yield the stretches in which a face was detected without a gap; single moments get a small width.
+
+    Args:
+        times: (n,) seconds, rising.
+        values: (n, K), rows of NaN where the face was not detected.
+
+    Yields:
+        (times, values) of each stretch.
+    """
+    detected = np.isfinite(values).all(axis=1)
+    times, values = times[detected], values[detected]
     if not len(times):
         return
     steps = np.diff(times)
-    usual = float(np.median(steps)) if len(steps) else 0.04
-    breaks = np.nonzero(steps > _SHORT * usual)[0] + 1
-    for some, these in zip(np.split(times, breaks), np.split(values, breaks), strict=True):
-        if len(some) == 1:
-            some, these = np.array([some[0] - usual / 2, some[0] + usual / 2]), np.repeat(these, 2, axis=0)
-        yield some, these
+    median = float(np.median(steps)) if len(steps) else 0.04
+    breaks = np.nonzero(steps > _MAX_STEP * median)[0] + 1
+    for part, part_values in zip(np.split(times, breaks), np.split(values, breaks), strict=True):
+        if len(part) == 1:
+            part, part_values = (
+                np.array([part[0] - median / 2, part[0] + median / 2]),
+                np.repeat(part_values, 2, axis=0),
+            )
+        yield part, part_values
 
 
 def _areas(axes: Axes, lane: Lane, labels: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""What happened to each face of a video, in memory that does not grow with its length."""
+"""The probabilities of each track of a video over time, in memory that does not grow with the video's length."""
 
 from __future__ import annotations
 
@@ -7,74 +7,113 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from ferviz.rendering.timeline import Lane
-from ferviz.video.pipeline import Looked, Seen
+from ferviz.models.model import Model
+from ferviz.video.pipeline import FrameResult, TrackedFace
+from ferviz.video.result import TrackSummary, VideoSummary
+
+MAX_TRACKS = 64
+"""Tracks that are kept; when there are more, the shortest is dropped."""
 
 _CELLS = 1024  # per track; when the video is longer, cells become twice as long and half as many
-_FIRST = 1 / 32  # seconds; the length of a cell at first
-_TRACKS = 64  # tracks remembered; when there are more, the shortest is forgotten
+_CELL_SECONDS = 1 / 32  # the length of a cell at first
 _THUMBNAIL = 96  # pixels
 
 
-class History:
-    """Mean probabilities of each track over time. labels: the network's K classes, in order."""
+class TrackHistory:
+    """Mean probabilities of each track over time.
+
+    Args:
+        labels: the network's K classes, in order.
+
+    Attributes:
+        frames: how many frames were added.
+        analyzed: how many of these were analyzed.
+        faces: how many faces these show.
+        end: the time of the last frame, in seconds.
+    """
 
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = tuple(labels)
-        self.cell = _FIRST
-        self._looks = np.zeros(_CELLS)  # how many frames were looked at in each cell
-        self._sums: dict[
-            int, np.ndarray
-        ] = {}  # track -> (cells, K + 1): the sum of its probabilities, and of how many frames
-        self._faces: dict[int, tuple[float, np.ndarray]] = {}
+        self.cell = _CELL_SECONDS
+        self.frames = self.analyzed = self.faces = 0
+        self.end = 0.0
+        self._frame_counts = np.zeros(_CELLS)  # how many frames were analyzed in each cell
+        # track -> (cells, K + 1): the sum of its probabilities, and the number of its frames
+        self._sums: dict[int, np.ndarray] = {}
+        self._thumbnails: dict[int, tuple[float, np.ndarray]] = {}
 
-    def add(self, looked: Looked) -> None:
-        """Note the faces of one frame; frames that were not looked at add nothing."""
-        if not looked.fresh:
+    def add(self, result: FrameResult) -> None:
+        """Add the faces of one frame; frames that were not analyzed only count.
+
+        Args:
+            result: the next frame.
+        """
+        self.frames += 1
+        self.end = result.frame.time
+        if not result.analyzed:
             return
-        while looked.frame.time >= self.cell * _CELLS:
+        self.analyzed += 1
+        self.faces += len(result.faces)
+        while result.frame.time >= self.cell * _CELLS:
             self._coarsen()
-        at = int(looked.frame.time / self.cell)
-        self._looks[at] += 1
-        for one in looked.seen:
-            sums = self._sums.setdefault(one.track, np.zeros((_CELLS, len(self.labels) + 1)))
-            sums[at, :-1] += [one.smoothed[name] for name in self.labels]
-            sums[at, -1] += 1
-            self._keep_face(one)
-        while len(self._sums) > _TRACKS:
+        cell = int(result.frame.time / self.cell)
+        self._frame_counts[cell] += 1
+        for face in result.faces:
+            sums = self._sums.setdefault(face.track, np.zeros((_CELLS, len(self.labels) + 1)))
+            sums[cell, :-1] += [face.smoothed[name] for name in self.labels]
+            sums[cell, -1] += 1
+            self._keep_thumbnail(face)
+        while len(self._sums) > MAX_TRACKS:
             shortest = min(self._sums, key=lambda t: self._sums[t][:, -1].sum())
-            del self._sums[shortest], self._faces[shortest]
+            del self._sums[shortest], self._thumbnails[shortest]
 
-    def lanes(self, most: int = 6) -> list[Lane]:
-        """Return the `most` longest tracks, in the order in which they appeared."""
-        longest = sorted(self._sums, key=lambda t: -self._sums[t][:, -1].sum())[:most]
-        return [self._lane(track) for track in sorted(longest)]
+    def tracks(self) -> tuple[TrackSummary, ...]:
+        """Return the tracks (at most MAX_TRACKS, the longest), in the order in which they appeared."""
+        return tuple(self._track(number) for number in sorted(self._sums))
 
-    @property
-    def tracks(self) -> int:
-        """How many tracks are remembered."""
-        return len(self._sums)
+    def summary(self, source: str, model: Model, rate: float) -> VideoSummary:
+        """Return what the video showed so far.
 
-    def _lane(self, track: int) -> Lane:
-        sums = self._sums[track]
+        Args:
+            source: the video's path.
+            model: the network.
+            rate: the video's frames a second.
+        """
+        return VideoSummary(
+            source=source,
+            model=model.name,
+            sha256=model.sha256,
+            labels=self.labels,
+            rate=rate,
+            frames=self.frames,
+            analyzed=self.analyzed,
+            faces=self.faces,
+            end=self.end,
+            tracks=self.tracks(),
+        )
+
+    def _track(self, number: int) -> TrackSummary:
+        sums = self._sums[number]
         used = np.nonzero(sums[:, -1])[0]
         part = sums[used[0] : used[-1] + 1]
         with np.errstate(invalid="ignore"):
             values = part[:, :-1] / part[:, -1:]
-        for at in np.nonzero(self._looks[used[0] : used[-1] + 1] == 0)[0]:
-            values[at] = values[at - 1]  # no frame fell into this cell: the one before was still shown
+        for cell in np.nonzero(self._frame_counts[used[0] : used[-1] + 1] == 0)[0]:
+            values[cell] = values[cell - 1]  # no frame falls into this cell: the one before was still shown
         times = (np.arange(used[0], used[-1] + 1) + 0.5) * self.cell
-        return Lane(f"#{track}", times, values, self._faces[track][1])
+        return TrackSummary(number, int(sums[:, -1].sum()), times, values, self._thumbnails[number][1])
 
-    def _keep_face(self, one: Seen) -> None:
-        score = one.face.score or 0.0
-        if one.track not in self._faces or score > self._faces[one.track][0]:
-            small = cv2.resize(one.face.pixels, (_THUMBNAIL, _THUMBNAIL), interpolation=cv2.INTER_AREA)
-            self._faces[one.track] = score, small
+    def _keep_thumbnail(self, face: TrackedFace) -> None:
+        score = face.face.score or 0.0
+        if face.track not in self._thumbnails or score > self._thumbnails[face.track][0]:
+            small = cv2.resize(face.face.pixels, (_THUMBNAIL, _THUMBNAIL), interpolation=cv2.INTER_AREA)
+            self._thumbnails[face.track] = score, small
 
     def _coarsen(self) -> None:
         self.cell *= 2
-        self._looks = np.concatenate([self._looks[0::2] + self._looks[1::2], np.zeros(_CELLS // 2)])
+        self._frame_counts = np.concatenate(
+            [self._frame_counts[0::2] + self._frame_counts[1::2], np.zeros(_CELLS // 2)]
+        )
         for track, sums in self._sums.items():
             merged = np.zeros_like(sums)
             merged[: _CELLS // 2] = sums[0::2] + sums[1::2]

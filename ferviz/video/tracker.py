@@ -1,4 +1,4 @@
-"""Following faces from frame to frame, and calming what is said about each: pure bookkeeping, no network and no picture."""
+"""Tracking faces from frame to frame, and smoothing their probabilities: pure bookkeeping, without a network or a picture."""
 
 from __future__ import annotations
 
@@ -15,10 +15,15 @@ Box = tuple[float, float, float, float]
 
 @dataclass
 class Track:
-    """One followed face.
+    """One tracked face.
 
-    number: from 1, never given again. box, time: where and when (seconds) it was last seen. gap: seconds since the time before.
-    state: what `smooth` keeps. limit: the value at the end of its heatmaps' colour scale.
+    Attributes:
+        number: from 1; every number is given once.
+        box: (left, top, right, bottom) of the last detection, in pixels.
+        time: of the last detection, in seconds.
+        gap: seconds between the last two detections.
+        state: the smoothed values of `smooth`, (K,), None before the first.
+        vmax: the value at the end of its heatmaps' colour scale.
     """
 
     number: int
@@ -26,60 +31,78 @@ class Track:
     time: float
     gap: float = 0.0
     state: npt.NDArray[np.float64] | None = field(default=None, repr=False)
-    limit: float = 0.0
+    vmax: float = 0.0
 
 
 class Tracker:
-    """Gives the boxes of one frame the numbers of the faces that they were in the frames before.
+    """Assigns the boxes of each frame to the tracks of the frames before.
 
-    Pairs are made greedily, most overlapping first, where the intersection over union is at least `least`; a face unseen for
-    `patience` seconds is forgotten, and when it comes back it is a new one.
+    Pairs are matched greedily, highest intersection over union first.
+
+    Args:
+        min_iou: minimum intersection over union of a pair, 0..1.
+        patience: seconds without a detection after which a track ends; the same face then begins a new track.
     """
 
-    def __init__(self, least: float = 0.3, patience: float = 1.0) -> None:
-        self.least, self.patience = least, patience
-        self._known: list[Track] = []
+    def __init__(self, min_iou: float = 0.3, patience: float = 1.0) -> None:
+        self.min_iou, self.patience = min_iou, patience
+        self._tracks: list[Track] = []
         self._next = 1
 
     def update(self, boxes: Sequence[Box], time: float) -> list[Track]:
-        """boxes: of this frame. time: in seconds, not less than before. -> one Track a box, in the boxes' order."""
-        self._known = [t for t in self._known if time - t.time <= self.patience]
-        pairs = [(iou(box, t.box), i, j) for i, box in enumerate(boxes) for j, t in enumerate(self._known)]
-        pairs = sorted((p for p in pairs if p[0] >= self.least), key=lambda p: -p[0])
-        given: dict[int, Track] = {}
-        taken: set[int] = set()
+        """Assign the boxes of the next frame.
+
+        Args:
+            boxes: (left, top, right, bottom) of each face, in pixels.
+            time: of the frame, in seconds, not less than before.
+
+        Returns:
+            One Track for each box, in the boxes' order.
+        """
+        self._tracks = [t for t in self._tracks if time - t.time <= self.patience]
+        pairs = [(iou(box, t.box), i, j) for i, box in enumerate(boxes) for j, t in enumerate(self._tracks)]
+        pairs = sorted((p for p in pairs if p[0] >= self.min_iou), key=lambda p: -p[0])
+        matched: dict[int, Track] = {}
+        used: set[int] = set()
         for _, i, j in pairs:
-            if i not in given and j not in taken:
-                given[i] = self._known[j]
-                taken.add(j)
-        found = []
+            if i not in matched and j not in used:
+                matched[i] = self._tracks[j]
+                used.add(j)
+        tracks = []
         for i, box in enumerate(boxes):
-            track = given.get(i)
+            track = matched.get(i)
             if track is None:
                 track = Track(self._next, box, time)
                 self._next += 1
-                self._known.append(track)
+                self._tracks.append(track)
             track.box, track.gap, track.time = box, time - track.time, time
-            found.append(track)
-        return found
+            tracks.append(track)
+        return tracks
 
-    def forget_scales(self) -> None:
-        """Let the colour scales of all tracks begin anew: the heatmaps are to be another method's, in other units."""
-        for track in self._known:
-            track.limit = 0.0
+    def reset_scales(self) -> None:
+        """Begin the colour scales of all tracks anew: the next heatmaps are another method's, in other units."""
+        for track in self._tracks:
+            track.vmax = 0.0
 
 
 def smooth(track: Track, values: Sequence[float], half_life: float) -> npt.NDArray[np.float64]:
-    """Return a track's values smoothed over time, and note them in the track.
+    """Smooth a track's values over time, and keep them in the track.
 
-    values: (K,) of this frame. half_life: seconds after which a past frame counts half; 0 = no smoothing.
-    state = a * values + (1 - a) * state, a = 1 - 2 ** (-dt / half_life), dt the track's gap: the same at
-    every frame rate, and with every n-th frame.
+    state = a * values + (1 - a) * state, a = 1 - 2 ** (-dt / half_life), dt the track's gap: the same at every frame rate, and
+    with every n-th frame.
+
+    Args:
+        track: the track; its `state` is updated.
+        values: (K,) of this frame.
+        half_life: seconds after which a past frame counts half; 0 = no smoothing.
+
+    Returns:
+        (K,), the new state.
     """
-    now = np.asarray(values, np.float64)
+    current = np.asarray(values, np.float64)
     if track.state is None or half_life <= 0:
-        track.state = now
+        track.state = current
     else:
         past = 2.0 ** (-max(track.gap, 0.0) / half_life)
-        track.state = (1 - past) * now + past * track.state
+        track.state = (1 - past) * current + past * track.state
     return track.state

@@ -1,9 +1,9 @@
-"""Writing what was seen in a video: an annotated video, and a table with one line a face and frame."""
+"""Writing the results of a video: an annotated video, and a table with one line for each face and frame."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,17 +13,25 @@ import cv2
 from ferviz.errors import OutputError
 from ferviz.files import PathLike, atomic, csv_text
 from ferviz.images import Pixels
-from ferviz.video.pipeline import Looked
+from ferviz.video.pipeline import FrameResult
+from ferviz.video.records import frame_columns, frame_rows
 
 CODEC = "mp4v"
-LONGEST_HOLD = 600.0
+MAX_HOLD = 600.0
 """Seconds for which a frame is shown at most: a damaged time stamp must not become a day of stillness."""
 
 
-class VideoOut:
-    """An MP4 file that grows frame by frame and takes its name only when it is whole; use it in a `with`.
+class VideoWriter:
+    """An MP4 file that grows frame by frame and gets its name only when it is complete; use it in a `with`.
 
-    path: ends in .mp4. rate: frames a second. force: replace an existing file. Raises OutputExistsError, OutputError.
+    Args:
+        path: ends in .mp4.
+        rate: frames a second.
+        force: replace an existing file.
+
+    Raises:
+        OutputExistsError: the file exists and `force` is false.
+        OutputError: the path does not end in .mp4, cannot be written, or got no frame.
     """
 
     def __init__(self, path: PathLike, rate: float, force: bool = False) -> None:
@@ -36,31 +44,35 @@ class VideoOut:
         self._writer: Any = None
         self._size = (0, 0)
         self._last: Any = None
-        self._written = 0
+        self._count = 0
         self._start = 0.0
 
-    def __enter__(self) -> VideoOut:
+    def __enter__(self) -> VideoWriter:
         self._temporary = self._stack.enter_context(atomic(self.path, self.force))
         return self
 
     def add(self, pixels: Pixels, time: float | None = None) -> None:
-        """Add one frame, (H, W, 3) uint8 RGB; the first one says the size, later ones are fitted to it.
+        """Add one frame; the first one determines the size, later ones are resized to it.
 
-        time: seconds at which it is shown. The frame before is repeated until then; one that comes before its predecessor's turn
-        is over replaces it where that is shown longer, and is left out otherwise. None = right after the frame before.
+        The previous frame is repeated until the new one's time. A frame that comes before the previous one's time is over replaces
+        it if it is shown longer, and is dropped otherwise.
+
+        Args:
+            pixels: (H, W, 3) uint8 RGB.
+            time: seconds at which it is shown; None = right after the previous frame.
         """
         if self._writer is None:
             self._open(pixels)
             self._start = time or 0.0
-        picture = self._fitted(pixels)
-        place = self._written if time is None else round((time - self._start) * self.rate)
-        too_long = place - self._written - round(LONGEST_HOLD * self.rate)
-        if too_long > 0:
-            place -= too_long
-            self._start += too_long / self.rate
-        while self._last is not None and self._written < place:
+        picture = self._resized(pixels)
+        place = self._count if time is None else round((time - self._start) * self.rate)
+        excess = place - self._count - round(MAX_HOLD * self.rate)
+        if excess > 0:
+            place -= excess
+            self._start += excess / self.rate
+        while self._last is not None and self._count < place:
             self._write(self._last)
-        if self._written <= place:
+        if self._count <= place:
             self._write(picture)
         self._last = picture
 
@@ -74,7 +86,7 @@ class VideoOut:
                 f"this OpenCV cannot write {CODEC} video to {self.path}; install opencv-python-headless from PyPI"
             )
 
-    def _fitted(self, pixels: Pixels) -> Any:
+    def _resized(self, pixels: Pixels) -> Any:
         bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
         if (bgr.shape[1], bgr.shape[0]) == self._size:
             return bgr
@@ -84,7 +96,7 @@ class VideoOut:
 
     def _write(self, bgr: Any) -> None:
         self._writer.write(bgr)
-        self._written += 1
+        self._count += 1
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -92,54 +104,51 @@ class VideoOut:
         if self._writer is not None:
             self._writer.release()
         elif kind is None:
-            kind, error = OutputError, OutputError(f"{self.path} would have no frame; nothing was written")
+            kind, error = (
+                OutputError,
+                OutputError(f"{self.path} got no frame and was not written; add one frame or more"),
+            )
             self._stack.__exit__(kind, error, trace)
             raise error
         self._stack.__exit__(kind, error, trace)
 
 
-class TableOut:
-    """A CSV file with one line a face and looked-at frame, written as it comes; use it in a `with`. Arguments as for VideoOut.
+class TableWriter:
+    """A CSV file with one line for each face and analyzed frame, written frame by frame; use it in a `with`.
 
-    labels: the network's classes. Columns: frame, time (seconds), track, left, top, right, bottom, score, label (smoothed),
-    frame_label (of this frame alone), p_<class> (smoothed) and raw_<class> (of this frame alone).
+    The columns are frame, time (seconds), track, left, top, right, bottom, score, label (smoothed), frame_label (of the frame
+    alone), p_<class> (smoothed) and raw_<class> (of the frame alone).
+
+    Args:
+        path: the file.
+        labels: the network's classes.
+        force: replace an existing file.
+
+    Raises:
+        OutputExistsError: the file exists and `force` is false.
+        OutputError: the file cannot be written.
     """
 
     def __init__(self, path: PathLike, labels: Sequence[str], force: bool = False) -> None:
         self.path, self.labels, self.force = Path(path), tuple(labels), force
         self._stack = contextlib.ExitStack()
 
-    def __enter__(self) -> TableOut:
+    def __enter__(self) -> TableWriter:
         temporary = self._stack.enter_context(atomic(self.path, self.force))
         self._file = self._stack.enter_context(temporary.open("w", encoding="utf-8", newline=""))
-        self._file.write(csv_text([header(self.labels)]))
+        self._file.write(csv_text([frame_columns(self.labels)]))
         return self
 
-    def add(self, looked: Looked) -> None:
-        """Add the faces of one frame; frames that were not looked at add nothing."""
-        if looked.fresh:
-            for row in rows(looked, self.labels):
-                self._file.write(csv_text([row]))
+    def add(self, result: FrameResult) -> None:
+        """Add the faces of one frame; frames that were not analyzed add nothing.
+
+        Args:
+            result: the frame and its faces.
+        """
+        if result.analyzed:
+            self._file.write(csv_text(frame_rows(result, self.labels)))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.__exit__(kind, error, trace)
-
-
-def header(labels: Sequence[str]) -> list[str]:
-    """Return the names of the table's columns."""
-    box = ["left", "top", "right", "bottom"]
-    both = [f"{kind}_{name}" for kind in ("p", "raw") for name in labels]
-    return ["frame", "time", "track", *box, "score", "label", "frame_label", *both]
-
-
-def rows(looked: Looked, labels: Sequence[str]) -> Iterator[list[Any]]:
-    """Yield one row a face of a frame, in the order of `header`."""
-    for one in looked.seen:
-        score = "" if one.face.score is None else round(one.face.score, 4)
-        box = one.face.box or [""] * 4
-        smoothed = [f"{one.smoothed[name]:.6f}" for name in labels]
-        raw = [f"{one.prediction.probabilities[name]:.6f}" for name in labels]
-        about = [looked.frame.index, f"{looked.frame.time:.3f}", one.track]
-        yield [*about, *box, score, one.label, one.prediction.label, *smoothed, *raw]

@@ -1,4 +1,4 @@
-"""Live: look at the newest frame of a camera, again and again, and keep what is to be shown."""
+"""Live: analyze the newest frame of a camera, again and again, and keep the picture to be shown."""
 
 from __future__ import annotations
 
@@ -12,44 +12,51 @@ from ferviz.attribution.targets import parse_targets
 from ferviz.errors import FervizError, UsageError
 from ferviz.images import encode
 from ferviz.video.drawing import frame_picture
-from ferviz.video.pipeline import Follower
+from ferviz.video.pipeline import FrameAnalyzer
 from ferviz.video.reading import Video
 
 OFF = "none"
-"""The method's name that shows no heatmap."""
+"""The name that stands for no heatmap, in place of a method's."""
 
-_MEMORY = 30  # frames over which the rate is measured
+_RATE_FRAMES = 30  # frames over which the rate is measured
 
 
 class Live:
-    """Reads and explains frames in a thread of its own; others take the newest picture from it.
+    """Reads and explains frames in a thread of its own; other threads take the newest picture from it.
 
-    video: opened with `live`. follower: what looks at the frames. loop: start a file again at its end.
-    Nothing is kept but the last picture; when looking is slower than the camera, frames in between are never seen.
+    Only the last picture is kept; when the analysis is slower than the camera, frames in between are skipped.
+
+    Args:
+        video: opened with `live`.
+        analyzer: analyzes the frames.
+        loop: start a file again at its end.
+
+    Attributes:
+        error: the last error, as a sentence; "" = none.
     """
 
-    def __init__(self, video: Video, follower: Follower, loop: bool = False) -> None:
-        self.video, self.follower, self.loop = video, follower, loop
+    def __init__(self, video: Video, analyzer: FrameAnalyzer, loop: bool = False) -> None:
+        self.video, self.analyzer, self.loop = video, analyzer, loop
         self.error = ""
         self._pictures = threading.Condition()
         self._newest: Any = None  # (H, W, 3) uint8
         self._jpeg = b""
         self._number = 0
         self._faces = 0
-        self._times: deque[float] = deque(maxlen=_MEMORY)
-        self._going = threading.Event()
-        self._going.set()
+        self._times: deque[float] = deque(maxlen=_RATE_FRAMES)
+        self._running = threading.Event()
+        self._running.set()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ferviz-live", daemon=True)
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End, and let go of the camera."""
+        """End the thread, and release the camera."""
         self._over.set()
-        self._going.set()
+        self._running.set()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
         self.video.close()
@@ -62,38 +69,58 @@ class Live:
         return self._over.is_set()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until it is over, or so many seconds; return whether it is over."""
+        """Wait until the source has ended.
+
+        Args:
+            seconds: wait at most so long; None = without a limit.
+
+        Returns:
+            Whether the source has ended.
+        """
         return self._over.wait(seconds)
 
-    def pause(self, on: bool) -> None:
-        """Stop looking at new frames, or go on."""
-        if on:
-            self._going.clear()
+    def pause(self, paused: bool) -> None:
+        """Stop the analysis of new frames, or continue it.
+
+        Args:
+            paused: true = stop, false = continue.
+        """
+        if paused:
+            self._running.clear()
         else:
             self._times.clear()
-            self._going.set()
+            self._running.set()
 
     def choose(self, method: str | None = None, target: str | None = None) -> None:
-        """Change what the heatmaps show from the next frame on. method: an attribution method, or "none". target: a class,
-        "predicted", or a contrast. Raises UnknownNameError, UsageError for what the network does not have."""
+        """Change the heatmaps from the next frame on.
+
+        Args:
+            method: an attribution method's name, or "none" for no heatmap; None = no change.
+            target: a class, "predicted", or a contrast; None = no change.
+
+        Raises:
+            UnknownNameError: there is no such method or class.
+            UsageError: there is more than one target.
+        """
         if method is not None and method != OFF:
             METHODS.entry(method)
-        if target is not None and len(parse_targets(target, self.follower.model.labels)) != 1:
+        analyzer = self.analyzer
+        if target is not None and len(parse_targets(target, analyzer.model.labels)) != 1:
             raise UsageError(f"live shows one target, not {target!r}; name one class")
-        now = self.follower
-        wanted = now.method if method is None else None if method == OFF else method
-        now.show(wanted, target or now.target)
+        if method is None:
+            method = analyzer.method
+        analyzer.set_attribution(None if method == OFF else method, target or analyzer.target)
         self.error = ""
 
     def state(self) -> dict[str, Any]:
         """Return what the page shows beside the picture: rate, pause, method, target, choices, faces, error."""
-        labels = self.follower.model.labels
+        labels = self.analyzer.model.labels
         return {
             "rate": round(self.rate, 1),
-            "paused": not self._going.is_set(),
+            "paused": not self._running.is_set(),
             "over": self.over,
-            "method": self.follower.method or OFF,
-            "target": self.follower.target,
+            "method": self.analyzer.method or OFF,
+            "target": self.analyzer.target,
             "methods": [OFF, *METHODS],
             "targets": ["predicted", *labels],
             "faces": self._faces,
@@ -108,7 +135,15 @@ class Live:
         return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else 0.0
 
     def jpeg(self, after: int, seconds: float) -> tuple[int, bytes]:
-        """Return (number, JPEG bytes) of the newest picture, waiting up to `seconds` for one later than number `after`."""
+        """Return the newest picture, waiting for one later than number `after`.
+
+        Args:
+            after: the number of the last picture that the caller has, 0 = none.
+            seconds: wait at most so long.
+
+        Returns:
+            The picture's number, and its JPEG bytes; b"" before the first.
+        """
         with self._pictures:
             self._pictures.wait_for(lambda: self._number > after or self.over, timeout=seconds)
             return self._number, self._jpeg
@@ -139,7 +174,7 @@ class Live:
         start = time.monotonic()
         offset: float | None = None
         for frame in self.video.frames():
-            self._going.wait()
+            self._running.wait()
             if self._over.is_set():
                 return
             if not self.video.name.isdecimal() and "://" not in self.video.name:
@@ -147,16 +182,16 @@ class Live:
                 offset = frame.time if offset is None else offset
                 self._over.wait(max(0.0, start + frame.time - offset - time.monotonic()))
             try:
-                seen = self.follower.look(frame)
+                faces = self.analyzer.analyze(frame)
             except FervizError as error:
-                # A method that this network cannot be asked about: say so, and go on without heatmaps.
+                # A method that this network does not support: show the error, and continue without heatmaps.
                 self.error = str(error)
-                self.follower.method = None
+                self.analyzer.set_attribution(None, self.analyzer.target)
                 continue
-            picture = frame_picture(frame.pixels, seen, self.follower.model.labels)
+            picture = frame_picture(frame.pixels, faces, self.analyzer.model.labels)
             jpeg = encode(picture, ".jpg")
             with self._pictures:
-                self._newest, self._jpeg, self._faces = picture, jpeg, len(seen)
+                self._newest, self._jpeg, self._faces = picture, jpeg, len(faces)
                 self._number += 1
                 self._times.append(time.monotonic())
                 self._pictures.notify_all()

@@ -1,7 +1,7 @@
 """The local page of `ferviz live`: an MJPEG stream and a few buttons, for the browser of this machine alone.
 
-It listens on 127.0.0.1. Requests whose Host is another name are refused (a page elsewhere could otherwise reach it by pointing its
-own name at 127.0.0.1), and whatever changes something needs a header that other sites' pages cannot send.
+It listens on 127.0.0.1. Requests whose Host is another name are refused (another site could otherwise reach it with a name that
+resolves to 127.0.0.1), and requests that change something need a header that other sites' pages cannot send.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from ferviz.errors import FervizError, UsageError
 from ferviz.web.live import Live
 
 HEADER = "X-Ferviz"
-"""The request header that changes need."""
+"""The header of requests that change something."""
 
-MOST_VIEWERS = 8
+MAX_VIEWERS = 8
 _BOUNDARY = "frame"
-_LONGEST_QUERY = 500
+_MAX_QUERY = 500  # letters
 
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>ferviz live</title>
@@ -68,7 +68,15 @@ _TEXTS = {
 
 
 class LiveServer(ThreadingHTTPServer):
-    """Serves one Live on 127.0.0.1. port: 0 = any free one. Raises UsageError when the port is taken."""
+    """Serves one Live on 127.0.0.1.
+
+    Args:
+        live: the camera.
+        port: 0 = any free one.
+
+    Raises:
+        UsageError: the port is taken.
+    """
 
     daemon_threads = True
     block_on_close = False
@@ -76,7 +84,7 @@ class LiveServer(ThreadingHTTPServer):
 
     def __init__(self, live: Live, port: int = 0) -> None:
         self.live = live
-        self.viewers = threading.BoundedSemaphore(MOST_VIEWERS)
+        self.viewers = threading.BoundedSemaphore(MAX_VIEWERS)
         try:
             super().__init__(("127.0.0.1", port), _Handler)
         except OSError as error:
@@ -85,18 +93,22 @@ class LiveServer(ThreadingHTTPServer):
             ) from error
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of browsers that go away in the middle of a request; other errors are printed as always."""
+        """Ignore browsers that disconnect in the middle of a request; other errors are printed as usual.
+
+        Args:
+            request, client_address: as in `socketserver.BaseServer`.
+        """
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
     @property
     def port(self) -> int:
-        """The port that it listens on."""
+        """The port on which it listens."""
         return int(self.server_address[1])
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """The address of the page."""
         return f"http://127.0.0.1:{self.port}/"
 
 
@@ -107,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30
 
     def do_GET(self) -> None:
-        if not self._from_here():
+        if not self._is_local():
             return
         path = urlsplit(self.path).path
         if path in _TEXTS:
@@ -127,18 +139,18 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.NOT_FOUND, "there is no such page")
 
     def do_POST(self) -> None:
-        if not self._from_here():
+        if not self._is_local():
             return
         if self.headers.get(HEADER) is None:
-            self._refuse(HTTPStatus.FORBIDDEN, "only this program's own page may change something")
+            self._refuse(HTTPStatus.FORBIDDEN, "requests that change something need the header " + HEADER)
             return
         parts = urlsplit(self.path)
-        wanted = {name: values[-1] for name, values in parse_qs(parts.query[:_LONGEST_QUERY]).items()}
+        query = {name: values[-1] for name, values in parse_qs(parts.query[:_MAX_QUERY]).items()}
         try:
             if parts.path == "/pause":
-                self.server.live.pause(wanted.get("on") == "1")
+                self.server.live.pause(query.get("on") == "1")
             elif parts.path == "/choose":
-                self.server.live.choose(wanted.get("method"), wanted.get("target"))
+                self.server.live.choose(query.get("method"), query.get("target"))
             else:
                 self._refuse(HTTPStatus.NOT_FOUND, "there is no such page")
                 return
@@ -148,9 +160,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer_state()
 
     def log_message(self, format: str, *args: object) -> None:
-        """No log: the console is the command's."""
+        """Log nothing: the console belongs to the command."""
 
-    def _from_here(self) -> bool:
+    def _is_local(self) -> bool:
         names = {f"{host}:{self.server.port}" for host in ("127.0.0.1", "localhost")}
         origin = self.headers.get("Origin")
         if self.headers.get("Host") in names and (origin is None or origin in {f"http://{name}" for name in names}):
@@ -193,11 +205,11 @@ class _Handler(BaseHTTPRequestHandler):
                 number, picture = self.server.live.jpeg(shown, 5.0)
                 if not picture:
                     continue
-                # The same picture again where there is no newer one: a browser that is gone is noticed by writing to it.
+                # The same picture again where there is no newer one: only writing shows that a browser has disconnected.
                 shown = number
                 head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
                 self.wfile.write(head.encode() + picture + b"\r\n")
         except OSError:
-            pass  # the viewer went away
+            pass  # the viewer disconnected
         finally:
             self.server.viewers.release()

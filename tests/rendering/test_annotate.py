@@ -29,7 +29,7 @@ def test_the_box_has_the_labels_colour_and_the_face_stays_as_it_was() -> None:
     "box", [(0, 0, 60, 60), (740, 540, 799, 599), (-30, 250, 30, 310), (0, 0, 799, 599), (400, 300, 401, 301)]
 )
 def test_faces_at_every_edge(box: tuple[int, int, int, int]) -> None:
-    made = annotate(GREY, [Mark(box, "sad", certain("sad"))], scale=1)
+    made = annotate(GREY, [Mark(box, "sad", certain("sad"))], zoom=1)
     assert made.size == (800, 600)
 
 

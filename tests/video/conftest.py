@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from ferviz.faces.detectors.detector import Detection
+from ferviz.faces.face import Face
 from ferviz.models.prediction import Prediction
+from ferviz.video.pipeline import TrackedFace
 
 # As `Video` does before OpenCV opens its first file; here the clips are written first.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -27,14 +29,14 @@ class Squares:
     name, threshold, max_pixels = "squares", 0.5, 10_000_000
 
     def detect(self, pixels: np.ndarray, threshold: float, min_size: float) -> list[Detection]:
-        found = []
+        detections = []
         for colour in COLOURS.values():
             near = (np.abs(pixels.astype(int) - colour).sum(axis=2) < 90).astype(np.uint8)
             count, _, boxes, _ = cv2.connectedComponentsWithStats(near)
             for left, top, width, height, area in boxes[1:count]:
                 if area > 300:
-                    found.append(Detection((left, top, left + width, top + height), 0.9))
-        return found
+                    detections.append(Detection((left, top, left + width, top + height), 0.9))
+        return detections
 
 
 class Colours:
@@ -66,6 +68,19 @@ def draw(index: int, changes: int = 12) -> np.ndarray:
     picture[20:60, 10 + 3 * index : 50 + 3 * index] = COLOURS["sad" if index < changes else "happy"]
     picture[70:110, 20:60] = COLOURS["angry"]
     return picture
+
+
+@pytest.fixture
+def tracked_face() -> Callable[..., TrackedFace]:
+    """tracked_face(box, p, track=1): a face whose probability of "happy" is p, and of "sad" 1 - p."""
+
+    def make(box: tuple[int, int, int, int], p: float, track: int = 1) -> TrackedFace:
+        probabilities = {"happy": p, "sad": 1 - p}
+        label = max(probabilities, key=lambda name: probabilities[name])
+        face = Face(np.full((8, 8, 3), 90, np.uint8), box=box, score=0.9)
+        return TrackedFace(track, Prediction(label, probabilities, face), probabilities, label)
+
+    return make
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def command(source: str, **options: Any) -> int:
     pause, snapshot, and the choice of method and class. Ends with Ctrl-C, or when the source ends.
     """
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # what fails is said in a sentence of ours
-    from ferviz.video.pipeline import Follower
+    from ferviz.video.pipeline import AnalysisOptions, FrameAnalyzer
     from ferviz.video.reading import Video
     from ferviz.web.live import OFF, Live
     from ferviz.web.server import LiveServer
@@ -56,7 +56,7 @@ def command(source: str, **options: Any) -> int:
     model = open_model(options, console)
     chosen = {k: options[k] for k in ("detector", "detector_model", "threshold", "min_size", "max_side", "largest", "layer", "half_life")
               if options.get(k) is not None}  # fmt: skip
-    live = Live(video, Follower(model, **chosen), options["loop"])
+    live = Live(video, FrameAnalyzer(model, AnalysisOptions(**chosen)), options["loop"])
     live.choose(options["method"] or OFF, options["target"])
     server = LiveServer(live, options["port"])
     serving = threading.Thread(target=server.serve_forever, daemon=True)

@@ -87,20 +87,23 @@ def run_video(
     command: for the JSON document. options: of the command, with those of `video_options`, the model's and the faces'.
     method: draws heatmaps over the faces of the annotated video; None = no heatmaps. target, settings: of the method.
     """
-    from ferviz.files import check_output, manifest
-    from ferviz.images import write_image
+    from ferviz.files import check_output
     from ferviz.video.drawing import frame_picture
-    from ferviz.video.history import History
-    from ferviz.video.pipeline import Follower, follow
+    from ferviz.video.history import TrackHistory
+    from ferviz.video.pipeline import AnalysisOptions, FrameAnalyzer
     from ferviz.video.reading import Video
-    from ferviz.video.writing import TableOut, VideoOut
+    from ferviz.video.records import frame_record
+    from ferviz.video.result import VideoSummary
+    from ferviz.video.writing import TableWriter, VideoWriter
 
     console = Console(options["quiet"])
     out, table = _outputs(options)
     timeline = options.get("timeline")
-    for name in (out, table, timeline):
+    for name in (out, table):
         if name:
             check_output(name, options["force"])
+    if timeline:
+        VideoSummary.check_path(timeline, options["force"])
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(Video(path))
         model = open_model(options, console)
@@ -111,35 +114,33 @@ def run_video(
         }
         if options.get("min_size"):
             chosen["min_size"] = options["min_size"]
-        follower = Follower(
-            model,
+        settings = dict(settings or {})
+        analysis = AnalysisOptions(
             method=method,
             target=target,
             layer=options.get("layer"),
             half_life=options["half_life"],
+            seed=settings.pop("seed", 0),
+            settings=settings,
             **chosen,
-            **(settings or {}),
         )
-        history = History(model.labels)
-        movie = stack.enter_context(VideoOut(out, video.showing_rate(), options["force"])) if out else None
-        lines = stack.enter_context(TableOut(table, model.labels, options["force"])) if table else None
+        analyzer, history = FrameAnalyzer(model, analysis), TrackHistory(model.labels)
+        movie = stack.enter_context(VideoWriter(out, video.output_rate(), options["force"])) if out else None
+        lines = stack.enter_context(TableWriter(table, model.labels, options["force"])) if table else None
         stop = options.get("stop") or (video.count or None)
         total = stop - options["start"] if stop else None
         frames = video.frames(options["start"], options.get("stop"))
-        looked_at = faces = count = 0
-        last = 0.0
-        for looked in console.progress(follow(follower, frames, options["every"]), "looking", total):
-            count, last = count + 1, looked.frame.time
-            looked_at += looked.fresh
-            faces += len(looked.seen) if looked.fresh else 0
-            history.add(looked)
+        for result in console.progress(analyzer.run(frames, options["every"]), "analyzing", total):
+            history.add(result)
             if lines is not None:
-                lines.add(looked)
+                lines.add(result)
             if movie is not None:
-                movie.add(frame_picture(looked.frame.pixels, looked.seen, model.labels), looked.frame.time)
-            if options.get("jsonl") and looked.fresh:
-                click.echo(json.dumps(_record(command, path, looked)))
-        if video.still and count > 1 and not faces:  # nothing is written of it
+                movie.add(frame_picture(result.frame.pixels, result.faces, model.labels), result.frame.time)
+            if options.get("jsonl") and result.analyzed:
+                record = {"schema_version": 1, "command": command, "source": path, **frame_record(result)}
+                click.echo(json.dumps(record))
+        count, last = history.frames, history.end
+        if video.still and count > 1 and not history.faces:  # nothing is written of it
             raise NoFaceError(
                 f"all {count} frames of {path} are the same and show no face; interlaced video looks so, which OpenCV cannot decode: "
                 "convert it first (ffmpeg -i FILE -vf yadif OUT.mp4)"
@@ -150,23 +151,20 @@ def run_video(
         console.warn(
             f"{path} ends after {count} of the {total} frames that it declares; it is cut off, or its header is wrong"
         )
+    summary = history.summary(path, model, video.rate)
     if timeline:
-        figure = history.lanes()
-        about = manifest(command=command, source=path, model=model.name, sha256=model.sha256, frames=count)
-        write_image(
-            timeline,
-            _figure_picture(figure, model.labels, Path(path).name, last),
-            manifest=about,
-            force=options["force"],
-        )
-    for written in filter(None, (out, table, timeline)):
-        console.say(f"wrote {written}")
-    console.say(f"{path}: {count} frames, {looked_at} looked at, {faces} faces in {history.tracks} tracks")
+        summary.save(timeline, options["force"])
+    outputs = [name for name in (out, table, timeline) if name]
+    for name in outputs:
+        console.say(f"wrote {name}")
+    console.say(
+        f"{path}: {count} frames, {history.analyzed} analyzed, {history.faces} faces in {len(summary.tracks)} tracks"
+    )
     if options["as_json"]:
-        print_json(command, _summary(path, model, history, count, looked_at, faces, video.rate, [out, table, timeline]))
-    if not faces:
+        print_json(command, {**summary.to_dict(), "out": outputs})
+    if not history.faces:
         raise NoFaceError(
-            f"no face was found in the {looked_at} frames of {path} that were looked at; lower --threshold, or try another --detector"
+            f"no face was found in the {history.analyzed} frames of {path} that were analyzed; lower --threshold, or try another --detector"
         )
     return 0
 
@@ -183,57 +181,3 @@ def _outputs(options: dict[str, Any]) -> tuple[str | None, str | None]:
             f"--out {out}: a video is written as .mp4, its table as .csv; --timeline FILE.png draws the emotions over time"
         )
     return out, table
-
-
-def _figure_picture(lanes: list[Any], labels: tuple[str, ...], name: str, end: float) -> Any:
-    import io
-
-    from PIL import Image
-
-    from ferviz.rendering.timeline import timeline_figure
-
-    buffer = io.BytesIO()
-    timeline_figure(lanes, labels, f"{name}: emotions over time", end or None).savefig(buffer, format="png")
-    return Image.open(buffer).convert("RGB")
-
-
-def _record(command: str, source: str, looked: Any) -> dict[str, Any]:
-    faces = [
-        {
-            "track": one.track,
-            "box": list(one.face.box) if one.face.box else None,
-            "score": one.face.score,
-            "label": one.label,
-            "probabilities": one.smoothed,
-            "frame_probabilities": one.prediction.probabilities,
-        }
-        for one in looked.seen
-    ]
-    about = {"schema_version": 1, "command": command, "source": source}
-    return {**about, "frame": looked.frame.index, "time": round(looked.frame.time, 3), "faces": faces}
-
-
-def _summary(
-    path: str, model: Any, history: Any, count: int, looked_at: int, faces: int, rate: float, outputs: list[str | None]
-) -> dict[str, Any]:
-    import numpy as np
-
-    tracks = [
-        {
-            "track": int(lane.name[1:]),
-            "from": round(float(lane.times[0]), 3),
-            "to": round(float(lane.times[-1]), 3),
-            "probabilities": dict(zip(model.labels, np.nanmean(lane.values, axis=0).tolist(), strict=True)),
-        }
-        for lane in history.lanes(most=64)
-    ]
-    return {
-        "source": path,
-        "model": model.name,
-        "frames": count,
-        "looked_at": looked_at,
-        "rate": rate,
-        "faces": faces,
-        "tracks": tracks,
-        "out": [name for name in outputs if name],
-    }

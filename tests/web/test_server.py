@@ -1,4 +1,4 @@
-"""The live page, with a file as the camera."""
+"""The page of a live camera, with a file as the camera: stream, state, choices, and who is served."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ import struct
 import threading
 from collections.abc import Iterator
 
-import numpy as np
 import pytest
 
-from ferviz.cli import run
 from ferviz.errors import UnknownNameError, UsageError
 from ferviz.images import read_image
-from ferviz.video.pipeline import Follower
+from ferviz.video.pipeline import AnalysisOptions, FrameAnalyzer
 from ferviz.video.reading import Video
 from ferviz.web.live import Live
 from ferviz.web.server import LiveServer
@@ -24,7 +22,7 @@ from ferviz.web.server import LiveServer
 @pytest.fixture
 def server(clip, squares, colours) -> Iterator[LiveServer]:
     """A page over a clip that starts again for ever."""
-    live = Live(Video(clip(16), live=True), Follower(colours, detector=squares), loop=True)
+    live = Live(Video(clip(16), live=True), FrameAnalyzer(colours, AnalysisOptions(detector=squares)), loop=True)
     served = LiveServer(live, 0)
     thread = threading.Thread(target=served.serve_forever, daemon=True)
     live.start()
@@ -84,7 +82,7 @@ def test_state_snapshot_and_pause(server: LiveServer) -> None:
 def test_method_and_class_can_be_chosen_among_those_that_exist(server: LiveServer) -> None:
     status, body, _ = ask(server, "POST", "/choose?target=happy", X_Ferviz="1")
     assert (status, json.loads(body)["target"]) == (200, "happy")
-    for query, says in (("target=hapy", "happy"), ("method=gradcma", "gradcam"), ("target=all", "one target")):
+    for query, says in (("target=hapy", "happy"), ("method=gradcma", "gradcam"), ("target=all", "'all'")):
         status, body, _ = ask(server, "POST", f"/choose?{query}", X_Ferviz="1")
         assert status == 400
         assert says in json.loads(body)["error"]
@@ -116,32 +114,6 @@ def test_only_this_machines_browser_is_served(server: LiveServer) -> None:
 def test_a_taken_port_is_a_sentence(server: LiveServer) -> None:
     with pytest.raises(UsageError, match="another --port"):
         LiveServer(server.live, server.port)
-
-
-def test_a_file_without_loop_ends(clip, squares, colours) -> None:
-    live = Live(Video(clip(3), live=True), Follower(colours, detector=squares))
-    live.start()
-    assert live.wait(30)
-    live.stop()
-    number, picture = live.jpeg(0, 1)
-    assert number == 3
-    assert read_image(picture).shape[1] == 200
-    assert np.asarray(read_image(live.png())).std() > 5
-
-
-def test_the_command_plays_a_file_as_its_camera(
-    clip, squares, colours, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("ferviz.cli.commands.live.open_model", lambda options, console: colours)
-    monkeypatch.setattr("ferviz.video.pipeline.open_detector", lambda name, model: squares)
-    assert run(["live", str(clip(3)), "--port", "0", "--method", "none", "--quiet"]) == 0
-    assert capsys.readouterr().out.startswith("http://127.0.0.1:")
-    assert run(["live", "none.mp4"]) == 3
-    assert run(["live", str(clip(3)), "--method", "gradcma", "--port", "0"]) == 2
-    assert run(["live", "97"]) == 3  # no such camera
-    err = capsys.readouterr().err
-    assert "Traceback" not in err
-    assert "camera 97" in err
 
 
 def test_a_browser_that_goes_away_leaves_no_traceback(server: LiveServer, capfd: pytest.CaptureFixture[str]) -> None:
