@@ -44,13 +44,13 @@ class Result:
 
     command: ClassVar[str] = ""
 
-    def picture(self, **options: Any) -> Image.Image:
+    def picture(self, *args: Any, **options: Any) -> Image.Image:
         """Return the result as an RGB picture; without one of its own, the figure drawn at 144 dots an inch."""
         from PIL import Image
 
-        return Image.open(io.BytesIO(_rasterised(self.plot(**options), DPI))).convert("RGB")
+        return Image.open(io.BytesIO(_rasterised(self.plot(*args, **options), DPI))).convert("RGB")
 
-    def plot(self, **options: Any) -> Figure:
+    def plot(self, *args: Any, **options: Any) -> Figure:
         """Return the result as a matplotlib Figure (made without pyplot), for papers."""
         raise NotImplementedError(f"{type(self).__name__} has no figure")
 
