@@ -63,7 +63,7 @@ class Diagram:
 
     def plot(self) -> Figure:
         """Return the diagram as a matplotlib Figure (made without pyplot)."""
-        from ferviz.rendering.diagram import Box, diagram_figure
+        from ferviz.rendering.diagram.boxes import Box, diagram_figure
 
         boxes = [
             Box(layer.name, layer.kind, _words(layer), sources, layer.name == self.default)

@@ -1,7 +1,7 @@
 """Text as small pictures: one type family, a few sizes, sharp at any scale, without matplotlib.
 
-Plain ASCII is set in Aileron, which Pillow carries; text that it has no letters for (accents, other alphabets) is set in the
-DejaVu Sans that matplotlib installs: its file is found, the package is not imported.
+Plain ASCII is set in Aileron, which Pillow contains; other text (accents, other alphabets) is set in the DejaVu Sans that matplotlib
+installs: its file is located, the package is not imported.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 INK, GREY, FAINT, AMBER = "#1c1c1e", "#5f6368", "#9aa0a6", "#9a5b00"
-"""Colours of what is read first, of what explains it, of marks, and of warnings."""
+"""Colours of main text, of explanations, of marks, and of warnings."""
 
 PAPER = "#ffffff"
 
@@ -23,7 +23,13 @@ Font = ImageFont.FreeTypeFont
 
 @lru_cache(maxsize=64)
 def font(size: int, wide: bool = False, bold: bool = False) -> Font:
-    """Return the font of `size` pixels; wide: the one with many alphabets, where it is installed."""
+    """Return a font.
+
+    Args:
+        size: in pixels.
+        wide: the font with many alphabets, where it is installed.
+        bold: the heavier one of it.
+    """
     path = _dejavu(bold) if wide else None
     if path is not None:
         return ImageFont.truetype(
@@ -35,12 +41,21 @@ def font(size: int, wide: bool = False, bold: bool = False) -> Font:
 
 
 def printable(text: str) -> str:
-    """Return `text` with spaces for line breaks and question marks for what cannot be drawn: file names may hold anything."""
+    """Return text that can be drawn: spaces for line breaks, question marks for other control characters.
+
+    Args:
+        text: any text; file names may contain anything.
+    """
     return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
 
 
 def width(text: str, size: int) -> int:
-    """Return how many pixels `text` takes in one line."""
+    """Return the width of text in one line, in pixels.
+
+    Args:
+        text: the text.
+        size: in pixels.
+    """
     text = printable(text)
     face = _font_for(text, size)
     words = text.split(" ")
@@ -48,14 +63,22 @@ def width(text: str, size: int) -> int:
 
 
 def line_height(size: int) -> int:
-    """Return the height in pixels of one line of `size`, the same for every text."""
+    """Return the height of one line, in pixels, the same for every text.
+
+    Args:
+        size: of the text, in pixels.
+    """
     return round(size * 1.3)
 
 
 def line(text: str, size: int, color: str = INK, bold: bool = False, paper: str = PAPER) -> Image.Image:
     """Return one line of text as an RGB picture, `line_height(size)` tall and as wide as the text.
 
-    size: in pixels. color, paper: any colour Pillow knows. bold: heavier strokes.
+    Args:
+        text: the text.
+        size: in pixels.
+        color, paper: any colour of Pillow's.
+        bold: heavier strokes.
     """
     text = printable(text)
     face = _font_for(text, size, bold)
@@ -71,20 +94,32 @@ def line(text: str, size: int, color: str = INK, bold: bool = False, paper: str 
 
 
 def phrase(parts: Sequence[Image.Image], sizes: Sequence[int], gap: int) -> Image.Image:
-    """Return lines of different `sizes` side by side, `gap` pixels apart, on one baseline."""
+    """Return lines of different sizes side by side, on one baseline.
+
+    Args:
+        parts: pictures of `line`.
+        sizes: of the text of each, in pixels.
+        gap: pixels between two parts.
+    """
     drop = [round(0.98 * size) for size in sizes]
     tops = [max(drop) - d for d in drop]
     height = max(top + part.height for top, part in zip(tops, parts, strict=True))
-    made = Image.new("RGB", (sum(p.width for p in parts) + gap * (len(parts) - 1), height), PAPER)
+    out = Image.new("RGB", (sum(p.width for p in parts) + gap * (len(parts) - 1), height), PAPER)
     left = 0
     for part, top in zip(parts, tops, strict=True):
-        made.paste(part, (left, top))
+        out.paste(part, (left, top))
         left += part.width + gap
-    return made
+    return out
 
 
 def shorten(text: str, size: int, room: int) -> str:
-    """Return `text` cut in its middle so that it fits `room` pixels: the beginning and the end of a file name both tell."""
+    """Return text that fits: its middle is cut out, since the beginning and the end of a file name both matter.
+
+    Args:
+        text: the text.
+        size: in pixels.
+        room: the available width, in pixels.
+    """
     text = printable(text)
     if width(text, size) <= room:
         return text
@@ -97,7 +132,13 @@ def shorten(text: str, size: int, room: int) -> str:
 
 
 def wrap(text: str, size: int, room: int) -> list[str]:
-    """Return `text` broken between words into lines of at most `room` pixels; a longer word is shortened."""
+    """Return text broken between words into lines; a word longer than a line is shortened.
+
+    Args:
+        text: the text.
+        size: in pixels.
+        room: the width of a line, in pixels.
+    """
     lines: list[str] = []
     for word in text.split():
         if lines and width(f"{lines[-1]} {word}", size) <= room:
@@ -108,7 +149,14 @@ def wrap(text: str, size: int, room: int) -> list[str]:
 
 
 def paragraph(text: str, size: int, room: int, color: str = GREY) -> Image.Image:
-    """Return `text` as a picture at most `room` pixels wide, as many lines tall as it takes."""
+    """Return text as a picture, with as many lines as it needs.
+
+    Args:
+        text: the text.
+        size: in pixels.
+        room: the greatest width, in pixels.
+        color: any colour of Pillow's.
+    """
     lines = [line(part, size, color) for part in wrap(text, size, room)] or [line("", size, color)]
     drawn = Image.new("RGB", (max(part.width for part in lines), sum(part.height for part in lines)), PAPER)
     top = 0
@@ -129,8 +177,8 @@ def _font_for(text: str, size: int, bold: bool = False) -> Font:
 
 @lru_cache(maxsize=2)
 def _dejavu(bold: bool) -> str | None:
-    found = util.find_spec("matplotlib")
-    if found is None or found.origin is None:
+    package = util.find_spec("matplotlib")
+    if package is None or package.origin is None:
         return None
-    path = Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" / f"DejaVuSans{'-Bold' if bold else ''}.ttf"
+    path = Path(package.origin).parent / "mpl-data" / "fonts" / "ttf" / f"DejaVuSans{'-Bold' if bold else ''}.ttf"
     return str(path) if path.is_file() else None

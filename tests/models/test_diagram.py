@@ -12,7 +12,7 @@ from PIL import Image
 import ferviz
 from ferviz.engines.topology import own_code, wiring
 from ferviz.errors import ModelError, OutputExistsError, UsageError
-from ferviz.rendering.layered import THIN, layered
+from ferviz.rendering.diagram.placement import THIN, place_boxes
 
 RESIDUAL = {"a": [], "b": ["a"], "c": ["b"], "d": ["c"], "short": ["b"], "add": ["d", "short", "a"], "end": ["add"]}
 
@@ -99,7 +99,7 @@ def test_networks_are_left_as_they_were(engine):
 
 
 def test_the_longest_path_is_straight_and_others_lie_right_of_it():
-    plan = layered(RESIDUAL)
+    plan = place_boxes(RESIDUAL)
     across = {box: place[0] for box, place in plan.places.items()}
     np.testing.assert_allclose([across[box] for box in ("b", "c", "d", "add", "end")], across["a"], atol=1e-6)
     assert across["short"] == pytest.approx(across["a"] + 1)
@@ -118,7 +118,7 @@ def test_boxes_never_overlap_and_lines_end_at_boxes(seed):
     sources: dict[str, list[str]] = {"0": []}
     for n in range(1, 60):
         sources[str(n)] = [str(m) for m in sorted({int(m) for m in rng.integers(max(0, n - 8), n, rng.integers(1, 4))})]
-    plan = layered(sources)
+    plan = place_boxes(sources)
     assert sum(plan.columns) == len({(place[1], place[2]) for place in plan.places.values()})
     for one, other in itertools.combinations(plan.places.values(), 2):
         assert one[1:] != other[1:] or abs(one[0] - other[0]) >= 1 - 1e-9
@@ -135,10 +135,10 @@ def test_boxes_never_overlap_and_lines_end_at_boxes(seed):
 
 def test_a_long_network_is_broken_into_columns_of_like_height():
     chain = {str(n): [str(n - 1)] if n else [] for n in range(100)}
-    plan = layered(chain)
+    plan = place_boxes(chain)
     assert len(plan.columns) > 3
     assert max(plan.columns) - min(plan.columns) <= 0.4 * max(plan.columns)
-    assert len(layered({"a": []}).columns) == 1
+    assert len(place_boxes({"a": []}).columns) == 1
 
 
 def test_columns_are_cut_where_one_connection_crosses():
@@ -149,7 +149,7 @@ def test_columns_are_cut_where_one_connection_crosses():
         blocks[f"add{n}"] = [f"b{n}", last]
         blocks[f"relu{n}"] = [f"add{n}"]
         last = f"relu{n}"
-    plan = layered(blocks)
+    plan = place_boxes(blocks)
     assert len(plan.columns) > 1
     for column in range(len(plan.columns) - 1):
         assert (

@@ -1,8 +1,8 @@
-"""Where the boxes of a network go: layers of boxes from top to bottom, connections that run past boxes beside them, columns.
+"""The placement of a network's boxes: ranks of boxes from top to bottom, connections that pass beside boxes, columns.
 
-The steps are those of K. Sugiyama, S. Tagawa and M. Toda (1981): ranks by longest path, a place for every connection in each rank
-that it passes, few crossings by the mean of the neighbours' places, then places as near as possible to those of the neighbours.
-One path of greatest length, the trunk, runs straight down on the left; branches lie to the right of it.
+The steps are those of Sugiyama's layered drawing: ranks by longest path, a place for every connection in each rank that it passes,
+few crossings by the mean of the neighbours' places, then places as near as possible to those of the neighbours. One longest path,
+the trunk, runs straight down on the left; branches are to the right of it.
 """
 
 from __future__ import annotations
@@ -23,11 +23,14 @@ Node = str | tuple[str, str, int]  # a box, or a connection (from, to) in the ra
 
 
 @dataclass(frozen=True)
-class Layout:
-    """What `layered` answers; one unit is the width of a box with its margin across, the height of a rank down.
+class Placement:
+    """The places of boxes and connections; the unit across is the width of a box with its margin, down the height of a rank.
 
-    places: {box: (across, down, column)}. lines: one list of (across, down, column) for each connection, from box to box.
-    columns: how many ranks each column holds, and `spans` its (left, right) edges.
+    Attributes:
+        places: {box: (across, down, column)}.
+        lines: one list of (across, down, column) for each connection, from box to box.
+        columns: the number of ranks of each column.
+        spans: the (left, right) edges of each column.
     """
 
     places: dict[str, tuple[float, float, int]]
@@ -36,18 +39,24 @@ class Layout:
     spans: tuple[tuple[float, float], ...]
 
 
-def layered(
-    sources: Mapping[str, Sequence[str]], shape: float = 1.3, gutter: float = 0.3, pitch: float = 0.26
-) -> Layout:
-    """Lay out boxes whose connections form no circle.
+def place_boxes(
+    sources: Mapping[str, Sequence[str]], aspect: float = 1.3, gutter: float = 0.3, pitch: float = 0.26
+) -> Placement:
+    """Place boxes whose connections form no cycle.
 
-    sources: {box: the boxes that it is given}, every box after those. shape: width by height that the whole should have, which
-    decides how many columns there are. gutter: between columns, in widths of a box. pitch: height of a rank by the width of a box.
+    Args:
+        sources: {box: the boxes that are its inputs}, every box after those.
+        aspect: the desired width of the drawing by its height; it determines the number of columns.
+        gutter: between columns, in widths of a box.
+        pitch: height of a rank by the width of a box.
+
+    References:
+        K. Sugiyama, S. Tagawa, M. Toda: Methods for visual understanding of hierarchical system structures (IEEE SMC 1981).
     """
     ranks: dict[str, int] = {}
-    for box, given in sources.items():
-        ranks[box] = 1 + max((ranks[one] for one in given), default=-1)
-    chains = [_chain(one, box, ranks) for box, given in sources.items() for one in given]
+    for box, inputs in sources.items():
+        ranks[box] = 1 + max((ranks[source] for source in inputs), default=-1)
+    chains = [_chain(source, box, ranks) for box, inputs in sources.items() for source in inputs]
     rows: list[list[Node]] = [[] for _ in range(max(ranks.values(), default=0) + 1)]
     for box, rank in ranks.items():
         rows[rank].append(box)
@@ -62,9 +71,9 @@ def layered(
             below[upper].append(lower)
             above[lower].append(upper)
     trunk = _trunk(rows, above)
-    rows = _ordered(rows, above, below, trunk)
+    rows = _reduce_crossings(rows, above, below, trunk)
     across = _across(rows, above, trunk)
-    cuts = _cuts([sum(len(below[node]) for node in row) for row in rows], rows, across, shape, gutter, pitch)
+    cuts = _cuts([sum(len(below[node]) for node in row) for row in rows], rows, across, aspect, gutter, pitch)
     return _in_columns(rows, across, chains, ranks, cuts, gutter)
 
 
@@ -73,75 +82,75 @@ def _chain(upper: str, lower: str, ranks: Mapping[str, int]) -> list[Node]:
 
 
 def _trunk(rows: list[list[Node]], above: Mapping[Node, list[Node]]) -> set[Node]:
-    """-> one box of each rank, connected from the first to the last."""
+    """Return one box of each rank, connected from the first to the last."""
     node = rows[-1][0]
-    found = {node}
+    trunk = {node}
     while above[node]:
-        node = next(one for one in above[node] if not isinstance(one, tuple))  # there is one: ranks are longest paths
-        found.add(node)
-    return found
+        node = next(upper for upper in above[node] if not isinstance(upper, tuple))  # exists: ranks are longest paths
+        trunk.add(node)
+    return trunk
 
 
-def _ordered(
+def _reduce_crossings(
     rows: list[list[Node]], above: Mapping[Node, list[Node]], below: Mapping[Node, list[Node]], trunk: set[Node]
 ) -> list[list[Node]]:
-    """-> the rows, each sorted by the mean place of what its nodes are connected to, the trunk first."""
+    """Return the rows, each sorted by the mean place of its nodes' neighbours, the trunk first."""
     rows = [list(row) for row in rows]
     for sweep in range(SWEEPS):
         neighbours, order = (above, range(1, len(rows))) if sweep % 2 == 0 else (below, range(len(rows) - 2, -1, -1))
         for rank in order:
-            place = {node: at for row in rows for at, node in enumerate(row)}
-            near = {node: [place[one] for one in neighbours[node]] or [place[node]] for node in rows[rank]}
-            # Connections that pass by keep to the right of boxes that are as near.
+            places = {node: place for row in rows for place, node in enumerate(row)}
+            near = {node: [places[n] for n in neighbours[node]] or [places[node]] for node in rows[rank]}
+            # Passing connections are placed to the right of boxes with the same mean.
             rows[rank].sort(key=lambda node: (node not in trunk, float(np.mean(near[node])), isinstance(node, tuple)))
     return rows
 
 
 def _across(rows: list[list[Node]], above: Mapping[Node, list[Node]], trunk: set[Node]) -> dict[Node, float]:
-    """-> the place of every node: the trunk at 0, the others straight below what they are given, or as near as the row allows."""
+    """Return the place of every node: the trunk at 0, the others straight below their inputs, or as near as the row allows."""
     across: dict[Node, float] = {}
     for row in rows:
-        wanted = [float(np.mean([across[one] for one in above[node]] or [0.0])) for node in row]
+        ideal = [float(np.mean([across[upper] for upper in above[node]] or [0.0])) for node in row]
         weights = [1e9 if node in trunk else 1.0 for node in row]
-        wanted = [0.0 if node in trunk else want for node, want in zip(row, wanted, strict=True)]
+        ideal = [0.0 if node in trunk else place for node, place in zip(row, ideal, strict=True)]
         half = [(THIN if isinstance(node, tuple) else 1.0) / 2 for node in row]
-        across.update(zip(row, _spaced(wanted, weights, half), strict=True))
+        across.update(zip(row, _separate(ideal, weights, half), strict=True))
     return across
 
 
-def _spaced(wanted: Sequence[float], weights: Sequence[float], half: Sequence[float]) -> list[float]:
-    """-> the places nearest to those wanted at which neighbours do not overlap (isotonic regression)."""
+def _separate(ideal: Sequence[float], weights: Sequence[float], half: Sequence[float]) -> list[float]:
+    """Return the places nearest to the ideal ones at which neighbours do not overlap (isotonic regression)."""
     offsets = np.concatenate([[0.0], np.cumsum([a + b for a, b in itertools.pairwise(half)])])
-    groups: list[list[float]] = []  # [mean, weight, how many]
-    for want, weight in zip(np.asarray(wanted) - offsets, weights, strict=True):
-        groups.append([float(want), weight, 1])
+    groups: list[list[float]] = []  # [mean, weight, number of places]
+    for place, weight in zip(np.asarray(ideal) - offsets, weights, strict=True):
+        groups.append([float(place), weight, 1])
         while len(groups) > 1 and groups[-2][0] >= groups[-1][0]:
-            mean, heavy, count = groups.pop()
-            total = groups[-1][1] + heavy
-            groups[-1] = [(groups[-1][0] * groups[-1][1] + mean * heavy) / total, total, groups[-1][2] + count]
+            mean, mass, count = groups.pop()
+            total = groups[-1][1] + mass
+            groups[-1] = [(groups[-1][0] * groups[-1][1] + mean * mass) / total, total, groups[-1][2] + count]
     flat = [mean for mean, _, count in groups for _ in range(int(count))]
-    return [float(place) for place in np.asarray(flat) + offsets]
+    return [float(separated) for separated in np.asarray(flat) + offsets]
 
 
 def _cuts(
     crossing: Sequence[int],
     rows: list[list[Node]],
     across: Mapping[Node, float],
-    shape: float,
+    aspect: float,
     gutter: float,
     pitch: float,
 ) -> list[int]:
-    """-> the last rank of each column. crossing: connections that leave each rank downwards."""
+    """Return the last rank of each column; `crossing` counts the connections that leave each rank downwards."""
     count = len(rows)
     places = list(across.values())
     width = max(places) - min(places) + 1 + gutter
     best = min(
         range(1, count + 1),
-        key=lambda columns: abs(math.log(columns * width / (math.ceil(count / columns) * pitch * shape))),
+        key=lambda columns: abs(math.log(columns * width / (math.ceil(count / columns) * pitch * aspect))),
     )
     cuts: list[int] = []
     for column in range(best - 1):
-        # The column ends where the fewest connections have to be carried over, near its share of the height.
+        # The column ends where the fewest connections cross into the next, near its share of the height.
         start = cuts[-1] + 1 if cuts else 0
         room = math.ceil((count - start) / (best - column))
         full = start + room - 1
@@ -159,7 +168,7 @@ def _in_columns(
     ranks: Mapping[str, int],
     cuts: list[int],
     gutter: float,
-) -> Layout:
+) -> Placement:
     starts = [0, *(cut + 1 for cut in cuts)]
     spans, column_of, shift = [], {}, []
     left = 0.0
@@ -178,6 +187,6 @@ def _in_columns(
         return across[node] + shift[column], float(rank - starts[column]), column
 
     heights = tuple(cut + 1 - start for start, cut in zip(starts, cuts, strict=False))
-    return Layout(
+    return Placement(
         {box: place(box) for box in ranks}, [[place(n) for n in chain] for chain in chains], heights, tuple(spans)
     )

@@ -1,0 +1,1 @@
+"""A network as boxes and arrows: where the boxes go, and the figure."""
