@@ -42,7 +42,7 @@ from ferviz.attribution.request import MethodInput
 from ferviz.attribution.resize import resize_maps
 from ferviz.engines.backend import tensorflow
 from ferviz.engines.base import Engine
-from ferviz.models.compiled.compile import compile_model, open_explainer
+from ferviz.models.compiled.compile import compile_model, open_compiled
 from ferviz.models.load import load_model
 from ferviz.models.model import Model
 
@@ -192,7 +192,7 @@ def one_network(model: Model, batches: list[int], repeats: int, quick: bool, onl
     network = model.engine.network  # type: ignore[attr-defined]
     forward = tf.function(lambda x: network(x, training=False), reduce_retracing=True)
     theirs, others = peer(model, "gradcam", layer), xplique(model, "gradcam", layer)
-    compiled = open_explainer(compile_model(model, layers=[layer]))
+    compiled = open_compiled(compile_model(model, layers=[layer]))
     row("", "forward ms", "ferviz ms", "x forward", "tf-keras-vis", "x ferviz", "xplique", "x ferviz")
     for n in batches if only != "scorecam" else []:
         some = faces_for(model, n)

@@ -26,7 +26,7 @@ from ferviz.attribution.explanation import Explanation
 from ferviz.attribution.methods.registry import METHODS, PICTURE
 from ferviz.engines.base import INPUT
 from ferviz.errors import FervizError
-from ferviz.models.compiled.compile import compile_model, open_explainer
+from ferviz.models.compiled.compile import compile_model, open_compiled
 from ferviz.models.load import load_model
 from ferviz.models.model import Model
 
@@ -170,18 +170,18 @@ def main() -> None:
                 )
             continue
         seconds = time.perf_counter() - start
-        litert = open_explainer(made)
-        c = made.contents
+        litert = open_compiled(made)
+        c = made.network
         if not options.maps:
             count = f"{len(c.gradients)} of {sum(info.spatial for info in c.layers)}"
             reasons = "; ".join(sorted(set(c.refused.values())))
-            size = f"{len(made.content) / 1e6:.2f} MB"
+            size = f"{len(c.content) / 1e6:.2f} MB"
             at_picture = "no" if INPUT in c.refused else "yes"
             print(
                 line(path.name, size, f"{seconds:.0f}", f"{count}{f': {reasons}' if reasons else ''}", at_picture),
                 flush=True,
             )
-        channels = keras.layer(c.default).shape[-1] or 0
+        channels = keras.layer(c.default_layer).shape[-1] or 0
         row = []
         for method in methods:
             if method in MANY and channels > options.channels:

@@ -103,13 +103,15 @@ def compile_bundled(assets: Path = ASSETS) -> Path:
         OutputError: it cannot be written.
     """
     from ferviz.models.compiled.compile import compile_model
-    from ferviz.models.compiled.file import write_explainer
+    from ferviz.models.compiled.file import write_compiled
     from ferviz.models.load import load_model
 
-    explainer = compile_model(load_model(assets / "bundled.keras", engine="keras"))
-    if len(explainer.content) > MAX_COMPILED:
-        raise ModelError(f"the compiled network has {len(explainer.content):,} bytes; it may have {MAX_COMPILED:,}")
-    return write_explainer(assets / "bundled.ferviz", explainer, force=True)
+    compiled = compile_model(load_model(assets / "bundled.keras", engine="keras"))
+    if len(compiled.network.content) > MAX_COMPILED:
+        raise ModelError(
+            f"the compiled network has {len(compiled.network.content):,} bytes; it may have {MAX_COMPILED:,}"
+        )
+    return write_compiled(assets / "bundled.ferviz", compiled, force=True)
 
 
 def measure(model: Any, part: Dataset) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def filters(model: Model, layer: str) -> Filters:
 
     model: a network; of one that is compiled, the network behind it is loaded. layer: the name of a convolution of any kind (plain,
     transposed, grouped, depthwise, separable). Raises UnknownNameError for a layer that is not there, UsageError for one without
-    kernels, ModelError for a compiled explainer or SavedModel, which has none to give.
+    kernels, ModelError for a compiled model or SavedModel, which has none to give.
     """
     from ferviz.engines.conv_weights import kernels
     from ferviz.engines.topology import passed

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ferviz.engines.registry import ENGINE_CHOICES
 from ferviz.errors import FervizError
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from ferviz.models.model import Model
 
 F = TypeVar("F", bound=Callable[..., Any])
-ENGINES = ["auto", "keras", "litert"]
 
 
 class Number(click.FloatRange):
@@ -60,7 +60,7 @@ def model_options(function: F) -> F:
         click.option("--labels", metavar="NAMES", help="The outputs' order: 7, 7-alphabetical, 8-ferplus ... or happy,sad,..."),
         click.option("--scaling", metavar="RANGE", help="What the network was fed: 0..1, -1..1, 0..255 or standardize."),
         click.option("--weights", metavar="FILE", help="The weights, where --model is an architecture as JSON."),
-        click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True, help="What runs the network."),
+        click.option("--engine", type=click.Choice(ENGINE_CHOICES), default="auto", show_default=True, help="What runs the network."),
         click.option("--no-cache", is_flag=True, help="Neither use nor leave a compiled form of the network in the cache folder."),
         click.option("--trust", is_flag=True, help="Let the network's file run its own code (Lambda layers)."),
     )(function)  # fmt: skip

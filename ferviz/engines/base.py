@@ -52,13 +52,12 @@ class LayerInfo:
 
 @runtime_checkable
 class Engine(Protocol):
-    """What executes a network. Batches and activations have the channels last, whatever the network's own order.
+    """What executes a network. Batches and activations have the channels last, whatever the network's own order."""
 
-    Attributes:
-        name: "keras", "keras-predict", "savedmodel", "litert", or the name of an engine from elsewhere.
-    """
-
-    name: str
+    @property
+    def name(self) -> str:
+        """ "keras", "keras-predict", "savedmodel", "litert", or the name of an engine from elsewhere."""
+        ...
 
     @property
     def classes(self) -> int:
@@ -211,13 +210,13 @@ class Noting(Protocol):
 
 
 CAPABILITIES: dict[type, str] = {
-    GuidedGradients: "guided gradients (guided_gradients)",
-    LayerInterventions: "answers from a changed layer (logits_from)",
-    PredictedTargets: "targets that follow the predicted class (takes_predicted)",
-    KerasBacked: "a Keras network behind it (keras_engine)",
-    Noting: "notes (notes)",
+    GuidedGradients: "guided gradients",
+    LayerInterventions: "logits from a changed layer",
+    PredictedTargets: "gradients of the predicted class",
+    KerasBacked: "a Keras network",
+    Noting: "notes",
 }
-"""Each optional protocol in words, with the member that declares it."""
+"""Each optional protocol in words, for messages."""
 
 
 def supports(engine: Any, protocol: type[P]) -> TypeGuard[P]:
@@ -248,7 +247,8 @@ def require(engine: Engine, protocol: type[P], why: str) -> P:
         return engine
     missing = CAPABILITIES.get(protocol, protocol.__name__)
     raise ModelError(
-        f"{why} needs {missing}, which the {engine.name} engine does not have; load a Keras file of the network with engine='keras'"
+        f"{why} needs {missing}, which the {engine.name} engine does not have; load the network's .keras or .h5 file with "
+        "engine='keras' (--engine keras)"
     )
 
 

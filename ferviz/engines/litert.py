@@ -32,18 +32,26 @@ class NotCompiledError(ModelError):
 
 
 @dataclass(frozen=True)
-class Contents:
-    """What a compiled network says about itself.
+class CompiledNetwork:
+    """A network compiled into LiteRT graphs (see `ferviz.engines.compiler.convert` for which), and what the graphs can do.
 
-    size: (h, w, c) of its pictures. classes: K. head: "softmax", "sigmoid" or "linear". default: the layer whose gradients are
-    fastest. layers: every layer of the network. activations, gradients: the layers of which the file has them.
-    refused: {layer: why its gradient is not in the file}, INPUT stands for the picture.
+    Attributes:
+        content: the LiteRT file.
+        size: (h, w, c) of its pictures.
+        classes: K.
+        head: "softmax", "sigmoid" or "linear".
+        default_layer: the layer whose gradients are fastest.
+        layers: every layer of the network.
+        activations: the layers whose activation the file has.
+        gradients: the layers whose gradient it has.
+        refused: {layer: why its gradient is not in the file}; INPUT stands for the picture.
     """
 
+    content: bytes = field(repr=False)
     size: tuple[int, int, int]
     classes: int
     head: str
-    default: str
+    default_layer: str
     layers: tuple[LayerInfo, ...]
     activations: frozenset[str]
     gradients: frozenset[str]
@@ -51,23 +59,28 @@ class Contents:
 
 
 class LiteRTEngine:
-    """Executes a compiled network (see `ferviz.engines.compiler.convert` for the graphs in it).
+    """Executes a compiled network, without TensorFlow or Keras.
 
-    content: the LiteRT file. contents: what is in it. threads: of the processor, None = all that this process may use.
-    Safe to share between threads: one question is answered at a time. Raises ModelError for a file that LiteRT cannot
-    run or that does not hold what `contents` says.
+    Safe to share between threads: one call is answered at a time.
+
+    Args:
+        compiled: the network.
+        threads: of the processor, None = all that this process may use.
+
+    Raises:
+        ModelError: for graphs that LiteRT cannot run, or that are not what `compiled` declares.
     """
 
     name = "litert"
     channels_first = False
 
-    def __init__(self, content: bytes, contents: Contents, threads: int | None = None) -> None:
-        self.contents = contents
-        self.classes, self.head, self.layers = contents.classes, contents.head, contents.layers
-        self.input_shape: PictureShape = contents.size
+    def __init__(self, compiled: CompiledNetwork, threads: int | None = None) -> None:
+        self.compiled = compiled
+        self.classes, self.head, self.layers = compiled.classes, compiled.head, compiled.layers
+        self.input_shape: PictureShape = compiled.size
         self._lock = threading.RLock()
         self._last: tuple[Array, Array, Array] | None = None
-        self._graphs = _Graphs(content, threads or _processors())
+        self._graphs = _Graphs(compiled.content, threads or _processors())
         self._check()
 
     # -- the three primitives --------------------------------------------------------------------------------------
@@ -84,9 +97,9 @@ class LiteRTEngine:
         wanted = [layer for layer in dict.fromkeys(layers) if layer != INPUT]
         for layer in wanted:
             self._known(layer)
-            if layer not in self.contents.activations:
+            if layer not in self.compiled.activations:
                 raise NotCompiledError(f"the compiled network does not hold the activation of {layer!r}")
-        if wanted == [self.contents.default]:
+        if wanted == [self.compiled.default_layer]:
             found = {wanted[0]: self._predict(batch)[1].copy()}
         elif wanted:
             named = {layer: f"activation/{layer}" for layer in wanted}
@@ -129,7 +142,7 @@ class LiteRTEngine:
     def logits_from(self, batch: Array, layer: str, activation: Array) -> Array:
         """What the network answers when `layer` says `activation` (N, h, w, C) instead of what it would say: (N, K)."""
         self._known(layer)
-        if layer != self.contents.default or "head" not in self._graphs:
+        if layer != self.compiled.default_layer or "head" not in self._graphs:
             raise NotCompiledError(f"the compiled network cannot be entered at {layer!r}")
         blank = np.zeros((len(activation), self.classes), np.float32)
         return self._run("head", ["logits"], activation=_contiguous(activation), weights=blank)["logits"]
@@ -152,14 +165,14 @@ class LiteRTEngine:
 
         if layer == INPUT:
             if at_picture not in self._graphs:
-                reason = self.contents.refused.get(INPUT, "it was left out")
+                reason = self.compiled.refused.get(INPUT, "it was left out")
                 raise NotCompiledError(f"the compiled network has no gradient at the picture: {reason}")
             answer = self._run(at_picture, ["gradient", "logits"], picture=repeated(batch), weights=rows)
             return batch, by_target(answer["gradient"]), np.ascontiguousarray(answer["logits"][::targets])
-        if layer not in self.contents.gradients:
-            reason = self.contents.refused.get(layer, "it was left out when the network was compiled")
+        if layer not in self.compiled.gradients:
+            reason = self.compiled.refused.get(layer, "it was left out when the network was compiled")
             raise NotCompiledError(f"the compiled network has no gradient at {layer!r}: {reason}")
-        if layer == self.contents.default and "head" in self._graphs:
+        if layer == self.compiled.default_layer and "head" in self._graphs:
             logits, activation = self._predict(batch)
             answer = self._run("head", ["gradient"], activation=repeated(activation), weights=rows)
             return activation.copy(), by_target(answer["gradient"]), logits.copy()
@@ -179,8 +192,8 @@ class LiteRTEngine:
 
     def _batch(self, batch: Array) -> Array:
         batch = _contiguous(batch)
-        if batch.shape[1:] != self.contents.size:
-            expected = ", ".join(map(str, self.contents.size))
+        if batch.shape[1:] != self.compiled.size:
+            expected = ", ".join(map(str, self.compiled.size))
             raise UsageError(f"the network was compiled for pictures (N, {expected}), got {batch.shape}")
         return batch
 
@@ -193,13 +206,13 @@ class LiteRTEngine:
             return self._graphs.run(graph, list(outputs), feeds)
 
     def _check(self) -> None:
-        c = self.contents
+        c = self.compiled
         picture = (-1, *c.size)
         weights = (-1, c.classes)
         self._graphs.expect("predict", {"picture": picture}, {"logits": weights, "activation": None})
-        if c.activations != {c.default} or "layers" in self._graphs:
+        if c.activations != {c.default_layer} or "layers" in self._graphs:
             self._graphs.expect("layers", {"picture": picture}, {f"activation/{name}": None for name in c.activations})
-        if c.gradients and (c.gradients != {c.default} or "head" not in self._graphs):
+        if c.gradients and (c.gradients != {c.default_layer} or "head" not in self._graphs):
             both = {f"{what}/{name}": None for what in ("activation", "gradient") for name in c.gradients}
             self._graphs.expect("gradients", {"picture": picture, "weights": weights}, {"logits": weights, **both})
         if "head" in self._graphs:

@@ -9,7 +9,7 @@ from ferviz.errors import ModelError
 from ferviz.files import sha256
 
 if TYPE_CHECKING:
-    from ferviz.models.compiled.file import Explainer
+    from ferviz.models.compiled.file import CompiledModel
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
@@ -45,7 +45,7 @@ def is_bundled(path: Path) -> bool:
     return path.parent == ASSETS
 
 
-def bundled_compiled(path: Path) -> Explainer | None:
+def bundled_compiled(path: Path) -> CompiledModel | None:
     """Return the compiled form that lies beside a bundled network.
 
     Args:
@@ -54,10 +54,10 @@ def bundled_compiled(path: Path) -> Explainer | None:
     Returns:
         The compiled network; None where `path` is not bundled, or where the compiled form was made from another version of it.
     """
-    from ferviz.models.compiled.file import read_explainer
+    from ferviz.models.compiled.file import read_compiled
 
     file = path.with_suffix(".ferviz")
     if not is_bundled(path) or not file.is_file():
         return None
-    compiled = read_explainer(file)
+    compiled = read_compiled(file)
     return compiled if compiled.sha256 == sha256(path) else None

@@ -26,7 +26,7 @@ def diagram(model: Model) -> Diagram:
 
     model: a network of any kind; of one that is compiled, the network behind it is loaded. The connections are those of a traced run, so
     they are right for functional, Sequential, nested and subclassed networks alike; networks inside the network are drawn as their layers,
-    and operations that are no layers are passed through. Raises ModelError for a compiled explainer or a SavedModel.
+    and operations that are no layers are passed through. Raises ModelError for a compiled model or a SavedModel.
     """
     from ferviz.engines.topology import own_code, wiring
 

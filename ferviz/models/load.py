@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ferviz.engines.registry import ENGINE_CHOICES, Opener, find_opener
 from ferviz.errors import ModelError, UnknownNameError, UsageError
 from ferviz.files import PathLike, sha256
 from ferviz.models.bundled import bundled_compiled, bundled_networks, bundled_path
-from ferviz.models.formats.detect import COMPILED, SAVED_MODEL, detect_format
+from ferviz.models.formats.detect import COMPILED, HDF5, JSON, ZIP, detect_format
 from ferviz.models.formats.keras_file import read_keras_file
 from ferviz.models.infer_spec import infer_input, infer_labels
 from ferviz.models.model import Model
@@ -20,9 +22,11 @@ from ferviz.models.sidecar import find_sidecar, read_sidecar
 from ferviz.models.signature import count_classes, picture_input, select_output
 
 if TYPE_CHECKING:
+    from ferviz.engines.base import Engine
     from ferviz.models.compiled.cache import Origin
 
-ENGINES = ("auto", "keras", "litert")
+_KERAS_FORMATS = (ZIP, HDF5, JSON)
+_OTHER = "of another engine"
 
 
 def load_model(
@@ -64,27 +68,26 @@ def load_model(
     """
     from ferviz.models.compiled.cache import Origin
 
-    if engine not in ENGINES:
-        raise UnknownNameError("engine", engine, ENGINES)
+    if engine not in ENGINE_CHOICES:
+        raise UnknownNameError("engine", engine, ENGINE_CHOICES)
     if labels is not None and not isinstance(labels, str):
         labels = tuple(labels)
     if path is not None and not isinstance(path, str | os.PathLike):
         if weights is not None:
             raise UsageError("a network in memory has its weights already; load them into it, or give its file")
-        return _describe(_from_memory(path, labels), labels, scaling)
+        return _describe(_from_memory(path, labels, trust), labels, scaling)
     is_bundled = path is None or (str(path) in bundled_networks() and not Path(path).exists())
     if is_bundled:
         path = bundled_path("bundled" if path is None else str(path))
     assert path is not None
-    file_format = detect_format(path)
+    file_format = _format(path)
     path = Path(path)
-    if weights is not None and (is_bundled or file_format in (COMPILED, SAVED_MODEL)):
+    if weights is not None and (is_bundled or file_format not in _KERAS_FORMATS):
         raise UsageError(f"{path.name} has its weights already; --weights (weights=) goes with an architecture as JSON")
-    origin = Origin(path, (), labels, scaling, Path(weights) if weights is not None else None, trust)
     if file_format == COMPILED:
         return _open_compiled_file(path, labels, scaling, engine)
-    if file_format == SAVED_MODEL:
-        model = _describe(_read_saved_model(path, trust), labels, scaling)
+    if file_format not in _KERAS_FORMATS:
+        model = _describe(_open_other(path, trust, (path,)), labels, scaling)
     else:
         origin = Origin(path, (), labels, scaling, Path(weights) if weights is not None else None, trust)
         compiled = None if engine == "keras" else _find_compiled(origin, engine, cache)
@@ -113,7 +116,7 @@ class _LoadedNetwork:
     """
 
     name: str
-    engine: Any
+    engine: Engine
     size: tuple[int | None, int | None, int]
     classes: int
     network: Any = None
@@ -126,46 +129,52 @@ def _read_keras(origin: Origin, file_format: str) -> _LoadedNetwork:
     where = str(origin.path)
     network, files = read_keras_file(origin.path, file_format, origin.weights, origin.trust, notes.append)
     network = select_output(network, origin.labels, where, notes.append)
-    size, channels_first = picture_input(network, where)
-    engine = _keras_engine(network, channels_first)
-    classes = count_classes(network, where)
-    return _LoadedNetwork(_stem(origin.path), engine, size, classes, network, tuple(files), tuple(notes))
+    return _open_keras(network, _stem(origin.path), where, tuple(files), notes, origin.trust)
 
 
-def _read_saved_model(path: Path, trust: bool) -> _LoadedNetwork:
-    from ferviz.engines.savedmodel import SavedModelEngine
-
-    engine = SavedModelEngine(path, trust)
-    note = f"{path.name} is a SavedModel: it gives predictions, but its layers and gradients cannot be reached"
-    return _LoadedNetwork(_stem(path), engine, engine.input_shape, engine.classes, files=(path,), notes=(note,))
-
-
-def _from_memory(network: Any, labels: Any) -> _LoadedNetwork:
-    from ferviz.engines.backend import keras
-    from ferviz.engines.keras import KerasEngine
-
-    if not isinstance(network, keras().Model):
-        raise UsageError(f"a network is a path or a keras.Model, not {type(network).__name__}")
+def _from_memory(network: Any, labels: Any, trust: bool) -> _LoadedNetwork:
+    keras: Any = sys.modules.get("keras")
+    if keras is None or not isinstance(network, keras.Model):
+        return _open_other(network, trust)
     notes: list[str] = []
     where = f"the network {network.name!r}"
     network = select_output(network, labels, where, notes.append)
-    size, channels_first = picture_input(network, where)
-    engine = KerasEngine(network, channels_first)
+    return _open_keras(network, network.name, where, (), notes, trust)
+
+
+def _open_keras(
+    network: Any, name: str, where: str, files: tuple[Path, ...], notes: Sequence[str], trust: bool
+) -> _LoadedNetwork:
+    size, _ = picture_input(network, where)
+    engine = _opener(network).open(network, trust)
     classes = count_classes(network, where, engine)
-    return _LoadedNetwork(network.name, engine, size, classes, network, notes=tuple(notes))
+    return _LoadedNetwork(name, engine, size, classes, network, files, tuple(notes))
 
 
-def _keras_engine(network: Any, channels_first: bool) -> Any:
-    """-> the engine for the backend that Keras runs on: only TensorFlow's reaches layers and gradients."""
-    from ferviz.engines.backend import running
+def _open_other(source: Any, trust: bool, files: tuple[Path, ...] = ()) -> _LoadedNetwork:
+    """-> a path or an object in memory in the engine that recognises it, where that is no engine for Keras."""
+    opener = _opener(source)
+    engine = opener.open(source, trust)
+    name = _stem(source) if isinstance(source, Path) else type(source).__name__
+    notes = (f"{name}: {opener.note}",) if opener.note else ()
+    return _LoadedNetwork(name, engine, engine.input_shape, engine.classes, files=files, notes=notes)
 
-    if running().config.backend() != "tensorflow":
-        from ferviz.engines.keras_predict import KerasPredictEngine
 
-        return KerasPredictEngine(network, channels_first)
-    from ferviz.engines.keras import KerasEngine
+def _opener(source: Any) -> Opener:
+    opener = find_opener(source)
+    if opener is None:
+        raise UsageError(f"a network is a path or a keras.Model, not {type(source).__name__}")
+    return opener
 
-    return KerasEngine(network, channels_first)
+
+def _format(path: Any) -> str:
+    """-> the format of what Keras or ferviz wrote, _OTHER for what only another engine recognises."""
+    try:
+        return detect_format(path)
+    except ModelError:
+        if find_opener(Path(path)) is None:
+            raise
+        return _OTHER
 
 
 def _describe(loaded: _LoadedNetwork, labels: str | tuple[str, ...] | None, scaling: str | None) -> Model:
@@ -182,17 +191,17 @@ def _describe(loaded: _LoadedNetwork, labels: str | tuple[str, ...] | None, scal
 
 
 def _open_compiled_file(path: Path, labels: Any, scaling: str | None, engine: str) -> Model:
-    from ferviz.models.compiled.compile import open_explainer
+    from ferviz.models.compiled.compile import open_compiled
 
     if engine == "keras":
         raise ModelError(f"{path} is a compiled network, which runs without Keras; leave --engine keras out")
-    return open_explainer(path, labels=labels, scaling=scaling)
+    return open_compiled(path, labels=labels, scaling=scaling)
 
 
 def _find_compiled(origin: Origin, engine: str, cache: bool) -> Model | None:
     """-> the network's compiled form, if ferviz brings it along or an earlier run left one that still fits."""
     from ferviz.models.compiled.cache import find
-    from ferviz.models.compiled.compile import open_explainer
+    from ferviz.models.compiled.compile import open_compiled
 
     def load_keras() -> Any:
         model = load_model(
@@ -208,18 +217,18 @@ def _find_compiled(origin: Origin, engine: str, cache: bool) -> Model | None:
     load = load_keras if engine == "auto" else None
     compiled = bundled_compiled(origin.path)
     if compiled is not None:
-        model = open_explainer(compiled, labels=origin.labels, scaling=origin.scaling, load=load)
+        model = open_compiled(compiled, labels=origin.labels, scaling=origin.scaling, load=load)
     elif cache and (compiled := find(origin)) is not None:
-        model = open_explainer(compiled, load=load)
+        model = open_compiled(compiled, load=load)
     else:
         return None
     return replace(model, origin=origin)
 
 
 def _compile(model: Model) -> Model:
-    from ferviz.models.compiled.compile import compile_model, open_explainer
+    from ferviz.models.compiled.compile import compile_model, open_compiled
 
-    return replace(open_explainer(compile_model(model)), origin=model.origin)
+    return replace(open_compiled(compile_model(model)), origin=model.origin)
 
 
 # -- names and digests -------------------------------------------------------------------------------------------------

@@ -165,7 +165,7 @@ def test_the_bundled_network_is_reached_behind_its_compiled_form():
     np.testing.assert_array_equal(made.arrays["kernel"], weights(known, "conv1"))
 
 
-def test_an_explainer_has_no_kernels():
+def test_a_compiled_model_has_no_kernels():
     from ferviz.models.bundled import ASSETS
 
     with pytest.raises(ModelError, match=r"reading kernels.*litert engine"):

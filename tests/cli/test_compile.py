@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from ferviz.cli import run
-from ferviz.models.compiled.file import read_explainer
+from ferviz.models.compiled.file import read_compiled
 
 SLOW = ("tensorflow", "keras", "matplotlib", "rich", "h5py", "scipy", "pandas", "platformdirs")
 
@@ -60,7 +60,7 @@ def test_compile_writes_a_file_that_other_commands_take(here: Path, network: Pat
     assert (told["command"], told["out"], told["default"]) == ("compile", "small.ferviz", "relu2")
     assert told["layers"] == ["relu1", "conv2", "relu2"]
     assert told["bytes"] == (here / "small.ferviz").stat().st_size
-    assert read_explainer(here / "small.ferviz").labels == ("a", "b", "c", "d")
+    assert read_compiled(here / "small.ferviz").labels == ("a", "b", "c", "d")
     assert run(["compile", str(network)]) == 7
     assert "small.ferviz is already there" in capsys.readouterr().err
     code, imported, _ = alone("gradcam", "face.png", "--model", "small.ferviz", "--target", "all", folder=here)
@@ -103,7 +103,7 @@ def test_the_bundled_network_runs_without_what_is_slow(here: Path, arguments: tu
 
 def test_the_first_explanation_of_a_network_leaves_a_compiled_form(here: Path, network: Path, capsys: Any) -> None:
     arguments = ["gradcam", "face.png", "--model", str(network), "--labels", "a,b,c,d", "--force", "--json"]
-    cache = here / "cache" / "explainers"
+    cache = here / "cache" / "compiled"
     assert run([*arguments, "--no-cache"]) == 0
     assert not cache.exists()
     assert json.loads(capsys.readouterr().out)["engine"] == "keras"
@@ -129,11 +129,11 @@ def test_the_shipped_form_belongs_to_the_shipped_network() -> None:
     from ferviz.files import sha256
     from ferviz.models.bundled import ASSETS, bundled_path
 
-    explainer = read_explainer(ASSETS / "bundled.ferviz")
-    assert explainer.sha256 == sha256(bundled_path())
+    compiled = read_compiled(ASSETS / "bundled.ferviz")
+    assert compiled.sha256 == sha256(bundled_path())
     assert (ASSETS / "bundled.ferviz").stat().st_size <= 6_000_000
-    assert explainer.contents.refused == {}
-    assert explainer.contents.gradients == {info.name for info in explainer.contents.layers if info.spatial}
+    assert compiled.network.refused == {}
+    assert compiled.network.gradients == {info.name for info in compiled.network.layers if info.spatial}
 
 
 def test_the_shipped_form_answers_as_the_shipped_network() -> None:

@@ -146,12 +146,12 @@ def test_drawing_what_cannot_be_drawn_is_one_sentence(network, capsys, arguments
     assert err.count("\n") == 1
 
 
-def test_an_explainer_names_the_network_to_ask(capsys):
+def test_a_compiled_model_names_the_network_to_ask(capsys):
     from ferviz.models.bundled import ASSETS
 
     for what in (["--filters", "conv1"], ["--diagram"]):
         assert run(["layers", str(ASSETS / "bundled.ferviz"), *what]) == 4
-        assert "name the network that it was made from" in capsys.readouterr().err
+        assert "litert engine" in capsys.readouterr().err
 
 
 def test_diagram(network, capsys, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from ferviz.engines.base import INPUT, Engine
 from ferviz.engines.compiler.convert import compile_network
 from ferviz.engines.fallback import FallbackEngine
-from ferviz.engines.litert import Contents, LiteRTEngine, NotCompiledError
+from ferviz.engines.litert import LiteRTEngine, NotCompiledError
 from ferviz.errors import ModelError, UnknownNameError, UsageError
 
 KINDS = [
@@ -24,13 +25,7 @@ DEFAULT = {
 
 
 def compiled(engine: Any, default: str, layers: list[str] | None = None) -> LiteRTEngine:
-    made = compile_network(engine, (18, 18), default, layers)
-    size = (18, 18, engine.input_shape[2])
-    contents = Contents(
-        size, engine.classes, engine.head, default, tuple(engine.layers), frozenset(made.activations),
-        frozenset(made.gradients), made.refused,
-    )  # fmt: skip
-    return LiteRTEngine(made.content, contents, threads=1)
+    return LiteRTEngine(compile_network(engine, (18, 18), default, layers), threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +54,10 @@ def test_every_answer_equals_keras(kind: str, pair: Any, networks: Any) -> None:
     batch = networks.pictures(kind, 3)
     weights = np.random.default_rng(5).normal(size=(3, 2, 4)).astype(np.float32)
     near(litert.logits(batch), keras.logits(batch), "logits")
-    assert litert.contents.refused == {}
+    assert litert.compiled.refused == {}
     maps = [info.name for info in keras.layers if info.spatial]
     assert maps
-    assert set(maps) == litert.contents.gradients == litert.contents.activations
+    assert set(maps) == litert.compiled.gradients == litert.compiled.activations
     for name, ours, theirs in zip(maps, litert.activations(batch, maps), keras.activations(batch, maps), strict=True):
         near(ours, theirs, f"activation of {name}")
     for name in [*maps, INPUT]:
@@ -146,7 +141,7 @@ def test_the_network_can_be_entered_at_its_default_layer(pair: Any, networks: An
 
 def test_only_the_chosen_layers_and_the_default_one_are_in_the_file(engine: Any, networks: Any) -> None:
     small = compiled(engine("functional"), "relu2", ["conv2"])
-    assert small.contents.gradients == {"conv2", "relu2"}
+    assert small.compiled.gradients == {"conv2", "relu2"}
     batch = networks.pictures("functional", 1)
     with pytest.raises(NotCompiledError, match="conv1"):
         small.gradients(batch, "conv1", np.ones((1, 1, 4), np.float32))
@@ -208,9 +203,9 @@ def test_layers_before_an_operation_without_a_rule_are_refused_with_the_reason(n
     x = layers.Conv2D(4, 3, activation="relu", name="after")(x)
     out = layers.Dense(4, name="head")(layers.GlobalAveragePooling2D()(x))
     litert = compiled(KerasEngine(networks.seeded(keras.Model(picture, out))), "after")
-    assert litert.contents.gradients == {"up", "after"}
-    assert set(litert.contents.refused) == {"input", "before"}
-    assert litert.contents.activations == {"before", "up", "after"}
+    assert litert.compiled.gradients == {"up", "after"}
+    assert set(litert.compiled.refused) == {"input", "before"}
+    assert litert.compiled.activations == {"before", "up", "after"}
     batch, weights = networks.pictures("functional", 1), np.ones((1, 1, 4), np.float32)
     assert litert.activations(batch, ["before"])[0].shape == (1, 16, 16, 4)
     with pytest.raises(NotCompiledError, match=r"Tile|Resize"):
@@ -264,12 +259,8 @@ def test_the_fallback_asks_the_network_only_for_what_the_file_lacks(engine: Any,
 
 
 def test_a_file_that_is_not_what_its_table_says_is_refused(engine: Any) -> None:
-    made = compile_network(engine("functional"), (18, 18), "relu2")
-    good = {
-        "size": (18, 18, 1), "classes": 4, "head": "softmax", "default": "relu2", "layers": tuple(engine("functional").layers),
-        "activations": frozenset(made.activations), "gradients": frozenset(made.gradients),
-    }  # fmt: skip
-    LiteRTEngine(made.content, Contents(**good))
+    good = compile_network(engine("functional"), (18, 18), "relu2")
+    LiteRTEngine(good)
     for change in (
         {"size": (20, 18, 1)},
         {"size": (18, 18, 3)},
@@ -278,6 +269,6 @@ def test_a_file_that_is_not_what_its_table_says_is_refused(engine: Any) -> None:
         {"gradients": frozenset({"conv1", "conv9"})},
     ):
         with pytest.raises(ModelError, match="table"):
-            LiteRTEngine(made.content, Contents(**{**good, **change}))
+            LiteRTEngine(replace(good, **change))
     with pytest.raises(ModelError, match="LiteRT cannot read"):
-        LiteRTEngine(b"\0\0\0\0TFL3" + b"\0" * 200, Contents(**good))
+        LiteRTEngine(replace(good, content=b"\0\0\0\0TFL3" + b"\0" * 200))

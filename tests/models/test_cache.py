@@ -14,7 +14,7 @@ import pytest
 from ferviz.errors import ModelError
 from ferviz.models.compiled import cache
 from ferviz.models.compiled.cache import Origin, find, keep, tidy
-from ferviz.models.compiled.file import write_explainer
+from ferviz.models.compiled.file import write_compiled
 from ferviz.models.load import load_model
 
 SHORT = {"labels": "a,b,c,d"}
@@ -30,7 +30,7 @@ def saved(networks: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FERVIZ_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "explainers"
+    return tmp_path / "cache" / "compiled"
 
 
 @pytest.fixture(scope="module")
@@ -178,15 +178,15 @@ def test_the_least_recently_used_entries_go_first(folder: Path) -> None:
     tidy(folder / "missing", cap=1)
 
 
-def _write(path: str, explainer: Any, start: float) -> None:
+def _write(path: str, compiled: Any, start: float) -> None:
     while time.time() < start:
         pass
     for _ in range(10):
-        write_explainer(path, explainer, force=True)
+        write_compiled(path, compiled, force=True)
 
 
 def test_two_processes_that_write_one_entry_leave_a_sound_one(entry: Any, tmp_path: Path) -> None:
-    from ferviz.models.compiled.file import read_explainer
+    from ferviz.models.compiled.file import read_compiled
 
     path, start = tmp_path / "e.ferviz", time.time() + 1.0
     context = multiprocessing.get_context("fork")
@@ -196,9 +196,9 @@ def test_two_processes_that_write_one_entry_leave_a_sound_one(entry: Any, tmp_pa
     seen = 0
     while any(writer.is_alive() for writer in writers):
         if path.exists():
-            assert read_explainer(path).content == entry.content
+            assert read_compiled(path).network.content == entry.network.content
             seen += 1
     assert [writer.exitcode for writer in writers] == [0, 0]
-    assert read_explainer(path).content == entry.content
+    assert read_compiled(path).network.content == entry.network.content
     assert [p.name for p in tmp_path.iterdir()] == ["e.ferviz"]
     assert seen

@@ -198,7 +198,7 @@ def test_every_box_is_drawn_inside_the_page(engine):
         assert box.y1 <= page.y1
 
 
-def test_an_explainer_does_not_know_its_connections():
+def test_a_compiled_model_does_not_know_its_connections():
     from ferviz.models.bundled import ASSETS
 
     with pytest.raises(ModelError, match=r"drawing a diagram.*litert engine"):

@@ -16,7 +16,7 @@ from ferviz.attribution.methods.registry import METHODS
 from ferviz.engines.backend import keras as get_keras
 from ferviz.engines.base import INPUT
 from ferviz.engines.keras import KerasEngine
-from ferviz.models.compiled.compile import compile_model, open_explainer
+from ferviz.models.compiled.compile import compile_model, open_compiled
 from ferviz.models.load import load_model
 
 NETWORKS = [
@@ -65,8 +65,8 @@ def faces(shared_data: Path) -> np.ndarray:
 def test_every_method_gives_the_same_maps(name: str, shared_data: Path, faces: np.ndarray, parity: ModuleType) -> None:
     keras = load_model(shared_data / "models" / name, engine="keras")
     layer = keras.default_layer()[0]
-    litert = open_explainer(compile_model(keras, layers=[layer]))
-    assert litert.engine.contents.refused == {}  # type: ignore[attr-defined]
+    litert = open_compiled(compile_model(keras, layers=[layer]))
+    assert litert.engine.compiled.refused == {}  # type: ignore[attr-defined]
     assert litert.engine.name == "litert"
     deep = name == "teachable_machine_224.h5"  # fifty layers, 224 x 224 pixels, 1,280 channels: the quick methods
     channels = keras.layer(layer).shape[-1] or 0

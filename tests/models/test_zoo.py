@@ -15,7 +15,7 @@ import pytest
 
 from ferviz.engines.backend import keras as get_keras
 from ferviz.errors import ModelError, UntrustedModelError
-from ferviz.models.compiled.compile import compile_model, open_explainer
+from ferviz.models.compiled.compile import compile_model, open_compiled
 from ferviz.models.formats.build import leaf_layers
 from ferviz.models.load import load_model
 
@@ -249,7 +249,7 @@ def test_recurrent_layers_are_written_out_or_refused_to_be_compiled(steps: int) 
         with pytest.raises(ModelError, match="a loop over a number of steps"):
             compile_model(model)
     else:
-        assert np.allclose(open_explainer(compile_model(model)).logits(FACES), logits, atol=1e-4)
+        assert np.allclose(open_compiled(compile_model(model)).logits(FACES), logits, atol=1e-4)
 
 
 def test_a_network_that_fails_or_fills_the_memory_says_so() -> None:
@@ -391,7 +391,7 @@ def zipped(path: Path, *names: str) -> None:
      ("model.ckpt.data-00000-of-00001", b"\1\2", "load_weights"), ("checkpoint", b'model_checkpoint_path: "m"', "checkpoint"),
      ("net.yaml", b"class_name: Sequential\nconfig:\n", "YAML.*to_json"), ("model.json", b'{"modelTopology": {}}', r"TensorFlow\.js"),
      ("haar.xml", b"<?xml?>\n<opencv_storage>", "cascades"), ("face.png", b"\x89PNG\r\n", "a picture"),
-     ("net.tflite", b"\x1c\0\0\0TFL3" + b"\0" * 99, "LiteRT file, but not an explainer")],
+     ("net.tflite", b"\x1c\0\0\0TFL3" + b"\0" * 99, "LiteRT file, but not a compiled model")],
 )  # fmt: skip
 def test_other_files_are_told_by_what_they_are(tmp_path: Path, name: str, content: Any, words: str) -> None:
     if isinstance(content, tuple):

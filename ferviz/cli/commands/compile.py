@@ -44,17 +44,17 @@ def command(network: str | None, layers: tuple[str, ...], out: str | None, **opt
     console = Console(options["quiet"])
     model = open_model({**options, "model": network, "engine": "keras"}, console)
     wanted = [name.strip() for names in layers for name in names.split(",") if name.strip()]
-    made = compile_model(model, target, layers=wanted or None, force=options["force"])
-    contents = made.contents
+    compiled = compile_model(model, target, layers=wanted or None, force=options["force"])
+    contents = compiled.network
     for reason, names in _by_reason(contents.refused).items():
         console.warn(f"no gradient at {', '.join(names)}: {reason}")
     if options["as_json"]:
         about = {
-            "model": made.name, "sha256": made.sha256, "out": str(target), "bytes": target.stat().st_size,
-            "input": list(contents.size), "labels": list(made.labels), "default": contents.default,
+            "model": compiled.name, "sha256": compiled.sha256, "out": str(target), "bytes": target.stat().st_size,
+            "input": list(contents.size), "labels": list(compiled.labels), "default": contents.default_layer,
             "layers": [i.name for i in contents.layers if i.name in contents.gradients],
             "activations": [i.name for i in contents.layers if i.name in contents.activations],
-            "refused": contents.refused, "versions": made.versions,
+            "refused": contents.refused, "versions": compiled.versions,
         }  # fmt: skip
         print_json("compile", about)
     size = target.stat().st_size / 1024**2

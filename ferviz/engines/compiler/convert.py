@@ -22,7 +22,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,23 +33,12 @@ from ferviz.engines.compiler.flatbuffer import merge
 from ferviz.engines.compiler.freeze import Frozen, LayerOutput, freeze
 from ferviz.engines.compiler.gradient_rules import RULES, Rule, guided_relu
 from ferviz.engines.keras_trace import trace
+from ferviz.engines.litert import CompiledNetwork
 from ferviz.errors import ModelError, UnknownNameError
 from ferviz.native_logs import unheard
 
-
-@dataclass(frozen=True)
-class Compiled:
-    """A compiled network. content: the LiteRT file. gradients: layers whose gradient it has, in order of execution.
-
-    activations: layers whose activation it has. default: the layer that `predict` returns.
-    refused: {layer: why its gradient is not in the file}; INPUT stands for the picture.
-    """
-
-    content: bytes
-    activations: tuple[str, ...]
-    gradients: tuple[str, ...]
-    default: str
-    refused: dict[str, str]
+if TYPE_CHECKING:
+    from ferviz.engines.keras import KerasEngine
 
 
 @dataclass(frozen=True)
@@ -59,12 +48,20 @@ class Unsupported:
     reason: str
 
 
-def compile_network(engine: Any, size: tuple[int, int], default: str, layers: Sequence[str] | None = None) -> Compiled:
-    """Compile the network of a KerasEngine.
+def compile_network(
+    engine: KerasEngine, size: tuple[int, int], default: str, layers: Sequence[str] | None = None
+) -> CompiledNetwork:
+    """Compile a Keras network together with its gradients.
 
-    size: (h, w) of its pictures, fixed in the file. default: the layer that is explained unless another is asked for.
-    layers: the layers that can be explained (their names), None = every map. Raises UnknownNameError for a layer that is not
-    there, ModelError for a network that uses operations which LiteRT does not have.
+    Args:
+        engine: executes the network.
+        size: (h, w) of its pictures, fixed in the file.
+        default: the layer that is explained unless another is asked for.
+        layers: names of the layers that can be explained, None = every map.
+
+    Raises:
+        UnknownNameError: for a layer that is not there.
+        ModelError: for a network that uses operations which LiteRT does not have.
     """
     shape = (*size, engine.input_shape[2])
     traced = (
@@ -93,7 +90,17 @@ def compile_network(engine: Any, size: tuple[int, int], default: str, layers: Se
         graphs["picture"] = (_at_picture(frozen, RULES), [picture, weights])
         graphs["guided"] = (_at_picture(frozen, {**RULES, "Relu": guided_relu}), [picture, weights])
     parts = {name: _convert(function, specs) for name, (function, specs) in graphs.items()}
-    return Compiled(merge(parts), tuple(wanted), tuple(gradients), default, refused)
+    return CompiledNetwork(
+        merge(parts),
+        shape,
+        classes,
+        traced.head,
+        default,
+        tuple(engine.layers),
+        frozenset(wanted),
+        frozenset(gradients),
+        refused,
+    )
 
 
 def _chosen(engine: Any, frozen: Frozen, default: str, layers: Sequence[str] | None) -> list[str]:

@@ -17,7 +17,7 @@ def merge(parts: dict[str, tuple[bytes, list[str], list[str]]]) -> bytes:
     from ai_edge_litert import schema_py_generated as schema
 
     whole = schema.ModelT()
-    whole.version, whole.description = 3, b"ferviz explainer"
+    whole.version, whole.description = 3, b"ferviz compiled network"
     whole.subgraphs, whole.operatorCodes, whole.signatureDefs = [], [], []
     whole.buffers = [schema.BufferT()]  # the first one stands for "no constant"
     constants: dict[bytes, int] = {b"": 0}

@@ -22,7 +22,7 @@ from ferviz.engines.litert import LiteRTEngine
 from ferviz.errors import ModelError, OutputError
 from ferviz.files import cache_dir, sha256, write_text
 from ferviz.models.compiled.compile import compile_model
-from ferviz.models.compiled.file import SUFFIX, VERSION, Explainer, read_explainer, write_explainer
+from ferviz.models.compiled.file import SUFFIX, VERSION, CompiledModel, read_compiled, write_compiled
 from ferviz.models.model import Model
 from ferviz.models.sidecar import find_sidecar
 
@@ -48,20 +48,20 @@ class Origin:
     trust: bool = False
 
 
-def find(origin: Origin) -> Explainer | None:
+def find(origin: Origin) -> CompiledModel | None:
     """Return the compiled form of a network if there is one that still fits, else None; it never raises for a bad entry."""
     with contextlib.suppress(OSError):
         entry = _entry(origin)
         if not entry.is_file():
             return None
         try:
-            explainer = read_explainer(entry)
+            compiled = read_compiled(entry)
         except ModelError:
             entry.unlink(missing_ok=True)
             return None
-        if _fits(explainer, origin):
+        if _fits(compiled, origin):
             os.utime(entry)  # the least recently used entries are the ones to go
-            return explainer
+            return compiled
     return None
 
 
@@ -87,8 +87,8 @@ def keep(model: Model, origin: Origin, say: Callable[[str], None]) -> Path | Non
         return None
     say(f"compiling {model.name} so that the next time takes no TensorFlow (--no-cache leaves it)")
     try:
-        explainer = replace(compile_model(model), sources=_sources(origin))
-        write_explainer(entry, explainer, force=True)
+        compiled = replace(compile_model(model), sources=_sources(origin))
+        write_compiled(entry, compiled, force=True)
     except ModelError as error:
         say(f"{model.name} stays with Keras: {error}")
         with contextlib.suppress(OutputError, OSError):
@@ -135,7 +135,7 @@ def _entry(origin: Origin) -> Path:
         "trust": origin.trust,
     }
     key = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
-    return cache_dir("explainers") / f"{key[:40]}{SUFFIX}"
+    return cache_dir("compiled") / f"{key[:40]}{SUFFIX}"
 
 
 def _sources(origin: Origin) -> dict[str, str]:
@@ -146,16 +146,16 @@ def _sources(origin: Origin) -> dict[str, str]:
     return {file.name: sha256(file) for file in files if file != origin.weights}
 
 
-def _fits(explainer: Explainer, origin: Origin) -> bool:
+def _fits(compiled: CompiledModel, origin: Origin) -> bool:
     """Whether the files beside the network are still those that the entry was made from."""
     folder = origin.path.parent
-    found = {name: folder / name for name in explainer.sources if Path(name).name == name}
-    if len(found) != len(explainer.sources) or not all(file.exists() for file in found.values()):
+    found = {name: folder / name for name in compiled.sources if Path(name).name == name}
+    if len(found) != len(compiled.sources) or not all(file.exists() for file in found.values()):
         return False
     beside = find_sidecar(origin.path, *found.values())
     if beside is not None and beside.name not in found:
         return False
-    return all(sha256(file) == explainer.sources[name] for name, file in found.items())
+    return all(sha256(file) == compiled.sources[name] for name, file in found.items())
 
 
 def _statistics(sidecar: Path) -> list[Path]:

@@ -1,16 +1,18 @@
-"""From a Model to an explainer and back: compile it once, run it ever after without TensorFlow."""
+"""From a Model to a compiled model and back: compile it once, run it without TensorFlow from then on."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ferviz.engines.base import Engine
 from ferviz.engines.fallback import FallbackEngine
-from ferviz.engines.litert import Contents
-from ferviz.files import PathLike
-from ferviz.models.compiled.file import Explainer, read_explainer, write_explainer
+from ferviz.engines.litert import LiteRTEngine
+from ferviz.files import PathLike, check_output
+from ferviz.models.compiled.file import CompiledModel, read_compiled, write_compiled
 from ferviz.models.model import Model
 from ferviz.models.require_keras import require_keras
 
@@ -22,70 +24,75 @@ PACKAGES = ("ferviz", "tensorflow", "keras", "ai-edge-litert")
 
 def compile_model(
     model: Model, out: PathLike | None = None, *, layers: Sequence[str] | None = None, force: bool = False
-) -> Explainer:
-    """Compile a network together with its explanations.
+) -> CompiledModel:
+    """Compile a network together with its gradients, so that it is explained without TensorFlow.
 
-    model: a Model on the Keras engine. out: the `.ferviz` file to write, None = none. layers: names of the layers that can be
-    explained from the file, None = every map; the default layer is always among them. force: an existing file is replaced.
-    Raises ModelError for a network that LiteRT cannot run (with the operations it lacks) or that has no feature map,
-    UnknownNameError for a layer that is not there, OutputExistsError, OutputError.
+    Args:
+        model: a Model of a Keras network.
+        out: the `.ferviz` file to write, None = none.
+        layers: names of the layers that can be explained from the file, None = every map; the default layer is always among them.
+        force: an existing file is replaced.
+
+    Raises:
+        ModelError: for a network that LiteRT cannot run (with the operations it lacks), that has no feature map, or that is not a
+            Keras network.
+        UnknownNameError: for a layer that is not there.
+        OutputExistsError, OutputError: where the file is there already or cannot be written.
     """
     from ferviz.engines.compiler.convert import compile_network
-    from ferviz.files import check_output
 
     if out is not None:
         check_output(out, force)
     engine = require_keras(model, "compiling")
     default, _ = model.default_layer()
     height, width = model.input.size
-    made = compile_network(engine, (height, width), default, layers)
-    contents = Contents(
-        (height, width, model.input.channels), int(engine.classes), str(engine.head), default, tuple(engine.layers),
-        frozenset(made.activations), frozenset(made.gradients), made.refused,
-    )  # fmt: skip
+    network = compile_network(engine, (height, width), default, layers)
     spec = replace(model.input, height=height, width=width)
-    explainer = Explainer(model.name, model.sha256, model.labels, spec, contents, made.content, model.notes, versions())
-    explainer.engine(threads=1)  # what cannot be run is told now and not at the first face
+    compiled = CompiledModel(model.name, model.sha256, model.labels, spec, network, model.notes, versions())
+    LiteRTEngine(network, threads=1)  # what cannot be run is an error now and not at the first face
     if out is not None:
-        write_explainer(out, explainer, force)
-    return explainer
+        write_compiled(out, compiled, force)
+    return compiled
 
 
-def open_explainer(
-    source: Explainer | PathLike,
+def open_compiled(
+    source: CompiledModel | PathLike,
     *,
     labels: str | Iterable[str] | None = None,
     scaling: str | None = None,
     load: Callable[[], KerasEngine] | None = None,
     log: Callable[[str], None] | None = None,
 ) -> Model:
-    """Return the Model of an explainer; it runs without TensorFlow.
+    """Return the Model of a compiled model; it runs without TensorFlow.
 
-    source: the file, or what was read from it. labels, scaling: override what the file says, as in `load_model`.
-    load: returns the Keras engine of the network that it was made from, for questions that the file cannot answer; None =
-    such questions are errors. log: takes the sentence that tells that it was needed.
-    Raises ModelError for a file that is no sound explainer, UsageError for labels or a scaling that do not fit.
+    Args:
+        source: the `.ferviz` file, or what was read from it.
+        labels, scaling: replace what the file states, as in `load_model`.
+        load: returns the Keras engine of the network that it was compiled from, for what the file does not hold; None = asking for
+            that is an error.
+        log: takes the sentence that tells that the network itself was needed.
+
+    Raises:
+        ModelError: for a file that is not a sound compiled model.
+        UsageError: for labels or a scaling that do not fit.
     """
-    explainer = source if isinstance(source, Explainer) else read_explainer(source)
-    names, spec = explainer.labels, explainer.input
+    compiled = source if isinstance(source, CompiledModel) else read_compiled(source)
+    names, spec = compiled.labels, compiled.input
     if labels is not None:
         from ferviz.models.infer_spec import infer_labels
 
         names = infer_labels(labels, None, len(names), lambda _: None)
     if scaling is not None and scaling != spec.scaling:
         spec = replace(spec, scaling=scaling, mean=None, std=None)
-    engine: Any = explainer.engine()
-    if load is not None:
-        engine = FallbackEngine(engine, load, log)
-    return Model(explainer.name, explainer.sha256, names, spec, engine, explainer.notes)
+    litert = LiteRTEngine(compiled.network)
+    engine: Engine = litert if load is None else FallbackEngine(litert, load, log)
+    return Model(compiled.name, compiled.sha256, names, spec, engine, compiled.notes)
 
 
 def versions() -> dict[str, str]:
     """Return the versions of what a compiled network depends on; a package that is not installed is left out."""
-    found = {}
+    installed = {}
     for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            installed[package] = metadata.version(package)
+    return installed

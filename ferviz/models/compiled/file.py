@@ -1,4 +1,4 @@
-"""The explainer file: a compiled network with all that one has to know to use it, in one `.ferviz`.
+"""The `.ferviz` file: a compiled network with all that one has to know to use it.
 
     LiteRT file | table, JSON in UTF-8 | trailer, 64 bytes
 
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ferviz.engines.base import LayerInfo
-from ferviz.engines.litert import Contents, LiteRTEngine
+from ferviz.engines.litert import CompiledNetwork
 from ferviz.errors import ModelError, UsageError
 from ferviz.files import PathLike, atomic, to_json
 from ferviz.models.formats.detect import check_regular_file
@@ -39,98 +39,125 @@ _TRAILER = struct.Struct("<8sIIQQ32s")
 
 
 @dataclass(frozen=True)
-class Explainer:
-    """What an explainer file holds.
+class CompiledModel:
+    """A model that was compiled together with its gradients: what a `.ferviz` file holds.
 
-    name, sha256: of the network it was made from. labels, input, notes: as in Model. contents: what is in `content`, the
-    LiteRT file. versions: {package: version} that made it. sources: {file name: SHA-256} that the network was read from.
+    Attributes:
+        name, sha256: of the network that it was compiled from.
+        labels: (K,) class names in the order of the outputs.
+        input: what it is fed.
+        network: the compiled network, with its default layer and the layers whose activations and gradients it has.
+        notes: as in Model.
+        versions: {package: version} that made it.
+        sources: {file name: SHA-256} of the files that the network was read from.
     """
 
     name: str
     sha256: str
     labels: tuple[str, ...]
     input: InputSpec
-    contents: Contents
-    content: bytes = field(repr=False)
+    network: CompiledNetwork
     notes: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
 
-    def engine(self, threads: int | None = None) -> LiteRTEngine:
-        """Return the engine that runs it. Raises ModelError where the graphs are not what the table says."""
-        return LiteRTEngine(self.content, self.contents, threads)
 
+def write_compiled(path: PathLike, compiled: CompiledModel, force: bool = False) -> Path:
+    """Write a compiled model, atomically.
 
-def write_explainer(path: PathLike, explainer: Explainer, force: bool = False) -> Path:
-    """Write an explainer file, atomically. Raises OutputExistsError, OutputError."""
-    table = to_json(_table(explainer)).encode()
-    body = explainer.content + table
-    trailer = _TRAILER.pack(_MAGIC, VERSION, 0, len(explainer.content), len(table), hashlib.sha256(body).digest())
+    Args:
+        path: the `.ferviz` file.
+        compiled: what `compile_model` returned.
+        force: an existing file is replaced.
+
+    Returns:
+        The path.
+
+    Raises:
+        OutputExistsError: where the file is there and `force` is not given.
+        OutputError: where it cannot be written.
+    """
+    content, table = compiled.network.content, to_json(_table(compiled)).encode()
+    body = content + table
+    trailer = _TRAILER.pack(_MAGIC, VERSION, 0, len(content), len(table), hashlib.sha256(body).digest())
     with atomic(path, force) as temporary:
         temporary.write_bytes(body + trailer)
     return Path(path)
 
 
-def read_explainer(path: PathLike) -> Explainer:
-    """Read and check an explainer file. Raises ModelError that says what is wrong with it."""
-    path = check_regular_file(path, "explainer")
+def read_compiled(path: PathLike) -> CompiledModel:
+    """Read and check a compiled model; the graphs themselves are checked when they are opened.
+
+    Args:
+        path: the `.ferviz` file.
+
+    Raises:
+        ModelError: says what is wrong with the file.
+    """
+    path = check_regular_file(path, "compiled model")
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise ModelError(f"{path} has more than 1 GiB; explainers are smaller")
-        whole = path.read_bytes()
+            raise ModelError(f"{path} has more than 1 GiB; compiled models are smaller")
+        data = path.read_bytes()
     except OSError as error:
-        raise ModelError(f"the explainer {path} cannot be read ({error.strerror}); check its permissions") from error
-    content, table = _unpack(whole, path)
+        raise ModelError(
+            f"the compiled model {path} cannot be read ({error.strerror}); check its permissions"
+        ) from error
+    content, table = _unpack(data, path)
     try:
         document = json.loads(table)
-        return _explainer(document, content)
+        return _compiled_model(document, content)
     except (_WrongError, UsageError) as error:
-        raise ModelError(f"the table of {path} is not an explainer's ({error}); compile the network again") from error
+        raise ModelError(
+            f"the table of {path} does not describe a compiled model ({error}); compile the network again"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise ModelError(f"the table of {path} is damaged; compile the network again") from error
 
 
-def _unpack(whole: bytes, path: Path) -> tuple[bytes, bytes]:
-    if len(whole) < _TRAILER.size or whole[-_TRAILER.size :][:8] != _MAGIC:
+def _unpack(data: bytes, path: Path) -> tuple[bytes, bytes]:
+    if len(data) < _TRAILER.size or data[-_TRAILER.size :][:8] != _MAGIC:
+        is_litert = data[4:8] == b"TFL3"
         what = (
-            "a LiteRT file, but not an explainer, or one that is cut off" if whole[4:8] == b"TFL3" else "no explainer"
+            "a LiteRT file, but not a compiled model of ferviz, or is cut off" if is_litert else "not a compiled model"
         )
         raise ModelError(f"{path} is {what}; make one with: ferviz compile MODEL --out {path.stem}{SUFFIX}")
-    _, version, _, length, table, digest = _TRAILER.unpack(whole[-_TRAILER.size :])
+    _, version, _, length, table, digest = _TRAILER.unpack(data[-_TRAILER.size :])
     if version != VERSION:
         raise ModelError(
-            f"{path} is an explainer of version {version}, and this ferviz reads version {VERSION}; compile the network again"
+            f"{path} is a compiled model of version {version}, and this ferviz reads version {VERSION}; compile the network again"
         )
-    if length + table + _TRAILER.size != len(whole) or table > MAX_TABLE:
+    if length + table + _TRAILER.size != len(data) or table > MAX_TABLE:
         raise ModelError(f"{path} is damaged: its parts do not add up to its size; compile the network again")
-    body = memoryview(whole)[: length + table]
+    body = memoryview(data)[: length + table]
     if hashlib.sha256(body).digest() != digest:
         raise ModelError(f"{path} is damaged: its checksum does not fit; compile the network again")
-    return whole[:length], whole[length : length + table]
+    return data[:length], data[length : length + table]
 
 
 # -- the table ---------------------------------------------------------------------------------------------------------
 
 
-def _table(explainer: Explainer) -> dict[str, Any]:
-    c, spec = explainer.contents, explainer.input
+def _table(compiled: CompiledModel) -> dict[str, Any]:
+    network, spec = compiled.network, compiled.input
     return {
-        "name": explainer.name,
-        "sha256": explainer.sha256,
-        "labels": explainer.labels,
+        "name": compiled.name,
+        "sha256": compiled.sha256,
+        "labels": compiled.labels,
         "input": {
-            "height": c.size[0], "width": c.size[1], "channels": c.size[2], "scaling": spec.scaling, "order": spec.order,
-            "resize": spec.resize, "mean": spec.mean, "std": spec.std, "unit": spec.unit, "assumed": spec.assumed,
+            "height": network.size[0], "width": network.size[1], "channels": network.size[2], "scaling": spec.scaling,
+            "order": spec.order, "resize": spec.resize, "mean": spec.mean, "std": spec.std, "unit": spec.unit,
+            "assumed": spec.assumed,
         },
-        "head": c.head,
-        "default": c.default,
-        "layers": [[i.name, i.kind, i.shape, i.spatial, i.parameters] for i in c.layers],
-        "activations": sorted(c.activations),
-        "gradients": sorted(c.gradients),
-        "refused": c.refused,
-        "notes": explainer.notes,
-        "versions": explainer.versions,
-        "sources": explainer.sources,
+        "head": network.head,
+        "default": network.default_layer,
+        "layers": [[i.name, i.kind, i.shape, i.spatial, i.parameters] for i in network.layers],
+        "activations": sorted(network.activations),
+        "gradients": sorted(network.gradients),
+        "refused": network.refused,
+        "notes": compiled.notes,
+        "versions": compiled.versions,
+        "sources": compiled.sources,
     }  # fmt: skip
 
 
@@ -138,10 +165,10 @@ class _WrongError(Exception):
     """A field of the table is missing or not what it should be; the message names it."""
 
 
-def _explainer(document: Any, content: bytes) -> Explainer:
+def _compiled_model(document: Any, content: bytes) -> CompiledModel:
     table = _Fields(document, "")
     given = table.fields("input")
-    size = (given.whole("height", 1, 4096), given.whole("width", 1, 4096), given.whole("channels", 1, 3))
+    size = (given.integer("height", 1, 4096), given.integer("width", 1, 4096), given.integer("channels", 1, 3))
     spec = InputSpec(
         *size,
         scaling=given.text("scaling"), order=given.text("order"), resize=given.text("resize"),
@@ -158,9 +185,9 @@ def _explainer(document: Any, content: bytes) -> Explainer:
     if head not in ("softmax", "sigmoid", "linear"):
         raise _WrongError(f"head {head[:40]!r} is not known")
     refused = table.named("refused")
-    contents = Contents(size, len(labels), head, default, layers, activations, gradients, refused)
-    return Explainer(
-        table.text("name"), table.text("sha256"), labels, spec, contents, content,
+    network = CompiledNetwork(content, size, len(labels), head, default, layers, activations, gradients, refused)
+    return CompiledModel(
+        table.text("name"), table.text("sha256"), labels, spec, network,
         table.texts("notes"), table.named("versions"), table.named("sources"),
     )  # fmt: skip
 
@@ -170,15 +197,15 @@ def _layer(row: Any) -> LayerInfo:
         raise _WrongError("a layer is not described by five values")
     fields = _Fields(dict(zip(("name", "kind", "shape", "spatial", "parameters"), row, strict=True)), "layers")
     shape = fields.value("shape", list)
-    if len(shape) > 8 or any(n is not None and not _is_whole(n, 0, 1 << 24) for n in shape):
+    if len(shape) > 8 or any(n is not None and not _is_integer(n, 0, 1 << 24) for n in shape):
         raise _WrongError("a layer has an absurd shape")
     spatial = fields.value("spatial", bool)
     return LayerInfo(
-        fields.text("name"), fields.text("kind"), tuple(shape), spatial, fields.whole("parameters", 0, 1 << 40)
+        fields.text("name"), fields.text("kind"), tuple(shape), spatial, fields.integer("parameters", 0, 1 << 40)
     )
 
 
-def _is_whole(value: Any, low: int, high: int) -> bool:
+def _is_integer(value: Any, low: int, high: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
@@ -193,50 +220,50 @@ class _Fields:
     def value(self, name: str, kind: type | tuple[type, ...]) -> Any:
         if name not in self.document:
             raise _WrongError(f"{name} is missing")
-        found = self.document[name]
-        if not isinstance(found, kind) or (isinstance(found, bool) and kind is not bool):
-            raise _WrongError(f"{name} is a {type(found).__name__}")
-        return found
+        value = self.document[name]
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise _WrongError(f"{name} is a {type(value).__name__}")
+        return value
 
     def fields(self, name: str) -> _Fields:
         return _Fields(self.value(name, dict), name)
 
-    def whole(self, name: str, low: int, high: int) -> int:
-        found: int = self.value(name, int)
-        if not low <= found <= high:
-            raise _WrongError(f"{name} is {found}")
-        return found
+    def integer(self, name: str, low: int, high: int) -> int:
+        value: int = self.value(name, int)
+        if not low <= value <= high:
+            raise _WrongError(f"{name} is {value}")
+        return value
 
     def number(self, name: str) -> float:
-        found = self.value(name, (int, float))
-        if not math.isfinite(found):
+        value = self.value(name, (int, float))
+        if not math.isfinite(value):
             raise _WrongError(f"{name} is not finite")
-        return float(found)
+        return float(value)
 
     def numbers(self, name: str) -> Any:
-        found = self.document.get(name)
-        return None if found is None else np.asarray(found, np.float32)
+        value = self.document.get(name)
+        return None if value is None else np.asarray(value, np.float32)
 
     def text(self, name: str) -> str:
-        found: str = self.value(name, str)
-        if len(found) > 2000:
+        value: str = self.value(name, str)
+        if len(value) > 2000:
             raise _WrongError(f"{name} is too long")
-        return found
+        return value
 
     def texts(self, name: str, least: int = 0, most: int = MAX_LAYERS) -> tuple[str, ...]:
-        found = self.value(name, list)
-        if not least <= len(found) <= most or not all(isinstance(v, str) and len(v) <= 2000 for v in found):
+        value = self.value(name, list)
+        if not least <= len(value) <= most or not all(isinstance(v, str) and len(v) <= 2000 for v in value):
             raise _WrongError(f"{name} is not a list of names")
-        return tuple(found)
+        return tuple(value)
 
     def named(self, name: str) -> dict[str, str]:
-        found = self.value(name, dict)
-        if len(found) > MAX_LAYERS or not all(isinstance(v, str) and len(v) <= 2000 for v in found.values()):
+        value = self.value(name, dict)
+        if len(value) > MAX_LAYERS or not all(isinstance(v, str) and len(v) <= 2000 for v in value.values()):
             raise _WrongError(f"{name} is not a list of names and texts")
-        return dict(found)
+        return dict(value)
 
     def rows(self, name: str, most: int) -> list[Any]:
-        found: list[Any] = self.value(name, list)
-        if len(found) > most:
-            raise _WrongError(f"{name} has {len(found)} entries")
-        return found
+        value: list[Any] = self.value(name, list)
+        if len(value) > most:
+            raise _WrongError(f"{name} has {len(value)} entries")
+        return value

@@ -1,4 +1,4 @@
-"""The explainer file: what is written is read, and nothing else is."""
+"""The compiled file: what is written is read, and nothing else is."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pytest
 from ferviz.engines.fallback import FallbackEngine
 from ferviz.engines.litert import LiteRTEngine
 from ferviz.errors import ModelError, OutputExistsError, UnknownNameError, UsageError
-from ferviz.models.compiled.compile import compile_model, open_explainer
-from ferviz.models.compiled.file import Explainer, read_explainer, write_explainer
+from ferviz.models.compiled.compile import compile_model, open_compiled
+from ferviz.models.compiled.file import CompiledModel, read_compiled, write_compiled
 from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
 
@@ -33,13 +33,13 @@ def model(engine: Any) -> Model:
 
 
 @pytest.fixture(scope="module")
-def explainer(model: Model) -> Explainer:
+def compiled(model: Model) -> CompiledModel:
     return compile_model(model, layers=["relu2"])
 
 
 @pytest.fixture
-def written(explainer: Explainer, tmp_path: Path) -> Path:
-    return write_explainer(tmp_path / "small.ferviz", explainer)
+def written(compiled: CompiledModel, tmp_path: Path) -> Path:
+    return write_compiled(tmp_path / "small.ferviz", compiled)
 
 
 def faces(n: int) -> np.ndarray:
@@ -47,7 +47,7 @@ def faces(n: int) -> np.ndarray:
 
 
 def test_a_model_read_back_answers_as_the_one_that_was_compiled(model: Model, written: Path) -> None:
-    back = open_explainer(written)
+    back = open_compiled(written)
     assert (back.name, back.sha256, back.labels, back.notes, back.head) == (
         "small",
         "ab" * 32,
@@ -61,7 +61,7 @@ def test_a_model_read_back_answers_as_the_one_that_was_compiled(model: Model, wr
     assert isinstance(back.engine, LiteRTEngine)
     np.testing.assert_array_equal(back.preprocess(faces(3)), model.preprocess(faces(3)))
     np.testing.assert_allclose(back.probabilities(faces(3)), model.probabilities(faces(3)), atol=1e-5)
-    assert read_explainer(written).versions["ferviz"]
+    assert read_compiled(written).versions["ferviz"]
 
 
 def test_the_file_is_also_a_plain_litert_file(written: Path) -> None:
@@ -71,22 +71,22 @@ def test_the_file_is_also_a_plain_litert_file(written: Path) -> None:
 
 
 def test_labels_and_scaling_can_be_overridden(written: Path) -> None:
-    back = open_explainer(written, labels="a,b,c,d", scaling="-1..1")
+    back = open_compiled(written, labels="a,b,c,d", scaling="-1..1")
     assert back.labels == ("a", "b", "c", "d")
     assert (back.input.scaling, back.input.mean) == ("-1..1", None)
     with pytest.raises(UsageError, match="4 outputs"):
-        open_explainer(written, labels="a,b,c")
+        open_compiled(written, labels="a,b,c")
     with pytest.raises(UsageError, match="scaling"):
-        open_explainer(written, scaling="0..2")
+        open_compiled(written, scaling="0..2")
 
 
-def test_an_existing_file_is_not_replaced_unless_forced(explainer: Explainer, written: Path, model: Model) -> None:
+def test_an_existing_file_is_not_replaced_unless_forced(compiled: CompiledModel, written: Path, model: Model) -> None:
     with pytest.raises(OutputExistsError):
-        write_explainer(written, explainer)
+        write_compiled(written, compiled)
     with pytest.raises(OutputExistsError):
         compile_model(model, written)
-    write_explainer(written, replace(explainer, name="other"), force=True)
-    assert read_explainer(written).name == "other"
+    write_compiled(written, replace(compiled, name="other"), force=True)
+    assert read_compiled(written).name == "other"
     assert [p.name for p in written.parent.iterdir()] == ["small.ferviz"]
 
 
@@ -95,7 +95,7 @@ def test_a_file_that_is_cut_off_is_one_sentence(written: Path, keep: int) -> Non
     whole = written.read_bytes()
     written.write_bytes(whole[:keep])
     with pytest.raises(ModelError) as caught:
-        read_explainer(written)
+        read_compiled(written)
     assert "\n" not in str(caught.value)
     assert "small.ferviz" in str(caught.value)
 
@@ -110,13 +110,13 @@ def test_every_flipped_bit_is_found(written: Path) -> None:
         damaged[place] ^= 1 << (place % 8)
         written.write_bytes(damaged)
         with pytest.raises(ModelError):
-            read_explainer(written)
+            read_compiled(written)
 
 
 def test_bytes_after_the_end_are_found(written: Path) -> None:
     written.write_bytes(written.read_bytes() + b"\0" * 64)
     with pytest.raises(ModelError, match="LiteRT file"):
-        read_explainer(written)
+        read_compiled(written)
 
 
 def test_another_version_says_so(written: Path) -> None:
@@ -124,7 +124,7 @@ def test_another_version_says_so(written: Path) -> None:
     _, _, _, length, table, digest = TRAILER.unpack(whole[-64:])
     written.write_bytes(whole[:-64] + TRAILER.pack(b"FERVIZ\r\n", 2, 0, length, table, digest))
     with pytest.raises(ModelError, match="version 2, and this ferviz reads version 1; compile"):
-        read_explainer(written)
+        read_compiled(written)
 
 
 def resigned(path: Path, change: Any) -> None:
@@ -186,7 +186,7 @@ def _set(*keys: Any) -> Any:
 def test_a_table_that_asks_for_nonsense_is_one_sentence(written: Path, change: Any) -> None:
     resigned(written, change)
     with pytest.raises(ModelError, match=r"table of .*small\.ferviz") as caught:
-        read_explainer(written)
+        read_compiled(written)
     assert "\n" not in str(caught.value)
 
 
@@ -207,7 +207,7 @@ def test_a_table_that_does_not_fit_the_graphs_is_one_sentence(written: Path, cha
 
     resigned(written, shorter)
     with pytest.raises(ModelError, match="compile it again"):
-        read_explainer(written).engine()
+        LiteRTEngine(read_compiled(written).network)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04" + b"\0" * 500, b"\x1c\0\0\0TFL3" + b"\0" * 500, b"\0" * 64])
@@ -215,32 +215,32 @@ def test_other_files_are_one_sentence(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.ferviz"
     path.write_bytes(content)
     with pytest.raises(ModelError, match=r"x\.ferviz"):
-        read_explainer(path)
+        read_compiled(path)
     with pytest.raises(ModelError, match="cannot be read"):
-        read_explainer(tmp_path / "missing.ferviz")
+        read_compiled(tmp_path / "missing.ferviz")
     with pytest.raises(ModelError, match="folder"):
-        read_explainer(tmp_path)
+        read_compiled(tmp_path)
 
 
 def test_what_the_file_lacks_is_an_error_or_asked_of_keras(model: Model, written: Path) -> None:
     from ferviz.attribution.explain import explain
 
-    alone = open_explainer(written)
+    alone = open_compiled(written)
     with pytest.raises(ModelError, match=r"conv1.*engine keras"):
         explain(alone, faces(1), layer="conv1")
     with pytest.raises(UnknownNameError, match="conv1"):
         explain(alone, faces(1), layer="conv11")
-    both = open_explainer(written, load=lambda: model.engine)
+    both = open_compiled(written, load=lambda: model.engine)
     assert isinstance(both.engine, FallbackEngine)
     made = explain(both, faces(2), layer="conv1")
     assert made.settings["engine"] == "keras"
     assert any("conv1" in warning and "Keras" in warning for warning in made.warnings)
     np.testing.assert_allclose(made.raw, explain(model, faces(2), layer="conv1").raw, rtol=1e-5)
-    ours = explain(open_explainer(written), faces(2), target="all")
+    ours = explain(open_compiled(written), faces(2), target="all")
     assert ours.settings["engine"] == "litert"
     assert ours.warnings == explain(model, faces(2), target="all").warnings
 
 
 def test_only_keras_networks_can_be_compiled(written: Path) -> None:
     with pytest.raises(ModelError, match="litert engine"):
-        compile_model(open_explainer(written))
+        compile_model(open_compiled(written))

@@ -1,0 +1,107 @@
+"""The registry of engines. An entry is an `Opener`, which recognises a network by its content and opens an engine that runs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ferviz.registry import Registry
+
+if TYPE_CHECKING:
+    from ferviz.engines.base import Engine
+
+AUTO, KERAS, LITERT = "auto", "keras", "litert"
+ENGINE_CHOICES = (AUTO, KERAS, LITERT)
+"""What `load_model(engine=)` and --engine accept: a Keras network can be run by Keras, or by LiteRT once it is compiled."""
+
+
+@dataclass(frozen=True)
+class Opener:
+    """How one kind of engine opens networks.
+
+    Files of Keras and compiled files hold more than a network (labels, an input spec, weights elsewhere), so `ferviz.models` reads them
+    and hands over what was in them: a `keras.Model`, a compiled network. Every other file goes to the openers as a path.
+
+    Attributes:
+        recognises: takes a source, a Path or an object in memory, and returns whether this engine runs it; told by its content and not
+            by a name's suffix, without importing a framework, False for a path that does not exist.
+        open: takes the source and `trust`, whether code in it may run, and returns the engine.
+        note: a sentence for the user about what such a network cannot do, "" = none.
+    """
+
+    recognises: Callable[[Any], bool]
+    open: Callable[[Any, bool], Engine]
+    note: str = ""
+
+
+ENGINES: Registry[Opener] = Registry("engine", group="ferviz.engines")
+
+
+def find_opener(source: Any) -> Opener | None:
+    """Return the first opener that recognises a network, None where no engine runs it.
+
+    Args:
+        source: a Path, or an object in memory such as a `keras.Model`.
+    """
+    openers = (ENGINES[name] for name in ENGINES)
+    return next((opener for opener in openers if opener.recognises(source)), None)
+
+
+def _keras_backend(source: Any) -> str:
+    """The backend that Keras runs on if the source is a Keras network, else ""."""
+    keras: Any = sys.modules.get("keras")
+    return str(keras.config.backend()) if keras is not None and isinstance(source, keras.Model) else ""
+
+
+def _open_keras(source: Any, trust: bool) -> Engine:
+    from ferviz.engines.keras import KerasEngine
+
+    return KerasEngine(source)
+
+
+def _open_keras_predict(source: Any, trust: bool) -> Engine:
+    from ferviz.engines.keras_predict import KerasPredictEngine
+
+    return KerasPredictEngine(source)
+
+
+def _open_savedmodel(source: Any, trust: bool) -> Engine:
+    from ferviz.engines.savedmodel import SavedModelEngine
+
+    return SavedModelEngine(source, trust)
+
+
+def _is_compiled(source: Any) -> bool:
+    litert = sys.modules.get("ferviz.engines.litert")
+    return litert is not None and isinstance(source, litert.CompiledNetwork)
+
+
+def _open_litert(source: Any, trust: bool) -> Engine:
+    from ferviz.engines.litert import LiteRTEngine
+
+    return LiteRTEngine(source)
+
+
+ENGINES.add(
+    KERAS,
+    "any Keras network, on TensorFlow: everything that ferviz does",
+    Opener(lambda source: _keras_backend(source) == "tensorflow", _open_keras),
+)
+ENGINES.add(
+    "keras-predict",
+    "a Keras network on JAX or PyTorch: predictions only",
+    Opener(lambda source: _keras_backend(source) not in ("", "tensorflow"), _open_keras_predict),
+)
+ENGINES.add(
+    "savedmodel",
+    "a SavedModel folder: predictions only",
+    Opener(
+        lambda source: isinstance(source, Path) and (source / "saved_model.pb").is_file(),
+        _open_savedmodel,
+        "a SavedModel gives predictions; its layers and gradients cannot be reached",
+    ),
+)
+ENGINES.add(LITERT, "a compiled network, without TensorFlow", Opener(_is_compiled, _open_litert))
