@@ -1,28 +1,162 @@
-"""Explaining faces: asks one method, a chunk of faces at a time, and puts the answers together."""
+"""Explaining faces: a job that is checked once and answers any number of chunks, and `explain`, which runs it over some faces."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ferviz.attribution.explanation import Explanation
+from ferviz.attribution.layers import resolve_layers
 from ferviz.attribution.methods import cam
-from ferviz.attribution.methods.registry import METHODS, PICTURE, Method
-from ferviz.attribution.request import MethodInput, MethodOutput
+from ferviz.attribution.methods.method import Method, run_method
+from ferviz.attribution.methods.registry import METHODS
+from ferviz.attribution.request import MethodInput, MethodOutput, check_needs
 from ferviz.attribution.resize import resize_maps
 from ferviz.attribution.targets import Target, parse_targets, target_weights
-from ferviz.engines.base import INPUT, Array, LayerInfo, engine_notes
-from ferviz.errors import ModelError, UsageError, check_integer
+from ferviz.engines.base import Array
+from ferviz.errors import ModelError, check_integer
 from ferviz.faces.crops import as_faces
 from ferviz.faces.face import Face
-from ferviz.models.features import MIN_CELLS
 from ferviz.models.model import Model, as_model
 from ferviz.models.prediction import Prediction
 
 FUSED = "+"
 """Joins the names of layers whose maps were fused."""
+
+
+@dataclass(frozen=True, eq=False)
+class AttributionJob:
+    """A way to explain faces, checked and ready: `job(faces)` explains one chunk of them.
+
+    Made by `AttributionJob.prepare`; nothing is parsed or checked again for a chunk.
+
+    Attributes:
+        model: the network.
+        name: the method's name in the registry.
+        method: the method.
+        targets: what is explained.
+        layers: names of the layers that the method looks at; the maps of several are fused.
+        settings: all settings of the method.
+        batch_size: most faces in a chunk, and most pictures in one pass through the network.
+        seed: for methods that draw random numbers.
+        warnings: sentences about what may mislead in the maps.
+    """
+
+    model: Model
+    name: str
+    method: Method = field(repr=False)
+    targets: tuple[Target, ...]
+    layers: tuple[str, ...]
+    settings: Mapping[str, Any]
+    batch_size: int = 64
+    seed: int = 0
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def prepare(
+        cls,
+        model: Model,
+        method: str = "gradcam",
+        target: str | Iterable[str] | Mapping[str, float] = "predicted",
+        layer: str | Sequence[str] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        batch_size: int = 64,
+        seed: int = 0,
+    ) -> AttributionJob:
+        """Return the job, everything checked.
+
+        Args:
+            model: a network.
+            method, target, layer, batch_size, seed: as for `ferviz.explain`.
+            settings: of the method.
+
+        Raises:
+            UnknownNameError: an unknown method, setting, layer or class.
+            UsageError: an argument that makes no sense.
+            ModelError: the network or its engine cannot do what the method needs.
+        """
+        entry = METHODS[method]
+        model = as_model(model)
+        if len(model.labels) < 2:
+            raise ModelError(f"{model.name} has one output unit; ferviz explains networks with two classes or more")
+        targets = parse_targets(target, model.labels)
+        layers, warnings = resolve_layers(model, entry, layer)
+        resolved = entry.resolve_settings(settings or {}, any(target.contrast for target in targets))
+        check_integer("batch_size", batch_size, 1)
+        check_integer("seed", seed, 0)
+        check_needs(model.engine, entry.needs, method)
+        return cls(model, method, entry, targets, layers, resolved, batch_size, seed, warnings)
+
+    def __call__(self, faces: Sequence[Face]) -> Explanation:
+        """Explain one chunk of faces.
+
+        Args:
+            faces: one to `batch_size` faces.
+
+        Returns:
+            The explanation, in the order of the faces.
+        """
+        output = self._run(faces)
+        assert output.heatmaps is not None
+        model = self.model
+        # Details of another shape than (N, T) are for callers of the method itself.
+        details = {name: values.tolist() for name, values in output.details.items() if values.ndim == 2}
+        settings = {
+            "model": model.name,
+            "model_sha256": model.sha256,
+            "engine": model.engine.name,
+            "labels": list(model.labels),
+            "seed": self.seed,
+            **self.settings,
+            **({"details": details} if details else {}),
+        }
+        # An engine that had to hand over to another one says why, but only once it has run.
+        fallback = getattr(model.engine, "fallback", "")
+        return Explanation(
+            heatmaps=output.heatmaps,
+            raw=output.raw,
+            faces=tuple(faces),
+            targets=tuple(target.name for target in self.targets),
+            method=self.name,
+            layer=FUSED.join(self.layers),
+            predictions=predictions(model, output.logits, faces),
+            settings=settings,
+            warnings=(*self.warnings, fallback) if fallback else self.warnings,
+        )
+
+    def chunks(self, faces: Sequence[Face]) -> Iterator[Sequence[Face]]:
+        """Yield the faces in chunks of `batch_size`.
+
+        Args:
+            faces: any number of faces.
+        """
+        for start in range(0, len(faces), self.batch_size):
+            yield faces[start : start + self.batch_size]
+
+    @cached_property
+    def _weights(self) -> Array:
+        return target_weights(self.targets, self.model.labels, 1)
+
+    def _run(self, faces: Sequence[Face]) -> MethodOutput:
+        """Run the method once a layer, bring the maps to picture size, and fuse those of several layers."""
+        batch = self.model.preprocess(list(faces))
+        height, width = batch.shape[1:3]
+        weights = np.repeat(self._weights, len(batch), axis=0)
+        black = self.model.input.preprocess([np.zeros((height, width, 3), np.uint8)])[0]
+        requests = (
+            MethodInput(self.model.engine, batch, layer, weights, self.batch_size, black, self.seed)
+            for layer in self.layers
+        )
+        outputs = [run_method(self.method, request, **self.settings) for request in requests]
+        maps = [resize_maps(o.raw, height, width) if o.heatmaps is None else o.heatmaps for o in outputs]
+        if len(outputs) == 1:
+            return replace(outputs[0], heatmaps=maps[0])
+        fused = cam.fuse(maps)
+        return MethodOutput(fused, outputs[0].logits, {}, fused)
 
 
 def explain(
@@ -38,147 +172,68 @@ def explain(
 ) -> Explanation:
     """Explain what a network's answers about faces rest on.
 
-    model: a network. faces: a Face, a list of them, or uint8 crops (N, H, W) or (N, H, W, 3). method: one of `ferviz.methods()`.
-    target: "predicted", a class, "all", a contrast such as "happy-sad", a weighting such as "2*happy-sad-fear", several of them, or
-    {class: weight}. layer: a name, several (their maps are fused), or None for the last map; "input" is the picture.
-    batch_size: faces in one pass; it bounds the memory and changes nothing else. seed: for methods that draw random numbers.
-    settings: of the method; where it can be signed (`relu`), a contrast is, so that it shows what speaks for either side.
-    Raises UnknownNameError for an unknown method, setting, layer or class; UsageError for what makes no sense; ModelError where
-    the network or its engine cannot do what the method needs; NoFaceError without faces.
+    Args:
+        model: a network.
+        faces: a Face, a list of them, or uint8 crops (N, H, W) or (N, H, W, 3).
+        method: one of `ferviz.methods()`.
+        target: "predicted", a class, "all", a contrast such as "happy-sad", a weighting such as "2*happy-sad-fear", several of them,
+            or {class: weight}.
+        layer: a name, several (their maps are fused), or None for the last map; "input" is the picture.
+        batch_size: faces in one pass; it bounds the memory and changes nothing else.
+        seed: for methods that draw random numbers.
+        **settings: of the method. Where a method's maps can be signed, those of a contrast are, so that they show the evidence for
+            either side.
+
+    Returns:
+        The explanation, in the order of the faces.
+
+    Raises:
+        UnknownNameError: an unknown method, setting, layer or class.
+        UsageError: an argument that makes no sense.
+        ModelError: the network or its engine cannot do what the method needs.
+        NoFaceError: there are no faces.
     """
-    found = METHODS[method]
-    model = as_model(model)
-    if len(model.labels) < 2:
-        raise ModelError(f"{model.name} has one output unit; ferviz explains networks with two classes or more")
     faces = as_faces(faces)
-    targets = parse_targets(target, model.labels)
-    layers, warnings = resolve_layers(model, found, layer)
-    settings = resolve_settings(found, settings, targets)
-    check_integer("batch_size", batch_size, 1)
-    check_integer("seed", seed, 0)
-    answers = [
-        ask(model, faces[start : start + batch_size], found, targets, layers, batch_size, seed, settings)
-        for start in range(0, len(faces), batch_size)
-    ]
-    logits = np.concatenate([answer.logits for answer in answers])
-    details = {
-        name: np.concatenate([answer.details[name] for answer in answers]).tolist()
-        for name, values in answers[0].details.items()
-        if values.ndim == 2  # one number a face and target; larger ones are for callers of the method itself
-    }
-    return Explanation(
-        heatmaps=np.concatenate([heatmaps_of(answer) for answer in answers]),
-        raw=np.concatenate([answer.raw for answer in answers]),
-        faces=tuple(faces),
-        targets=tuple(t.name for t in targets),
-        method=method,
-        layer=FUSED.join(layers),
-        predictions=predictions(model, logits, faces),
-        settings={
-            "model": model.name,
-            "model_sha256": model.sha256,
-            "engine": model.engine.name,
-            "labels": list(model.labels),
-            "seed": seed,
-            **settings,
-            **({"details": details} if details else {}),
-        },
-        warnings=(*warnings, *engine_notes(model.engine)),
+    job = AttributionJob.prepare(model, method, target, layer, settings, batch_size, seed)
+    return join([job(chunk) for chunk in job.chunks(faces)])
+
+
+def join(parts: Sequence[Explanation]) -> Explanation:
+    """Return the explanations of one job's chunks as one explanation.
+
+    Args:
+        parts: at least one, in the order of the faces.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    settings = dict(parts[0].settings)
+    if "details" in settings:
+        settings["details"] = {
+            name: [row for part in parts for row in part.settings["details"][name]] for name in settings["details"]
+        }
+    # The last part knows whether the engine had to hand over to another one.
+    settings["engine"] = parts[-1].settings["engine"]
+    return replace(
+        parts[0],
+        heatmaps=np.concatenate([part.heatmaps for part in parts]),
+        raw=np.concatenate([part.raw for part in parts]),
+        faces=tuple(face for part in parts for face in part.faces),
+        predictions=tuple(prediction for part in parts for prediction in part.predictions),
+        settings=settings,
+        warnings=parts[-1].warnings,
     )
 
 
-def ask(
-    model: Model,
-    faces: Sequence[Face],
-    method: Method,
-    targets: Sequence[Target],
-    layers: Sequence[str],
-    chunk: int,
-    seed: int,
-    settings: Mapping[str, Any],
-) -> MethodOutput:
-    """Ask a method about some faces, once a layer, and fuse the maps where there are several layers; heatmaps included.
-
-    layers: from `choose_layers`. chunk: pictures in one pass. settings: complete ones. -> an MethodOutput with `heatmaps`.
-    """
-    batch = model.preprocess(list(faces))
-    weights = target_weights(targets, model.labels, len(batch))
-    black = model.input.preprocess([np.zeros((*batch.shape[1:3], 3), np.uint8)])[0]
-    height, width = batch.shape[1:3]
-    answers = [method(MethodInput(model.engine, batch, at, weights, chunk, black, seed), **settings) for at in layers]
-    maps = [a.heatmaps if a.heatmaps is not None else resize_maps(a.raw, height, width) for a in answers]
-    if len(answers) == 1:
-        return MethodOutput(answers[0].raw, answers[0].logits, answers[0].details, maps[0])
-    fused = cam.fuse(maps)
-    return MethodOutput(fused, answers[0].logits, {}, fused)
-
-
-def heatmaps_of(answer: MethodOutput) -> Array:
-    """Return the maps at picture size of an answer from `ask`."""
-    assert answer.heatmaps is not None
-    return answer.heatmaps
-
-
 def predictions(model: Model, logits: Array, faces: Sequence[Face]) -> tuple[Prediction, ...]:
-    """Return what the network says about each face, from its logits (N, K)."""
+    """Return the network's answer about each face.
+
+    Args:
+        model: the network.
+        logits: (N, K), its logits for the faces.
+        faces: the N faces.
+    """
     values = model.probabilities_of(logits)
     return tuple(
         Prediction(model.labels[int(row.argmax())], dict(zip(model.labels, row.tolist(), strict=True)), face)
         for row, face in zip(values, faces, strict=True)
     )
-
-
-def resolve_settings(method: Method, settings: Mapping[str, Any], targets: Sequence[Target]) -> dict[str, Any]:
-    """Return all settings of the method: the defaults, what was given, and signed maps for contrasts.
-
-    Raises UnknownNameError for a setting that the method does not have, UsageError for a value of the wrong kind.
-    """
-    known = dict(method.settings)
-    if "relu" in known and any(target.contrast for target in targets):
-        known["relu"] = False
-    return known | method.checked(settings)
-
-
-def resolve_layers(
-    model: Model, method: Method, layer: str | Sequence[str] | None
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the layers that a method looks at, and what has to be said about them and about the method.
-
-    layer: a name, several (in a sequence, or with commas between), or None for the model's default.
-    Raises UnknownNameError for a layer that is not there, ModelError for one whose output is not a map, UsageError where a method
-    of the picture is given another layer.
-    """
-    cautions = [method.caution] if method.caution else []
-    names = layer.split(",") if isinstance(layer, str) else list(layer) if isinstance(layer, Iterable) else [layer]
-    names = [] if layer is None else [str(name).strip() for name in names]
-    if method.at == PICTURE:
-        if [name for name in names if name != INPUT]:
-            raise UsageError(f"this method looks at the picture and not at a layer; leave out the layer {names[0]!r}")
-        return (INPUT,), tuple(cautions)
-    if not names:
-        name, note = model.default_layer()
-        return (name,), ((note, *cautions) if note else tuple(cautions))
-    if len(set(names)) != len(names):
-        raise UsageError(f"a layer is named twice in {', '.join(names)}; name each once")
-    for name in names:
-        info = model.layer(name)
-        if not info.spatial or len(info.shape) != 3:
-            maps = [other.name for other in model.layers if other.spatial]
-            nearest = f"; the last map is {maps[-1]}" if maps else ""
-            raise ModelError(
-                f"the output of layer {name!r} is {info.shape}, which is not a map, so no heatmap can be made of it{nearest}"
-            )
-        cautions = [*_about(info, len(model.labels)), *cautions]
-    return tuple(names), tuple(cautions)
-
-
-def _about(layer: LayerInfo, classes: int) -> list[str]:
-    found = []
-    height, width, channels = layer.shape
-    if channels == classes and layer.name != INPUT:
-        found.append(
-            f"{layer.name} has one channel per class, so Grad-CAM and its relatives show that channel and nothing else"
-        )
-    if height and width and min(height, width) < MIN_CELLS:
-        found.append(f"the map of {layer.name} has only {height} x {width} cells, so its heatmap is coarse")
-    return found

@@ -1,81 +1,195 @@
-"""What a method is asked, and what it answers."""
+"""What an attribution method is given (`MethodInput`) and what it returns (`MethodOutput`)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
 
 from ferviz.attribution.targets import resolve
-from ferviz.engines.base import Array, Engine, GuidedGradients, PredictedTargets, require, supports
-from ferviz.errors import UsageError
+from ferviz.engines.base import Array, Engine
+from ferviz.errors import ModelError, UsageError
 
 BASELINES = ("black", "mean", "zero", "blur")
-"""What takes the place of the part of a picture that is hidden (see `MethodInput.baseline`)."""
+"""What takes the place of the hidden part of a picture (see `MethodInput.baseline`)."""
+
+
+@dataclass(frozen=True)
+class LazyMasks:
+    """Masks that are computed chunk by chunk, because all of them together would not fit into memory.
+
+    Attributes:
+        used: (N, P) bool, which of the P masks each of the N pictures is seen through.
+        compute: (sample index (M,), mask index (M,)) -> the masks of these M pairs, (M, h, w) float32 in 0..1.
+    """
+
+    used: np.ndarray
+    compute: Callable[[np.ndarray, np.ndarray], Array]
 
 
 @dataclass(frozen=True)
 class MethodInput:
-    """Some pictures, and what about them is to be explained.
+    """Some pictures, the network, and what about its answers is to be explained.
 
-    engine: executes the network. batch: (N, h, w, c) float32, as the network wants it. layer: its address, "input" for the picture.
-    weights: (N, T, K + 1), the targets; the last column is the weight of the predicted class. chunk: pictures in one pass through
-    the network, which bounds the memory. black: (h, w, c) float32, what a black picture is to the network. seed: for methods that
-    draw random numbers.
+    Attributes:
+        engine: executes the network.
+        batch: (N, h, w, c) float32, preprocessed for the network.
+        layer: the layer's name, "input" for the picture.
+        weights: (N, T, K + 1) float32, the targets as weights of the K logits; the last column is the weight of the predicted class.
+        batch_size: pictures in one pass through the network, which bounds the memory.
+        black: (h, w, c) float32, a black picture after preprocessing; None = zeros.
+        seed: for methods that draw random numbers.
     """
 
     engine: Engine
     batch: Array = field(repr=False)
     layer: str
     weights: Array = field(repr=False)
-    chunk: int = 64
+    batch_size: int = 64
     black: Array | None = field(default=None, repr=False)
     seed: int = 0
 
     def __len__(self) -> int:
         return len(self.batch)
 
-    def gradients(self, layer: str | None = None, guided: bool = False) -> tuple[Array, Array, Array]:
-        """Return activation (N, h, w, C), gradient (N, T, h, w, C) and logits (N, K), all targets in one pass.
+    @cached_property
+    def logits(self) -> Array:
+        """(N, K) float32, the network's logits for the unchanged pictures; computed once."""
+        return self.engine.logits(self.batch)
+
+    @cached_property
+    def logit_weights(self) -> Array:
+        """(N, T, K) float32, the targets with the weight of the predicted class moved to that class."""
+        return resolve(self.weights, self.logits)
+
+    @cached_property
+    def full_scores(self) -> Array:
+        """(N, T), the targets' values for the unchanged pictures."""
+        scores: Array = np.einsum("nk,ntk->nt", self.logits, self.logit_weights, optimize=True)
+        return scores
+
+    def gradients(self, layer: str | None = None) -> tuple[Array, Array, Array]:
+        """Return activation and gradients at a layer, all targets in one pass.
 
         Args:
-            layer: where the gradient is taken; None = the method's layer.
-            guided: every ReLU on the way back also stops negative gradients.
+            layer: the layer's name; None = `self.layer`.
+
+        Returns:
+            activation (N, h, w, C), gradient (N, T, h, w, C) and logits (N, K).
+        """
+        return self.engine.gradients(self.batch, layer or self.layer, self.gradient_weights())
+
+    def guided_gradients(self, layer: str) -> tuple[Array, Array, Array]:
+        """Return what `gradients` returns, where every ReLU on the way back also stops negative gradients.
+
+        Args:
+            layer: the layer's name.
 
         Raises:
-            ModelError: for an engine without guided gradients, where they are wanted.
+            ModelError: the engine has no guided gradients.
         """
-        compute = (
-            require(self.engine, GuidedGradients, "guided-backprop").guided_gradients
-            if guided
-            else self.engine.gradients
-        )
-        weights = self.weights
-        if not supports(self.engine, PredictedTargets):
-            # Only where some target speaks of the predicted class must one know it beforehand.
-            weights = self.resolved(self.engine.logits(self.batch)) if weights[..., -1].any() else weights[..., :-1]
-        return compute(self.batch, layer or self.layer, weights)
+        return _offered(self.engine, "guided_gradients")(self.batch, layer, self.gradient_weights())  # type: ignore[no-any-return]
 
-    def resolved(self, logits: Array) -> Array:
-        """-> (N, T, K), the targets with the predicted class named."""
-        return resolve(self.weights, logits)
+    def logits_from(self, sample_index: np.ndarray, activation: Array) -> Array:
+        """Return the logits of the network when `self.layer` puts out another activation.
 
-    def scores(self, pictures: Array, owners: np.ndarray, weights: Array) -> Array:
-        """Return the targets' values S for changed pictures.
+        Args:
+            sample_index: (M,), which of the N pictures each activation belongs to.
+            activation: (M, h, w, C).
 
-        pictures: (M, h, w, c). owners: (M,), which of the N pictures each was made of. weights: (N, T, K). -> (M, T).
+        Returns:
+            (M, K).
+
+        Raises:
+            ModelError: the engine cannot change a layer's output.
         """
-        logits = self.engine.logits(pictures)
-        scores: Array = np.einsum("mk,mtk->mt", logits, weights[owners], optimize=True)
+        return _offered(self.engine, "logits_from")(self.batch[sample_index], self.layer, activation)  # type: ignore[no-any-return]
+
+    def gradient_weights(self) -> Array:
+        """Return the targets as the engine's gradient functions take them.
+
+        Returns:
+            (N, T, K + 1) for an engine that finds the predicted class itself, else (N, T, K): then the logits are computed
+            beforehand, if any target names the predicted class.
+        """
+        if getattr(self.engine, "takes_predicted", False):
+            return self.weights
+        return self.logit_weights if self.weights[..., -1].any() else self.weights[..., :-1]
+
+    def scores(self, pictures: Array, sample_index: np.ndarray | None = None) -> Array:
+        """Return the targets' values for changed pictures.
+
+        Args:
+            pictures: (M, h, w, c) float32, M at most `batch_size`.
+            sample_index: (M,), which of the N pictures each was made from; None = each from its own (M = N).
+
+        Returns:
+            (M, T).
+        """
+        weights = self.logit_weights if sample_index is None else self.logit_weights[sample_index]
+        scores: Array = np.einsum("mk,mtk->mt", self.engine.logits(pictures), weights, optimize=True)
+        return scores
+
+    def masked_scores(self, masks: Array | LazyMasks, baseline: str | float | Array) -> Array:
+        """Return the targets' values for pictures seen through masks, with memory for `batch_size` pictures.
+
+        Args:
+            masks: float32 in 0..1, 1 where the picture is seen and 0 where the baseline is: (P, h, w) for all pictures, (N, P, h, w)
+                with masks for each, or `LazyMasks`.
+            baseline: what is seen where the mask is 0: as for `baseline`, or such an array (N, h, w, c) itself.
+
+        Returns:
+            (N, T, P) float32; NaN for masks that `LazyMasks.used` leaves out.
+
+        Raises:
+            UsageError: the baseline is unknown.
+        """
+        hidden = baseline if isinstance(baseline, np.ndarray) else self.baseline(baseline)
+        lazy = masks if isinstance(masks, LazyMasks) else self._lazy(masks)
+
+        def logits(sample: np.ndarray, mask: np.ndarray) -> Array:
+            seen = lazy.compute(sample, mask)[..., None]
+            # Exact at both ends: a picture under a mask of ones is the picture itself.
+            return self.engine.logits(self.batch[sample] * seen + hidden[sample] * (1 - seen))
+
+        return self.changed_scores(lazy.used, logits)
+
+    def changed_scores(self, used: np.ndarray, logits: Callable[[np.ndarray, np.ndarray], Array]) -> Array:
+        """Return the targets' values under P changes of each picture, `batch_size` changed pictures at a time.
+
+        Args:
+            used: (N, P) bool, which changes are tried.
+            logits: (sample index (M,), change index (M,)) -> the logits (M, K) of these pictures, each under its change.
+
+        Returns:
+            (N, T, P) float32; NaN where a change is not tried.
+        """
+        weights = self.logit_weights
+        scores = np.full((len(self), weights.shape[1], used.shape[1]), np.nan, np.float32)
+        samples, changes = np.nonzero(used)
+        for start in range(0, len(samples), self.batch_size):
+            sample = samples[start : start + self.batch_size]
+            change = changes[start : start + self.batch_size]
+            values = np.einsum("mk,mtk->mt", logits(sample, change), weights[sample], optimize=True)
+            scores[sample, :, change] = values
         return scores
 
     def baseline(self, kind: str | float) -> Array:
-        """Return what stands for "nothing there", (N, h, w, c).
+        """Return pictures without information, to put in the place of what is hidden.
 
-        kind: "black"; "mean", each picture's own mean colour; "zero", the network's zero (which is mid-grey for a network fed -1..1);
-        "blur", the picture blurred until its features are gone; or a number in the network's own units. Raises UsageError.
+        Args:
+            kind: "black"; "mean", each picture's own mean colour; "zero", the network's zero (which is mid-grey for a network fed
+                -1..1); "blur", the picture blurred until its features are gone; or a number in the network's own units.
+
+        Returns:
+            (N, h, w, c) float32.
+
+        Raises:
+            UsageError: the kind is unknown.
         """
         batch = self.batch
         if isinstance(kind, int | float) and not isinstance(kind, bool):
@@ -88,21 +202,46 @@ class MethodInput:
             return np.broadcast_to(batch.mean((1, 2), keepdims=True), batch.shape).astype(np.float32)
         if kind == "blur":
             sigma = batch.shape[1] / 8
-            return np.stack([cv2.GaussianBlur(one, (0, 0), sigma).reshape(one.shape) for one in batch])
+            return np.stack([cv2.GaussianBlur(p, (0, 0), sigma).reshape(p.shape) for p in batch])
         raise UsageError(f"baseline {kind!r} is not known; use one of {', '.join(BASELINES)}, or a number")
 
-    def parts(self) -> Iterator[MethodInput]:
-        """Yield the question for each picture alone."""
-        for i in range(len(self)):
-            yield replace(self, batch=self.batch[i : i + 1], weights=self.weights[i : i + 1])
+    def _lazy(self, masks: Array) -> LazyMasks:
+        if masks.ndim == 3:
+            return LazyMasks(np.ones((len(self), len(masks)), bool), lambda _, mask: masks[mask])
+        return LazyMasks(np.ones(masks.shape[:2], bool), lambda sample, mask: masks[sample, mask])
+
+
+def check_needs(engine: Engine, needs: Iterable[str], method: str) -> None:
+    """Raise ModelError unless the engine has all that a method needs.
+
+    Args:
+        engine: executes the network.
+        needs: names of engine functions.
+        method: the method's name, for the message.
+    """
+    for name in needs:
+        _offered(engine, name, method)
+
+
+def _offered(engine: Engine, name: str, method: str = "this method") -> Callable[..., Any]:
+    function: Callable[..., Any] | None = getattr(engine, name, None)
+    if function is None:
+        raise ModelError(
+            f"{method} needs {name.replace('_', ' ')}, which the {engine.name} engine does not have; "
+            "load the network with engine='keras'"
+        )
+    return function
 
 
 @dataclass(frozen=True)
 class MethodOutput:
-    """What a method found.
+    """What an attribution method returns.
 
-    raw: (N, T, h, w) float32, the map at the method's own size, never normalised. logits: (N, K). details: further results by name,
-    each (N, ...). heatmaps: (N, T, H, W) where the method itself says how its map is brought to picture size.
+    Attributes:
+        raw: (N, T, h, w) float32, the maps at the method's own size, never normalised.
+        logits: (N, K) float32.
+        details: further results by name, each (N, ...). Those of shape (N, T) become part of an explanation's settings.
+        heatmaps: (N, T, H, W) float32 where the method itself says how its maps are brought to picture size, else None.
     """
 
     raw: Array

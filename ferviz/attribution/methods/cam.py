@@ -1,8 +1,8 @@
 """The family of class activation maps, as arithmetic on one layer's activation and the gradient there.
 
 Every function takes A: activation (N, h, w, C) and G: gradient (N, T, h, w, C), the gradient of the target S at A, and returns maps
-(N, T, h, w). Sums over i, j run over the map, sums over k over its channels. relu: keep only what speaks for the target, as the
-papers do; without it the map is signed and also shows what speaks against.
+(N, T, h, w). Sums over i, j run over the map, sums over k over its channels. `relu` keeps only the evidence for the target, as the
+papers do; without it the map is signed and also shows the evidence against it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,16 @@ from ferviz.engines.base import Array
 def gradcam(activation: Array, gradient: Array, *, relu: bool = True) -> Array:
     """Grad-CAM: relu(sum_k mean_ij(G_k) A_k).
 
-    Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization, ICCV 2017, eq. 1-2.
+    Args:
+        activation: A, (N, h, w, C).
+        gradient: G, (N, T, h, w, C).
+        relu: keep only the evidence for the target.
+
+    Returns:
+        (N, T, h, w).
+
+    References:
+        Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization, ICCV 2017, eq. 1-2.
     """
     return _weighted(activation, gradient.mean((2, 3)), relu)
 
@@ -23,10 +32,20 @@ def gradcam(activation: Array, gradient: Array, *, relu: bool = True) -> Array:
 def gradcampp(activation: Array, gradient: Array, *, relu: bool = True) -> Array:
     """Grad-CAM++: relu(sum_k w_k A_k) with w_k = sum_ij alpha_k relu(G_k), alpha = G^2 / (2 G^2 + sum_ij(A) G^3).
 
-    Chattopadhay et al., Grad-CAM++: Improved Visual Explanations for Deep Convolutional Networks, WACV 2018, eq. 10-19, for
-    Y = exp(S): the factor exp(S), which all of a map's weights share, is left out, so that neither a large nor a very negative logit
-    overflows or fades. Divided by G^2, alpha is 1 / (2 + sum_ij(A) G), which small gradients cannot spoil; it counts only where G > 0,
-    so it is positive on maps after a ReLU. On signed maps its denominator can vanish; there alpha is 0.
+    The paper's formula for Y = exp(S), without the factor exp(S), which all of a map's weights share: so neither a large nor a very
+    negative logit overflows or fades. Divided by G^2, alpha is 1 / (2 + sum_ij(A) G), which small gradients cannot spoil; it counts
+    only where G > 0, so it is positive on maps after a ReLU. On signed maps its denominator can vanish; there alpha is 0.
+
+    Args:
+        activation: A, (N, h, w, C).
+        gradient: G, (N, T, h, w, C).
+        relu: keep only the evidence for the target.
+
+    Returns:
+        (N, T, h, w).
+
+    References:
+        Chattopadhay et al., Grad-CAM++: Improved Visual Explanations for Deep Convolutional Networks, WACV 2018, eq. 10-19.
     """
     positive = np.maximum(gradient, 0)
     denominator = 2 + activation.sum((1, 2), dtype=np.float64)[:, None, None, None, :] * positive
@@ -37,7 +56,16 @@ def gradcampp(activation: Array, gradient: Array, *, relu: bool = True) -> Array
 def hirescam(activation: Array, gradient: Array, *, relu: bool = True) -> Array:
     """HiResCAM: relu(sum_k G_k * A_k), without averaging the gradient first.
 
-    Draelos and Carin, Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional neural networks, 2020, eq. 5.
+    Args:
+        activation: A, (N, h, w, C).
+        gradient: G, (N, T, h, w, C).
+        relu: keep only the evidence for the target.
+
+    Returns:
+        (N, T, h, w).
+
+    References:
+        Draelos and Carin, Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional neural networks, 2020, eq. 5.
     """
     return _rectified(np.einsum("nhwc,nthwc->nthw", activation, gradient, optimize=True), relu)
 
@@ -45,7 +73,16 @@ def hirescam(activation: Array, gradient: Array, *, relu: bool = True) -> Array:
 def layercam(activation: Array, gradient: Array, *, relu: bool = True) -> Array:
     """LayerCAM: relu(sum_k relu(G_k) * A_k).
 
-    Jiang et al., LayerCAM: Exploring Hierarchical Class Activation Maps for Localization, IEEE TIP 2021, eq. 6-8.
+    Args:
+        activation: A, (N, h, w, C).
+        gradient: G, (N, T, h, w, C).
+        relu: keep only the evidence for the target.
+
+    Returns:
+        (N, T, h, w).
+
+    References:
+        Jiang et al., LayerCAM: Exploring Hierarchical Class Activation Maps for Localization, IEEE TIP 2021, eq. 6-8.
     """
     return hirescam(activation, np.maximum(gradient, 0), relu=relu)
 
@@ -53,11 +90,20 @@ def layercam(activation: Array, gradient: Array, *, relu: bool = True) -> Array:
 def xgradcam(activation: Array, gradient: Array, *, relu: bool = True) -> Array:
     """XGrad-CAM: relu(sum_k w_k A_k) with w_k = sum_ij(A_k * G_k) / sum_ij(A_k); a channel that adds up to 0 has no weight.
 
-    Fu et al., Axiom-based Grad-CAM: Towards Accurate Visualization and Explanation of CNNs, BMVC 2020, eq. 8.
+    Args:
+        activation: A, (N, h, w, C).
+        gradient: G, (N, T, h, w, C).
+        relu: keep only the evidence for the target.
+
+    Returns:
+        (N, T, h, w).
+
+    References:
+        Fu et al., Axiom-based Grad-CAM: Towards Accurate Visualization and Explanation of CNNs, BMVC 2020, eq. 8.
     """
     total = np.broadcast_to(activation.sum((1, 2))[:, None], (*gradient.shape[:2], gradient.shape[-1]))
     product = np.einsum("nhwc,nthwc->ntc", activation, gradient, optimize=True)
-    # A sum that is nothing but rounding error would make a weight out of noise.
+    # A sum that is only rounding error would turn noise into a weight.
     present = np.abs(total) > 1e-6 * np.abs(activation).sum((1, 2))[:, None]
     return _weighted(activation, np.divide(product, total, out=np.zeros_like(product), where=present), relu)
 
@@ -65,8 +111,19 @@ def xgradcam(activation: Array, gradient: Array, *, relu: bool = True) -> Array:
 def eigencam(activation: Array, gradient: Array, *, relu: bool = True) -> Array:
     """Eigen-CAM: the activation's projection on its first principal component; the same for every target.
 
-    Muhammad and Yeasin, Eigen-CAM: Class Activation Map using Principal Components, IJCNN 2020, eq. 3-5: A = U s V^T with one row a
-    position, the map is A v_1. A component's sign is free; it is taken so that the map adds up to more than 0.
+    A = U s V^T with one row a position; the map is A v_1. The sign of a component is free: the one is taken with which the map adds
+    up to more than 0.
+
+    Args:
+        activation: A, (N, h, w, C).
+        gradient: G, (N, T, h, w, C); only T is used.
+        relu: keep only the positive part.
+
+    Returns:
+        (N, T, h, w).
+
+    References:
+        Muhammad and Yeasin, Eigen-CAM: Class Activation Map using Principal Components, IJCNN 2020, eq. 3-5.
     """
     n, h, w, channels = activation.shape
     rows = activation.reshape(n, h * w, channels).astype(np.float64)
@@ -82,15 +139,23 @@ def eigencam(activation: Array, gradient: Array, *, relu: bool = True) -> Array:
 
 
 def fuse(maps: list[Array]) -> Array:
-    """Fuse one face's maps of several layers: each scaled to a largest magnitude of 1, then the strongest at each place.
+    """Fuse the maps of several layers: each scaled to a largest magnitude of 1, then the strongest value at each place.
 
-    maps: one (N, T, H, W) a layer, all of one size. -> (N, T, H, W). A map without evidence stays empty. After the fusion in LayerCAM
-    (Jiang et al. 2021, section III-C), without its tanh.
+    After the fusion in LayerCAM, without its tanh. A map without evidence stays empty.
+
+    Args:
+        maps: (N, T, H, W) for each layer, all of one size.
+
+    Returns:
+        (N, T, H, W).
+
+    References:
+        Jiang et al., LayerCAM: Exploring Hierarchical Class Activation Maps for Localization, IEEE TIP 2021, section III-C.
     """
     scaled = []
-    for each in maps:
-        largest = np.abs(each).max((2, 3), keepdims=True)
-        scaled.append(np.divide(each, largest, out=np.zeros_like(each), where=largest > 0))
+    for layer_maps in maps:
+        largest = np.abs(layer_maps).max((2, 3), keepdims=True)
+        scaled.append(np.divide(layer_maps, largest, out=np.zeros_like(layer_maps), where=largest > 0))
     stacked = np.stack(scaled)
     strongest = np.abs(stacked).argmax(0)
     fused: Array = np.take_along_axis(stacked, strongest[None], 0)[0]
