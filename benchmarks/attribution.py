@@ -37,6 +37,7 @@ os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 
 from ferviz.attribution.explain import explain
 from ferviz.attribution.methods import cam
+from ferviz.attribution.methods.method import run_method
 from ferviz.attribution.methods.registry import METHODS
 from ferviz.attribution.request import MethodInput
 from ferviz.attribution.resize import resize_maps
@@ -165,12 +166,16 @@ def pictures(model: Model, layer: str, n: int, repeats: int) -> None:
     batch = model.preprocess(faces_for(model, n))
     weights = np.zeros((n, 1, len(model.labels) + 1), np.float32)
     weights[..., 3] = 1
-    question = MethodInput(model.engine, batch, layer, weights, 64)
-    for name, (_, _, ours) in SAME_WORK.items():
+
+    def ours(name: str, settings: dict[str, Any]) -> Work:
+        # A new request each time: it keeps the logits that it has computed.
+        return lambda: run_method(METHODS[name], MethodInput(model.engine, batch, layer, weights, 64), **settings)
+
+    for name, (_, _, settings) in SAME_WORK.items():
         if name == "gradcam":
             continue
         theirs = xplique(model, name, layer)
-        works: dict[str, Work] = {"ours": lambda m=METHODS[name], o=ours: m(question, **o)}
+        works: dict[str, Work] = {"ours": ours(name, settings)}
         if theirs:
             works["xplique"] = lambda t=theirs: t(batch, 3)
         t = interleaved(works, repeats)
@@ -236,8 +241,8 @@ def scorecam(model: Model, compiled: Engine, layer: str, n: int, repeats: int) -
     weights[..., 3] = 1
     method = METHODS["scorecam"]
     works: dict[str, Work] = {
-        "keras": lambda: method(MethodInput(model.engine, batch, layer, weights, 64)),
-        "litert": lambda: method(MethodInput(compiled, batch, layer, weights, 64)),
+        "keras": lambda: run_method(method, MethodInput(model.engine, batch, layer, weights, 64)),
+        "litert": lambda: run_method(method, MethodInput(compiled, batch, layer, weights, 64)),
     }
     theirs = peer(model, "scorecam", layer)
     if theirs:

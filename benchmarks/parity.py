@@ -23,7 +23,8 @@ from PIL import Image
 
 from ferviz.attribution.explain import explain
 from ferviz.attribution.explanation import Explanation
-from ferviz.attribution.methods.registry import METHODS, PICTURE
+from ferviz.attribution.methods.method import PICTURE
+from ferviz.attribution.methods.registry import METHODS
 from ferviz.engines.base import INPUT
 from ferviz.errors import FervizError
 from ferviz.models.compiled.compile import compile_model, open_compiled

@@ -80,8 +80,7 @@ def first(test: CartoonSet, n: int) -> CartoonSet:
 
 def maps_of(model: Model, name: str, test: CartoonSet, signed: bool = False) -> np.ndarray:
     """-> (N, S, S), each face's map for its true class; signed where the method can be."""
-    known = METHODS[name].settings
-    settings = {k: v for k, v in (("relu", False), ("signed", True)) if signed and k in known}
+    settings = METHODS[name].signed if signed else {}
     truth, found = np.array(model.labels)[test.labels], np.zeros(test.images.shape, np.float32)
     for label in model.labels:
         rows = truth == label

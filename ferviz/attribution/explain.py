@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -128,14 +128,17 @@ class AttributionJob:
             warnings=(*self.warnings, fallback) if fallback else self.warnings,
         )
 
-    def chunks(self, faces: Sequence[Face]) -> Iterator[Sequence[Face]]:
-        """Yield the faces in chunks of `batch_size`.
+    def explain(self, faces: Sequence[Face]) -> Explanation:
+        """Explain any number of faces, chunk by chunk.
 
         Args:
-            faces: any number of faces.
+            faces: at least one.
+
+        Returns:
+            The explanation, in the order of the faces.
         """
-        for start in range(0, len(faces), self.batch_size):
-            yield faces[start : start + self.batch_size]
+        starts = range(0, len(faces), self.batch_size)
+        return join([self(faces[start : start + self.batch_size]) for start in starts])
 
     @cached_property
     def _weights(self) -> Array:
@@ -195,7 +198,7 @@ def explain(
     """
     faces = as_faces(faces)
     job = AttributionJob.prepare(model, method, target, layer, settings, batch_size, seed)
-    return join([job(chunk) for chunk in job.chunks(faces)])
+    return job.explain(faces)
 
 
 def join(parts: Sequence[Explanation]) -> Explanation:

@@ -15,73 +15,62 @@ from typing import Any
 
 import numpy as np
 
-from ferviz.attribution.explain import ask, heatmaps_of, resolve_layers, resolve_settings
-from ferviz.attribution.methods.registry import METHODS
-from ferviz.attribution.targets import parse_targets
+from ferviz.attribution.explain import AttributionJob
+from ferviz.attribution.explanation import Explanation
 from ferviz.data.dataset import Dataset
-from ferviz.errors import OutputError, UsageError, check_integer
+from ferviz.errors import OutputError, UsageError
 from ferviz.faces.crops import as_faces
-from ferviz.files import PathLike, atomic, check_output, manifest, to_json, write_text
-from ferviz.models.model import Model
+from ferviz.files import PathLike, atomic, check_kind, check_output, manifest, to_json, write_text
 
 PARTS = ".parts"
 STATE = "state.json"
 PACKED = "packed.npz"
 
 
-def explain_to(
+def explain_dataset(
     path: PathLike,
-    model: Model,
+    job: AttributionJob,
     data: Dataset,
-    method: str = "gradcam",
-    target: str = "predicted",
-    layer: str | None = None,
-    batch_size: int = 64,
     *,
-    seed: int = 0,
     resume: bool = False,
     force: bool = False,
     progress: Callable[[Iterator[int], int], Any] | None = None,
-    **settings: Any,
 ) -> Path:
     """Explain a whole data set into an NPZ file, with memory for one chunk of faces however many there are.
 
-    path: a .npz to write: `heatmaps` (N, T, H, W), `raw` (N, T, h, w), `probabilities` (N, K), all float32, `labels` and `rows` (N,)
-    int64 of the data, `manifest`. data: labelled faces. resume: go on where an interrupted run of the same question stopped.
-    progress: takes (iterator over the number of each chunk's faces, N) and yields the same; for a progress bar.
-    Other arguments: as for `ferviz.explain`. -> the path. Raises OutputExistsError, OutputError for an interrupted run that asked
-    something else or that is not resumed, and what `explain` raises.
+    The file holds `heatmaps` (N, T, H, W), `raw` (N, T, h, w), `probabilities` (N, K), all float32, `labels` and `rows` (N,) int64 of
+    the data, and `manifest`.
+
+    Args:
+        path: a .npz file to write.
+        job: how to explain, from `AttributionJob.prepare`.
+        data: labelled faces.
+        resume: go on where an interrupted run of the same job stopped.
+        force: replace an existing file.
+        progress: takes (iterator over the number of each chunk's faces, N) and yields the same; for a progress bar.
+
+    Returns:
+        The path.
+
+    Raises:
+        UsageError: another suffix, or a data set without faces.
+        OutputExistsError: the file is there and `force` is false.
+        OutputError: an interrupted run of another job is there, or one that is not to be resumed; or the file cannot be written.
+        ModelError: the engine cannot do what the job needs.
     """
     parts = Path(path).with_name(Path(path).name + PARTS)
     # A run that was killed between giving the output its name and clearing up goes on, too.
     out = check_output(path, force or (resume and parts.is_dir()))
-    if out.suffix.lower() != ".npz":
-        raise UsageError(f"{out} cannot hold the maps of a data set; name a .npz file")
-    found = METHODS[method]
-    check_integer("batch_size", batch_size, 1)
-    check_integer("seed", seed, 0)
-    targets = parse_targets(target, model.labels)
-    layers, warnings = resolve_layers(model, found, layer)
-    chosen = resolve_settings(found, settings, targets)
-    question = {
-        "model_sha256": model.sha256, "model": model.name, "labels": list(model.labels), "data_sha256": data.sha256, "faces": len(data),
-        "rows": [int(data.rows[0]), int(data.rows[-1])] if len(data) else [], "method": method,
-        "targets": [t.name for t in targets], "layers": list(layers), "seed": seed, "settings": chosen,
-    }  # fmt: skip
+    check_kind(out, (".npz",))
     if not len(data):
         raise UsageError("the data set has no faces; nothing was written")
+    question = _question(job, data)
     done = _begin(parts, question, resume, force)
 
     def chunks() -> Iterator[int]:
-        for start in range(done, len(data), batch_size):
-            part = slice(start, min(start + batch_size, len(data)))
-            answer = ask(model, as_faces(data.images[part]), found, targets, layers, batch_size, seed, chosen)
-            arrays = {
-                "heatmaps": heatmaps_of(answer),
-                "raw": answer.raw,
-                "probabilities": model.probabilities_of(answer.logits),
-            }
-            for name, values in arrays.items():
+        for start in range(done, len(data), job.batch_size):
+            part = slice(start, min(start + job.batch_size, len(data)))
+            for name, values in _arrays(job(as_faces(data.images[part]))).items():
                 _write(parts / f"{name}.npy", values, part, len(data))
             # The arrays are on the disk before the state says so: a run that is killed in between repeats one chunk.
             write_text(parts / STATE, to_json({"question": question, "done": part.stop}))
@@ -89,30 +78,45 @@ def explain_to(
 
     for _ in progress(chunks(), len(data)) if progress else chunks():
         pass
-    made = manifest(
-        command="explain",
-        engine=model.engine.name,
-        warnings=list(warnings),
-        **{k: v for k, v in question.items() if k != "rows"},
-    )
-    _pack(out, parts, {"labels": data.labels, "rows": data.rows, "manifest": np.array(to_json(made))})
-    (parts / STATE).unlink()  # first, so that whoever is killed while clearing up leaves nothing that looks complete
+    facts = {name: value for name, value in question.items() if name != "rows"}
+    record = manifest(command="explain", engine=job.model.engine.name, warnings=list(job.warnings), **facts)
+    _pack(out, parts, {"labels": data.labels, "rows": data.rows, "manifest": np.array(to_json(record))})
+    (parts / STATE).unlink()  # first, so that a run killed while clearing up leaves no folder that looks complete
     shutil.rmtree(parts)
     return out
 
 
+def _question(job: AttributionJob, data: Dataset) -> dict[str, Any]:
+    """-> what two runs have to share so that one may continue the other."""
+    return {
+        "model_sha256": job.model.sha256, "model": job.model.name, "labels": list(job.model.labels),
+        "data_sha256": data.sha256, "faces": len(data), "rows": [int(data.rows[0]), int(data.rows[-1])],
+        "method": job.name, "targets": [target.name for target in job.targets], "layers": list(job.layers), "seed": job.seed,
+        "settings": dict(job.settings),
+    }  # fmt: skip
+
+
+def _arrays(explanation: Explanation) -> dict[str, np.ndarray]:
+    probabilities = [list(prediction.probabilities.values()) for prediction in explanation.predictions]
+    return {
+        "heatmaps": explanation.heatmaps,
+        "raw": explanation.raw,
+        "probabilities": np.array(probabilities, np.float32),
+    }
+
+
 def _begin(parts: Path, question: dict[str, Any], resume: bool, force: bool) -> int:
     """Make the folder of parts ready; return how many faces are done already."""
-    asked = json.loads(to_json(question))
+    wanted = json.loads(to_json(question))
     if parts.exists():
         try:
             state = json.loads((parts / STATE).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             state = {"question": None, "done": 0}  # interrupted before its first chunk
-        if resume and state["question"] == asked:
+        if resume and state["question"] == wanted:
             return int(state["done"])
         if resume and state["question"] is not None:
-            differs = [k for k in asked if state["question"].get(k) != asked[k]]
+            differs = [k for k in wanted if state["question"].get(k) != wanted[k]]
             raise OutputError(
                 f"{parts} is an interrupted run of another question ({', '.join(differs)} differ); "
                 "delete that folder or name another output"
@@ -152,8 +156,8 @@ def _pack(out: Path, parts: Path, small: dict[str, np.ndarray]) -> None:
         info.compress_type = zipfile.ZIP_DEFLATED
         return info
 
-    made = parts / PACKED
-    with atomic(made) as temporary, zipfile.ZipFile(temporary, "w", allowZip64=True) as file:
+    packed = parts / PACKED
+    with atomic(packed) as temporary, zipfile.ZipFile(temporary, "w", allowZip64=True) as file:
         for path in sorted(parts.glob("*.npy")):
             with path.open("rb") as source, file.open(entry(path.name), "w", force_zip64=True) as target:
                 shutil.copyfileobj(source, target, 1 << 20)
@@ -161,6 +165,6 @@ def _pack(out: Path, parts: Path, small: dict[str, np.ndarray]) -> None:
             with file.open(entry(f"{name}.npy"), "w") as target:
                 np.lib.format.write_array(target, np.asanyarray(values), allow_pickle=False)  # type: ignore[arg-type]
     try:
-        made.replace(out)  # from inside the folder that goes afterwards: a kill leaves no half file beside the output
+        packed.replace(out)  # from inside the folder that goes afterwards: a kill leaves no half file beside the output
     except OSError as error:
         raise OutputError(f"{out} cannot be written ({error.strerror or error}); go on with --resume") from error

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ferviz.attribution.explain import explain
+from ferviz.attribution.explain import AttributionJob
 from ferviz.errors import UsageError
 from ferviz.faces.detectors.detector import Detector
 from ferviz.faces.detectors.registry import AUTO, NONE, open_detector
@@ -101,12 +101,14 @@ class FrameAnalyzer:
         options: how to analyze; None = the defaults.
 
     Raises:
-        UsageError, UnknownNameError, ModelError: the detector cannot be opened, as in `open_detector`; the threshold is not in 0..1.
+        UsageError, UnknownNameError, ModelError: the detector cannot be opened, as in `open_detector`; the threshold is not in 0..1;
+            there is more than one target, or the network cannot be explained so, as in `explain`.
     """
 
     def __init__(self, model: Model, options: AnalysisOptions | None = None) -> None:
         self.model, self.options = model, options or AnalysisOptions()
-        self.method, self.target = self.options.method, self.options.target
+        self.target = self.options.target
+        self._job = self._prepare(self.options.method, self.target)
         self._search = SearchOptions(self.options.threshold, self.options.min_size, self.options.max_side, tilt="none")
         self._detector: Detector | None = None
         if not isinstance(self.options.detector, str):
@@ -139,9 +141,6 @@ class FrameAnalyzer:
 
         Args:
             frame: its time is not before that of the last one.
-
-        Raises:
-            UsageError: there is more than one target.
         """
         faces = self._find_faces(frame)
         tracks = self._tracker.update([f.box or _frame_box(frame) for f in faces], frame.time)
@@ -156,10 +155,28 @@ class FrameAnalyzer:
         Args:
             method: an attribution method's name; None = no heatmaps.
             target: a class, "predicted", or a contrast.
+
+        Raises:
+            UsageError, UnknownNameError, ModelError: the network cannot be explained so; the heatmaps stay as they are.
         """
         if (method, target) != (self.method, self.target):
-            self.method, self.target = method, target
+            self._job = self._prepare(method, target)
+            self.target = target
             self._tracker.reset_scales()
+
+    @property
+    def method(self) -> str | None:
+        """The attribution method's name, None for no heatmaps."""
+        return None if self._job is None else self._job.name
+
+    def _prepare(self, method: str | None, target: str) -> AttributionJob | None:
+        if method is None:
+            return None
+        options = self.options
+        job = AttributionJob.prepare(self.model, method, target, options.layer, options.settings, seed=options.seed)
+        if len(job.targets) != 1:
+            raise UsageError(f"a video shows one target, and {target!r} are {len(job.targets)}; name one class")
+        return job
 
     def _find_faces(self, frame: Frame) -> list[Face]:
         if self._detector is None:
@@ -170,16 +187,10 @@ class FrameAnalyzer:
         return [crop_face(frame.pixels, d) for d in reading_order(detections)]
 
     def _predict(self, faces: list[Face]) -> tuple[list[Prediction], list[np.ndarray | None]]:
-        if self.method is None:
+        job = self._job  # the page may change it from another thread
+        if job is None:
             return self.model.predict(faces), [None] * len(faces)
-        options = self.options
-        explanation = explain(
-            self.model, faces, self.method, self.target, options.layer, seed=options.seed, **options.settings
-        )
-        if len(explanation.targets) != 1:
-            raise UsageError(
-                f"a video shows one target, and {self.target!r} are {len(explanation.targets)}; name one class"
-            )
+        explanation = job.explain(faces)
         return list(explanation.predictions), list(explanation.heatmaps[:, 0])
 
     def _tracked(self, track: Track, prediction: Prediction, heatmap: np.ndarray | None) -> TrackedFace:

@@ -101,9 +101,8 @@ class Live:
         Raises:
             UnknownNameError: there is no such method or class.
             UsageError: there is more than one target.
+            ModelError: the network or its engine cannot do what the method needs.
         """
-        if method is not None and method != OFF:
-            METHODS.entry(method)
         analyzer = self.analyzer
         if target is not None and len(parse_targets(target, analyzer.model.labels)) != 1:
             raise UsageError(f"live shows one target, not {target!r}; name one class")

@@ -150,10 +150,10 @@ def test_ablation_of_a_linear_head_is_exact(gap: Any) -> None:
     batch = pictures(2)
     (activation,) = gap.activations(batch, ["conv"])
     head = gap.network.get_layer("head").get_weights()[0]
-    drop = activation.mean((1, 2))[:, None] * head.T[None]
+    score_drops = activation.mean((1, 2))[:, None] * head.T[None]
     made = perturbation.ablationcam(asked(gap, batch, np.eye(3).tolist(), "conv"), relu=False)
-    np.testing.assert_allclose(made.details["drop"], drop, atol=1e-4)
-    np.testing.assert_allclose(made.raw, np.einsum("nhwk,ntk->nthw", activation, drop), atol=1e-3)
+    np.testing.assert_allclose(made.details["score_drops"], score_drops, atol=1e-4)
+    np.testing.assert_allclose(made.raw, np.einsum("nhwk,ntk->nthw", activation, score_drops), atol=1e-3)
 
 
 def test_scorecam_is_the_papers_formula(gap: Any) -> None:
@@ -174,7 +174,7 @@ def test_scorecam_is_the_papers_formula(gap: Any) -> None:
             scores.append((gap.logits(batch[n : n + 1] * mask[None, :, :, None])[0] - base)[1])
         shares = np.exp(scores) / np.exp(scores).sum()
         wanted[n, 0] = np.maximum((activation[n] * shares).sum(-1), 0)
-    made = perturbation.scorecam(asked(gap, batch, [[0, 1, 0]], "conv", chunk=3), baseline="zero")
+    made = perturbation.scorecam(asked(gap, batch, [[0, 1, 0]], "conv", batch_size=3), baseline="zero")
     np.testing.assert_allclose(made.raw, wanted, rtol=1e-3, atol=1e-4)
 
 
@@ -209,7 +209,7 @@ def test_scorecam_leaves_out_a_channel_that_does_nothing(gap: Any) -> None:
 
 def test_occlusion_of_a_linear_network_is_what_the_patch_held(linear: Any) -> None:
     batch = pictures(2)
-    made = perturbation.occlusion(asked(linear, batch, [[1, 0, 0]], chunk=3), patch=4, stride=4, baseline="zero")
+    made = perturbation.occlusion(asked(linear, batch, [[1, 0, 0]], batch_size=3), patch=4, stride=4, baseline="zero")
     held = (batch[..., 0] * KERNEL[:, 0].reshape(SIZE, SIZE)).reshape(2, 3, 4, 3, 4).sum((2, 4))
     np.testing.assert_allclose(made.raw[:, 0], held.repeat(4, 1).repeat(4, 2), atol=1e-4)
 

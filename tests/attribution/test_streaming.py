@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ferviz.attribution.explain import explain
-from ferviz.attribution.stream import explain_to
+from ferviz.attribution.explain import AttributionJob, explain
+from ferviz.attribution.stream import explain_dataset
 from ferviz.data.dataset import Dataset
 from ferviz.errors import OutputError, OutputExistsError, UsageError
 from ferviz.models.input_spec import InputSpec
@@ -43,6 +43,9 @@ def stop_after(n: int) -> Any:
     return progress
 
 
+job = AttributionJob.prepare
+
+
 def test_the_file_holds_what_explain_answers(model: Model, data: Dataset, tmp_path: Path) -> None:
     told: list[int] = []
 
@@ -52,7 +55,7 @@ def test_the_file_holds_what_explain_answers(model: Model, data: Dataset, tmp_pa
             told.append(chunk)
             yield chunk
 
-    out = explain_to(tmp_path / "maps.npz", model, data, "gradcam", "all", batch_size=4, progress=progress)
+    out = explain_dataset(tmp_path / "maps.npz", job(model, "gradcam", "all", batch_size=4), data, progress=progress)
     assert told == [4, 4, 3]
     whole = explain(model, data.images, "gradcam", "all")
     with np.load(out, allow_pickle=False) as file:
@@ -71,10 +74,10 @@ def test_the_file_holds_what_explain_answers(model: Model, data: Dataset, tmp_pa
 def test_an_interrupted_run_goes_on_where_it_stopped(model: Model, data: Dataset, tmp_path: Path, chunks: int) -> None:
     out = tmp_path / "maps.npz"
     with pytest.raises(Killed):
-        explain_to(out, model, data, batch_size=4, progress=stop_after(chunks))
+        explain_dataset(out, job(model, batch_size=4), data, progress=stop_after(chunks))
     assert not out.exists()
     with pytest.raises(OutputError, match="interrupted run; continue it with --resume"):
-        explain_to(out, model, data, batch_size=4)
+        explain_dataset(out, job(model, batch_size=4), data)
     told: list[int] = []
 
     def progress(chunks: Any, total: int) -> Any:
@@ -82,7 +85,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(model: Model, data: Dataset
             told.append(chunk)
             yield chunk
 
-    explain_to(out, model, data, batch_size=4, resume=True, progress=progress)
+    explain_dataset(out, job(model, batch_size=4), data, resume=True, progress=progress)
     assert sum(told) == 11 - 4 * chunks
     with np.load(out) as file:
         np.testing.assert_allclose(file["raw"], explain(model, data.images).raw, atol=1e-5)
@@ -91,26 +94,26 @@ def test_an_interrupted_run_goes_on_where_it_stopped(model: Model, data: Dataset
 def test_another_question_does_not_continue_it(model: Model, data: Dataset, tmp_path: Path) -> None:
     out = tmp_path / "maps.npz"
     with pytest.raises(Killed):
-        explain_to(out, model, data, batch_size=4, progress=stop_after(1))
+        explain_dataset(out, job(model, batch_size=4), data, progress=stop_after(1))
     with pytest.raises(OutputError, match=r"another question \(targets differ\)"):
-        explain_to(out, model, data, target="happy", batch_size=4, resume=True)
-    explain_to(out, model, data, target="happy", batch_size=4, force=True)
+        explain_dataset(out, job(model, target="happy", batch_size=4), data, resume=True)
+    explain_dataset(out, job(model, target="happy", batch_size=4), data, force=True)
     with pytest.raises(OutputExistsError):
-        explain_to(out, model, data, batch_size=4)
+        explain_dataset(out, job(model, batch_size=4), data)
 
 
 def test_resuming_what_never_began_is_beginning(model: Model, data: Dataset, tmp_path: Path) -> None:
     (tmp_path / "maps.npz.parts").mkdir()  # killed before its first chunk
-    explain_to(tmp_path / "maps.npz", model, data, resume=True)
-    explain_to(tmp_path / "other.npz", model, data, resume=True)
+    explain_dataset(tmp_path / "maps.npz", job(model), data, resume=True)
+    explain_dataset(tmp_path / "other.npz", job(model), data, resume=True)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["maps.npz", "other.npz"]
 
 
 def test_bad_outputs(model: Model, data: Dataset, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"name a \.npz"):
-        explain_to(tmp_path / "maps.png", model, data)
+        explain_dataset(tmp_path / "maps.png", job(model), data)
     with pytest.raises(OutputError, match="is not there"):
-        explain_to(tmp_path / "no" / "maps.npz", model, data)
+        explain_dataset(tmp_path / "no" / "maps.npz", job(model), data)
     with pytest.raises(UsageError, match="no faces"):
-        explain_to(tmp_path / "maps.npz", model, data.take(np.zeros(11, bool)))
+        explain_dataset(tmp_path / "maps.npz", job(model), data.take(np.zeros(11, bool)))
     assert not list(tmp_path.iterdir())

@@ -30,9 +30,9 @@ class Method:
             **settings) -> maps (N, T, h, w). Its keyword-only arguments are the method's settings.
         at: "layer" for a map of a layer, "picture" for a map of the pixels.
         title: the name as written above pictures, e.g. "Grad-CAM"; "" = made from the name in the registry.
-        signed: the settings under which the maps are signed where they otherwise show only evidence for the target; a contrast of
-            classes uses them. Empty = the method has no such settings.
-        magnitude: by default the maps show how much a pixel matters, not whether it is evidence for or against.
+        signed: the settings under which the maps show evidence for and against, where by default they do not; a contrast of classes
+            uses them. Empty = the maps are always signed, or never.
+        magnitude: by default the maps show how much a pixel matters, not evidence; a contrast of classes leaves them so.
         needs: what the engine has to offer beside `Engine`.
         caution: what every reader of the map has to know, or "".
         from_maps: `function` takes an activation and its gradients.
@@ -54,7 +54,7 @@ class Method:
         return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
 
     def resolve_settings(self, settings: Mapping[str, Any], contrast: bool = False) -> dict[str, Any]:
-        """Return all settings: the defaults, `signed` for a contrast, and the given ones.
+        """Return all settings: the defaults, those that sign a contrast's maps, and the given ones.
 
         Args:
             settings: what was given.
@@ -69,7 +69,7 @@ class Method:
             if name not in defaults:
                 raise UnknownNameError("setting", name, defaults, "this method")
             _check_kind(name, value, defaults[name])
-        return {**defaults, **(self.signed if contrast else {}), **settings}
+        return {**defaults, **(self.signed if contrast and not self.magnitude else {}), **settings}
 
 
 def method_from_maps(function: Callable[..., Array], at: str = LAYER, **properties: Any) -> Method:

@@ -23,6 +23,7 @@ def methods() -> dict[str, str]:
 _SAME = "Eigen-CAM does not look at the class: every target gets the same map"
 _EDGES = "guided backpropagation draws edges whatever the class and the weights are; do not read it as an explanation"
 _SIGNED = {"relu": False}
+_SIGNED_SIZE = {"signed": True}
 
 for _name, _summary, _method in (
     ("gradcam", "the layer's channels, weighted by their mean gradient",
@@ -42,16 +43,16 @@ for _name, _summary, _method in (
     ("ablationcam", "channels weighted by what the score loses without them",
      Method(perturbation.ablationcam, title="Ablation-CAM", signed=_SIGNED, needs=("logits_from",))),
     ("saliency", "size of the gradient at each pixel",
-     method_from_maps(gradients.saliency, PICTURE, title="Saliency", magnitude=True)),
+     method_from_maps(gradients.saliency, PICTURE, title="Saliency", signed=_SIGNED_SIZE, magnitude=True)),
     ("gradient-x-input", "gradient times pixel",
      method_from_maps(gradients.gradient_x_input, PICTURE, title="Gradient x input")),
     ("smoothgrad", "gradient averaged over noisy copies",
-     Method(gradients.smoothgrad, PICTURE, title="SmoothGrad", magnitude=True)),
+     Method(gradients.smoothgrad, PICTURE, title="SmoothGrad", signed=_SIGNED_SIZE, magnitude=True)),
     ("integrated-gradients", "gradient averaged on the way from black to the face",
      Method(gradients.integrated_gradients, PICTURE, title="Integrated gradients")),
     ("guided-backprop", "sharp edges; does not depend on the class",
-     Method(gradients.guided_backprop, PICTURE, title="Guided backpropagation", magnitude=True, needs=("guided_gradients",),
-            caution=_EDGES)),
+     Method(gradients.guided_backprop, PICTURE, title="Guided backpropagation", signed=_SIGNED_SIZE, magnitude=True,
+            needs=("guided_gradients",), caution=_EDGES)),
     ("occlusion", "what the score loses when a patch is hidden", Method(perturbation.occlusion, PICTURE, title="Occlusion")),
     ("rise", "mean of random masks, weighted by the score", Method(perturbation.rise, PICTURE, title="RISE")),
     ("region-occlusion", "what the score loses without brows, eyes, nose, mouth",

@@ -19,7 +19,5 @@ def run_tf_keras_vis(name: str, request: MethodInput, *, expand: bool = False) -
     """
     from ferviz.engines.tf_keras_vis import tf_keras_vis
 
-    raw = tf_keras_vis(
-        request.engine, name, request.batch, request.layer, request.logit_weights, request.seed, expand
-    )
+    raw = tf_keras_vis(request.engine, name, request.batch, request.layer, request.logit_weights, request.seed, expand)
     return MethodOutput(raw, request.logits)

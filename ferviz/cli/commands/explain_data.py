@@ -35,15 +35,16 @@ def is_data(paths: Sequence[str], options: dict[str, Any]) -> bool:
 
 def explain_data(paths: Sequence[str], method: str, options: dict[str, Any], settings: dict[str, Any]) -> int:
     """Explain every face of a table and write the maps to a .npz; return the exit code. Arguments: as of `explain`'s command."""
+    from ferviz.attribution.explain import AttributionJob
     from ferviz.attribution.methods.registry import METHODS
-    from ferviz.attribution.stream import PARTS, explain_to
+    from ferviz.attribution.stream import PARTS, explain_dataset
     from ferviz.files import check_output
 
     if len(paths) > 1:
         raise UsageError("a data set is explained by itself; name one .csv (or what --reader reads) and nothing else")
     METHODS.entry(method)  # a wrong name is told before any work
     console = Console(options["quiet"])
-    # Whether there is an interrupted run that --resume may finish over its output is known to explain_to.
+    # Whether there is an interrupted run that --resume may finish over its output is known to explain_dataset.
     out = check_output(options["out"] or f"{Path(paths[0]).stem}_explain.npz", options["force"] or options["resume"])
     data = open_data(paths[0], options, console, split=options["split"])
     model = open_model(options, console)
@@ -54,21 +55,11 @@ def explain_data(paths: Sequence[str], method: str, options: dict[str, Any], set
             (face for chunk in chunks for face in range(chunk)), f"explaining {total} faces", total
         )
 
+    job = AttributionJob.prepare(
+        model, method, options["target"], options["layer"], settings, options["batch_size"], options["seed"]
+    )
     try:
-        made = explain_to(
-            out,
-            model,
-            data,
-            method,
-            options["target"],
-            options["layer"],
-            options["batch_size"],
-            seed=options["seed"],
-            resume=options["resume"],
-            force=options["force"],
-            progress=shown,
-            **settings,
-        )
+        made = explain_dataset(out, job, data, resume=options["resume"], force=options["force"], progress=shown)
     except KeyboardInterrupt:
         console.say(f"what was done is kept in {out}{PARTS}; go on with --resume")
         raise
