@@ -13,7 +13,7 @@ import numpy as np
 
 import ferviz
 from ferviz.images import write_image
-from ferviz.rendering.comparing import methods_by_class
+from ferviz.rendering.sheets.comparison_sheet import methods_by_class
 
 HERE = Path(__file__).resolve().parent
 QUICK = {"rise": {"masks": 1024}, "integrated-gradients": {"steps": 64}}

@@ -138,17 +138,17 @@ class Writer:
     needs: tuple[str, ...]
 
 
-def write_figure(path: PathLike, figure: Figure, made: dict[str, Any] | None = None) -> None:
+def write_figure(path: PathLike, figure: Figure, record: dict[str, Any] | None = None) -> None:
     """Write a figure as PDF or SVG; the same figure and manifest give the same bytes.
 
     Args:
         path: the file, whose suffix is one of `FIGURES`.
         figure: a matplotlib Figure.
-        made: its manifest, which goes as JSON among a PDF's keywords or into an SVG's description.
+        record: its manifest, which goes as JSON among a PDF's keywords or into an SVG's description.
     """
     from matplotlib import rc_context
 
-    text = None if made is None else to_json(made)
+    text = None if record is None else to_json(record)
     pdf = Path(path).suffix.lower() == ".pdf"
     about = {"CreationDate": None, "Keywords": text} if pdf else {"Date": None, "Description": text}
     # Letters stay letters in both, so that a journal can set them and a reader can search them.
@@ -174,14 +174,14 @@ def read_npz(path: PathLike, names: Sequence[str], kind: str) -> tuple[dict[str,
     try:
         with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in names}
-            made = json.loads(str(file["manifest"]))
-        if not isinstance(made, dict):
+            record = json.loads(str(file["manifest"]))
+        if not isinstance(record, dict):
             raise ValueError("its manifest is no object")
     except FileNotFoundError:
         raise DataError(f"{path} is not there; check the path") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error) as error:
         raise DataError(f"{path} is not {kind} that ferviz saved as .npz ({error})") from error
-    return arrays, made
+    return arrays, record
 
 
 WRITERS: Registry[Writer] = Registry("format", "ferviz.writers")

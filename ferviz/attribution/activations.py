@@ -1,23 +1,21 @@
-"""Activations: what the layers of a network make of a face; an answer that draws and saves itself."""
+"""Activations: the outputs of a network's layers for some faces; a result that draws and saves itself."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ferviz.attribution.explanation import FIGURES, check_suffix
 from ferviz.engines.base import LayerInfo
 from ferviz.errors import ModelError, UnknownNameError, UsageError, check_integer
 from ferviz.faces.crops import as_faces, pad_crops
 from ferviz.faces.face import Face, captions
-from ferviz.files import PathLike, check_output, manifest, to_json, write_npz, write_text
-from ferviz.images import encode, write_image
+from ferviz.files import manifest
 from ferviz.models.model import Model, as_model
 from ferviz.models.prediction import face_record, picture_records
+from ferviz.results import Result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +27,7 @@ MODES = ("mean", "channels")
 UNITS = " A layer without a map is drawn unit by unit, row by row."
 
 FEW = 8
-"""Layers that are shown where none is named."""
+"""Most layers that are shown by default."""
 
 Columns = list[tuple[str, np.ndarray]]
 
@@ -37,30 +35,42 @@ Columns = list[tuple[str, np.ndarray]]
 def activations(
     model: Model, faces: Any, layers: str | Sequence[str] | None = None, batch_size: int = 64
 ) -> Activations:
-    """Return what layers of a network make of faces.
+    """Return the outputs of layers of a network for some faces.
 
-    model: a network. faces: a Face, a list of them, or uint8 arrays (N, H, W) or (N, H, W, 3). layers: a name, several, "all" for every
-    layer with a map, or None for up to eight on the way through the network: what its convolutions hand to each other.
-    batch_size: faces in one pass. Raises UnknownNameError for a layer that is not there, ModelError where the network has no map.
+    Args:
+        model: a network.
+        faces: a Face, a list of them, or uint8 arrays (N, H, W) or (N, H, W, 3).
+        layers: a name, several, "all" for every layer with a map, or None for up to eight on the way through the network: what its
+            convolutions hand to each other.
+        batch_size: faces in one pass.
+
+    Raises:
+        UnknownNameError: the network has no layer of that name.
+        ModelError: no layer of the network has a map.
+        NoFaceError: there are no faces.
     """
     faces, model = as_faces(faces), as_model(model)
     check_integer("batch_size", batch_size, 1)
-    names = [layer.name for layer in _chosen(model, layers)]
+    names = [layer.name for layer in _resolve(model, layers)]
     parts: list[list[np.ndarray]] = []
     for start in range(0, len(faces), batch_size):
         parts.append(list(model.engine.activations(model.preprocess(faces[start : start + batch_size]), names)))
-    arrays = {name: np.concatenate(found) for name, found in zip(names, zip(*parts, strict=True), strict=True)}
+    arrays = {name: np.concatenate(outputs) for name, outputs in zip(names, zip(*parts, strict=True), strict=True)}
     settings = {"model": model.name, "model_sha256": model.sha256, "engine": model.engine.name}
     return Activations(arrays, tuple(faces), settings)
 
 
 @dataclass(frozen=True, eq=False)
-class Activations:
-    """What `ferviz.activations` answers.
+class Activations(Result):
+    """What `ferviz.activations` returns.
 
-    arrays: {layer: (N, h, w, C) float32 for a layer with maps, (N, C) for one without}, in the order of the network.
-    faces: the N faces. settings: model, model_sha256, engine.
+    Attributes:
+        arrays: {layer: (N, h, w, C) float32 for a layer with maps, (N, C) for one without}, in the order of the network.
+        faces: the N faces.
+        settings: model, model_sha256, engine.
     """
+
+    command: ClassVar[str] = "activations"
 
     arrays: dict[str, np.ndarray] = field(repr=False)
     faces: tuple[Face, ...] = field(repr=False)
@@ -80,83 +90,95 @@ class Activations:
         mode: str = "mean",
         *,
         layer: str | None = None,
-        most: int = 64,
-        shared: bool = True,
+        max_channels: int | None = None,
+        shared_scale: bool = True,
         start: int = 0,
-        scale: float = 1.0,
+        zoom: float = 1.0,
     ) -> Image.Image:
         """Return the activations as an RGB picture, without matplotlib.
 
-        mode: "mean" = rows are faces, columns the input and each layer's mean over its channels; "channels" = the channels of
-        one layer, the most active first: as tiles for one face, as columns for several. layer: that layer, where there are
-        several. most: how many channels, at most 256. shared: all channels on one scale, else each on its own. start: the first
-        face; a page holds `page_size` of them. scale: 1 for screens, 2 for fine print. Raises UsageError, UnknownNameError.
-        """
-        from ferviz.rendering import grids
+        Args:
+            mode: "mean" = rows are faces, columns the input and each layer's mean over its channels; "channels" = the channels of one
+                layer, the most active first: as tiles for one face, as columns for several.
+            layer: the layer whose channels are drawn, where there are several.
+            max_channels: how many channels, at most 256; None = 64.
+            shared_scale: all channels on one scale, else each on its own.
+            start: the first face; a page holds `page_size` of them.
+            zoom: 1 for screens, 2 for fine print.
 
-        faces = self.faces[start : start + self.page_size(mode)]
-        if not faces:
-            raise UsageError(f"there is no face number {start} to draw; there are {len(self.faces)}")
-        pixels, names = [f.pixels for f in faces], captions(self.faces)[start : start + len(faces)]
-        notes = [self._about()]
-        if len(faces) < len(self.faces):
-            notes.append(
-                f"Faces {start + 1} to {start + len(faces)} of {len(self.faces)}; a .npz file holds all of them."
-            )
-        if mode == "mean":
-            units = "" if all(values.ndim == 4 for values in self.arrays.values()) else UNITS
-            notes.insert(0, f"Each layer has a scale of its own, shared by its faces.{units}")
-            columns = [(name, values[start : start + len(faces)]) for name, values in self._means()]
-            return grids.layer_grid(
-                pixels, columns, names, title="Activations", subtitle="mean over each layer's channels", notes=tuple(notes), scale=scale
-            )  # fmt: skip
+        Raises:
+            UsageError: there is no face to draw, or `layer` is needed or has no map.
+            UnknownNameError: an unknown mode or layer.
+        """
+        from ferviz.rendering.sheets.activation_grids import layer_grid
+
+        page = self._page(mode, start)
+        if mode != "mean":
+            return self._channels_picture(page, mode, layer, max_channels, shared_scale, zoom)
+        units = "" if all(values.ndim == 4 for values in self.arrays.values()) else UNITS
+        notes = (f"Each layer has a scale of its own, shared by its faces.{units}", *self._notes(page))
+        columns = [(name, values[page]) for name, values in self._means()]
+        return layer_grid(
+            self._pixels(page), columns, captions(self.faces)[page], title="Activations",
+            subtitle="mean over each layer's channels", notes=notes, zoom=zoom,
+        )  # fmt: skip
+
+    def _channels_picture(
+        self, page: slice, mode: str, layer: str | None, max_channels: int | None, shared_scale: bool, zoom: float
+    ) -> Image.Image:
+        from ferviz.rendering.sheets import activation_grids as grids
+
         name, maps = self._channels(mode, layer)
-        shown = maps[start : start + len(faces)]
-        count = maps.shape[-1]
-        chosen = grids.most_active(shown, min(most, grids.MOST if len(faces) == 1 else grids.COLUMNS))
-        of = f"{len(chosen)} of {count} channels" if len(chosen) < count else f"{count} channels"
-        height, width = maps.shape[1:3]
-        subtitle = f"{of} of {height}x{width}, most active first"
-        if len(faces) == 1:
-            notes.insert(
-                0,
-                "All channels on one scale."
-                if shared
-                else "Each channel on a scale of its own; its largest magnitude stands beside its number.",
-            )
+        single, (height, width, count) = page.stop - page.start == 1, maps.shape[1:]
+        most = grids.MOST if single else grids.COLUMNS
+        chosen = grids.most_active(maps[page], min(max_channels or grids.CHANNELS, most))
+        share = f"{len(chosen)} of {count} channels" if len(chosen) < count else f"{count} channels"
+        subtitle = f"{share} of {height}x{width}, most active first"
+        if shared_scale:
+            scale = "All channels on one scale."
+        elif single:
+            scale = "Each channel on a scale of its own; its largest magnitude stands beside its number."
+        else:
+            scale = "Each channel has a scale of its own, shared by its faces."
+        notes, pixels = (scale, *self._notes(page)), self._pixels(page)
+        if single:
             return grids.channel_grid(
-                pixels[0], shown[0][..., chosen], chosen, title=name, subtitle=subtitle, shared=shared, notes=tuple(notes), scale=scale
+                pixels[0], maps[page.start][..., chosen], chosen, title=name, subtitle=subtitle, shared_scale=shared_scale,
+                notes=notes, zoom=zoom,
             )  # fmt: skip
-        notes.insert(
-            0, "All channels on one scale." if shared else "Each channel has a scale of its own, shared by its faces."
-        )
-        columns = [(str(c), shown[..., c]) for c in chosen]
+        columns = [(str(channel), maps[page][..., channel]) for channel in chosen]
         return grids.layer_grid(
-            pixels, columns, names, title=name, subtitle=subtitle, shared=shared, sizes=False, notes=tuple(notes), scale=scale
+            pixels, columns, captions(self.faces)[page], title=name, subtitle=subtitle, shared_scale=shared_scale, sizes=False,
+            notes=notes, zoom=zoom,
         )  # fmt: skip
 
     def page_size(self, mode: str = "mean") -> int:
-        """Return how many faces one picture shows."""
-        from ferviz.rendering import grids
+        """Return how many faces one picture shows.
+
+        Args:
+            mode: as for `picture`.
+        """
+        from ferviz.rendering.sheets import activation_grids as grids
 
         return grids.page_size(len(self.arrays)) if mode == "mean" else grids.ROWS
 
-    def plot(self, mode: str = "mean", *, layer: str | None = None, most: int | None = None) -> Figure:
+    def plot(self, mode: str = "mean", *, layer: str | None = None, max_channels: int | None = None) -> Figure:
         """Return the activations as a matplotlib Figure (made without pyplot).
 
-        mode, layer: as for `picture`. most: how many channels; None = 63 for one face, 12 beside several.
+        Args:
+            mode, layer: as for `picture`.
+            max_channels: how many channels; None = 63 for one face, 12 beside several.
         """
-        from ferviz.rendering import figures
-        from ferviz.rendering.grids import CHANNELS, COLUMNS, most_active
+        from ferviz.rendering.sheets import figures
+        from ferviz.rendering.sheets.activation_grids import CHANNELS, COLUMNS, most_active
 
-        faces = [face.pixels for face in self.faces[: self.page_size(mode)]]
-        names = captions(self.faces)[: len(faces)]
+        page = self._page(mode, 0)
+        faces, names = self._pixels(page), captions(self.faces)[page]
         if mode == "mean":
             return figures.layers_figure(faces, self._means(), names, "Mean over each layer's channels")
         name, maps = self._channels(mode, layer)
-        chosen = most_active(
-            maps, most or (CHANNELS - 1 if len(faces) == 1 else COLUMNS)
-        )  # the face takes a tile itself
+        default = CHANNELS - 1 if len(faces) == 1 else COLUMNS  # the face takes a tile itself
+        chosen = most_active(maps, max_channels or default)
         if len(faces) == 1:
             return figures.channels_figure(faces[0], maps[0][..., chosen], chosen, name)
         return figures.layers_figure(faces, [(str(c), maps[..., c]) for c in chosen], names, name)
@@ -170,36 +192,35 @@ class Activations:
             "pictures": picture_records(self.faces, [face_record(face) for face in self.faces]),
         }
 
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return the exact numbers.
+
+        Returns:
+            `activations/<layer>`, `images` (N, H, W, 3) uint8, padded with zeros to the largest face, and `sizes` (N, 2) of the faces.
+        """
+        images, sizes = pad_crops([face.pixels for face in self.faces])
+        arrays = {f"activations/{name}": values for name, values in self.arrays.items()}
+        return arrays | {"images": images, "sizes": sizes}
+
     def manifest(self) -> dict[str, Any]:
         """Return how this was made, as it goes into every file: `to_dict`, settings, versions, time."""
-        return manifest(command="activations", **self.to_dict(), settings=self.settings)
+        return manifest(command=self.command, **self.to_dict(), settings=self.settings)
 
-    def save(self, path: PathLike, force: bool = False, mode: str = "mean", **options: Any) -> None:
-        """Write the activations; the suffix says as what, and the manifest goes along.
+    def _page(self, mode: str, start: int) -> slice:
+        """-> the faces that one picture shows."""
+        stop = min(start + self.page_size(mode), len(self.faces))
+        if start >= stop:
+            raise UsageError(f"there is no face number {start} to draw; there are {len(self.faces)}")
+        return slice(start, stop)
 
-        path: .png, .jpg, .webp ... = the picture; .pdf, .svg = the figure; .npz = `activations/<layer>`, `images` (N, H, W, 3)
-        uint8, padded with zeros to the largest face, `sizes` (N, 2) of the faces, `manifest`; .json = `to_dict`.
-        force: replace an existing file. mode, options: as for `picture`.
-        Raises UsageError for another suffix, OutputExistsError, OutputError.
-        """
-        suffix = Path(path).suffix.lower()
-        check_suffix(path)
-        check_output(path, force)
-        if suffix == ".npz":
-            images, sizes = pad_crops([face.pixels for face in self.faces])
-            arrays = {f"activations/{name}": values for name, values in self.arrays.items()}
-            write_npz(path, arrays | {"images": images, "sizes": sizes}, self.manifest(), force)
-        elif suffix == ".json":
-            write_text(path, to_json(self.manifest(), indent=2) + "\n", force)
-        elif suffix in FIGURES:
-            from ferviz.rendering.figures import write_figure
+    def _pixels(self, page: slice) -> list[np.ndarray]:
+        return [face.pixels for face in self.faces[page]]
 
-            write_figure(path, self.plot(mode, layer=options.get("layer")), self.manifest() | {"mode": mode}, force)
-        else:
-            write_image(path, self.picture(mode, **options), manifest=self.manifest() | {"mode": mode}, force=force)
-
-    def _repr_png_(self) -> bytes:
-        return encode(self.picture(), ".png")
+    def _notes(self, page: slice) -> list[str]:
+        notes = [self._origin()]
+        if page.stop - page.start < len(self.faces):
+            notes.append(f"Faces {page.start + 1} to {page.stop} of {len(self.faces)}; a .npz file holds all of them.")
+        return notes
 
     def _means(self) -> Columns:
         return [(name, values.mean(axis=-1) if values.ndim > 2 else values) for name, values in self.arrays.items()]
@@ -219,12 +240,12 @@ class Activations:
             )
         return name, self.arrays[name]
 
-    def _about(self) -> str:
+    def _origin(self) -> str:
         digest = str(self.settings.get("model_sha256") or "")
         return f"Network {self.settings.get('model')}{f' ({digest[:8]})' if digest else ''}"
 
 
-def _chosen(model: Model, layers: str | Sequence[str] | None) -> list[LayerInfo]:
+def _resolve(model: Model, layers: str | Sequence[str] | None) -> list[LayerInfo]:
     if isinstance(layers, str) and layers != "all":
         layers = [layers]
     if layers is not None and layers != "all":
@@ -236,8 +257,8 @@ def _chosen(model: Model, layers: str | Sequence[str] | None) -> list[LayerInfo]
 
 
 def _between_convolutions(maps: Sequence[LayerInfo]) -> list[LayerInfo]:
-    """Return what each convolution but the first is given, and the last map: at most FEW of them, evenly spread."""
-    made = [i for i, layer in enumerate(maps) if "Conv" in layer.kind]
-    given = list(dict.fromkeys([*(i - 1 for i in made[1:] if i > made[0]), len(maps) - 1]))
+    """-> the inputs of each convolution but the first, and the last map: at most FEW of them, evenly spread."""
+    convolutions = [i for i, layer in enumerate(maps) if "Conv" in layer.kind]
+    given = list(dict.fromkeys([*(i - 1 for i in convolutions[1:] if i > convolutions[0]), len(maps) - 1]))
     kept = np.unique(np.linspace(0, len(given) - 1, FEW).round().astype(int)) if len(given) > FEW else range(len(given))
     return [maps[given[i]] for i in kept]

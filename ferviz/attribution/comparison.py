@@ -3,45 +3,102 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ferviz.attribution.explain import explain
+from ferviz.attribution.explain import AttributionJob
 from ferviz.attribution.explanation import Explanation
 from ferviz.attribution.metrics import rank_correlation
 from ferviz.attribution.resize import resize_maps
+from ferviz.attribution.targets import PREDICTED
 from ferviz.engines.base import Array
 from ferviz.errors import UsageError
 from ferviz.faces.crops import as_faces
+from ferviz.faces.face import Face
+from ferviz.files import manifest
 from ferviz.models.model import Model
+from ferviz.results import Result
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 @dataclass(frozen=True, eq=False)
-class ExplanationComparison:
-    """What `compare` answers.
+class ExplanationComparison(Result):
+    """What `ferviz.compare_explanations` returns.
 
-    names: (M,) what each explanation differs in, e.g. "gradcam" or "gradcam, conv3, my-net". explanations: one each, of the same faces
-    and one target. correlation: (M, M) float64, Spearman's rank correlation of the maps at picture size, the mean over the faces.
+    Attributes:
+        names: (M,) what each explanation differs in, e.g. "gradcam" or "gradcam, conv3, my-net".
+        explanations: M explanations of the same faces and one target.
+        correlation: (M, M) float64, Spearman's rank correlation of the maps at picture size, the mean over the faces.
     """
+
+    command: ClassVar[str] = "compare"
 
     names: tuple[str, ...]
     explanations: tuple[Explanation, ...] = field(repr=False)
     correlation: np.ndarray = field(repr=False)
 
     @property
+    def target(self) -> str:
+        """What all maps explain: a class, a contrast, or "predicted" (the class that the first network predicts)."""
+        return self.explanations[0].targets[0]
+
+    @property
     def warnings(self) -> tuple[str, ...]:
-        """What has to be said about any of the maps, each with its name."""
+        """What may mislead in any of the maps, each with its name."""
         return tuple(f"{n}: {w}" for n, e in zip(self.names, self.explanations, strict=True) for w in e.warnings)
 
+    def picture(self, *, zoom: float = 1.0) -> Image.Image:
+        """Return the maps side by side as an RGB picture, with the table of their rank correlations below.
+
+        Args:
+            zoom: 1 for screens, 2 for fine print.
+        """
+        from ferviz.rendering.sheets.comparison_sheet import ROWS, comparison_picture
+
+        first = self.explanations[0]
+        target = "the class that the first network predicts" if self.target == PREDICTED else self.target
+        notes = ["Each column has a scale of its own; the colours of two columns do not compare."]
+        if len(first) > ROWS:
+            notes.append(f"The first {ROWS} of {len(first)} faces are drawn; the correlations are over all of them.")
+        return comparison_picture(
+            [face.pixels for face in first.faces],
+            [prediction.label for prediction in first.predictions],
+            self.names,
+            [explanation.heatmaps[:, 0] for explanation in self.explanations],
+            self.correlation,
+            title="Comparison of explanations",
+            subtitle=f"evidence for {target}",
+            notes=tuple(notes),
+            warnings=self.warnings,
+            zoom=zoom,
+        )
+
     def to_dict(self) -> dict[str, Any]:
-        """Return the answer as plain data."""
+        """Return the answer as plain data: names, target, correlation, and the explanations."""
         return {
             "names": list(self.names),
+            "target": self.target,
             "correlation": self.correlation.tolist(),
-            "explanations": [e.to_dict() for e in self.explanations],
+            "explanations": [explanation.to_dict() for explanation in self.explanations],
         }
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return the exact numbers: `correlation`, `heatmaps/<name>` and `raw/<name>` of each explanation, `images` and `sizes`."""
+        arrays = {"correlation": self.correlation}
+        for name, explanation in zip(self.names, self.explanations, strict=True):
+            values = explanation.to_arrays()
+            arrays |= {f"{key}/{name}": values[key] for key in ("heatmaps", "raw")}
+            arrays |= {key: values[key] for key in ("images", "sizes")}
+        return arrays
+
+    def manifest(self) -> dict[str, Any]:
+        """Return how this was made, as it goes into every file: `to_dict`, each explanation's settings, versions, time."""
+        settings = [explanation.settings for explanation in self.explanations]
+        return manifest(command=self.command, **self.to_dict(), settings=settings)
 
 
 def compare_explanations(
@@ -56,12 +113,18 @@ def compare_explanations(
 ) -> ExplanationComparison:
     """Explain the same faces by every combination of networks, methods and layers.
 
-    models, methods, layers: one or several each; a layer None is each network's default. target: one target, the same for all;
-    "predicted" is what the first network says, so that all maps explain one class. Other arguments: as for `ferviz.explain`.
-    Raises UsageError for fewer than two combinations or several targets, and what `explain` raises.
+    Args:
+        models, methods, layers: one or several each; a layer None is each network's default.
+        faces, batch_size, seed: as for `ferviz.explain`.
+        target: one target, the same for all; "predicted" is the class that the first network predicts, so that all maps explain one
+            class.
+
+    Raises:
+        UsageError: fewer than two combinations, or several targets.
+        FervizError: what `ferviz.explain` raises.
     """
     models = [models] if isinstance(models, Model) else list(models)
-    found = as_faces(faces)
+    faces = as_faces(faces)
     combinations = [(m, method, layer) for m in models for method in methods for layer in layers]
     if len(combinations) < 2:
         raise UsageError("there is nothing to compare: name two methods, two layers or two networks")
@@ -69,8 +132,11 @@ def compare_explanations(
         names = [f"{m.name} {i}" for i, m in enumerate(models, 1)]
     else:
         names = [m.name for m in models]
-    said = [p.label for p in models[0].predict(found)] if target == "predicted" else [target] * len(found)
-    made = [_each(model, found, method, said, layer, batch_size, seed, target) for model, method, layer in combinations]
+    classes = [p.label for p in models[0].predict(faces)] if target == PREDICTED else [target] * len(faces)
+    explanations = [
+        _explain_each(model, faces, method, classes, layer, batch_size, seed, target)
+        for model, method, layer in combinations
+    ]
     labels = tuple(
         ", ".join(
             part
@@ -83,43 +149,46 @@ def compare_explanations(
         )
         for model, method, layer in combinations
     )
-    return ExplanationComparison(labels, tuple(made), agreement([e.heatmaps[:, 0] for e in made]))
+    return ExplanationComparison(labels, tuple(explanations), agreement([e.heatmaps[:, 0] for e in explanations]))
 
 
 def agreement(maps: Sequence[Array]) -> np.ndarray:
     """Return the mean rank correlation of each pair of map sets.
 
-    maps: M arrays (N, H, W); where sizes differ all are brought to the largest. -> (M, M) float64, ones on the diagonal.
+    Args:
+        maps: M arrays (N, H, W); where sizes differ all are brought to the largest.
+
+    Returns:
+        (M, M) float64, ones on the diagonal.
     """
     height, width = (max(m.shape[i] for m in maps) for i in (1, 2))
-    alike = [resize_maps(m, height, width) for m in maps]
+    resized = [resize_maps(m, height, width) for m in maps]
     table = np.eye(len(maps))
-    for i, a in enumerate(alike):
+    for i, a in enumerate(resized):
         for j in range(i):
-            pairs = zip(a, alike[j], strict=True)
+            pairs = zip(a, resized[j], strict=True)
             table[i, j] = table[j, i] = np.mean([rank_correlation(x, y) for x, y in pairs])
     return table
 
 
-def _each(
+def _explain_each(
     model: Model,
-    faces: Sequence[Any],
+    faces: Sequence[Face],
     method: str,
-    said: Sequence[str],
+    classes: Sequence[str],
     layer: str | None,
     batch_size: int,
     seed: int,
     target: str,
 ) -> Explanation:
     """Explain each face for its own class, and put the faces back into order."""
-    from dataclasses import replace
-
     parts: dict[int, Explanation] = {}
-    for label in dict.fromkeys(said):
-        rows = [i for i, s in enumerate(said) if s == label]
-        part = explain(model, [faces[i] for i in rows], method, label, layer, batch_size, seed=seed)
-        if len(part.targets) != 1:
+    for label in dict.fromkeys(classes):
+        job = AttributionJob.prepare(model, method, label, layer, batch_size=batch_size, seed=seed)
+        if len(job.targets) != 1:
             raise UsageError("a comparison takes one target; name one class or one contrast")
+        rows = [i for i, name in enumerate(classes) if name == label]
+        part = job.explain([faces[i] for i in rows])
         parts |= {row: part[k] for k, row in enumerate(rows)}
     order = [parts[i] for i in range(len(faces))]
     return replace(

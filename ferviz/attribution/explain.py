@@ -14,10 +14,10 @@ from ferviz.attribution.layers import resolve_layers
 from ferviz.attribution.methods import cam
 from ferviz.attribution.methods.method import Method, run_method
 from ferviz.attribution.methods.registry import METHODS
-from ferviz.attribution.request import MethodInput, MethodOutput, check_needs
+from ferviz.attribution.request import MethodInput, MethodOutput
 from ferviz.attribution.resize import resize_maps
 from ferviz.attribution.targets import Target, parse_targets, target_weights
-from ferviz.engines.base import Array
+from ferviz.engines.base import Array, engine_notes, require
 from ferviz.errors import ModelError, check_integer
 from ferviz.faces.crops import as_faces
 from ferviz.faces.face import Face
@@ -88,7 +88,8 @@ class AttributionJob:
         resolved = entry.resolve_settings(settings or {}, any(target.contrast for target in targets))
         check_integer("batch_size", batch_size, 1)
         check_integer("seed", seed, 0)
-        check_needs(model.engine, entry.needs, method)
+        for protocol in entry.needs:
+            require(model.engine, protocol, method)
         return cls(model, method, entry, targets, layers, resolved, batch_size, seed, warnings)
 
     def __call__(self, faces: Sequence[Face]) -> Explanation:
@@ -114,8 +115,6 @@ class AttributionJob:
             **self.settings,
             **({"details": details} if details else {}),
         }
-        # An engine that had to hand over to another one says why, but only once it has run.
-        fallback = getattr(model.engine, "fallback", "")
         return Explanation(
             heatmaps=output.heatmaps,
             raw=output.raw,
@@ -125,7 +124,8 @@ class AttributionJob:
             layer=FUSED.join(self.layers),
             predictions=predictions(model, output.logits, faces),
             settings=settings,
-            warnings=(*self.warnings, fallback) if fallback else self.warnings,
+            # Only once it has run does an engine know whether it had to hand over to another one.
+            warnings=(*self.warnings, *engine_notes(model.engine)),
         )
 
     def explain(self, faces: Sequence[Face]) -> Explanation:

@@ -1,46 +1,48 @@
-"""An Explanation: the heatmaps of some faces, with everything that tells how they came about; it draws and saves itself."""
+"""An Explanation: the heatmaps of some faces, with everything that says how they were made; it draws and saves itself."""
 
 from __future__ import annotations
 
-import json
-import zlib
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ferviz.attribution import titles as wording
-from ferviz.attribution.titles import PREDICTED
+from ferviz.attribution import titles
+from ferviz.attribution.targets import PREDICTED
 from ferviz.errors import DataError, UsageError
 from ferviz.faces.crops import pad_crops
 from ferviz.faces.face import Face, captions
-from ferviz.files import PathLike, check_kind, check_output, manifest, write_npz, write_text
-from ferviz.images import FORMATS, encode, write_image
+from ferviz.files import PathLike, manifest
+from ferviz.models.features import MIN_CELLS
 from ferviz.models.prediction import Prediction, face_record, picture_records, read_picture_records
-from ferviz.rendering.sheet import Cell, Sheet, is_signed, shared_limit
+from ferviz.rendering.sheets.sheet import Cell, Sheet, is_signed, shared_vmax
 from ferviz.rendering.tiles import has_evidence
+from ferviz.results import Result, read_npz
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL import Image
 
-COARSE = 6
-"""A map with fewer positions than this along a side tells the part of the face, not the feature."""
-
 
 @dataclass(frozen=True, eq=False)
-class Explanation:
-    """What `ferviz.explain` answers.
+class Explanation(Result):
+    """What `ferviz.explain` returns.
 
-    heatmaps: (N, T, H, W) float32, at the network's input size. raw: (N, T, h, w) float32, at the size of the method's own map;
-    neither is ever normalised, so maps compare across faces and targets. faces: the N faces.
-    targets: T names ("happy", "happy-sad", or "predicted": the class in the face's prediction).
-    method, layer: their names; layer is "" for a method that looks at none, "input" for the picture itself.
-    predictions: what the network says about each face. settings: how it was made: model, model_sha256, engine, labels, seed and the
-    method's own. warnings: sentences about what may mislead.
+    Neither kind of map is ever normalised, so maps compare across faces and targets.
+
+    Attributes:
+        heatmaps: (N, T, H, W) float32, at the network's input size.
+        raw: (N, T, h, w) float32, at the size of the method's own map.
+        faces: the N faces.
+        targets: T names: "happy", "happy-sad", or "predicted", the class in the face's prediction.
+        method: the method's name.
+        layer: the layer's name; "" for a method that looks at none, "input" for the picture itself.
+        predictions: what the network says about each face.
+        settings: how it was made: model, model_sha256, engine, labels, seed and the method's own.
+        warnings: sentences about what may mislead.
     """
+
+    command: ClassVar[str] = "explain"
 
     heatmaps: np.ndarray = field(repr=False)
     raw: np.ndarray = field(repr=False)
@@ -55,11 +57,11 @@ class Explanation:
     def __post_init__(self) -> None:
         for name in ("faces", "targets", "predictions", "warnings"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        wanted = (len(self.faces), len(self.targets))
+        expected = (len(self.faces), len(self.targets))
         for name, array in (("heatmaps", self.heatmaps), ("raw", self.raw)):
-            if array.ndim != 4 or array.shape[:2] != wanted:
+            if array.ndim != 4 or array.shape[:2] != expected:
                 raise UsageError(
-                    f"{name} of {wanted[0]} faces and {wanted[1]} targets cannot have the shape {array.shape}"
+                    f"{name} of {expected[0]} faces and {expected[1]} targets cannot have the shape {array.shape}"
                 )
         if len(self.predictions) != len(self.faces):
             raise UsageError(f"{len(self.faces)} faces cannot have {len(self.predictions)} predictions")
@@ -82,78 +84,92 @@ class Explanation:
         )  # fmt: skip
 
     def target_names(self, face: int) -> tuple[str, ...]:
-        """Return what each of the T maps of face number `face` speaks for, "predicted" replaced by the class."""
-        said = self.predictions[face].label
-        return tuple(said if name == PREDICTED else name for name in self.targets)
+        """Return what each of a face's T maps explains, "predicted" replaced by the class.
 
-    def sheet(self, shared: bool = True, limit: float | None = None) -> Sheet:
+        Args:
+            face: the face's number, from 0.
+        """
+        label = self.predictions[face].label
+        return tuple(label if name == PREDICTED else name for name in self.targets)
+
+    def sheet(self, shared_scale: bool = True, vmax: float | None = None) -> Sheet:
         """Return what a picture of this explanation shows, as plain data.
 
-        shared: one scale for all faces, else each face its own (shared by its targets). limit: the value at the end of the scale,
-        to compare pictures; None = the largest magnitude here.
+        Args:
+            shared_scale: one colour scale for all faces, else each face its own (shared by its targets).
+            vmax: the value at the end of the scale, to compare pictures; None = the largest magnitude here.
         """
         signed = is_signed(list(self.heatmaps))
-        end = limit or shared_limit(list(self.heatmaps))
         names = captions(self.faces)
         labels = tuple(self.predictions[0].probabilities) if self.predictions else ()
-        contrast = wording.contrast(self.targets, labels)
+        contrast = titles.contrast(self.targets, labels)
         cells = tuple(
             Cell(
                 face.pixels,
                 maps,
                 self.target_names(number),
-                said.label,
-                said.probabilities,
+                prediction.label,
+                prediction.probabilities,
                 names[number],
-                None if shared or limit else shared_limit([maps]),
+                None if shared_scale or vmax else shared_vmax([maps]),
             )
-            for number, (face, maps, said) in enumerate(zip(self.faces, self.heatmaps, self.predictions, strict=True))
+            for number, (face, maps, prediction) in enumerate(
+                zip(self.faces, self.heatmaps, self.predictions, strict=True)
+            )
         )
         return Sheet(
-            wording.title(self.method),
-            wording.subtitle(self.method, self.targets, labels, signed),
+            titles.title(self.method),
+            titles.subtitle(self.method, self.targets, labels, signed),
             cells,
-            end,
+            vmax or shared_vmax(list(self.heatmaps)),
             signed,
             (f"for {contrast[1]}", f"for {contrast[0]}") if contrast else ("against", "for"),
-            (self._about(),),
+            (self._origin(),),
             self.cautions(),
         )
 
     def picture(
-        self, start: int = 0, *, shared: bool = True, limit: float | None = None, scale: float = 1.0
+        self, start: int = 0, *, shared_scale: bool = True, vmax: float | None = None, zoom: float = 1.0
     ) -> Image.Image:
         """Return the explanation as an RGB picture, without matplotlib.
 
-        start: the first face to show; a page holds 48 faces with one target, 16 with several. shared, limit: as in `sheet`.
-        scale: 1 for screens, 2 for fine print. Raises UsageError when there is no face to show.
+        Args:
+            start: the first face to show; a page holds 48 faces with one target, 16 with several.
+            shared_scale, vmax: as in `sheet`.
+            zoom: 1 for screens, 2 for fine print.
+
+        Raises:
+            UsageError: there is no face to show.
         """
-        from ferviz.rendering.overlays import explanation_picture, page_size
+        from ferviz.rendering.sheets.overlays import explanation_picture, page_size
 
         page = self[start : start + page_size(len(self.targets))]
         if not len(page):
             raise UsageError(f"there is no face number {start} to draw; the explanation has {len(self)}")
-        end = limit if limit is not None or not shared else shared_limit(list(self.heatmaps))
-        drawn = page.sheet(shared, end)
+        end = vmax if vmax is not None or not shared_scale else shared_vmax(list(self.heatmaps))
+        sheet = page.sheet(shared_scale, end)
         if len(page) < len(self):
-            last = start + len(page)
-            drawn = replace(
-                drawn,
-                notes=(*drawn.notes, f"Faces {start + 1} to {last} of {len(self)}; a .npz file holds all of them."),
-            )
-        return explanation_picture(drawn, scale)
+            note = f"Faces {start + 1} to {start + len(page)} of {len(self)}; a .npz file holds all of them."
+            sheet = replace(sheet, notes=(*sheet.notes, note))
+        return explanation_picture(sheet, zoom)
 
-    def plot(self, *, shared: bool = True, limit: float | None = None) -> Figure:
-        """Return the first page of faces as a matplotlib Figure (made without pyplot), for papers; arguments as in `sheet`."""
-        from ferviz.rendering.figures import explanation_figure
-        from ferviz.rendering.overlays import page_size
+    def plot(self, *, shared_scale: bool = True, vmax: float | None = None) -> Figure:
+        """Return the first page of faces as a matplotlib Figure (made without pyplot), for papers.
 
-        return explanation_figure(self[: page_size(len(self.targets))].sheet(shared, limit))
+        Args:
+            shared_scale, vmax: as in `sheet`.
+        """
+        from ferviz.rendering.sheets.figures import explanation_figure
+        from ferviz.rendering.sheets.overlays import page_size
+
+        return explanation_figure(self[: page_size(len(self.targets))].sheet(shared_scale, vmax))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the answer as plain data: model, method, layer, targets, engine, and `pictures` with their faces in order.
+        """Return the answer as plain data.
 
-        A face holds its box, score, landmarks, label, probabilities and `evidence` (see `evidence`).
+        Returns:
+            model, method, layer, targets, engine, warnings, and `pictures` with their faces in order. A face holds its box, score,
+            landmarks, label, probabilities and `evidence` (see `evidence`).
         """
         records = [
             face_record(face, prediction, evidence=self.evidence(number))
@@ -169,97 +185,76 @@ class Explanation:
             "pictures": picture_records(self.faces, records),
         }
 
-    def evidence(self, face: int) -> dict[str, dict[str, Any]]:
-        """Return for each target of face number `face` how strong its evidence is and where: {target: {"max", "min", "argmax"}}.
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return the exact numbers.
 
-        max, min: the greatest and the least value of the map. argmax: (x, y) of the greatest, in 0..1 of the face's width and height;
-        None for a map without evidence.
+        Returns:
+            `heatmaps`, `raw`, `images` (N, H, W, 3) uint8, padded with zeros to the largest face, and `sizes` (N, 2) of the faces.
         """
-        found: dict[str, dict[str, Any]] = {}
+        images, sizes = pad_crops([face.pixels for face in self.faces])
+        return {"heatmaps": self.heatmaps, "raw": self.raw, "images": images, "sizes": sizes}
+
+    def evidence(self, face: int) -> dict[str, dict[str, Any]]:
+        """Return how strong a face's evidence for each target is, and where.
+
+        Args:
+            face: the face's number, from 0.
+
+        Returns:
+            {target: {"max", "min", "argmax"}}: the greatest and the least value of the map, and (x, y) of the greatest, in 0..1 of
+            the face's width and height; None for a map without evidence.
+        """
+        evidence: dict[str, dict[str, Any]] = {}
         for name, heat in zip(self.target_names(face), self.raw[face], strict=True):
             row, column = np.unravel_index(int(np.argmax(heat)), heat.shape)
             place = [round(float((column + 0.5) / heat.shape[1]), 3), round(float((row + 0.5) / heat.shape[0]), 3)]
             greatest, least = float(np.max(heat)), float(np.min(heat))
-            found[name] = {"max": greatest, "min": least, "argmax": place if has_evidence(heat) else None}
-        return found
+            evidence[name] = {"max": greatest, "min": least, "argmax": place if has_evidence(heat) else None}
+        return evidence
 
     def manifest(self) -> dict[str, Any]:
-        """Return how this was made, as it goes into every file: `to_dict`, settings, versions, time."""
-        return manifest(command="explain", **self.to_dict(), map=list(self.raw.shape[2:]), settings=self.settings)
-
-    def save(
-        self,
-        path: PathLike,
-        force: bool = False,
-        *,
-        shared: bool = True,
-        limit: float | None = None,
-        scale: float = 1.0,
-    ) -> None:
-        """Write the explanation; the suffix says as what, and the manifest goes along wherever the format has a place for it.
-
-        path: .png, .jpg, .webp ... = the picture of the first page of faces; .pdf, .svg = the figure; .npz = `heatmaps`, `raw`,
-        `images` (N, H, W, 3) uint8, padded with zeros to the largest face, `sizes` (N, 2) of the faces, `manifest`; .json = `to_dict`.
-        force: replace an existing file. shared, limit, scale: as in `picture`.
-        Raises UsageError for another suffix, OutputExistsError, OutputError; a file is there whole or not at all.
-        """
-        suffix = Path(path).suffix.lower()
-        check_suffix(path)
-        check_output(path, force)
-        if suffix == ".npz":
-            images, sizes = pad_crops([face.pixels for face in self.faces])
-            arrays = {"heatmaps": self.heatmaps, "raw": self.raw, "images": images, "sizes": sizes}
-            write_npz(path, arrays, self.manifest(), force)
-        elif suffix == ".json":
-            from ferviz.files import to_json
-
-            write_text(path, to_json(self.manifest(), indent=2) + "\n", force)
-        elif suffix in FIGURES:
-            from ferviz.rendering.figures import write_figure
-
-            write_figure(path, self.plot(shared=shared, limit=limit), self.manifest(), force)
-        else:
-            picture = self.picture(shared=shared, limit=limit, scale=scale)
-            write_image(path, picture, manifest=self.manifest(), force=force)
+        """Return how this was made, as it goes into every file: `to_dict`, the size of the maps, settings, versions, time."""
+        return manifest(command=self.command, **self.to_dict(), map=list(self.raw.shape[2:]), settings=self.settings)
 
     @classmethod
     def load(cls, path: PathLike) -> Explanation:
-        """Return an explanation that `save` wrote as .npz. Raises DataError for a file that is none."""
+        """Return an explanation that `save` wrote as .npz.
+
+        Args:
+            path: the file.
+
+        Raises:
+            DataError: the file is not there, or is not such a file.
+        """
+        arrays, record = read_npz(path, ("heatmaps", "raw", "images", "sizes"), "an explanation")
         try:
-            with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in ("heatmaps", "raw", "images", "sizes")}
-                made = json.loads(str(file["manifest"]))
-            faces, predictions = read_picture_records(made["pictures"], arrays["images"], arrays["sizes"])
+            faces, predictions = read_picture_records(record["pictures"], arrays["images"], arrays["sizes"])
             return cls(
                 arrays["heatmaps"],
                 arrays["raw"],
                 faces,
-                tuple(made["targets"]),
-                made["method"],
-                made["layer"],
+                tuple(record["targets"]),
+                record["method"],
+                record["layer"],
                 predictions,
-                made["settings"],
-                tuple(made["warnings"]),
+                record["settings"],
+                tuple(record["warnings"]),
             )
-        except FileNotFoundError:
-            raise DataError(f"{path} is not there; check the path") from None
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            TypeError,
-            IndexError,
-            AttributeError,
-            EOFError,
-            BadZipFile,
-            zlib.error,
-        ) as error:
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, UsageError) as error:
             raise DataError(f"{path} is not an explanation that ferviz saved as .npz ({error})") from error
 
-    def _repr_png_(self) -> bytes:
-        return encode(self.picture(), ".png")
+    def cautions(self) -> tuple[str, ...]:
+        """Return `warnings`, and one more where the map is coarse and no warning says so."""
+        height, width = self.raw.shape[2:]
+        if min(height, width) >= MIN_CELLS or any("coarse" in warning for warning in self.warnings):
+            return self.warnings
+        coarse = (
+            f"the map has only {height}x{width} positions: it is coarse and shows the part of the face, not the feature"
+        )
+        return (*self.warnings, coarse)
 
-    def _about(self) -> str:
+    def _origin(self) -> str:
+        """-> the line below a picture: the map's size, its layer and the network."""
         size = "x".join(str(side) for side in self.raw.shape[2:])
         where = (
             "" if not self.layer else " of the input picture" if self.layer == "input" else f" of layer {self.layer}"
@@ -268,22 +263,3 @@ class Explanation:
         name = self.settings.get("model")
         network = f"; network {name}{f' ({digest[:8]})' if digest else ''}" if name else ""
         return f"{size} map{where}{network}"
-
-    def cautions(self) -> tuple[str, ...]:
-        """Return `warnings`, and one more where the map is coarse and nobody said so yet."""
-        height, width = self.raw.shape[2:]
-        if min(height, width) >= COARSE or any("coarse" in warning for warning in self.warnings):
-            return self.warnings
-        return (
-            *self.warnings,
-            f"the map has only {height}x{width} positions: it is coarse and tells the part of the face, not the feature",
-        )
-
-
-FIGURES = (".pdf", ".svg")
-"""Suffixes that matplotlib writes."""
-
-
-def check_suffix(path: PathLike) -> None:
-    """Raise UsageError, in one sentence, for a path whose suffix says nothing that is written."""
-    check_kind(path, (*FORMATS, *FIGURES, ".npz", ".json"))

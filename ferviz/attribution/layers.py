@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from ferviz.attribution.methods.method import PICTURE, Method
 from ferviz.engines.base import INPUT, LayerInfo
 from ferviz.errors import ModelError, UsageError
-from ferviz.models.model import COARSE, Model
+from ferviz.models.features import MIN_CELLS
+from ferviz.models.model import Model
 
 
 def resolve_layers(
@@ -65,6 +66,6 @@ def _layer_cautions(layer: LayerInfo, classes: int) -> list[str]:
         cautions.append(
             f"{layer.name} has one channel per class, so Grad-CAM and its relatives show that channel and nothing else"
         )
-    if height and width and min(height, width) < COARSE:
+    if height and width and min(height, width) < MIN_CELLS:
         cautions.append(f"the map of {layer.name} has only {height} x {width} cells, so its heatmap is coarse")
     return cautions

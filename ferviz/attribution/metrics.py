@@ -10,8 +10,15 @@ from ferviz.engines.base import Array
 def pointing_game(maps: Array, masks: np.ndarray) -> np.ndarray:
     """Return whether each map's highest value lies inside its mask.
 
-    maps: (N, H, W). masks: (N, H, W) bool. -> (N,) bool; a map that is the same everywhere points nowhere and misses.
-    Zhang et al., Top-down Neural Attention by Excitation Backprop, ECCV 2016.
+    Args:
+        maps: (N, H, W).
+        masks: (N, H, W) bool.
+
+    Returns:
+        (N,) bool; a map that is the same everywhere points nowhere and misses.
+
+    References:
+        Zhang et al., Top-down Neural Attention by Excitation Backprop, ECCV 2016.
     """
     flat, inside = maps.reshape(len(maps), -1), masks.reshape(len(masks), -1)
     hit = inside[np.arange(len(flat)), flat.argmax(1)]
@@ -21,8 +28,14 @@ def pointing_game(maps: Array, masks: np.ndarray) -> np.ndarray:
 def mass_inside(maps: Array, masks: np.ndarray) -> Array:
     """Return the share of each map's positive evidence that lies inside its mask.
 
-    maps: (N, H, W). masks: (N, H, W) bool. -> (N,) float32 in 0..1; 0 for a map without positive evidence. To be compared with the
-    share of the picture that the mask covers: that much would lie there by chance.
+    Compare it with the share of the picture that the mask covers: that much would lie there by chance.
+
+    Args:
+        maps: (N, H, W).
+        masks: (N, H, W) bool.
+
+    Returns:
+        (N,) float32 in 0..1; 0 for a map without positive evidence.
     """
     positive = np.maximum(maps, 0).astype(np.float64)
     total = positive.sum((1, 2))
@@ -33,8 +46,14 @@ def mass_inside(maps: Array, masks: np.ndarray) -> Array:
 def rank_correlation(a: Array, b: Array) -> float:
     """Return Spearman's correlation of two maps: 1 where they order the pixels alike, whatever their scales.
 
-    a, b: arrays of one shape; equal values share their mean rank. -> -1..1, or 0 where one of them is the same everywhere.
-    Spearman, The Proof and Measurement of Association between Two Things, 1904.
+    Args:
+        a, b: arrays of one shape; equal values share their mean rank.
+
+    Returns:
+        -1..1, or 0 where one of them is the same everywhere.
+
+    References:
+        Spearman, The Proof and Measurement of Association between Two Things, 1904.
     """
     x, y = _ranks(np.ravel(a)), _ranks(np.ravel(b))
     x, y = x - x.mean(), y - y.mean()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import cv2
 import numpy as np
 
 from ferviz.attribution.targets import resolve
-from ferviz.engines.base import Array, Engine
-from ferviz.errors import ModelError, UsageError
+from ferviz.engines.base import Array, Engine, GuidedGradients, LayerInterventions, PredictedTargets, require, supports
+from ferviz.errors import UsageError
 
 BASELINES = ("black", "mean", "zero", "blur")
 """What takes the place of the hidden part of a picture (see `MethodInput.baseline`)."""
@@ -92,7 +91,8 @@ class MethodInput:
         Raises:
             ModelError: the engine has no guided gradients.
         """
-        return _offered(self.engine, "guided_gradients")(self.batch, layer, self.gradient_weights())  # type: ignore[no-any-return]
+        engine = require(self.engine, GuidedGradients, "guided backpropagation")
+        return engine.guided_gradients(self.batch, layer, self.gradient_weights())
 
     def logits_from(self, sample_index: np.ndarray, activation: Array) -> Array:
         """Return the logits of the network when `self.layer` puts out another activation.
@@ -107,7 +107,8 @@ class MethodInput:
         Raises:
             ModelError: the engine cannot change a layer's output.
         """
-        return _offered(self.engine, "logits_from")(self.batch[sample_index], self.layer, activation)  # type: ignore[no-any-return]
+        engine = require(self.engine, LayerInterventions, "changing a layer")
+        return engine.logits_from(self.batch[sample_index], self.layer, activation)
 
     def gradient_weights(self) -> Array:
         """Return the targets as the engine's gradient functions take them.
@@ -116,7 +117,7 @@ class MethodInput:
             (N, T, K + 1) for an engine that finds the predicted class itself, else (N, T, K): then the logits are computed
             beforehand, if any target names the predicted class.
         """
-        if getattr(self.engine, "takes_predicted", False):
+        if supports(self.engine, PredictedTargets):
             return self.weights
         return self.logit_weights if self.weights[..., -1].any() else self.weights[..., :-1]
 
@@ -209,28 +210,6 @@ class MethodInput:
         if masks.ndim == 3:
             return LazyMasks(np.ones((len(self), len(masks)), bool), lambda _, mask: masks[mask])
         return LazyMasks(np.ones(masks.shape[:2], bool), lambda sample, mask: masks[sample, mask])
-
-
-def check_needs(engine: Engine, needs: Iterable[str], method: str) -> None:
-    """Raise ModelError unless the engine has all that a method needs.
-
-    Args:
-        engine: executes the network.
-        needs: names of engine functions.
-        method: the method's name, for the message.
-    """
-    for name in needs:
-        _offered(engine, name, method)
-
-
-def _offered(engine: Engine, name: str, method: str = "this method") -> Callable[..., Any]:
-    function: Callable[..., Any] | None = getattr(engine, name, None)
-    if function is None:
-        raise ModelError(
-            f"{method} needs {name.replace('_', ' ')}, which the {engine.name} engine does not have; "
-            "load the network with engine='keras'"
-        )
-    return function
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,16 @@ from ferviz.engines.base import Array
 def resize_maps(maps: Array, height: int, width: int) -> Array:
     """Return maps at another size, linearly interpolated as `cv2.resize(..., INTER_LINEAR)` does it.
 
-    maps: (..., h, w). -> (..., height, width) float32. Linear interpolation is a matrix on each axis, so a thousand maps are two
-    matrix products. Cell i's centre (i + 0.5) / h falls on the same place in the picture; beyond the outermost centres the value
-    stays that of the outermost cell. (Interpolation that aligns corners instead would move a 3 x 3 map's evidence by up to 7.5 of
-    48 pixels.)
+    Linear interpolation is a matrix on each axis, so a thousand maps are two matrix products. Cell i's centre (i + 0.5) / h falls on
+    the same place in the picture; beyond the outermost centres the value stays that of the outermost cell. (Interpolation that aligns
+    corners instead would move a 3 x 3 map's evidence by up to 7.5 of 48 pixels.)
+
+    Args:
+        maps: (..., h, w).
+        height, width: the new size in pixels.
+
+    Returns:
+        (..., height, width) float32.
     """
     h, w = maps.shape[-2:]
     if (h, w) == (height, width):

@@ -23,24 +23,34 @@ _NUMBER = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*\*\s*")
 
 @dataclass(frozen=True)
 class Target:
-    """A weighted sum of logits. name: as it is shown. terms: (class name or "predicted", weight), at least one."""
+    """A weighted sum of logits.
+
+    Attributes:
+        name: as it is shown.
+        terms: (class name or "predicted", weight), at least one.
+    """
 
     name: str
     terms: tuple[tuple[str, float], ...]
 
     @property
     def contrast(self) -> bool:
-        """Whether some class speaks against another: there are weights of both signs."""
+        """Whether classes are contrasted: there are weights of both signs."""
         weights = [weight for _, weight in self.terms]
         return min(weights) < 0 < max(weights)
 
 
 def parse_targets(target: str | Iterable[str] | Mapping[str, float], labels: Iterable[str]) -> tuple[Target, ...]:
-    """Return the targets that are meant.
+    """Return the targets that a text, a sequence of texts or a mapping stands for.
 
-    target: "predicted"; a class ("happy", synonyms as in ferviz.emotions); "all"; a contrast ("happy-sad": happy rather than
-    sad); a weighting ("2*happy-sad-0.5*fear"); several of these with commas between, or in a sequence; or {class: weight}.
-    labels: the network's classes. Raises UnknownNameError for a class it does not know, UsageError for what is no target.
+    Args:
+        target: "predicted"; a class ("happy", synonyms as in ferviz.emotions); "all"; a contrast ("happy-sad": happy rather than
+            sad); a weighting ("2*happy-sad-0.5*fear"); several of these with commas between, or in a sequence; or {class: weight}.
+        labels: the network's classes.
+
+    Raises:
+        UnknownNameError: the network does not have such a class.
+        UsageError: not a target.
     """
     labels = tuple(labels)
     if isinstance(target, Mapping):
@@ -54,20 +64,26 @@ def parse_targets(target: str | Iterable[str] | Mapping[str, float], labels: Ite
             raise UsageError(f"targets are class names or sums of them such as 'happy-sad', not {texts!r:.60}")
     else:
         raise UsageError(f"a target is a class name or a sum of them such as 'happy-sad', not {target!r:.60}")
-    found: list[Target] = []
+    targets: list[Target] = []
     for text in texts:
-        found.extend(_one(text.strip(), labels))
-    if len({t.name for t in found}) != len(found):
+        targets.extend(_parse(text.strip(), labels))
+    if len({t.name for t in targets}) != len(targets):
         raise UsageError(f"a target is named twice in {target!r}; name each once")
-    if not found:
+    if not targets:
         raise UsageError("no target was named; use a class, 'predicted', 'all' or a contrast such as 'happy-sad'")
-    return tuple(found)
+    return tuple(targets)
 
 
 def target_weights(targets: Iterable[Target], labels: Iterable[str], n: int) -> Array:
     """Return the targets as rows of weights on the logits of n pictures.
 
-    -> (n, T, K + 1) float32; the last column is the weight of the predicted class, whichever that is (see `resolve`).
+    Args:
+        targets: T targets.
+        labels: the network's K classes.
+        n: how many pictures.
+
+    Returns:
+        (n, T, K + 1) float32; the last column is the weight of the predicted class, whichever that is (see `resolve`).
     """
     columns = {label: i for i, label in enumerate((*labels, PREDICTED))}
     rows = []
@@ -82,14 +98,19 @@ def target_weights(targets: Iterable[Target], labels: Iterable[str], n: int) -> 
 def resolve(weights: Array, logits: Array) -> Array:
     """Move the weight of the predicted class onto the class with the greatest logit.
 
-    weights: (N, T, K + 1). logits: (N, K). -> (N, T, K).
+    Args:
+        weights: (N, T, K + 1), as `target_weights` returns them.
+        logits: (N, K).
+
+    Returns:
+        (N, T, K).
     """
     resolved = weights[..., :-1].copy()
     resolved[np.arange(len(logits)), :, logits.argmax(1)] += weights[..., -1]
     return resolved
 
 
-def _one(text: str, labels: tuple[str, ...]) -> list[Target]:
+def _parse(text: str, labels: tuple[str, ...]) -> list[Target]:
     if text.lower() == ALL and _known(text, labels) is None:
         return [Target(label, ((label, 1.0),)) for label in labels]
     terms: list[tuple[str, float]] = []
@@ -129,9 +150,9 @@ def _name(rest: str, labels: tuple[str, ...]) -> tuple[str, str]:
     """Split the longest known name off the front; class names may themselves contain a hyphen."""
     for end in range(len(rest), 0, -1):
         if end == len(rest) or rest[end:].lstrip()[:1] in ("+", "-"):
-            found = _known(rest[:end].strip(), labels)
-            if found is not None:
-                return found, rest[end:].strip()
+            label = _known(rest[:end].strip(), labels)
+            if label is not None:
+                return label, rest[end:].strip()
     word = re.split(r"[+\-*]", rest)[0].strip() or rest
     raise _unknown(word, labels)
 
@@ -144,10 +165,10 @@ def _known(word: str, labels: tuple[str, ...]) -> str | None:
 
 
 def _class(name: object, labels: tuple[str, ...]) -> str:
-    found = _known(str(name), labels)
-    if found is None:
+    label = _known(str(name), labels)
+    if label is None:
         raise _unknown(name, labels)
-    return found
+    return label
 
 
 def _unknown(word: object, labels: tuple[str, ...]) -> UnknownNameError:

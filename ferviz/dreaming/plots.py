@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ferviz.rendering.layout import grid, sized, stack
-from ferviz.rendering.overlays import framed
+from ferviz.rendering.sheets.page import page
 from ferviz.rendering.text import FAINT, GREY, INK, line, shorten
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def dream_sheet(
         elif lines and len(images) <= 64:
             parts.append(line(shorten(lines[0], 10, tile.width), 10, GREY))
         cells.append(sized(stack(parts, 4 if large else 2), tile.width))
-    return framed(grid(cells, across, (14, 16) if large else (6, 8)), title, "", None, notes, ())
+    return page(grid(cells, across, (14, 16) if large else (6, 8)), title, "", None, notes, ())
 
 
 def course_line(values: np.ndarray, width: int, height: int) -> Image.Image:

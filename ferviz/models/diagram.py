@@ -12,6 +12,7 @@ from ferviz.errors import ModelError
 from ferviz.files import PathLike, atomic, check_kind, check_output, manifest, to_json, write_text
 from ferviz.models.model import Model
 from ferviz.models.require_keras import require_keras
+from ferviz.results import write_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -113,9 +114,8 @@ class Diagram:
             with atomic(path, force) as temporary:
                 temporary.write_bytes(self._png({"ferviz": to_json(about)}))
         else:
-            from ferviz.rendering.figures import write_figure
-
-            write_figure(path, self.plot(), about, force)
+            with atomic(path, force) as temporary:
+                write_figure(temporary, self.plot(), about)
 
     def _png(self, metadata: dict[str, str] | None = None) -> bytes:
         figure, written = self.plot(), io.BytesIO()

@@ -17,11 +17,16 @@ GROUND_LEVEL = 128
 
 
 def probability_bars(probabilities: Mapping[str, float], label: str, bar: int, height: int, size: int) -> Image.Image:
-    """Return one horizontal bar a class with its name and its probability; the predicted class is set off.
+    """Return one horizontal bar a class with its name and its probability; the predicted class stands out.
 
-    probabilities: {class: 0..1} in the order to draw. label: the predicted class. bar: pixels of a full bar. height: of the
-    whole, in pixels. size: of the text, in pixels (made smaller where the lines would touch). Of more classes than there is room
-    for, the most probable are drawn.
+    Of more classes than there is room for, the most probable are drawn.
+
+    Args:
+        probabilities: {class: 0..1} in the order to draw.
+        label: the predicted class.
+        bar: pixels of a full bar.
+        height: of the picture, in pixels.
+        size: of the text, in pixels (made smaller where the lines would touch).
     """
     room = max(1, height // 11)
     if len(probabilities) > room:
@@ -32,26 +37,26 @@ def probability_bars(probabilities: Mapping[str, float], label: str, bar: int, h
     name_room = min(max((width(name, size) for name in probabilities), default=1), max(bar, 8 * size))
     number_room = width("0.00", size)
     gap = max(4, size // 2)
-    made = Image.new("RGB", (name_room + gap + bar + gap + number_room + 2, height), PAPER)
-    draw = ImageDraw.Draw(made)
+    chart = Image.new("RGB", (name_room + gap + bar + gap + number_room + 2, height), PAPER)
+    draw = ImageDraw.Draw(chart)
     step = min(height / rows, size * 2.6)
     top = (height - step * rows) / 2
     thickness = max(3, round(size * 0.62))
     for number, (name, value) in enumerate(probabilities.items()):
-        said = name == label
+        predicted = name == label
         centre = top + step * (number + 0.5)
         text_top = round(centre - line_height(size) / 2)
-        word = line(shorten(name, size, name_room), size, INK if said else GREY, bold=said)
-        made.paste(word, (name_room - min(word.width, name_room), text_top))
+        word = line(shorten(name, size, name_room), size, INK if predicted else GREY, bold=predicted)
+        chart.paste(word, (name_room - min(word.width, name_room), text_top))
         left, bar_top = name_room + gap, round(centre - thickness / 2)
         draw.rectangle((left, bar_top, left + bar - 1, bar_top + thickness - 1), TRACK)
         filled = round(bar * _share(value))
         if filled:
-            color = COLORS.get(canonical(name), "#4a7ba6") if said else PLAIN
+            color = COLORS.get(canonical(name), "#4a7ba6") if predicted else PLAIN
             draw.rectangle((left, bar_top, left + filled - 1, bar_top + thickness - 1), color)
-        number_text = line(f"{value:.2f}", size, INK if said else GREY, bold=said)
-        made.paste(number_text, (left + bar + gap, text_top))
-    return made
+        number_text = line(f"{value:.2f}", size, INK if predicted else GREY, bold=predicted)
+        chart.paste(number_text, (left + bar + gap, text_top))
+    return chart
 
 
 def _share(value: float) -> float:
@@ -59,37 +64,57 @@ def _share(value: float) -> float:
 
 
 def slim_bar(value: float, length: int, thickness: int, color: str) -> Image.Image:
-    """Return one bar without words: `value` (0..1) of `length` pixels filled."""
-    made = Image.new("RGB", (length, thickness), TRACK)
+    """Return one bar without words.
+
+    Args:
+        value: the share that is filled, 0..1.
+        length, thickness: of the bar, in pixels.
+        color: of the filled part.
+    """
+    track = Image.new("RGB", (length, thickness), TRACK)
     filled = round(length * _share(value))
     if filled:
-        ImageDraw.Draw(made).rectangle((0, 0, filled - 1, thickness - 1), color)
-    return made
+        ImageDraw.Draw(track).rectangle((0, 0, filled - 1, thickness - 1), color)
+    return track
 
 
 def number(value: float) -> str:
-    """Return a number in at most three significant digits, without useless ones: 0.0421, 1.5, 230, 4.2e-05."""
+    """Return a number in at most three significant digits, without useless ones: 0.0421, 1.5, 230, 4.2e-05.
+
+    Args:
+        value: the number.
+    """
     if value == 0:
         return "0"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def scale_key(limit: float, signed: bool, length: int, size: int, ends: tuple[str, str]) -> Image.Image:
+def scale_key(vmax: float, signed: bool, length: int, size: int, ends: tuple[str, str]) -> Image.Image:
     """Return the colour scale with its end values, as the colours look over a face.
 
-    limit: the value at the end. signed: from -limit to limit, else from 0. length: of the bar in pixels. size: of the text.
-    ends: what the two ends of a signed scale mean.
+    Args:
+        vmax: the value at the end.
+        signed: the scale goes from -vmax to vmax, else from 0.
+        length: of the bar, in pixels.
+        size: of the text, in pixels.
+        ends: what the two ends of a signed scale mean.
     """
     bar = _key_bar(signed, length, size)
     if signed:
-        return keyed(bar, f"{ends[0]} {number(limit)}", f"{number(limit)} {ends[1]}", size)
-    return keyed(bar, "0", number(limit), size)
+        return key_strip(bar, f"{ends[0]} {number(vmax)}", f"{number(vmax)} {ends[1]}", size)
+    return key_strip(bar, "0", number(vmax), size)
 
 
 def own_scale_key(signed: bool, length: int, size: int, ends: tuple[str, str]) -> Image.Image:
-    """Return the colour scale of cells that each have their own; arguments as for `scale_key`."""
+    """Return the colour scale of cells that each have their own.
+
+    Args:
+        signed, length, size, ends: as for `scale_key`.
+    """
     bar = _key_bar(signed, length, size)
-    return keyed(bar, ends[0] if signed else "0", f"{ends[1] if signed else 'most'}, each face on its own scale", size)
+    return key_strip(
+        bar, ends[0] if signed else "0", f"{ends[1] if signed else 'most'}, each face on its own scale", size
+    )
 
 
 def _key_bar(signed: bool, length: int, size: int) -> np.ndarray:
@@ -98,18 +123,31 @@ def _key_bar(signed: bool, length: int, size: int) -> np.ndarray:
     return blend(np.full((thickness, length, 3), GROUND_LEVEL, np.uint8), values, 1.0, signed)
 
 
-def keyed(bar: np.ndarray, low: str, high: str, size: int) -> Image.Image:
-    """Return a colour bar, (h, w, 3) uint8, with words at its two ends."""
+def key_strip(bar: np.ndarray, low: str, high: str, size: int) -> Image.Image:
+    """Return a colour bar with words at its two ends.
+
+    Args:
+        bar: (h, w, 3) uint8.
+        low, high: the words.
+        size: of the text, in pixels.
+    """
     strip = Image.fromarray(bar)
     left, right = line(low, size, GREY), line(high, size, GREY)
     gap = max(4, size // 2)
-    made = Image.new("RGB", (left.width + strip.width + right.width + 2 * gap, line_height(size)), PAPER)
-    made.paste(left, (0, 0))
-    made.paste(strip, (left.width + gap, (made.height - strip.height) // 2 + 1))
-    made.paste(right, (left.width + strip.width + 2 * gap, 0))
-    return made
+    key = Image.new("RGB", (left.width + strip.width + right.width + 2 * gap, line_height(size)), PAPER)
+    key.paste(left, (0, 0))
+    key.paste(strip, (left.width + gap, (key.height - strip.height) // 2 + 1))
+    key.paste(right, (left.width + strip.width + 2 * gap, 0))
+    return key
 
 
 def caption(text: str, size: int, room: int, color: str = GREY, bold: bool = False) -> Image.Image:
-    """Return one line of at most `room` pixels, cut in its middle where it is longer."""
+    """Return one line of text, cut in its middle where it is too long.
+
+    Args:
+        text: the line.
+        size: of the text, in pixels.
+        room: most pixels across.
+        color, bold: of the text.
+    """
     return line(shorten(text, size, room), size, color, bold)

@@ -30,29 +30,41 @@ Colors = npt.NDArray[np.uint8]
 
 @cache
 def table(name: str) -> Colors:
-    """Return the colours of a map, (256, 3) uint8 RGB, from its lowest value to its highest.
+    """Return the colours of a map.
 
-    name: one of SEQUENTIAL, or DIVERGING. Raises UnknownNameError for another.
+    Args:
+        name: one of SEQUENTIAL, or DIVERGING.
+
+    Returns:
+        (256, 3) uint8 RGB, from the lowest value to the highest; not writeable.
+
+    Raises:
+        UnknownNameError: another name.
     """
     if name == DIVERGING:
-        made = _diverging()
+        rgb = _diverging()
     elif name in SEQUENTIAL:
         with resources.files("ferviz").joinpath("assets/colormaps.npy").open("rb") as file:
-            made = np.load(file, allow_pickle=False)[SEQUENTIAL.index(name)]
+            rgb = np.load(file, allow_pickle=False)[SEQUENTIAL.index(name)]
     else:
         raise UnknownNameError("colour map", name, (*SEQUENTIAL, DIVERGING))
-    made.setflags(write=False)
-    return made
+    rgb.setflags(write=False)
+    return rgb
 
 
-def colors(values: np.ndarray, limit: float, signed: bool = False, name: str | None = None) -> Colors:
-    """Return one colour a value, (..., 3) uint8 RGB.
+def colors(values: np.ndarray, vmax: float, signed: bool = False, name: str | None = None) -> Colors:
+    """Return one colour a value.
 
-    values: any shape, float. limit: > 0, the value (with `signed`, the magnitude) that takes the map's end; what lies beyond
-    is cut off. signed: zero is the middle of the map, else its beginning. name: the map; None = inferno, or DIVERGING if signed.
-    Values that are not numbers are drawn as zero.
+    Args:
+        values: any shape, float; values that are not numbers are drawn as zero.
+        vmax: > 0, the value (with `signed`, the magnitude) that takes the map's end; what lies beyond is cut off.
+        signed: zero is the middle of the map, else its beginning.
+        name: the map; None = inferno, or DIVERGING if signed.
+
+    Returns:
+        (..., 3) uint8 RGB.
     """
-    scaled = np.nan_to_num(np.asarray(values, np.float32) / np.float32(limit), nan=0.0, posinf=1.0, neginf=-1.0)
+    scaled = np.nan_to_num(np.asarray(values, np.float32) / np.float32(vmax), nan=0.0, posinf=1.0, neginf=-1.0)
     steps = (scaled + 1) / 2 if signed else scaled
     index = np.clip(np.rint(steps * 255), 0, 255).astype(np.uint8)
     return table(name or (DIVERGING if signed else "inferno"))[index]
@@ -68,7 +80,17 @@ def _diverging() -> Colors:
 
 
 def oklab_to_srgb(lab: np.ndarray) -> Colors:
-    """Return sRGB colours (..., 3) uint8 of Oklab ones (..., 3) float (lightness 0..1, a, b), cut to what sRGB can show."""
+    """Return colours of Oklab in sRGB, cut to what sRGB can show.
+
+    Args:
+        lab: (..., 3) float: lightness 0..1, a, b.
+
+    Returns:
+        (..., 3) uint8.
+
+    References:
+        Ottosson, A perceptual color space for image processing, 2020.
+    """
     mix = np.array(
         [[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.2914855480]]
     )

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from ferviz.rendering.colormaps import colors
 from ferviz.rendering.text import FAINT, GREY, PAPER, line
 
-NOTHING = 1e-8
+NO_EVIDENCE = 1e-8
 """A map that nowhere exceeds this holds no evidence: rounding is not evidence, and is not stretched into any."""
 
 STRONGEST = 0.78
@@ -24,9 +24,11 @@ GROUND = "#eceff1"
 
 
 def tile_side(sizes: Sequence[tuple[int, int]], wanted: int) -> int:
-    """Return the side in pixels, near `wanted`, that shows small faces of these (height, width) at a whole factor.
+    """Return the side of a tile that shows small faces enlarged by a whole factor.
 
-    Where the faces differ in size, or are not small, it is `wanted` itself.
+    Args:
+        sizes: (height, width) of the faces in pixels.
+        wanted: the side in pixels that it should be near. Where the faces differ in size, or are not small, it is this.
     """
     longest = {max(size) for size in sizes}
     side = longest.pop() if len(longest) == 1 else wanted
@@ -34,16 +36,25 @@ def tile_side(sizes: Sequence[tuple[int, int]], wanted: int) -> int:
 
 
 def face_tile(pixels: np.ndarray, side: int, grey: bool = False) -> Image.Image:
-    """Return a face on a `side` x `side` tile, as large as fits.
+    """Return a face on a square tile, as large as fits.
 
-    pixels: (H, W) or (H, W, 3) uint8. A small face is enlarged by a whole factor without smoothing, so that each of its pixels is a
-    square; one that would fill less than three fifths of its tile that way, or is not small, is resampled. grey: without colour.
+    A small face is enlarged by a whole factor without smoothing, so that each of its pixels is a square; one that would fill less
+    than three fifths of its tile that way, or is not small, is resampled.
+
+    Args:
+        pixels: (H, W) or (H, W, 3) uint8.
+        side: of the tile, in pixels.
+        grey: without colour.
     """
-    return _centred(fitted(pixels, side, grey), side)
+    return _centre(fit_face(pixels, side, grey), side)
 
 
-def fitted(pixels: np.ndarray, side: int, grey: bool = False) -> Image.Image:
-    """Return the face itself at the size that `face_tile` shows it, without a tile around it."""
+def fit_face(pixels: np.ndarray, side: int, grey: bool = False) -> Image.Image:
+    """Return the face itself at the size that `face_tile` shows it, without a tile around it.
+
+    Args:
+        pixels, side, grey: as for `face_tile`.
+    """
     face = Image.fromarray(np.ascontiguousarray(pixels))
     face = face.convert("L").convert("RGB") if grey else face.convert("RGB")
     longest = max(face.size)
@@ -56,32 +67,46 @@ def fitted(pixels: np.ndarray, side: int, grey: bool = False) -> Image.Image:
 
 
 def overlay_tile(
-    pixels: np.ndarray, heat: np.ndarray, side: int, limit: float, signed: bool = False, words: bool = True
+    pixels: np.ndarray, heat: np.ndarray, side: int, vmax: float, signed: bool = False, words: bool = True
 ) -> Image.Image:
-    """Return a map over a face on a `side` x `side` tile; the cover grows with the evidence, the face is grey.
+    """Return a map over a grey face on a square tile; the cover grows with the evidence.
 
-    pixels: (H, W) or (H, W, 3) uint8. heat: (h, w) float of any size, laid over the whole face. limit: > 0, the value that takes
-    the colour map's end. signed: negative values are evidence against. A map without evidence says so, in
-    words unless those are switched off, over a paler face.
+    A map without evidence is a paler face, with a label.
+
+    Args:
+        pixels: (H, W) or (H, W, 3) uint8.
+        heat: (h, w) float of any size, laid over the whole face.
+        side: of the tile, in pixels.
+        vmax: > 0, the value that takes the colour map's end.
+        signed: negative values are evidence against.
+        words: label a map without evidence.
     """
-    face = fitted(pixels, side, grey=True)
+    face = fit_face(pixels, side, grey=True)
     if not has_evidence(heat):
-        said = "no evidence" if np.isfinite(heat).all() else "not a number"
+        label = "no evidence" if np.isfinite(heat).all() else "not a number"
         pale = Image.blend(face, Image.new("RGB", face.size, GROUND), 0.55)
-        return _centred(_labelled(pale, said) if words else pale, side)
-    values = resized(heat, face.width, face.height)
-    blended = blend(np.asarray(face), values, limit, signed)
-    return _centred(Image.fromarray(blended), side)
+        return _centre(_label(pale, label) if words else pale, side)
+    values = resize_map(heat, face.width, face.height)
+    return _centre(Image.fromarray(blend(np.asarray(face), values, vmax, signed)), side)
 
 
-def blend(ground: np.ndarray, values: np.ndarray, limit: float, signed: bool = False) -> np.ndarray:
-    """Return `ground` covered by the colours of `values`, (H, W, 3) uint8.
+def blend(ground: np.ndarray, values: np.ndarray, vmax: float, signed: bool = False) -> np.ndarray:
+    """Return a picture covered by the colours of a map.
 
-    ground: (H, W, 3) uint8. values: (H, W) float. The cover is STRONGEST * (|value| / limit) ** 0.7, at most STRONGEST:
-    nothing where there is no evidence, half of the strongest at about a third of the limit.
+    The cover is STRONGEST * (|value| / vmax) ** 0.7, at most STRONGEST: nothing where there is no evidence, half of the strongest at
+    about a third of vmax.
+
+    Args:
+        ground: the picture, (H, W, 3) uint8.
+        values: the map, (H, W) float.
+        vmax: > 0, the value that takes the colour map's end.
+        signed: negative values are evidence against.
+
+    Returns:
+        (H, W, 3) uint8.
     """
     levels, paint, rest = _cover(signed)
-    scaled = finite(np.asarray(values, np.float32) / np.float32(limit))
+    scaled = finite(np.asarray(values, np.float32) / np.float32(vmax))
     zero = levels // 2 if signed else 0
     step = np.clip(np.rint(scaled * (levels - zero - 1)) + zero, 0, levels - 1).astype(np.intp)
     return np.rint(ground * rest[step] + paint[step]).astype(np.uint8)
@@ -89,27 +114,35 @@ def blend(ground: np.ndarray, values: np.ndarray, limit: float, signed: bool = F
 
 @lru_cache(maxsize=2)
 def _cover(signed: bool) -> tuple[int, np.ndarray, np.ndarray]:
-    """Return (how many levels, what each adds (levels, 3), what each leaves of the ground (levels, 1)).
-
-    With tables a picture costs two look-ups a pixel instead of a power; the levels are finer than eight bits can show, and odd in
-    number where signed, so that zero is one of them.
-    """
+    """-> (how many levels, what each adds (levels, 3), what each leaves of the ground (levels, 1))."""
+    # With tables a picture costs two look-ups a pixel instead of a power. The levels are finer than eight bits can show, and odd in
+    # number where signed, so that zero is one of them.
     levels = 2047 if signed else 1024
     values = np.linspace(-1 if signed else 0, 1, levels, dtype=np.float32)
     cover = (STRONGEST * np.abs(values) ** 0.7).astype(np.float32)[:, None]
     return levels, colors(values, 1.0, signed) * cover, 1 - cover
 
 
-def map_tile(values: np.ndarray, side: int, limit: float, signed: bool = False, name: str = "viridis") -> Image.Image:
-    """Return a map by itself, each of its positions a square where it is small enough, on a tile of `side` pixels.
+def map_tile(values: np.ndarray, side: int, vmax: float, signed: bool = False, name: str = "viridis") -> Image.Image:
+    """Return a map by itself on a square tile, each of its positions a square where it is small enough.
 
-    values: (h, w) float. limit: > 0, the value that takes the colour map's end. name: the colour map for unsigned values.
+    Args:
+        values: (h, w) float.
+        side: of the tile, in pixels.
+        vmax: > 0, the value that takes the colour map's end.
+        signed: zero is the middle of the colour map.
+        name: the colour map for unsigned values.
     """
-    return cells_tile(colors(values, limit, signed, None if signed else name), side)
+    return cells_tile(colors(values, vmax, signed, None if signed else name), side)
 
 
 def cells_tile(cells: np.ndarray, side: int) -> Image.Image:
-    """Return coloured cells, (h, w, 3) uint8, as squares of whole pixels on a tile; more cells than pixels are averaged."""
+    """Return coloured cells as squares of whole pixels on a square tile; where there are more cells than pixels they are averaged.
+
+    Args:
+        cells: (h, w, 3) uint8.
+        side: of the tile, in pixels.
+    """
     picture = Image.fromarray(cells)
     longest = max(picture.size)
     factor = side // longest
@@ -118,26 +151,42 @@ def cells_tile(cells: np.ndarray, side: int) -> Image.Image:
     else:
         size = (max(1, round(picture.width * side / longest)), max(1, round(picture.height * side / longest)))
         picture = picture.resize(size, Image.Resampling.BOX)
-    return _centred(picture, side, PAPER)
+    return _centre(picture, side, PAPER)
 
 
-def resized(heat: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Return a map resized to (height, width) float32, linearly with half-pixel centres, so that evidence stays where it is."""
+def resize_map(heat: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Return a map at another size, linearly interpolated with half-pixel centres, so that evidence stays where it is.
+
+    Args:
+        heat: (h, w) float; values that are not finite count as 0.
+        width, height: the new size in pixels.
+
+    Returns:
+        (height, width) float32.
+    """
     source = Image.fromarray(np.ascontiguousarray(finite(heat), np.float32))
     return np.asarray(source.resize((width, height), Image.Resampling.BILINEAR))
 
 
 def has_evidence(heat: np.ndarray) -> bool:
-    """Return whether a map says anything at all."""
-    return bool(np.max(np.abs(finite(heat)), initial=0) > NOTHING)
+    """Return whether a map has a value whose magnitude exceeds NO_EVIDENCE.
+
+    Args:
+        heat: an array of any shape.
+    """
+    return bool(np.max(np.abs(finite(heat)), initial=0) > NO_EVIDENCE)
 
 
 def finite(values: np.ndarray) -> np.ndarray:
-    """Return the values with zeros for those that are no finite numbers: one infinity must not hide everything else."""
+    """Return values with zeros in the place of those that are not finite: one infinity must not hide everything else.
+
+    Args:
+        values: an array of any shape.
+    """
     return np.where(np.isfinite(values), values, 0)
 
 
-def _labelled(face: Image.Image, words: str) -> Image.Image:
+def _label(face: Image.Image, words: str) -> Image.Image:
     size = max(10, min(16, face.width // 9))
     text = line(words, size, GREY, paper=GROUND)
     left, top = (face.width - text.width) // 2, (face.height - text.height) // 2
@@ -147,9 +196,9 @@ def _labelled(face: Image.Image, words: str) -> Image.Image:
     return face
 
 
-def _centred(face: Image.Image, side: int, ground: str = GROUND) -> Image.Image:
+def _centre(face: Image.Image, side: int, ground: str = GROUND) -> Image.Image:
     if face.size == (side, side):
         return face
-    made = Image.new("RGB", (side, side), ground)
-    made.paste(face, ((side - face.width) // 2, (side - face.height) // 2))
-    return made
+    tile = Image.new("RGB", (side, side), ground)
+    tile.paste(face, ((side - face.width) // 2, (side - face.height) // 2))
+    return tile

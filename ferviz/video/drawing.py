@@ -11,7 +11,7 @@ from PIL import Image
 from ferviz.faces.face import Face
 from ferviz.images import Pixels
 from ferviz.rendering.annotate import Mark, annotate, legend_strip, text_size
-from ferviz.rendering.tiles import NOTHING, blend
+from ferviz.rendering.tiles import NO_EVIDENCE, blend
 from ferviz.video.pipeline import TrackedFace
 
 
@@ -56,7 +56,7 @@ def overlay_heatmap(pixels: Pixels, face: Face, heatmap: np.ndarray, vmax: float
     """
     height, width = pixels.shape[:2]
     box = face.box or (0, 0, width, height)
-    if float(np.max(np.abs(heatmap), initial=0)) <= NOTHING:
+    if float(np.max(np.abs(heatmap), initial=0)) <= NO_EVIDENCE:
         return pixels
     left, top, right, bottom = box
     values = cv2.resize(np.asarray(heatmap, np.float32), (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)

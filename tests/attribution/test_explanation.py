@@ -194,8 +194,8 @@ def test_predicted_means_what_each_face_shows():
 
 
 @pytest.mark.parametrize(("targets", "words"), [
-    (("predicted",), "what speaks for the predicted class"), (("happy",), "what speaks for happy"), (LABELS, "what speaks for each class"),
-    (("happy-sad",), "what speaks for happy rather than sad"), (("happy-sad", "sad"), "what speaks for each target"),
+    (("predicted",), "evidence for the predicted class"), (("happy",), "evidence for happy"), (LABELS, "evidence for each class"),
+    (("happy-sad",), "evidence for happy rather than sad"), (("happy-sad", "sad"), "evidence for each target"),
 ])  # fmt: skip
 def test_what_a_picture_says_it_shows(targets, words):
     assert made(targets=targets).sheet().subtitle == words
@@ -211,20 +211,20 @@ def test_contrasts_name_both_ends():
 def test_scale_is_shared_unless_asked():
     one = made()
     one.heatmaps[0] *= 0.1
-    assert {c.limit for c in one.sheet().cells} == {None}
-    assert one.sheet().limit == one.heatmaps.max()
-    own = [c.limit for c in one.sheet(shared=False).cells]
+    assert {c.vmax for c in one.sheet().cells} == {None}
+    assert one.sheet().vmax == one.heatmaps.max()
+    own = [c.vmax for c in one.sheet(shared_scale=False).cells]
     assert own == [float(h.max()) for h in one.heatmaps]
-    assert one.sheet(limit=3.0).limit == 3.0
+    assert one.sheet(vmax=3.0).vmax == 3.0
 
 
 def test_a_page_says_that_it_is_one_and_keeps_the_scale_of_all():
     many = made(50)
     many.heatmaps[49] *= 10
     first, all_ = many.picture(), float(many.heatmaps.max())
-    assert first.tobytes() != many[:48].picture(limit=all_).tobytes()  # the line that says which faces these are
+    assert first.tobytes() != many[:48].picture(vmax=all_).tobytes()  # the line that says which faces these are
     top = (0, 0, first.width, first.height - 120)
-    assert first.crop(top).tobytes() == many[:48].picture(limit=all_).crop(top).tobytes()
+    assert first.crop(top).tobytes() == many[:48].picture(vmax=all_).crop(top).tobytes()
     assert many.picture().height > many.picture(start=48).height
     with pytest.raises(UsageError, match="no face number 50"):
         many.picture(start=50)
@@ -269,14 +269,13 @@ def test_sizes_do_not_speak_for_anything():
     sizes = made(method="saliency")
     assert sizes.sheet().subtitle == "what matters for the predicted class"
     assert (
-        replace(sizes, heatmaps=sizes.heatmaps - 0.5).sheet().subtitle
-        == "what speaks for and against the predicted class"
+        replace(sizes, heatmaps=sizes.heatmaps - 0.5).sheet().subtitle == "evidence for and against the predicted class"
     )
 
 
 def test_classes_with_a_hyphen_are_not_contrasts():
     one = made(1, targets=("not-happy",))
     said = replace(one.predictions[0], probabilities={"not-happy": 0.4, "happy": 0.6})
-    assert replace(one, predictions=(said,)).sheet().subtitle == "what speaks for not-happy"
+    assert replace(one, predictions=(said,)).sheet().subtitle == "evidence for not-happy"
     both = replace(one, predictions=(said,), targets=("not-happy-happy",)).sheet()
-    assert both.subtitle == "what speaks for not-happy rather than happy"
+    assert both.subtitle == "evidence for not-happy rather than happy"

@@ -105,13 +105,13 @@ def test_one_scale_or_one_a_kernel():
     values = np.zeros((3, 3, 1, 3), np.float32)
     values[1, 1, 0] = [0.5, -2, 0]
     shared, own = (_grid(values, "kernel", "", None, one, ()) for one in (True, False))
-    np.testing.assert_array_equal(shared.limits, [2, 2, 2])
-    np.testing.assert_array_equal(own.limits, [0.5, 2, 1])
+    np.testing.assert_array_equal(shared.vmax, [2, 2, 2])
+    np.testing.assert_array_equal(own.vmax, [0.5, 2, 1])
     ends = colors(np.array([1.0, -1.0, 0.0]), 1, signed=True)
-    np.testing.assert_array_equal(own.painted(0)[0][1, 1], ends[0])
-    np.testing.assert_array_equal(shared.painted(1)[0][1, 1], ends[1])
-    assert (shared.painted(0)[0][1, 1] != ends[0]).any()
-    np.testing.assert_array_equal(own.painted(2)[0][1, 1], ends[2])
+    np.testing.assert_array_equal(own.tiles(0)[0][1, 1], ends[0])
+    np.testing.assert_array_equal(shared.tiles(1)[0][1, 1], ends[1])
+    assert (shared.tiles(0)[0][1, 1] != ends[0]).any()
+    np.testing.assert_array_equal(own.tiles(2)[0][1, 1], ends[2])
 
 
 def test_colours_where_the_layer_sees_them(model):
@@ -122,7 +122,7 @@ def test_colours_where_the_layer_sees_them(model):
     assert first.colours == ("red", "green", "blue")
     grid = first._parts(None, True)[0]
     assert grid.names() == ("colour", "red", "green", "blue")
-    assert grid.painted(0)[0][0, 0].tolist() == [255, 128, 0]
+    assert grid.tiles(0)[0][0, 0].tolist() == [255, 128, 0]
     assert filters(model("functional"), "conv1").colours == ()
 
 
@@ -138,8 +138,8 @@ def test_colours_are_not_named_behind_something_that_reorders_them():
 def test_wrong_arguments_end_in_a_sentence(model):
     with pytest.raises(UsageError, match=r"call ferviz\.load_model first"):
         filters("my.h5", "conv1")
-    with pytest.raises(UsageError, match="most must be a whole number of 1 or more"):
-        filters(model("functional"), "conv1").picture(most=0)
+    with pytest.raises(UsageError, match="max_channels must be a whole number of 1 or more"):
+        filters(model("functional"), "conv1").picture(max_channels=0)
 
 
 def test_files(model, tmp_path):

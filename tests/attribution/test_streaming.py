@@ -110,7 +110,7 @@ def test_resuming_what_never_began_is_beginning(model: Model, data: Dataset, tmp
 
 
 def test_bad_outputs(model: Model, data: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"name a \.npz"):
+    with pytest.raises(UsageError, match=r"maps\.png.*\.npz"):
         explain_dataset(tmp_path / "maps.png", job(model), data)
     with pytest.raises(OutputError, match="is not there"):
         explain_dataset(tmp_path / "no" / "maps.npz", job(model), data)

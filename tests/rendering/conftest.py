@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ferviz.rendering.sheet import Cell, Sheet, is_signed, shared_limit
+from ferviz.rendering.sheets.sheet import Cell, Sheet, is_signed, shared_vmax
 
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
@@ -29,7 +29,7 @@ def cell(maps: list[np.ndarray], names: tuple[str, ...] = ("happy",), size: int 
 
 def sheet(cells: list[Cell], **changes) -> Sheet:
     maps = [c.maps for c in cells]
-    return Sheet("Grad-CAM", "what speaks for happy", tuple(cells), shared_limit(maps), is_signed(maps), **changes)
+    return Sheet("Grad-CAM", "evidence for happy", tuple(cells), shared_vmax(maps), is_signed(maps), **changes)
 
 
 @pytest.fixture

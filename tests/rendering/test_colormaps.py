@@ -62,9 +62,9 @@ def test_unknown_map():
 def test_drawing_imports_no_framework_and_no_matplotlib():
     code = (
         "import sys, numpy as np\n"
-        "from ferviz.rendering.sheet import Cell, Sheet\n"
-        "from ferviz.rendering.overlays import explanation_picture\n"
-        "from ferviz.rendering import grids\n"
+        "from ferviz.rendering.sheets.sheet import Cell, Sheet\n"
+        "from ferviz.rendering.sheets.overlays import explanation_picture\n"
+        "from ferviz.rendering.sheets import activation_grids as grids\n"
         "face = np.zeros((48, 48, 3), np.uint8)\n"
         "explanation_picture(Sheet('a', 'b', (Cell(face, np.ones((1, 4, 4)), ('c',)),), 1.0, False))\n"
         "grids.layer_grid([face], [('a', np.ones((1, 4, 4)))], ['x'], title='t')\n"

@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ferviz.rendering import grids
 from ferviz.rendering.charts import number, probability_bars
-from ferviz.rendering.figures import explanation_figure, layers_figure
-from ferviz.rendering.overlays import PAGE, explanation_picture, page_size
-from ferviz.rendering.sheet import is_signed, shared_limit
+from ferviz.rendering.sheets import activation_grids as grids
+from ferviz.rendering.sheets.figures import explanation_figure, layers_figure
+from ferviz.rendering.sheets.overlays import PAGE, explanation_picture, page_size
+from ferviz.rendering.sheets.sheet import is_signed, shared_vmax
 from ferviz.rendering.text import line, phrase, shorten, width, wrap
 
 
@@ -26,11 +26,11 @@ def test_all_classes_share_one_scale(draw):
     """A map of a fifth of the largest looks as weak next to it as it is, and stronger on a scale of its own."""
     strong, weak = draw.blob(peak=5.0), draw.blob(peak=1.0)
     both = draw.sheet([draw.cell([strong, weak], ("happy", "sad"))])
-    assert both.limit == 5.0
+    assert both.vmax == 5.0
     alone = draw.sheet([draw.cell([weak], ("sad",))])
-    assert alone.limit == 1.0
+    assert alone.vmax == 1.0
     shared = explanation_picture(draw.sheet([draw.cell([strong]), draw.cell([weak])]))
-    cells = tuple(replace(c, limit=shared_limit([c.maps])) for c in (draw.cell([strong]), draw.cell([weak])))
+    cells = tuple(replace(c, vmax=shared_vmax([c.maps])) for c in (draw.cell([strong]), draw.cell([weak])))
     own = explanation_picture(replace(draw.sheet(list(cells)), cells=cells))
     assert colourful(own) > colourful(shared) * 1.2
 
@@ -40,7 +40,7 @@ def test_signed_maps_are_found_and_centred(draw):
     assert is_signed([draw.blob(), -0.5 * draw.blob()])
     signed = draw.sheet([draw.cell([draw.blob(x=0.2) - 2 * draw.blob(x=0.8)])])
     assert signed.signed
-    assert signed.limit == pytest.approx(2.0, rel=0.05)
+    assert signed.vmax == pytest.approx(2.0, rel=0.05)
 
 
 def test_a_map_without_evidence_has_no_key(draw):
@@ -188,7 +188,7 @@ def test_layer_grid_has_a_row_a_face_and_a_column_a_layer(draw):
 def test_channel_tiles_on_one_scale_or_each_on_its_own(draw):
     maps = np.ones((12, 12, 16), np.float32) * np.array([10.0] + [0.1] * 15, np.float32)
     shared = np.asarray(grids.channel_grid(draw.face(), maps, range(16), title="conv"))
-    own = np.asarray(grids.channel_grid(draw.face(), maps, range(16), title="conv", shared=False))
+    own = np.asarray(grids.channel_grid(draw.face(), maps, range(16), title="conv", shared_scale=False))
     yellow = (253, 231, 37)
     assert (shared == yellow).all(axis=2).sum() < 2 * 132 * 132  # one tile, and the scale's end
     assert (own == yellow).all(axis=2).sum() > 15 * 120 * 120

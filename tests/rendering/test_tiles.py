@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from ferviz.rendering.tiles import STRONGEST, blend, face_tile, has_evidence, map_tile, overlay_tile, resized, tile_side
+from ferviz.rendering.tiles import (
+    STRONGEST,
+    blend,
+    face_tile,
+    has_evidence,
+    map_tile,
+    overlay_tile,
+    resize_map,
+    tile_side,
+)
 
 
 def test_each_pixel_of_a_small_face_is_a_square(draw):
@@ -87,7 +96,7 @@ def test_evidence_stays_where_it_is():
     for cell in range(3):
         heat = np.zeros((3, 3), np.float32)
         heat[cell, 1] = 1
-        big = resized(heat, 48, 48)
+        big = resize_map(heat, 48, 48)
         middle = (big.sum(axis=1) * np.arange(48)).sum() / big.sum()
         expected = {0: None, 1: 23.5, 2: None}[cell]
         top = np.flatnonzero(np.isclose(big[:, 23], big[:, 23].max(), rtol=1e-3)).mean()
@@ -104,7 +113,7 @@ def test_resizing_equals_opencvs():
 
     heat = np.random.default_rng(0).normal(size=(6, 5)).astype(np.float32)
     np.testing.assert_allclose(
-        resized(heat, 50, 48), cv2.resize(heat, (50, 48), interpolation=cv2.INTER_LINEAR), atol=1e-4
+        resize_map(heat, 50, 48), cv2.resize(heat, (50, 48), interpolation=cv2.INTER_LINEAR), atol=1e-4
     )
 
 

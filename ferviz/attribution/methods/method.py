@@ -33,7 +33,7 @@ class Method:
         signed: the settings under which the maps show evidence for and against, where by default they do not; a contrast of classes
             uses them. Empty = the maps are always signed, or never.
         magnitude: by default the maps show how much a pixel matters, not evidence; a contrast of classes leaves them so.
-        needs: what the engine has to offer beside `Engine`.
+        needs: the optional engine protocols of `ferviz.engines.base` that it cannot do without.
         caution: what every reader of the map has to know, or "".
         from_maps: `function` takes an activation and its gradients.
     """
@@ -43,7 +43,7 @@ class Method:
     title: str = ""
     signed: Mapping[str, Any] = field(default_factory=dict)
     magnitude: bool = False
-    needs: tuple[str, ...] = ()
+    needs: tuple[type, ...] = ()
     caution: str = ""
     from_maps: bool = False
 

@@ -10,6 +10,7 @@ from functools import partial
 
 from ferviz.attribution.methods import cam, gradients, perturbation, tf_keras_vis
 from ferviz.attribution.methods.method import LAYER, PICTURE, Method, method_from_maps
+from ferviz.engines.base import GuidedGradients, KerasBacked, LayerInterventions
 from ferviz.registry import Registry
 
 METHODS: Registry[Method] = Registry("method", "ferviz.methods")
@@ -41,7 +42,7 @@ for _name, _summary, _method in (
     ("scorecam", "channels weighted by the score under their mask; no gradients, slow",
      Method(perturbation.scorecam, title="Score-CAM", signed=_SIGNED)),
     ("ablationcam", "channels weighted by what the score loses without them",
-     Method(perturbation.ablationcam, title="Ablation-CAM", signed=_SIGNED, needs=("logits_from",))),
+     Method(perturbation.ablationcam, title="Ablation-CAM", signed=_SIGNED, needs=(LayerInterventions,))),
     ("saliency", "size of the gradient at each pixel",
      method_from_maps(gradients.saliency, PICTURE, title="Saliency", signed=_SIGNED_SIZE, magnitude=True)),
     ("gradient-x-input", "gradient times pixel",
@@ -52,7 +53,7 @@ for _name, _summary, _method in (
      Method(gradients.integrated_gradients, PICTURE, title="Integrated gradients")),
     ("guided-backprop", "sharp edges; does not depend on the class",
      Method(gradients.guided_backprop, PICTURE, title="Guided backpropagation", signed=_SIGNED_SIZE, magnitude=True,
-            needs=("guided_gradients",), caution=_EDGES)),
+            needs=(GuidedGradients,), caution=_EDGES)),
     ("occlusion", "what the score loses when a patch is hidden", Method(perturbation.occlusion, PICTURE, title="Occlusion")),
     ("rise", "mean of random masks, weighted by the score", Method(perturbation.rise, PICTURE, title="RISE")),
     ("region-occlusion", "what the score loses without brows, eyes, nose, mouth",
@@ -77,5 +78,6 @@ for _name, _title, _summary, _at in (
             _at,
             title=f"{_title} (tf-keras-vis)",
             magnitude=_at == PICTURE,
+            needs=(KerasBacked,),
         ),
     )

@@ -39,10 +39,8 @@ from ferviz.cli.options import (
 @click.option(
     "--channels",
     type=click.IntRange(1),
-    default=64,
-    show_default=True,
     metavar="N",
-    help="With --mode channels: how many, the most active first.",
+    help="With --mode channels: how many, the most active first.  [default: 64]",
 )
 @click.option("--own-scale", is_flag=True, help="With --mode channels: give each channel a colour scale of its own.")
 @batch_option(64)
@@ -56,10 +54,8 @@ def command(pictures: tuple[str, ...], layers: tuple[str, ...], mode: str, **opt
     Rows are faces and columns are layers; with --mode channels the channels of one layer. Takes pictures, folders (with everything
     below) and patterns. --out FILE.png, .jpg or .webp is a picture, .pdf or .svg a figure, .npz the numbers, .json what they are.
     """
-    from ferviz.attribution.activations import activations
-    from ferviz.attribution.explanation import check_suffix
+    from ferviz.attribution.activations import Activations, activations
     from ferviz.errors import UsageError
-    from ferviz.files import check_output
     from ferviz.images import list_pictures
 
     if mode == "channels" and (len(layers) > 1 or "all" in layers):
@@ -67,8 +63,7 @@ def command(pictures: tuple[str, ...], layers: tuple[str, ...], mode: str, **opt
     console = Console(options["quiet"])
     files = list_pictures(pictures)
     out = output_path(options["out"], pictures, files, "activations")
-    check_suffix(out)
-    check_output(out, options["force"])
+    Activations.check_path(out, options["force"])
     found = find_all([str(file) for file in files], options, console)
     document: dict[str, Any] = {"model": None, "engine": None, "layers": None, "out": None}
     faces = [face for picture in found for face in picture.faces]
@@ -83,10 +78,10 @@ def command(pictures: tuple[str, ...], layers: tuple[str, ...], mode: str, **opt
         made.save(
             out,
             options["force"],
-            mode,
-            most=options["channels"],
-            shared=not options["own_scale"],
-            scale=options["zoom"],
+            mode=mode,
+            max_channels=options["channels"],
+            shared_scale=not options["own_scale"],
+            zoom=options["zoom"],
         )
         tell_pages(len(faces), made.page_size(mode), out, console)
         document |= {key: value for key, value in made.to_dict().items() if key != "pictures"} | {"out": str(out)}

@@ -134,23 +134,21 @@ def explain_pictures(
 
     name: the command's, for file names and JSON. options: its keyword arguments. settings: of the method.
     """
-    from ferviz.attribution.explanation import check_suffix
+    from ferviz.attribution.explanation import Explanation
     from ferviz.attribution.methods.registry import METHODS
-    from ferviz.files import check_output
     from ferviz.images import list_pictures
 
     METHODS.entry(method)  # a wrong name is told before any work
     console = Console(options["quiet"])
     files = list_pictures(paths)
     out = output_path(options["out"], paths, files, name)
-    check_suffix(out)
-    check_output(out, options["force"])
+    Explanation.check_path(out, options["force"])
     found = find_all([str(file) for file in files], options, console)
     made: Explanation | None = None
     model: Model | None = None
     if any(picture.faces for picture in found):
         from ferviz.attribution.explain import explain
-        from ferviz.rendering.overlays import page_size
+        from ferviz.rendering.sheets.overlays import page_size
 
         model = open_model(options, console)
         made = explain(
@@ -163,7 +161,9 @@ def explain_pictures(
             seed=options["seed"],
             **(settings or {}),
         )
-        made.save(out, options["force"], shared=not options["own_scale"], limit=options["limit"], scale=options["zoom"])
+        made.save(
+            out, options["force"], shared_scale=not options["own_scale"], vmax=options["limit"], zoom=options["zoom"]
+        )
         tell_pages(len(made), page_size(len(made.targets)), out, console)
     if options["as_json"]:
         print_json(name, _document(found, made, out))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,13 +76,15 @@ def _check(options: dict[str, Any]) -> None:
 
 
 def _check_output(out: Path, options: dict[str, Any]) -> None:
-    from ferviz.attribution.explanation import check_suffix
+    from ferviz.attribution.filters import Filters
     from ferviz.files import check_output
     from ferviz.models.diagram import check_diagram
 
-    check: Callable[[Path], None] = check_suffix if options["filters"] else check_diagram
-    check(out)
-    check_output(out, options["force"])
+    if options["filters"]:
+        Filters.check_path(out, options["force"])
+    else:
+        check_diagram(out)
+        check_output(out, options["force"])
 
 
 def _draw(model: Model, options: dict[str, Any]) -> int:
@@ -95,7 +96,7 @@ def _draw(model: Model, options: dict[str, Any]) -> int:
     out = Path(options["out"] or f"{model.name}_{'filters' if layer else 'diagram'}.png")
     _check_output(out, options)
     made: Any = filters(model, layer) if layer else diagram(model)
-    settings = {"most": options["channels"], "shared": not options["own_scale"]} if layer else {}
+    settings = {"max_channels": options["channels"], "shared_scale": not options["own_scale"]} if layer else {}
     made.save(out, options["force"], **settings)
     if options["as_json"]:
         print_json("layers", {**made.to_dict(), "out": out})

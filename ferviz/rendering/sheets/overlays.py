@@ -6,9 +6,10 @@ from PIL import Image
 
 from ferviz.emotions import COLORS, canonical
 from ferviz.rendering.charts import caption, own_scale_key, probability_bars, scale_key, slim_bar
-from ferviz.rendering.layout import beside, grid, margin, sized, stack
-from ferviz.rendering.sheet import Cell, Sheet
-from ferviz.rendering.text import AMBER, GREY, INK, line, line_height, paragraph, phrase, width
+from ferviz.rendering.layout import beside, grid, sized, stack
+from ferviz.rendering.sheets.page import page
+from ferviz.rendering.sheets.sheet import Cell, Sheet
+from ferviz.rendering.text import GREY, INK, line, line_height
 from ferviz.rendering.tiles import face_tile, overlay_tile, tile_side
 
 PAGE = 48
@@ -19,57 +20,39 @@ ACROSS = 10
 
 
 def page_size(targets: int) -> int:
-    """Return how many faces one picture shows when each has this many maps."""
+    """Return how many faces one picture shows.
+
+    Args:
+        targets: how many maps each face has.
+    """
     return PAGE if targets == 1 else max(1, PAGE // 3 // -(-targets // ACROSS))
 
 
-def explanation_picture(sheet: Sheet, scale: float = 1.0) -> Image.Image:
+def explanation_picture(sheet: Sheet, zoom: float = 1.0) -> Image.Image:
     """Return a sheet as an RGB picture.
 
     One map a face: face, overlay and probability bars side by side, in as many columns as keep the page near a square. Several
-    maps a face: one row a face, under each map its class and that class' probability. scale: 1 for screens, 2 for fine print.
+    maps a face: one row a face, under each map its class and that class' probability.
+
+    Args:
+        sheet: what is shown.
+        zoom: 1 for screens, 2 for fine print.
     """
-    one = all(len(cell.names) == 1 for cell in sheet.cells)
-    side, size, columns = _measures(sheet, one)
-    side, size = tile_side([c.face.shape[:2] for c in sheet.cells], round(side * scale)), round(size * scale)
-    gap = round(10 * scale)
-    if one:
+    single = all(len(cell.names) == 1 for cell in sheet.cells)
+    side, size, columns = _measures(sheet, single)
+    side, size = tile_side([c.face.shape[:2] for c in sheet.cells], round(side * zoom)), round(size * zoom)
+    gap = round(10 * zoom)
+    if single:
         body = grid([_single(c, sheet, side, size, gap) for c in sheet.cells], columns, (4 * gap, 2 * gap))
     else:
         body = stack([_strip(c, sheet, side, size, gap) for c in sheet.cells], 2 * gap)
-    return framed(body, sheet.title, sheet.subtitle, _key(sheet, scale), sheet.notes, sheet.warnings, scale)
+    return page(body, sheet.title, sheet.subtitle, _key(sheet, zoom), sheet.notes, sheet.warnings, zoom)
 
 
-def framed(
-    body: Image.Image,
-    title: str,
-    subtitle: str,
-    key: Image.Image | None,
-    notes: tuple[str, ...],
-    warnings: tuple[str, ...],
-    scale: float = 1.0,
-) -> Image.Image:
-    """Return `body` under its title and above its scale key, notes and warnings, with a margin around all."""
-    big, small = round(24 * scale), round(14 * scale)
-    middle, room = round(16 * scale), max(body.width, round(420 * scale))
-    heading = line(title, big, INK, bold=True)
-    if subtitle:
-        spare = room - heading.width - middle
-        if width(subtitle, middle) <= spare:
-            heading = phrase([heading, line(subtitle, middle, GREY)], [big, middle], middle // 2 + 4)
-        else:
-            heading = stack([heading, paragraph(subtitle, middle, room)], 2)
-    foot = [key] if key is not None else []
-    foot += [paragraph(note, small, room, GREY) for note in notes]
-    foot += [paragraph(f"Note: {warning}", small, room, AMBER) for warning in warnings]
-    blocks = [heading, body] + ([stack(foot, round(4 * scale))] if foot else [])
-    return margin(stack(blocks, round(16 * scale)), round(24 * scale))
-
-
-def _measures(sheet: Sheet, one: bool) -> tuple[int, int, int]:
+def _measures(sheet: Sheet, single: bool) -> tuple[int, int, int]:
     """Return (side of a tile, size of the text, columns) in pixels at scale 1."""
     count = len(sheet.cells)
-    if not one:
+    if not single:
         return (144, 15, 1) if count <= 4 else (96, 13, 1)
     if count == 1:
         return 288, 18, 1
@@ -82,8 +65,8 @@ def _measures(sheet: Sheet, one: bool) -> tuple[int, int, int]:
 
 def _single(cell: Cell, sheet: Sheet, side: int, size: int, gap: int) -> Image.Image:
     left = stack([face_tile(cell.face, side), caption(cell.caption, size, side, GREY)], gap // 3)
-    says = caption(cell.names[0], size, side, INK, bold=True)
-    over = stack([overlay_tile(cell.face, cell.maps[0], side, sheet.limit_of(cell), sheet.signed), says], gap // 3)
+    name = caption(cell.names[0], size, side, INK, bold=True)
+    over = stack([overlay_tile(cell.face, cell.maps[0], side, sheet.vmax_of(cell), sheet.signed), name], gap // 3)
     blocks = [left, over]
     if cell.probabilities:
         blocks.append(probability_bars(cell.probabilities, cell.label, max(60, side // 2), side, size))
@@ -96,14 +79,14 @@ def _strip(cell: Cell, sheet: Sheet, side: int, size: int, gap: int) -> Image.Im
     under = [caption(cell.label, size, side, INK, bold=True)] if cell.label and cell.label not in cell.names else []
     blocks = [stack([face_tile(cell.face, side), *under, caption(cell.caption, size, side, GREY)], gap // 2)]
     for name, heat in zip(cell.names, cell.maps, strict=True):
-        parts = [overlay_tile(cell.face, heat, side, sheet.limit_of(cell), sheet.signed)]
-        is_said = name == cell.label
+        parts = [overlay_tile(cell.face, heat, side, sheet.vmax_of(cell), sheet.signed)]
+        is_predicted = name == cell.label
         probability = cell.probabilities.get(name)
         if probability is None:
             parts.append(caption(name, size, side, INK))
         else:
-            value = line(f"{probability:.2f}", size, INK if is_said else GREY, bold=is_said)
-            word = caption(name, size, side - value.width - 4, INK if is_said else GREY, bold=is_said)
+            value = line(f"{probability:.2f}", size, INK if is_predicted else GREY, bold=is_predicted)
+            word = caption(name, size, side - value.width - 4, INK if is_predicted else GREY, bold=is_predicted)
             parts.append(beside([sized(word, side - value.width, height), value]))
             color = COLORS.get(canonical(name), "#4a7ba6")
             parts.append(slim_bar(probability, side, max(3, size // 4), color))
@@ -114,10 +97,10 @@ def _strip(cell: Cell, sheet: Sheet, side: int, size: int, gap: int) -> Image.Im
     return beside([face, grid(maps, ACROSS, (gap, gap))], gap)
 
 
-def _key(sheet: Sheet, scale: float) -> Image.Image | None:
+def _key(sheet: Sheet, zoom: float) -> Image.Image | None:
     if sheet.empty:
         return None
-    length, size = round(180 * scale), round(14 * scale)
+    length, size = round(180 * zoom), round(14 * zoom)
     if sheet.own_scales:
         return own_scale_key(sheet.signed, length, size, sheet.ends)
-    return scale_key(sheet.limit, sheet.signed, length, size, sheet.ends)
+    return scale_key(sheet.vmax, sheet.signed, length, size, sheet.ends)

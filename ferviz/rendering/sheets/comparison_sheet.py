@@ -10,8 +10,8 @@ from PIL import Image
 from ferviz.rendering.charts import caption
 from ferviz.rendering.colormaps import colors
 from ferviz.rendering.layout import beside, sized, stack
-from ferviz.rendering.overlays import framed
-from ferviz.rendering.sheet import is_signed, shared_limit
+from ferviz.rendering.sheets.page import page
+from ferviz.rendering.sheets.sheet import is_signed, shared_vmax
 from ferviz.rendering.text import GREY, INK, PAPER, line, line_height
 from ferviz.rendering.tiles import face_tile, overlay_tile, tile_side
 
@@ -30,23 +30,31 @@ def comparison_picture(
     subtitle: str = "",
     notes: tuple[str, ...] = (),
     warnings: tuple[str, ...] = (),
-    scale: float = 1.0,
+    zoom: float = 1.0,
 ) -> Image.Image:
     """Return the maps of M explanations over the same N faces, with the table of their rank correlations below.
 
-    faces: N pictures (H, W, 3) uint8. captions: N texts. names: M texts. maps: M arrays (N, h, w). correlation: (M, M), -1..1.
     Each column has a scale of its own, shared by its faces: methods measure in units of their own, so their colours do not compare.
+
+    Args:
+        faces: N pictures (H, W, 3) uint8; the first ROWS are drawn.
+        captions: N texts under the faces.
+        names: M texts above the columns.
+        maps: M arrays (N, h, w).
+        correlation: (M, M), -1..1.
+        title, subtitle, notes, warnings: as for `page`.
+        zoom: 1 for screens, 2 for fine print.
     """
     faces, captions = list(faces)[:ROWS], list(captions)[:ROWS]
-    side, size = tile_side([f.shape[:2] for f in faces], round(144 * scale)), round(13 * scale)
-    gap = round(8 * scale)
+    side, size = tile_side([f.shape[:2] for f in faces], round(144 * zoom)), round(13 * zoom)
+    gap = round(8 * zoom)
     first = [
         stack([face_tile(f, side), caption(c, size, side)], gap // 3) for f, c in zip(faces, captions, strict=True)
     ]
     columns = [_column("face", first, side, size, gap)]
     for name, values in zip(names, maps, strict=True):
-        limit, signed = shared_limit(list(values)), is_signed(list(values))
-        tiles = [overlay_tile(f, v, side, limit, signed) for f, v in zip(faces, values, strict=False)]
+        vmax, signed = shared_vmax(list(values)), is_signed(list(values))
+        tiles = [overlay_tile(f, v, side, vmax, signed) for f, v in zip(faces, values, strict=False)]
         columns.append(_column(name, [sized(t, side, first[0].height) for t in tiles], side, size, gap))
     table = stack(
         [
@@ -55,7 +63,7 @@ def comparison_picture(
         ],
         gap,
     )
-    return framed(stack([beside(columns, gap), table], 2 * gap), title, subtitle, None, notes, warnings, scale)
+    return page(stack([beside(columns, gap), table], 2 * gap), title, subtitle, None, notes, warnings, zoom)
 
 
 def _column(name: str, tiles: list[Image.Image], side: int, size: int, gap: int) -> Image.Image:
@@ -85,24 +93,31 @@ def _table(names: Sequence[str], correlation: np.ndarray, size: int) -> Image.Im
 
 
 def methods_by_class(
-    face: np.ndarray, columns: Sequence[str], maps: dict[str, np.ndarray], scale: float = 1.0
+    face: np.ndarray, columns: Sequence[str], maps: dict[str, np.ndarray], zoom: float = 1.0
 ) -> Image.Image:
     """Return one face's maps with a row a method and a column a class.
 
-    face: (H, W, 3) uint8. columns: T texts. maps: {method: (T, h, w)}. Each row has a scale of its own, shared by its classes, which ends
-    where all but one in two hundred values lie: single pixels of a gradient would leave the rest of their row without colour.
+    Each row has a scale of its own, shared by its classes, which ends where all but one in two hundred values lie: single pixels of
+    a gradient would leave the rest of their row without colour.
+
+    Args:
+        face: (H, W, 3) uint8.
+        columns: T texts above the columns.
+        maps: {method: (T, h, w)}.
+        zoom: 1 for screens, 2 for fine print.
     """
-    side, size, gap = tile_side([face.shape[:2]], round(96 * scale)), round(13 * scale), round(4 * scale)
+    side, size, gap = tile_side([face.shape[:2]], round(96 * zoom)), round(13 * zoom), round(4 * zoom)
     room = max(line(name, size, INK).width for name in maps) + size
     heads = [sized(caption(c, size, side, INK, bold=True), side) for c in columns]
     rows = [beside([sized(line("face", size, INK), room), sized(face_tile(face, side), side)], gap, "middle")]
     rows.append(beside([sized(line("", size), room), *heads], gap))
     for name, values in maps.items():
-        limit = float(np.percentile(np.abs(values), 99.5)) or shared_limit(list(values))
+        vmax = float(np.percentile(np.abs(values), 99.5)) or shared_vmax(list(values))
         signed = is_signed(list(values))
-        tiles = [overlay_tile(face, v, side, limit, signed) for v in values]
+        tiles = [overlay_tile(face, v, side, vmax, signed) for v in values]
         rows.append(beside([sized(line(name, size, INK), room), *tiles], gap, "middle"))
     notes = (
-        "Each row has a scale of its own, shared by its classes, up to its 99.5th percentile. Red speaks for the class, blue against it.",
+        "Each row has a scale of its own, shared by its classes, up to its 99.5th percentile.",
+        "Red is evidence for the class, blue against it.",
     )
-    return framed(stack(rows, gap), "One face, every method, every class", "", None, notes, (), scale)
+    return page(stack(rows, gap), "One face, every method, every class", "", None, notes, (), zoom)

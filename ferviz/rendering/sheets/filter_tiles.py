@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from ferviz.rendering.charts import keyed, number
+from ferviz.rendering.charts import key_strip, number
 from ferviz.rendering.colormaps import colors
 from ferviz.rendering.layout import beside, sized, stack
-from ferviz.rendering.overlays import framed
+from ferviz.rendering.sheets.page import page
 from ferviz.rendering.text import GREY, INK, line, shorten
 from ferviz.rendering.tiles import cells_tile
 
@@ -26,19 +26,23 @@ CELLS = 256
 class KernelGrid:
     """Some kernels, chosen and named, ready to draw.
 
-    values: (kh, kw, rows, columns) float, one kernel a row and column. rows, columns: their names; one row without a name where
-    each kernel stands alone. limits: (columns,) float > 0, the weight that takes the colour map's end in each column.
-    shared: all limits are one. colours: (kh, kw, 3, columns): the same kernels as colours of a picture, drawn above the rows.
-    title: what this part is, e.g. "depthwise"; "" for none. words: its shape and what of it is shown, one sentence each.
+    Attributes:
+        values: (kh, kw, rows, columns) float, one kernel a row and column.
+        rows, columns: their names; one row without a name where each kernel stands alone.
+        vmax: (columns,) float > 0, the weight that takes the colour map's end in each column.
+        shared_scale: all columns have the same vmax.
+        title: what this part is, e.g. "depthwise"; "" for none.
+        notes: its shape and what of it is shown, one sentence each.
+        colours: (kh, kw, 3, columns): the same kernels as colours of a picture, drawn above the rows.
     """
 
     values: np.ndarray
     rows: tuple[str, ...]
     columns: tuple[str, ...]
-    limits: np.ndarray
-    shared: bool
+    vmax: np.ndarray
+    shared_scale: bool
     title: str = ""
-    words: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     colours: np.ndarray | None = None
 
     @property
@@ -46,12 +50,19 @@ class KernelGrid:
         """Kernels of one weight each make one matrix."""
         return self.values.shape[:2] == (1, 1) and len(self.rows) > 1
 
-    def painted(self, column: int) -> list[np.ndarray]:
-        """Return the tiles of a column from top to bottom, (kh, kw, 3) uint8 each."""
-        limit = float(self.limits[column])
-        tiles = [colors(self.values[:, :, row, column], limit, signed=True) for row in range(len(self.rows))]
+    def tiles(self, column: int) -> list[np.ndarray]:
+        """Return the tiles of a column from top to bottom.
+
+        Args:
+            column: its number.
+
+        Returns:
+            (kh, kw, 3) uint8 each.
+        """
+        vmax = float(self.vmax[column])
+        tiles = [colors(self.values[:, :, row, column], vmax, signed=True) for row in range(len(self.rows))]
         if self.colours is not None:
-            grey = 0.5 + self.colours[..., column] / (2 * limit)
+            grey = 0.5 + self.colours[..., column] / (2 * vmax)
             tiles.insert(0, np.rint(np.clip(grey, 0, 1) * 255).astype(np.uint8))
         return tiles
 
@@ -61,29 +72,35 @@ class KernelGrid:
 
     def matrix(self) -> np.ndarray:
         """Return kernels of one weight each as cells, (rows, columns, 3) uint8."""
-        return colors(self.values[0, 0] / self.limits, 1.0, signed=True)
+        return colors(self.values[0, 0] / self.vmax, 1.0, signed=True)
 
 
 def kernel_picture(
-    parts: Sequence[KernelGrid], *, title: str, subtitle: str, notes: tuple[str, ...] = (), scale: float = 1.0
+    parts: Sequence[KernelGrid], *, title: str, subtitle: str, notes: tuple[str, ...] = (), zoom: float = 1.0
 ) -> Image.Image:
-    """Return kernels as an RGB picture: one part below the other. scale: 1 for screens, 2 for fine print."""
-    size, gap = round(13 * scale), round(8 * scale)
+    """Return kernels as an RGB picture: one part below the other.
+
+    Args:
+        parts: the kernels.
+        title, subtitle, notes: as for `page`.
+        zoom: 1 for screens, 2 for fine print.
+    """
+    size, gap = round(13 * zoom), round(8 * zoom)
     blocks = []
     for part in parts:
-        block = [line(part.title, round(16 * scale), INK, bold=True)] if part.title else []
-        block.append(_matrix(part, scale, size, gap) if part.pointwise else _bands(part, scale, size, gap))
-        block.append(_key(part, scale))
-        block += [line(words, round(14 * scale), GREY) for words in part.words]
+        block = [line(part.title, round(16 * zoom), INK, bold=True)] if part.title else []
+        block.append(_matrix(part, zoom, size, gap) if part.pointwise else _bands(part, zoom, size, gap))
+        block.append(_key(part, zoom))
+        block += [line(words, round(14 * zoom), GREY) for words in part.notes]
         blocks.append(stack(block, gap))
-    return framed(stack(blocks, 3 * gap), title, subtitle, None, notes, (), scale)
+    return page(stack(blocks, 3 * gap), title, subtitle, None, notes, (), zoom)
 
 
-def _bands(part: KernelGrid, scale: float, size: int, gap: int) -> Image.Image:
+def _bands(part: KernelGrid, zoom: float, size: int, gap: int) -> Image.Image:
     kh, kw = part.values.shape[:2]
     across = min(ACROSS, len(part.columns))
     wanted = 72 if across * len(part.rows) <= 3 * ACROSS and len(part.columns) <= 4 * ACROSS else 44
-    side = max(kh, kw) * max(1, round(wanted * scale / max(kh, kw)))
+    side = max(kh, kw) * max(1, round(wanted * zoom / max(kh, kw)))
     names = [
         sized(_middle(line(shorten(n, size, 9 * size), size, GREY), side), _room(part.names(), size))
         for n in part.names()
@@ -95,9 +112,9 @@ def _bands(part: KernelGrid, scale: float, size: int, gap: int) -> Image.Image:
         columns = []
         for column in chosen:
             words = [line(shorten(part.columns[column], size, side), size, INK)]
-            if not part.shared:
-                words.append(line(number(float(part.limits[column])), round(size * 0.85), GREY))
-            tiles = [cells_tile(tile, side) for tile in part.painted(column)]
+            if not part.shared_scale:
+                words.append(line(number(float(part.vmax[column])), round(size * 0.85), GREY))
+            tiles = [cells_tile(tile, side) for tile in part.tiles(column)]
             columns.append(sized(stack([stack(words), stack(tiles, tight)], tight), side))
         head = sized(line("out", size, INK), names[0].width, columns[0].height - len(names) * (side + tight))
         first = [stack([head, stack(names, tight)], tight)] if any(part.names()) else []
@@ -105,22 +122,22 @@ def _bands(part: KernelGrid, scale: float, size: int, gap: int) -> Image.Image:
     return stack(bands, gap + tight)
 
 
-def _matrix(part: KernelGrid, scale: float, size: int, gap: int) -> Image.Image:
+def _matrix(part: KernelGrid, zoom: float, size: int, gap: int) -> Image.Image:
     rows, columns = part.values.shape[2:]
-    cell = max(2, min(round(18 * scale), round(720 * scale / max(rows, columns))))
+    cell = max(2, min(round(18 * zoom), round(720 * zoom / max(rows, columns))))
     cells = Image.fromarray(part.matrix()).resize((columns * cell, rows * cell), Image.Resampling.NEAREST)
     across = line("output channels from left to right, input channels from top to bottom", size, GREY)
     return stack([across, cells], gap // 2)
 
 
-def _key(part: KernelGrid, scale: float) -> Image.Image:
-    length, size = round(180 * scale), round(14 * scale)
+def _key(part: KernelGrid, zoom: float) -> Image.Image:
+    length, size = round(180 * zoom), round(14 * zoom)
     ramp = np.linspace(-1, 1, length, dtype=np.float32)
     bar = np.broadcast_to(colors(ramp, 1.0, signed=True), (max(6, round(size * 0.8)), length, 3)).copy()
-    if part.shared:
-        end = number(float(part.limits[0]))
-        return keyed(bar, f"-{end}", end, size)
-    return keyed(
+    if part.shared_scale:
+        end = number(float(part.vmax[0]))
+        return key_strip(bar, f"-{end}", end, size)
+    return key_strip(
         bar,
         "-",
         f"the largest weight of each kernel{'' if part.pointwise else ', which stands below its number'}",
@@ -129,9 +146,9 @@ def _key(part: KernelGrid, scale: float) -> Image.Image:
 
 
 def _middle(words: Image.Image, height: int) -> Image.Image:
-    made = Image.new("RGB", (words.width, height), "#ffffff")
-    made.paste(words, (0, max(0, (height - words.height) // 2)))
-    return made
+    strip = Image.new("RGB", (words.width, height), "#ffffff")
+    strip.paste(words, (0, max(0, (height - words.height) // 2)))
+    return strip
 
 
 def _room(names: Sequence[str], size: int) -> int:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 
 from ferviz.emotions import COLORS, canonical
-from ferviz.files import PathLike, atomic, to_json
 from ferviz.rendering.charts import GROUND_LEVEL, PLAIN, TRACK, number
 from ferviz.rendering.colormaps import colors
-from ferviz.rendering.grids import scale_of
-from ferviz.rendering.kernels import ACROSS, KernelGrid
-from ferviz.rendering.sheet import Cell, Sheet
+from ferviz.rendering.sheets.activation_grids import scale_of
+from ferviz.rendering.sheets.filter_tiles import ACROSS, KernelGrid
+from ferviz.rendering.sheets.sheet import Cell, Sheet
 from ferviz.rendering.text import AMBER, GREY, INK
 from ferviz.rendering.tiles import blend, has_evidence, overlay_tile
 
@@ -27,23 +24,12 @@ TILE = 1.5
 _PIXELS = 288  # of a tile inside the figure; faces of 48 pixels become six times as large
 
 
-def write_figure(path: PathLike, figure: Figure, manifest: dict[str, Any], force: bool = False) -> None:
-    """Write a figure as .pdf or .svg, atomically; the same figure and manifest give the same bytes.
-
-    manifest: how it was made; it goes as JSON among a PDF's keywords or into an SVG's description. force: replace an existing file.
-    Raises OutputExistsError, OutputError.
-    """
-    text = to_json(manifest)
-    pdf = Path(path).suffix.lower() == ".pdf"
-    about = {"CreationDate": None, "Keywords": text} if pdf else {"Date": None, "Description": text}
-    # Letters stay letters in both, so that a journal can set them and a reader can search them.
-    style = {"svg.hashsalt": "ferviz", "svg.fonttype": "none", "pdf.fonttype": 42}
-    with atomic(path, force) as temporary, rc_context(style):
-        figure.savefig(temporary, metadata=about)
-
-
 def explanation_figure(sheet: Sheet) -> Figure:
-    """Return a sheet as a Figure: one row a face; face, overlays, and with one map a face the probability bars."""
+    """Return a sheet as a Figure: one row a face; face, overlays, and with one map a face the probability bars.
+
+    Args:
+        sheet: what is shown.
+    """
     targets = max(len(cell.names) for cell in sheet.cells)
     bars = targets == 1 and any(cell.probabilities for cell in sheet.cells)
     widths = [1.0] * (1 + targets) + ([1.6] if bars else [])
@@ -59,7 +45,7 @@ def explanation_figure(sheet: Sheet) -> Figure:
         shown = _tile(figure, places[row, 0], cell.face, cell.caption)
         shown.set_label("face")
         for column, (name, heat) in enumerate(zip(cell.names, cell.maps, strict=True), start=1):
-            over = np.asarray(overlay_tile(cell.face, heat, _PIXELS, sheet.limit_of(cell), sheet.signed, words=False))
+            over = np.asarray(overlay_tile(cell.face, heat, _PIXELS, sheet.vmax_of(cell), sheet.signed, words=False))
             axes = _tile(figure, places[row, column], over, _named(cell, name))
             if not has_evidence(heat):
                 axes.text(
@@ -88,7 +74,11 @@ def explanation_figure(sheet: Sheet) -> Figure:
 def layers_figure(
     faces: Sequence[np.ndarray], columns: Sequence[tuple[str, np.ndarray]], captions: Sequence[str], title: str
 ) -> Figure:
-    """Return a grid of faces by layers as a Figure; arguments as for `grids.layer_grid`."""
+    """Return a grid of faces by layers as a Figure.
+
+    Args:
+        faces, columns, captions, title: as for `activation_grids.layer_grid`.
+    """
     rows, across = len(faces), 1 + len(columns)
     width, height = TILE * across * 1.1, TILE * rows * 1.2 + 0.7
     figure = Figure(figsize=(width, height))
@@ -107,18 +97,22 @@ def layers_figure(
     for row, (face, caption) in enumerate(zip(faces, captions, strict=True)):
         _tile(figure, places[row, 0], face, caption)
         for column, (name, values) in enumerate(columns, start=1):
-            signed, limit = scale_of(values)
+            signed, vmax = scale_of(values)
             here = values[row] if values.ndim == 3 else values[row][None]
-            axes = _tile(figure, places[row, column], colors(here, limit, signed, None if signed else "viridis"), "")
+            axes = _tile(figure, places[row, column], colors(here, vmax, signed, None if signed else "viridis"), "")
             if here.shape[0] == 1:
                 axes.set_aspect("auto")
             if row == 0:
-                axes.set_title(f"{name}\nup to {number(limit)}", fontsize=8, color=INK)
+                axes.set_title(f"{name}\nup to {number(vmax)}", fontsize=8, color=INK)
     return figure
 
 
 def channels_figure(face: np.ndarray, maps: np.ndarray, channels: Sequence[int], title: str) -> Figure:
-    """Return a face and the channels of one layer as tiles on one scale; arguments as for `grids.channel_grid`."""
+    """Return a face and the channels of one layer as tiles on one scale.
+
+    Args:
+        face, maps, channels, title: as for `activation_grids.channel_grid`.
+    """
     across = 4 if len(channels) <= 16 else 8
     rows = -(-(len(channels) + 1) // across)
     width, height = TILE * across * 0.72, TILE * rows * 0.86 + 0.9
@@ -127,25 +121,29 @@ def channels_figure(face: np.ndarray, maps: np.ndarray, channels: Sequence[int],
         rows, across, figure, wspace=0.08, hspace=0.22, left=0.02, right=0.98, top=1 - 0.45 / height, bottom=0.4 / height,
     )  # fmt: skip
     figure.text(0.02, 1 - 0.1 / height, title, va="top", fontsize=12, fontweight="bold", color=INK)
-    signed, limit = scale_of(maps)
+    signed, vmax = scale_of(maps)
     _tile(figure, places[0, 0], face, "input")
     for position, (channel, number_) in enumerate(zip(np.moveaxis(maps, -1, 0), channels, strict=True), start=1):
         row, column = divmod(position, across)
-        _tile(figure, places[row, column], colors(channel, limit, signed, None if signed else "viridis"), str(number_))
-    words = f"All channels on one scale, from {'-' + number(limit) if signed else '0'} to {number(limit)}"
+        _tile(figure, places[row, column], colors(channel, vmax, signed, None if signed else "viridis"), str(number_))
+    words = f"All channels on one scale, from {'-' + number(vmax) if signed else '0'} to {number(vmax)}"
     figure.text(0.02, 0.08 / height, words, fontsize=7, color=GREY)
     return figure
 
 
 def kernels_figure(parts: Sequence[KernelGrid], title: str, subtitle: str, notes: Sequence[str] = ()) -> Figure:
-    """Return kernels of convolutions as a Figure; arguments as for `kernels.kernel_picture`."""
+    """Return kernels of convolutions as a Figure.
+
+    Args:
+        parts, title, subtitle, notes: as for `filter_tiles.kernel_picture`.
+    """
     heights = []
     for part in parts:
         bands = 1 if part.pointwise else -(-len(part.columns) // ACROSS)
         heights.append(6.0 if part.pointwise else bands * (len(part.names()) + 0.75) * 0.42)
     above, foot = (
         0.55 + 0.2 * (len(parts) - 1),
-        0.4 + 0.16 * sum(len(part.words) + 1 for part in parts) + 0.16 * len(notes),
+        0.4 + 0.16 * sum(len(part.notes) + 1 for part in parts) + 0.16 * len(notes),
     )
     height = sum(heights) + above + foot
     figure = Figure(figsize=(8.2, height))
@@ -161,7 +159,7 @@ def kernels_figure(parts: Sequence[KernelGrid], title: str, subtitle: str, notes
     )
     figure.text(0.02, 1 - 0.1 / height, title, va="top", fontsize=12, fontweight="bold", color=INK)
     figure.text(0.02, 1 - 0.34 / height, subtitle, va="top", fontsize=9, color=GREY)
-    said = []
+    lines = []
     for place, part in enumerate(parts):
         axes = figure.add_subplot(places[place])
         axes.set_anchor("NW")
@@ -175,9 +173,9 @@ def kernels_figure(parts: Sequence[KernelGrid], title: str, subtitle: str, notes
             axes.spines[:].set_visible(False)
         else:
             _kernel_tiles(axes, part)
-        end = number(float(part.limits[0])) if part.shared else "the largest weight of each kernel"
-        said += [f"{part.title or 'weights'}: white is 0, red up to {end}, blue down to minus that", *part.words]
-    for at, words in enumerate([*said, *notes]):
+        end = number(float(part.vmax[0])) if part.shared_scale else "the largest weight of each kernel"
+        lines += [f"{part.title or 'weights'}: white is 0, red up to {end}, blue down to minus that", *part.notes]
+    for at, words in enumerate([*lines, *notes]):
         figure.text(0.02, (foot - 0.3 - 0.16 * at) / height, words, va="top", fontsize=7, color=GREY)
     return figure
 
@@ -188,7 +186,7 @@ def _kernel_tiles(axes: Any, part: KernelGrid) -> None:
         band, at = divmod(column, ACROSS)
         top = band * (len(names) * step + 0.75)
         axes.text(at * step + 0.5, top - 0.1, name, fontsize=6.5, color=INK, ha="center", va="bottom")
-        for row, tile in enumerate(part.painted(column)):
+        for row, tile in enumerate(part.tiles(column)):
             down = top + row * step
             axes.imshow(tile, extent=(at * step, at * step + 1, down + 1, down), interpolation="nearest")
             if not at and names[row]:
@@ -241,8 +239,8 @@ def _key(figure: Figure, sheet: Sheet, up: float, height: float) -> None:
     ramp = np.broadcast_to(np.linspace(-1 if sheet.signed else 0, 1, 256, dtype=np.float32), (4, 256))
     axes.imshow(blend(np.full((4, 256, 3), GROUND_LEVEL, np.uint8), ramp, 1.0, sheet.signed), aspect="auto")
     axes.set_axis_off()
-    low = f"{sheet.ends[0]} {number(sheet.limit)}" if sheet.signed else "0"
-    high = f"{number(sheet.limit)} {sheet.ends[1]}" if sheet.signed else number(sheet.limit)
+    low = f"{sheet.ends[0]} {number(sheet.vmax)}" if sheet.signed else "0"
+    high = f"{number(sheet.vmax)} {sheet.ends[1]}" if sheet.signed else number(sheet.vmax)
     if sheet.own_scales:
         low, high = (sheet.ends[0], sheet.ends[1]) if sheet.signed else ("0", "most, each face on its own scale")
     axes.text(-0.03, 0.5, low, transform=axes.transAxes, ha="right", va="center", fontsize=7, color=GREY)

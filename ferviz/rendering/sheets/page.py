@@ -1,0 +1,42 @@
+"""A page: what every whole picture has around its body (title, colour scale, notes, warnings, margin)."""
+
+from __future__ import annotations
+
+from PIL import Image
+
+from ferviz.rendering.layout import margin, stack
+from ferviz.rendering.text import AMBER, GREY, INK, line, paragraph, phrase, width
+
+
+def page(
+    body: Image.Image,
+    title: str,
+    subtitle: str,
+    key: Image.Image | None,
+    notes: tuple[str, ...],
+    warnings: tuple[str, ...],
+    zoom: float = 1.0,
+) -> Image.Image:
+    """Return a picture under its title and above its scale key, notes and warnings, with a margin around all.
+
+    Args:
+        body: the picture itself.
+        title, subtitle: the heading, and what stands beside it or below it.
+        key: the colour scale, or None.
+        notes, warnings: lines below, in grey and in amber.
+        zoom: 1 for screens, 2 for fine print.
+    """
+    big, small = round(24 * zoom), round(14 * zoom)
+    middle, room = round(16 * zoom), max(body.width, round(420 * zoom))
+    heading = line(title, big, INK, bold=True)
+    if subtitle:
+        spare = room - heading.width - middle
+        if width(subtitle, middle) <= spare:
+            heading = phrase([heading, line(subtitle, middle, GREY)], [big, middle], middle // 2 + 4)
+        else:
+            heading = stack([heading, paragraph(subtitle, middle, room)], 2)
+    foot = [key] if key is not None else []
+    foot += [paragraph(note, small, room, GREY) for note in notes]
+    foot += [paragraph(f"Note: {warning}", small, room, AMBER) for warning in warnings]
+    blocks = [heading, body] + ([stack(foot, round(4 * zoom))] if foot else [])
+    return margin(stack(blocks, round(16 * zoom)), round(24 * zoom))
