@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from ferviz.attribution.comparison import agreement, compare_explanations
+from ferviz.attribution.comparison import ExplanationComparison, agreement, compare_explanations
 from ferviz.attribution.explain import explain
 from ferviz.attribution.metrics import mass_inside, pointing_game, rank_correlation
 from ferviz.attribution.resize import resize_maps
-from ferviz.errors import UnknownNameError, UsageError
+from ferviz.errors import OutputExistsError, UnknownNameError, UsageError
+from ferviz.images import read_manifest
 from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
 
@@ -86,6 +87,22 @@ def test_maps_of_two_sizes_are_compared_at_the_larger() -> None:
 def test_bad_comparisons(model: Model, arguments: dict, error: type) -> None:
     with pytest.raises(error):
         compare_explanations(model, faces(1), **arguments)
+
+
+def test_a_comparison_saves_itself(model: Model, tmp_path: Path) -> None:
+    made = compare_explanations(model, faces(2), ["gradcam", "saliency"])
+    assert made.target == "predicted"
+    for suffix in (".png", ".json", ".npz"):
+        assert made.save(tmp_path / f"out{suffix}").is_file()
+    assert read_manifest(tmp_path / "out.png")["command"] == "compare"
+    assert json.loads((tmp_path / "out.json").read_text())["names"] == ["gradcam", "saliency"]
+    with np.load(tmp_path / "out.npz") as file:
+        np.testing.assert_array_equal(file["correlation"], made.correlation)
+        np.testing.assert_array_equal(file["raw/saliency"], made.explanations[1].raw)
+    with pytest.raises(OutputExistsError):
+        made.save(tmp_path / "out.png")
+    with pytest.raises(UsageError, match=r"\.csv"):
+        ExplanationComparison.check_path(tmp_path / "out.csv")
 
 
 def test_the_command_draws_and_tells(networks: Any, tmp_path: Path, capsys: Any) -> None:

@@ -1,4 +1,4 @@
-"""What every attribution method promises, over every kind of network. A new method gets these tests by being registered."""
+"""What every attribution method promises, each promise by itself. A new method gets these tests by being registered."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from ferviz.attribution.explain import explain
+from ferviz.attribution.explanation import Explanation
 from ferviz.attribution.methods.method import PICTURE
 from ferviz.attribution.methods.registry import METHODS, methods
-from ferviz.attribution.targets import parse_targets
-from ferviz.errors import ModelError, UnknownNameError, UsageError
 from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
 
@@ -25,60 +24,130 @@ QUICK = {
     "rise": {"masks": 24}, "smoothgrad": {"samples": 5}, "integrated-gradients": {"steps": 5}, "occlusion": {"patch": 6},
 }  # fmt: skip
 """Fewer passes than the defaults; what is promised does not depend on them."""
-ZERO_DIM = 1e-9
+ZERO = 1e-9
+
+on_every_kind = pytest.mark.parametrize("kind", KINDS)
+by_every_method = pytest.mark.parametrize("name", OURS)
+
+
+class Networks:
+    """The networks of tests/networks.py as models, each with its state before anything was explained."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine, self._models, self.before = engine, {}, {}
+
+    def __call__(self, kind: str) -> Model:
+        if kind not in self._models:
+            size = (None, None) if kind == "any_size" else (18, 18)
+            spec = InputSpec(*size, 3 if kind == "rgb" else 1, default_side=18)
+            self._models[kind] = Model(kind, "", LABELS, spec, self._engine(kind))
+            self.before[kind] = state(self._models[kind])
+        return self._models[kind]
+
+
+def state(model: Model) -> tuple[list[np.ndarray], list[bool]]:
+    network: Any = model.engine.network  # type: ignore[attr-defined]
+    return [w.copy() for w in network.get_weights()], [v.trainable for v in network.variables]
 
 
 @pytest.fixture(scope="session")
-def model_of(engine: Any) -> Any:
-    def get(kind: str) -> Model:
-        size = (None, None) if kind == "any_size" else (18, 18)
-        spec = InputSpec(*size, 3 if kind == "rgb" else 1, default_side=18)
-        return Model(kind, "", LABELS, spec, engine(kind))
+def model_of(engine: Any) -> Networks:
+    return Networks(engine)
+
+
+@pytest.fixture(scope="module")
+def explained(model_of: Networks) -> Any:
+    """(kind, method) -> the explanation of three faces for a contrast and the predicted class, two in a pass; made once."""
+    kept: dict[tuple[str, str], Explanation] = {}
+
+    def get(kind: str, name: str) -> Explanation:
+        if (kind, name) not in kept:
+            kept[kind, name] = ask(model_of(kind), name)
+        return kept[kind, name]
 
     return get
+
+
+def ask(model: Model, name: str) -> Explanation:
+    return explain(model, faces(3), name, "happy-sad,predicted", batch_size=2, seed=3, **QUICK.get(name, {}))
+
+
+def alone(model: Model, name: str, whole: Explanation, target: str) -> Explanation:
+    """The third face by itself. One contrast makes all maps of an explanation signed; alone they are asked for so."""
+    signed = {k: v for k, v in whole.settings.items() if k in METHODS[name].signed}
+    return explain(model, faces(3)[2:], name, target, seed=3, **{**QUICK.get(name, {}), **signed})
+
+
+def tolerance(kind: str, whole: Explanation) -> float:
+    """Half precision rounds differently in batches of different sizes."""
+    return (0.05 if kind == "mixed_precision" else 2e-3) * max(float(np.abs(whole.raw).max()), 1e-6)
 
 
 def faces(n: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (n, 18, 18, 3)).astype(np.uint8)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_method_keeps_the_contract_on_every_kind_of_network(kind: str, model_of: Any) -> None:
-    model, pictures = model_of(kind), faces(3)
-    network = model.engine.network
-    weights = [w.copy() for w in network.get_weights()]
-    trainable = [v.trainable for v in network.variables]
-    layers = {info.name: info for info in model.layers}
+@on_every_kind
+@by_every_method
+def test_maps_are_finite_float32(kind: str, name: str, explained: Any) -> None:
+    for maps in (explained(kind, name).heatmaps, explained(kind, name).raw):
+        assert maps.dtype == np.float32
+        assert np.isfinite(maps).all()
+
+
+@on_every_kind
+@by_every_method
+def test_heatmaps_have_the_networks_size_and_raw_maps_the_layers(
+    kind: str, name: str, explained: Any, model_of: Networks
+) -> None:
+    made = explained(kind, name)
+    assert made.heatmaps.shape == (3, 2, 18, 18)
+    if METHODS[name].at == PICTURE:
+        assert (made.layer, made.raw.shape) == ("input", (3, 2, 18, 18))
+    else:
+        height, width = model_of(kind).layer(made.layer).shape[:2]
+        assert made.raw.shape[:2] == (3, 2)
+        assert height is None or made.raw.shape[2] == height
+        assert width is None or made.raw.shape[3] == width
+
+
+@on_every_kind
+@by_every_method
+def test_these_networks_see_something(kind: str, name: str, explained: Any) -> None:
+    assert np.abs(explained(kind, name).raw).max() > ZERO
+
+
+@on_every_kind
+@by_every_method
+def test_the_same_call_gives_the_same_maps(kind: str, name: str, explained: Any, model_of: Networks) -> None:
+    np.testing.assert_array_equal(ask(model_of(kind), name).heatmaps, explained(kind, name).heatmaps)
+
+
+@on_every_kind
+@by_every_method
+def test_a_batch_is_its_singles(kind: str, name: str, explained: Any, model_of: Networks) -> None:
+    whole = explained(kind, name)
+    single = alone(model_of(kind), name, whole, "predicted")
+    np.testing.assert_allclose(whole.raw[2:, 1:], single.raw, atol=tolerance(kind, whole))
+    assert whole.predictions[2].label == single.predictions[0].label
+
+
+@on_every_kind
+@by_every_method
+def test_the_predicted_class_can_be_named(kind: str, name: str, explained: Any, model_of: Networks) -> None:
+    whole = explained(kind, name)
+    named = alone(model_of(kind), name, whole, whole.predictions[2].label)
+    np.testing.assert_allclose(named.raw, whole.raw[2:, 1:], atol=tolerance(kind, whole))
+
+
+@on_every_kind
+def test_the_network_is_left_as_it_was(kind: str, explained: Any, model_of: Networks) -> None:
     for name in OURS:
-        settings = QUICK.get(name, {})
-        made = explain(model, pictures, name, "happy-sad,predicted", batch_size=2, seed=3, **settings)
-        where = f"{name} on {kind}"
-        assert made.heatmaps.shape == (3, 2, 18, 18), where
-        assert made.heatmaps.dtype == made.raw.dtype == np.float32, where
-        assert np.isfinite(made.heatmaps).all(), where
-        assert np.isfinite(made.raw).all(), where
-        if METHODS[name].at == PICTURE:
-            assert (made.layer, made.raw.shape[2:]) == ("input", (18, 18)), where
-        else:
-            expected = tuple(
-                b if a is None else a for a, b in zip(layers[made.layer].shape, made.raw.shape[2:], strict=False)
-            )
-            assert made.raw.shape[2:] == expected, where
-        again = explain(model, pictures, name, "happy-sad,predicted", batch_size=2, seed=3, **settings)
-        np.testing.assert_array_equal(made.heatmaps, again.heatmaps, err_msg=where)
-        # One contrast makes all maps of an explanation signed; alone they are asked for so.
-        settings = {**settings, **{k: v for k, v in made.settings.items() if k in METHODS[name].signed}}
-        # A batch is its singles; half precision rounds differently in batches of different sizes.
-        tolerance = (0.05 if kind == "mixed_precision" else 2e-3) * max(np.abs(made.raw).max(), 1e-6)
-        alone = explain(model, pictures[2:], name, "predicted", seed=3, **settings)
-        np.testing.assert_allclose(made.raw[2:, 1:], alone.raw, atol=tolerance, err_msg=where)
-        assert made.predictions[2].label == alone.predictions[0].label, where
-        named = explain(model, pictures[2:], name, alone.predictions[0].label, seed=3, **settings)
-        np.testing.assert_allclose(named.raw, alone.raw, atol=tolerance, err_msg=where)
-        assert np.abs(made.raw).max() > ZERO_DIM, where  # these networks do see something
-    for before, after in zip(weights, network.get_weights(), strict=True):
+        explained(kind, name)
+    (weights, trainable), (now, trainable_now) = model_of.before[kind], state(model_of(kind))
+    for before, after in zip(weights, now, strict=True):
         np.testing.assert_array_equal(before, after)
-    assert [v.trainable for v in network.variables] == trainable
+    assert trainable_now == trainable
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +160,7 @@ def blank(networks: Any) -> Model:
     return Model("blank", "", LABELS, InputSpec(18, 18, 1), KerasEngine(network))
 
 
-@pytest.mark.parametrize("name", OURS)
+@by_every_method
 def test_no_evidence_is_an_empty_map(name: str, blank: Model) -> None:
     made = explain(blank, faces(2), name, "all", **QUICK.get(name, {}))
     assert not made.heatmaps.any()
@@ -105,15 +174,22 @@ def test_the_target_matters(name: str, model_of: Any) -> None:
     assert len({heat.tobytes() for heat in made.heatmaps[0]}) > 1
 
 
-def test_methods_that_do_not_depend_on_the_class_carry_a_caution(model_of: Any) -> None:
-    for name, word in (("eigencam", "class"), ("guided-backprop", "do not read it as an explanation")):
-        made = explain(model_of("functional"), faces(1), name, "all")
-        assert any(word in warning for warning in made.warnings)
+@pytest.mark.parametrize("name", [name for name in OURS if METHODS[name].caution])
+def test_a_methods_caution_is_among_the_warnings(name: str, model_of: Any) -> None:
+    assert METHODS[name].caution in explain(model_of("functional"), faces(1), name, "all").warnings
+
+
+def test_methods_that_do_not_depend_on_the_class_carry_a_caution() -> None:
+    assert "class" in METHODS["eigencam"].caution
+    assert "explanation" in METHODS["guided-backprop"].caution
+
+
+def test_eigencam_has_one_map_for_every_class(model_of: Any) -> None:
     same = explain(model_of("functional"), faces(1), "eigencam", "all").raw[0]
     assert all(np.array_equal(same[0], other) for other in same)
 
 
-@pytest.mark.parametrize("name", OURS)
+@by_every_method
 def test_methods_with_chance_follow_their_seed(name: str, model_of: Any) -> None:
     first, same, other = (
         explain(model_of("functional"), faces(1), name, "happy", seed=seed, **QUICK.get(name, {})) for seed in (0, 0, 1)
@@ -135,16 +211,17 @@ def test_several_layers_are_fused(name: str, model_of: Any) -> None:
     np.testing.assert_allclose(made.heatmaps, wanted, atol=1e-6)
 
 
-def test_batch_size_changes_nothing(model_of: Any) -> None:
+@by_every_method
+def test_batch_size_changes_nothing(name: str, model_of: Any) -> None:
     """... but the memory: chunks of pictures and, in the methods that change pictures, chunks of copies."""
-    for name in OURS:
-        settings = QUICK.get(name, {})
-        whole = explain(model_of("functional"), faces(5), name, "happy,predicted-sad", **settings).raw
-        small = explain(model_of("functional"), faces(5), name, "happy,predicted-sad", batch_size=2, **settings).raw
-        np.testing.assert_allclose(small, whole, atol=2e-4 * np.abs(whole).max(), err_msg=name)
+    settings = QUICK.get(name, {})
+    whole = explain(model_of("functional"), faces(5), name, "happy,predicted-sad", **settings).raw
+    small = explain(model_of("functional"), faces(5), name, "happy,predicted-sad", batch_size=2, **settings).raw
+    np.testing.assert_allclose(small, whole, atol=2e-4 * np.abs(whole).max())
 
 
-def test_the_most_pictures_in_one_pass_are_batch_size(model_of: Any) -> None:
+@by_every_method
+def test_the_most_pictures_in_one_pass_are_batch_size(name: str, model_of: Any) -> None:
     """Bounded memory, counted: no method ever hands the engine more pictures than batch_size at once."""
     model = model_of("functional")
     seen: list[int] = []
@@ -162,111 +239,23 @@ def test_the_most_pictures_in_one_pass_are_batch_size(model_of: Any) -> None:
             return call if callable(function) else function
 
     counted = Model("counted", "", LABELS, model.input, Counting())  # type: ignore[arg-type]
-    for name in OURS:
-        seen.clear()
-        explain(counted, faces(5), name, "all", layer=None if METHODS[name].at == PICTURE else "relu2", batch_size=4)
-        assert 0 < max(seen) <= 4, (name, max(seen))
+    explain(counted, faces(5), name, "all", layer=None if METHODS[name].at == PICTURE else "relu2", batch_size=4)
+    assert 0 < max(seen) <= 4
 
 
-def test_contrasts_are_signed_unless_told_otherwise(model_of: Any) -> None:
-    model = model_of("functional")
-    both = explain(model, faces(4), "gradcam", "happy-sad").raw
-    positive = explain(model, faces(4), "gradcam", "happy-sad", relu=True).raw
-    assert both.min() < 0 < both.max()
-    np.testing.assert_array_equal(positive, np.maximum(both, 0))
-    np.testing.assert_allclose(explain(model, faces(4), "gradcam", "sad-happy").raw, -both, atol=1e-6)
-    assert explain(model, faces(4), "gradcam", "happy").raw.min() >= 0
+@by_every_method
+def test_a_method_has_a_title_and_settings_with_defaults(name: str) -> None:
+    method = METHODS[name]
+    assert method.title
+    assert set(method.signed) <= set(method.settings)
+    assert method.resolve_settings({}) == method.settings
 
 
-def test_targets_are_linear(model_of: Any) -> None:
-    model = model_of("functional")
-    happy, sad, mixed = (
-        explain(model, faces(2), "gradcam", t, relu=False).raw for t in ("happy", "sad", {"happy": 2, "sad": -0.5})
-    )
-    np.testing.assert_allclose(mixed, 2 * happy - 0.5 * sad, atol=1e-5)
-
-
-def test_all_is_every_class_in_order(model_of: Any) -> None:
-    model = model_of("functional")
-    every = explain(model, faces(2), target="all")
-    assert every.targets == LABELS
-    for i, label in enumerate(LABELS):
-        np.testing.assert_allclose(every.raw[:, i : i + 1], explain(model, faces(2), target=label).raw, atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error", "says"),
-    [
-        ({"method": "gradcamm"}, UnknownNameError, "method 'gradcamm' is not known.*did you mean 'gradcam'"),
-        ({"target": "hapy"}, UnknownNameError, "class 'hapy' is not in this model.*did you mean 'happy'"),
-        ({"target": "happy-sadd"}, UnknownNameError, "class 'sadd' is not in this model"),
-        ({"layer": "relu9"}, UnknownNameError, "layer 'relu9' is not in this model"),
-        ({"layer": "pool"}, ModelError, "layer 'pool' is .* not a map.*last map is relu2"),
-        ({"layer": ["relu1", "relu1"]}, UsageError, "layer is named twice"),
-        ({"method": "saliency", "layer": "relu1"}, UsageError, "looks at the picture and not at a layer"),
-        ({"method": "rise", "maskss": 3}, UnknownNameError, "setting 'maskss' is not in this method; it has masks"),
-        ({"method": "rise", "masks": 1}, UsageError, "masks >= 2"),
-        ({"method": "occlusion", "patch": 19}, UsageError, "patch of 19 pixels"),
-        ({"method": "occlusion", "baseline": "pink"}, UsageError, "baseline 'pink' is not known"),
-        ({"method": "smoothgrad", "samples": 0}, UsageError, "samples >= 1"),
-        ({"method": "integrated-gradients", "steps": 0}, UsageError, "steps >= 1"),
-        ({"batch_size": 0}, UsageError, "batch_size"),
-    ],
-)
-def test_bad_questions_end_as_one_sentence(model_of: Any, arguments: dict, error: type, says: str) -> None:
-    with pytest.raises(error, match=says):
-        explain(model_of("functional"), faces(1), **arguments)
-
-
-def test_one_output_unit_is_refused(model_of: Any) -> None:
-    model = model_of("functional")
-    with pytest.raises(ModelError, match="one output unit"):
-        explain(Model("single", "", ("only",), model.input, model.engine), faces(1))
-
-
-def test_an_engine_without_what_a_method_needs_says_so(model_of: Any) -> None:
-    model = model_of("functional")
-
-    class Plain:
-        """The three primitives and nothing else, as an engine of another framework has them."""
-
-        name = "plain"
-        classes, layers = model.engine.classes, model.engine.layers
-        logits, activations, gradients = model.engine.logits, model.engine.activations, model.engine.gradients
-
-    plain = Model("plain", "", LABELS, model.input, Plain())  # type: ignore[arg-type]
-    for name in OURS:
-        if name in ("guided-backprop", "ablationcam"):
-            with pytest.raises(ModelError, match=rf"^{name} needs .*plain engine.*engine='keras'"):
-                explain(plain, faces(1), name)
-        else:
-            settings = QUICK.get(name, {})
-            ours = explain(model, faces(2), name, "predicted-sad,fear", **settings).raw
-            theirs = explain(plain, faces(2), name, "predicted-sad,fear", **settings).raw
-            np.testing.assert_allclose(theirs, ours, atol=1e-5 * np.abs(ours).max(), err_msg=name)
-
-
-def test_coarse_and_one_channel_a_class_layers_carry_warnings(model_of: Any) -> None:
-    made = explain(model_of("softmax_layer"), faces(1), layer="classes")
-    assert any("one channel per class" in warning for warning in made.warnings)
-    made = explain(model_of("sequential"), faces(1), layer="conv2")
-    assert made.raw.shape[2:] == (6, 6)
-    assert not made.warnings
-    from ferviz.engines.backend import keras
-    from ferviz.engines.keras import KerasEngine
-
-    layers = keras().layers
-    picture = layers.Input((18, 18, 1))
-    x = layers.GlobalAveragePooling2D()(layers.Conv2D(7, 6, strides=6, name="coarse")(picture))
-    coarse = Model("c", "", LABELS, InputSpec(18, 18, 1), KerasEngine(keras().Model(picture, layers.Dense(4)(x))))
-    for layer in (None, "coarse"):
-        assert any("3 x 3 cells" in warning for warning in explain(coarse, faces(1), layer=layer).warnings)
-
-
-def test_targets_of_the_parser_and_of_explain_are_the_same(model_of: Any) -> None:
-    made = explain(model_of("functional"), faces(1), target="2*happy-sad,predicted")
-    assert (
-        made.targets
-        == tuple(t.name for t in parse_targets("2*happy-sad,predicted", LABELS))
-        == ("2*happy-sad", "predicted")
-    )
+@by_every_method
+def test_a_contrast_is_signed_where_the_method_can_be(name: str) -> None:
+    method = METHODS[name]
+    resolved = method.resolve_settings({}, contrast=True)
+    changed = {key: value for key, value in resolved.items() if value != method.settings[key]}
+    assert changed == ({} if method.magnitude else dict(method.signed))
+    for key, value in method.signed.items():
+        assert method.resolve_settings({key: not value}, contrast=True)[key] is not value  # what is given counts
