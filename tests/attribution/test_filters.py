@@ -96,7 +96,7 @@ def test_what_is_left_out_is_the_weakest_and_is_said():
     assert _grid(values, "kernel", "", 30, True, ()).columns[-1] == "10"
     assert _grid(values, "kernel", "", 40, True, ()).columns == tuple(map(str, range(40)))
     whole = _grid(values[:, :, :3], "kernel", "", None, True, ())
-    assert (whole.columns, whole.rows, whole.words) == (tuple(map(str, range(40))), ("in 0", "in 1", "in 2"), ())
+    assert (whole.columns, whole.rows, whole.notes) == (tuple(map(str, range(40))), ("in 0", "in 1", "in 2"), ())
 
 
 def test_one_scale_or_one_a_kernel():

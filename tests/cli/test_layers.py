@@ -130,7 +130,7 @@ def test_filters_of_the_bundled_network_need_no_option(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["--filters", "gap"], 2, "has no kernels; those that have are base/conv"),
+        (["--filters", "gap"], 2, "base/conv"),
         (["--filters", "base/con"], 2, "did you mean 'base/conv'"),
         (["--filters", "base/conv", "--diagram"], 2, "one at a time"),
         (["--own-scale"], 2, "belong to --filters"),
