@@ -121,7 +121,7 @@ def test_npz_and_json(model, faces, tmp_path):
 def test_pictures_and_figures(model, faces, tmp_path):
     made = activations(model, faces, "pooled")
     made.save(tmp_path / "a.png", mode="channels")
-    assert read_manifest(tmp_path / "a.png")["mode"] == "channels"
+    assert read_manifest(tmp_path / "a.png")["drawing"]["mode"] == "channels"
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.size == made.picture("channels").size
     made.save(tmp_path / "a.svg", mode="channels")
