@@ -218,6 +218,8 @@ CAPABILITIES: dict[type, str] = {
 }
 """Each optional protocol in words, for messages."""
 
+_MEMBERS = {protocol: words.rpartition("(")[2].rstrip(")") for protocol, words in CAPABILITIES.items()}
+
 
 def supports(engine: Any, protocol: type[P]) -> TypeGuard[P]:
     """Tell whether an engine has an optional protocol.
@@ -226,7 +228,9 @@ def supports(engine: Any, protocol: type[P]) -> TypeGuard[P]:
         engine: any engine.
         protocol: one of CAPABILITIES, or another runtime-checkable protocol.
     """
-    return isinstance(engine, protocol)
+    # `isinstance` of a protocol takes 40 microseconds in Python 3.11, and this is asked for every heatmap.
+    member = _MEMBERS.get(protocol)
+    return isinstance(engine, protocol) if member is None else hasattr(engine, member)
 
 
 def require(engine: Engine, protocol: type[P], why: str) -> P:
