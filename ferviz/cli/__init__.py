@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import logging
 import os
@@ -12,54 +11,37 @@ from typing import Any
 
 import click
 
+from ferviz.cli.lazy import LazyGroup
 from ferviz.errors import FervizError
 
 COMMANDS = {
     "gradcam": "Show where a network looks: Grad-CAM over the face.",
     "explain": "Explain faces with any attribution method.",
     "compare": "Compare methods, layers or networks on the same faces.",
-    "activations": "Draw what the layers make of a face.",
-    "dream": "Dream: pictures that a network wants to see.",
-    "predict": "Say which emotions the faces show.",
-    "live": "Watch a camera: what its faces show, in the browser.",
-    "detectors": "List the face detectors, or fetch one's network.",
-    "compile": "Compile a network with its explanations: no TensorFlow afterwards.",
-    "layers": "Print what a network is fed, what its outputs are called, and its layers with their shapes.",
+    "activations": "Draw the activations of a network's layers for a face.",
+    "dream": "Dream: pictures that excite a class or a layer most.",
+    "predict": "Predict the emotions of faces.",
+    "video": "Predict or explain the faces of a video or a camera.",
+    "live": "Watch a camera: the emotions of its faces, in the browser.",
+    "dataset": "Explain every face of a data set, in a run that can be resumed.",
+    "detectors": "List the face detectors, or fetch the network of one.",
+    "compile": "Compile a network with its explanations, to run without TensorFlow.",
+    "layers": "Print a network's input, its labels, and its layers with their shapes.",
     "data": "Describe and draw a data set.",
     "train": "Train a network.",
     "evaluate": "Measure a network on labelled faces.",
-    "check": "Test whether a network is fed what it was trained on.",
+    "check": "Test whether a network gets the input that it was trained on.",
 }
 """Command name -> the line that `ferviz --help` shows. The file of the same name in commands/ holds `command`."""
 
 
-class LazyGroup(click.Group):
-    """Lists commands from COMMANDS and imports one only when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(f"ferviz.cli.commands.{cmd_name}").command
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from ferviz.errors import UnknownNameError
-
-            raise UnknownNameError("command", args[0], COMMANDS)
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    summaries=COMMANDS,
+    package="ferviz.cli.commands",
+    homes={"live": "video.live"},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="ferviz")
 def group() -> None:
     """See what a facial-expression network looks at, and what it dreams of.

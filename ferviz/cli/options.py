@@ -1,215 +1,181 @@
-"""What the commands share: options, loading a network, messages on standard error, JSON on standard output."""
+"""The options that several commands share, one frozen dataclass a group."""
 
 from __future__ import annotations
 
-import math
-import sys
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, ClassVar
 
 import click
 
+from ferviz.cli.sections import NamedValue, Number, OptionGroup, option
 from ferviz.engines.registry import ENGINE_CHOICES
-from ferviz.errors import FervizError
 
-if TYPE_CHECKING:
-    from ferviz.faces.face import Face
-    from ferviz.models.model import Model
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-class Number(click.FloatRange):
-    """A range of numbers without NaN and infinity, which no comparison keeps out."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value!r} is not a finite number.", param, ctx)
-        return number
-
-
-def seed_option(what: str) -> Callable[[F], F]:
-    """--seed, of `what` is drawn at random: a number that every generator takes."""
-    return click.option(
-        "--seed",
-        type=click.IntRange(0, 2**32 - 1),
-        metavar="INTEGER",
-        default=0,
-        show_default=True,
-        help=f"Seed of {what}.",
-    )
-
-
-def _stack(*options: Callable[[F], F]) -> Callable[[F], F]:
-    def decorate(function: F) -> F:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return decorate
-
-
-def model_options(function: F) -> F:
-    """--model, --labels, --scaling, --weights, --engine, --no-cache, --trust: which network, and what its file does not say."""
-    return _stack(
-        click.option("--model", "-m", metavar="FILE",
-                     help="A network: .keras, .h5, .json, SavedModel folder, .ferviz.  [default: the bundled one]"),
-        click.option("--labels", metavar="NAMES", help="The outputs' order: 7, 7-alphabetical, 8-ferplus ... or happy,sad,..."),
-        click.option("--scaling", metavar="RANGE", help="What the network was fed: 0..1, -1..1, 0..255 or standardize."),
-        click.option("--weights", metavar="FILE", help="The weights, where --model is an architecture as JSON."),
-        click.option("--engine", type=click.Choice(ENGINE_CHOICES), default="auto", show_default=True, help="What runs the network."),
-        click.option("--no-cache", is_flag=True, help="Neither use nor leave a compiled form of the network in the cache folder."),
-        click.option("--trust", is_flag=True, help="Let the network's file run its own code (Lambda layers)."),
-    )(function)  # fmt: skip
-
-
-def batch_option(default: int) -> Callable[[F], F]:
-    """--batch-size."""
-    return click.option(
-        "--batch-size",
-        type=click.IntRange(1),
-        default=default,
-        show_default=True,
-        help="Faces in one pass through the network.",
-    )
-
-
-def detector_options(function: F) -> F:
-    """--detector, --detector-model: what finds the faces of a picture."""
-    return _stack(
-        click.option("--detector", default="auto", show_default=True, metavar="NAME", help="auto, none (the picture is a face), haar, ..."),
-        click.option("--detector-model", metavar="FILE", help="The detector's own network, where it needs one."),
-    )(function)  # fmt: skip
-
-
-def face_options(function: F) -> F:
-    """--detector, --detector-model, --threshold, --min-size, --largest, --max-side, --tilt: which faces of a picture."""
-    return _stack(
-        detector_options,
-        click.option("--threshold", type=float, help="How sure the detector has to be (0 to 1; each has its own default)."),
-        click.option("--min-size", type=click.IntRange(1), help="Smallest face, in pixels.  [default: 24]"),
-        click.option("--largest", is_flag=True, help="Only the largest face of each picture."),
-        click.option("--max-side", type=click.IntRange(32), help="Search faces in the picture scaled down to this many pixels a side."),
-        click.option("--tilt", type=click.Choice(["retry", "all", "none"]), default="retry", show_default=True,
-                     help="Search the turned picture too: where no sure face stands upright, always, or never (never in video)."),
-    )(function)  # fmt: skip
-
-
-def output_options(default: str) -> Callable[[F], F]:
-    """--out (with `default` described in the help), --force, --json, --seed, --quiet."""
-    return _stack(
-        click.option("--out", "-o", metavar="FILE", help=f"Where to write; the suffix decides the format.  [default: {default}]"),
-        click.option("--force", "-f", is_flag=True, help="Replace the output if it is already there."),
-        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output."),
-        seed_option("everything that is drawn at random"),
-        click.option("--quiet", "-q", is_flag=True, help="No progress and no messages."),
-    )  # fmt: skip
+TILTS = ["retry", "all", "none"]
+SEEDS = click.IntRange(0, 2**32 - 1)
+"""Numbers that every generator of random numbers takes."""
 
 
 @dataclass(frozen=True)
-class Console:
-    """Where a command talks: messages and progress to standard error, results to standard output."""
+class ModelOptions(OptionGroup):
+    """Which network, and what its file does not tell: the arguments of `load_model`."""
 
-    quiet: bool = False
-
-    def say(self, message: str) -> None:
-        """One line for the person at the terminal."""
-        if not self.quiet:
-            click.echo(message, err=True)
-
-    def warn(self, message: str) -> None:
-        """One line about something that may spoil the result."""
-        if not self.quiet:
-            click.echo(f"note: {message}", err=True)
-
-    def progress(self, items: Iterable[Any], label: str, total: int | None = None) -> Iterable[Any]:
-        """Yield `items` under a progress bar with the time left; silent when quiet or not at a terminal."""
-        if self.quiet or not sys.stderr.isatty():
-            yield from items
-            return
-        from rich.console import Console as RichConsole
-        from rich.progress import track
-
-        yield from track(items, description=label, total=total, console=RichConsole(stderr=True), transient=True)
-
-
-def print_json(command: str, document: dict[str, Any]) -> None:
-    """Print one JSON document on standard output, with schema_version and command first."""
-    from ferviz.files import to_json
-
-    click.echo(to_json({"schema_version": 1, "command": command, **document}, indent=2))
-
-
-def open_model(options: dict[str, Any], console: Console) -> Model:
-    """Load the network that the shared model options name, and say what had to be assumed about it.
-
-    options: the command's keyword arguments, of which model, labels, scaling, weights, engine, no_cache and trust are read.
-    """
-    from ferviz.models.load import load_model
-
-    model = load_model(
-        options.get("model"),
-        labels=options.get("labels"),
-        scaling=options.get("scaling"),
-        weights=options.get("weights"),
-        engine=options.get("engine") or "auto",
-        trust=bool(options.get("trust")),
-        cache=not options.get("no_cache"),
+    section: ClassVar[str] = "Network"
+    model: str | None = option(
+        "--model",
+        "-m",
+        metavar="FILE",
+        help="A network: .keras, .h5, .json, SavedModel folder, .ferviz.  [default: the bundled one]",
     )
-    for note in model.notes:
-        console.warn(note)
-    return model
+    labels: str | None = option(
+        "--labels", metavar="NAMES", help="The order of its outputs: 7, 7-alphabetical, 8-ferplus ... or happy,sad,..."
+    )
+    scaling: str | None = option(
+        "--scaling", metavar="RANGE", help="The values it was trained on: 0..1, -1..1, 0..255 or standardize."
+    )
+    weights: str | None = option(
+        "--weights", metavar="FILE", help="Its weights, where --model is an architecture as JSON."
+    )
+    engine: str = option("--engine", default="auto", type=click.Choice(ENGINE_CHOICES), help="What runs the network.")
+    no_cache: bool = option(
+        "--no-cache", default=False, help="Do not read or write the compiled form of the network in the cache folder."
+    )
+    trust: bool = option(
+        "--trust", default=False, help="Allow the network's file to run code of its own (Lambda layers)."
+    )
 
 
-def remember(model: Model, options: dict[str, Any], console: Console) -> None:
-    """Compile a network that ran on Keras into the cache folder, so that its next explanation starts at once.
+@dataclass(frozen=True)
+class BatchOptions(OptionGroup):
+    """How many faces the network gets at once."""
 
-    Called after the results are written. Does nothing with --no-cache, --engine keras, and for networks that are compiled already.
-    """
-    if options.get("no_cache") or options.get("engine") == "keras" or model.origin is None:
-        return
-    from ferviz.models.compiled.cache import keep
-
-    keep(model, model.origin, console.say)
+    section: ClassVar[str] = "Network"
+    batch_size: int = option(
+        "--batch-size", default=64, type=click.IntRange(1), help="Faces in one pass through the network."
+    )
 
 
-@dataclass
-class Picture:
-    """One picture of a command's input: its faces, or the error that kept them away."""
+@dataclass(frozen=True)
+class FaceOptions(OptionGroup):
+    """Which faces of a picture: the arguments of `find_faces`."""
 
-    source: str
-    faces: list[Face]
-    error: FervizError | None = None
-
-
-def find_all(paths: Iterable[str], options: dict[str, Any], console: Console) -> list[Picture]:
-    """Find the faces of every picture; what fails for one is kept in its `error`, and the rest goes on.
-
-    paths: files, folders and globs. options: the command's keyword arguments, of which the face options are read.
-    Raises UsageError / PictureError when `paths` hold no picture at all.
-    """
-    from ferviz.faces.find import find_faces
-    from ferviz.images import list_pictures
-
-    chosen = {
-        key: options[key]
-        for key in ("detector", "detector_model", "threshold", "min_size", "largest", "max_side", "tilt")
-        if options.get(key) is not None
-    }
-    pictures = []
-    files = list_pictures(paths)
-    for path in console.progress(files, "finding faces", len(files)):
-        try:
-            pictures.append(Picture(str(path), find_faces(path, **chosen)))
-        except FervizError as error:
-            pictures.append(Picture(str(path), [], error))
-    return pictures
+    section: ClassVar[str] = "Faces"
+    detector: str = option(
+        "--detector", default="auto", metavar="NAME", help="auto, none (the whole picture is one face), haar, ..."
+    )
+    detector_model: str | None = option(
+        "--detector-model", metavar="FILE", help="The detector's own network, if it needs one."
+    )
+    threshold: float | None = option(
+        "--threshold", type=float, help="Lowest score of a face (0 to 1; each detector has its own default)."
+    )
+    min_size: int = option("--min-size", default=24, type=click.IntRange(1), help="Smallest face, in pixels.")
+    largest: bool = option("--largest", default=False, help="Only the largest face of each picture.")
+    max_side: int | None = option(
+        "--max-side",
+        type=click.IntRange(32),
+        help="Search for faces in the picture scaled down to this many pixels a side.",
+    )
+    tilt: str = option(
+        "--tilt",
+        default="retry",
+        type=click.Choice(TILTS),
+        help="Search the rotated picture too: if no upright face is certain, always, or never.",
+    )
 
 
-def default_output(paths: Iterable[str], command: str, suffix: str = ".png") -> Path:
-    """Return `<stem>_<command>.png` in the working directory, from the first path's stem."""
-    first = next(iter(paths), "ferviz")
-    return Path(f"{Path(first).stem or 'ferviz'}_{command}{suffix}")
+@dataclass(frozen=True)
+class ExplainOptions(OptionGroup):
+    """What is explained, how, and where in the network: arguments of `explain`."""
+
+    section: ClassVar[str] = "Explanation"
+    method: str = option(
+        "--method", default="gradcam", metavar="NAME", help="The attribution method (see: ferviz explain --methods)."
+    )
+    settings: tuple[tuple[str, Any], ...] = option(
+        "--option",
+        "-O",
+        default=(),
+        type=NamedValue(),
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A setting of the method; repeat for several.",
+    )
+    target: str = option(
+        "--target",
+        "-t",
+        default="predicted",
+        metavar="CLASS",
+        help="What is explained: predicted, a class, several (happy,sad), all, or a contrast (happy-sad).",
+    )
+    layer: str | None = option(
+        "--layer", "-l", metavar="NAME", help="The layer to look at (see: ferviz layers).  [default: the last map]"
+    )
+
+
+@dataclass(frozen=True)
+class DrawingOptions(OptionGroup):
+    """How results are drawn: arguments of `Result.save`."""
+
+    section: ClassVar[str] = "Drawing"
+    shared_scale: bool = option(
+        "--shared-scale/--own-scale", default=True, help="One colour scale for everything drawn, or one for each map."
+    )
+    vmax: float | None = option(
+        "--vmax",
+        type=Number(1e-30, 1e30),
+        metavar="NUMBER",
+        help="The value at the end of the colour scale, to compare pictures.",
+    )
+    zoom: float = option(
+        "--zoom", default=1.0, type=Number(0.5, 4), help="Size of the picture: 1 for screens, 2 for print."
+    )
+
+
+@dataclass(frozen=True)
+class OutputOptions(OptionGroup):
+    """Where results and messages go."""
+
+    section: ClassVar[str] = "Output"
+    out: str | None = option("--out", "-o", metavar="FILE", help="Where to write; the suffix determines the format.")
+    force: bool = option("--force", "-f", default=False, help="Replace the output if it exists already.")
+    as_json: bool = option("--json", default=False, help="Print the result as JSON on standard output.")
+    seed: int = option("--seed", default=0, type=SEEDS, metavar="INTEGER", help="Seed of everything that is random.")
+    quiet: bool = option("--quiet", "-q", default=False, help="No progress and no messages.")
+
+
+@dataclass(frozen=True)
+class VideoOptions(OptionGroup):
+    """Which frames of a video, and what is written of it beside the annotated video."""
+
+    section: ClassVar[str] = "Video"
+    every: int = option(
+        "--every", default=1, type=click.IntRange(1), help="Look at every N-th frame only.", metavar="N"
+    )
+    start: int = option("--start", default=0, type=click.IntRange(0), help="The first frame.")
+    stop: int | None = option("--stop", type=click.IntRange(1), help="The frame to stop before.")
+    half_life: float = option("--half-life", default=0.4, type=Number(0), help="Seconds of smoothing.")
+    timeline: str | None = option(
+        "--timeline", metavar="FILE", help="Draw the emotions over time, one row for each face."
+    )
+    table: str | None = option("--table", metavar="FILE.csv", help="Write one line for each face and frame.")
+
+
+@dataclass(frozen=True)
+class DataOptions(OptionGroup):
+    """Which labelled faces: the arguments of `read_data`."""
+
+    section: ClassVar[str] = "Data"
+    split: str | None = option(
+        "--split", metavar="NAME", help="The part of the data set: Training, PublicTest ...  [default: all]"
+    )
+    scheme: str = option(
+        "--scheme",
+        default="7",
+        metavar="NAMES",
+        help="The data's labels: 7, 6-merged, 8-ferplus, positive-negative ...",
+    )
+    votes: str | None = option("--votes", metavar="FILE", help="FERPlus' fer2013new.csv, for the scheme 8-ferplus.")
+    reader: str = option(
+        "--reader", default="auto", metavar="NAME", help="The reader of the data: csv, folder, or one of your own."
+    )
+    skip_bad: bool = option("--skip-bad", default=False, help="Leave out rows that cannot be read, and count them.")

@@ -6,7 +6,11 @@ from typing import Any
 
 
 def plain_lines(record: dict[str, Any]) -> list[str]:
-    """Return a record as lines to read: one a face with its two likeliest classes and its box."""
+    """Return a picture's record as lines to read: one for each face, with its two likeliest classes and its box.
+
+    Args:
+        record: the record, as `picture_record` returns it.
+    """
     lines = []
     for face in record["faces"]:
         p, label, second = face["probabilities"], face["label"], face["second"]

@@ -49,10 +49,11 @@ class LightAndDark:
 
 @pytest.fixture(autouse=True)
 def model(monkeypatch: pytest.MonkeyPatch) -> Model:
-    from ferviz.cli.commands import activations, explain
+    from ferviz.cli import heatmaps
+    from ferviz.cli.commands import activations
 
     made = Model("by-hand", "ef" * 32, LABELS, InputSpec(48, 48, 1, "0..1"), LightAndDark())
-    for module in (explain, activations):
+    for module in (heatmaps, activations):
         monkeypatch.setattr(module, "open_model", lambda options, console: made)
     return made
 
@@ -179,7 +180,7 @@ def test_all_bad(here, capsys):
         (["gradcam", "face.png", "--out", "none/a.png"], 1, "the folder none is not there"),
         (["gradcam", "face.png", "--out", "shots"], 2, "shots cannot be written, because it is a folder"),
         (["gradcam", "face.png", "--detector", "none", "--batch-size", "0"], 2, "--batch-size"),
-        (["gradcam", "face.png", "--limit", "0"], 2, "--limit"),
+        (["gradcam", "face.png", "--vmax", "0"], 2, "--limit"),
         (["gradcam", "face.png", "--method", "rise"], 2, "--method"),
         (["explain", "face.png", "--method", "gradcm"], 2, "method 'gradcm' is not known; .* did you mean 'gradcam'"),
         (["explain", "face.png", "--option", "steps"], 2, "is not NAME=VALUE"),
@@ -216,12 +217,12 @@ def test_nothing_is_overwritten_unasked(here, capsys, command):
 
 
 def test_an_existing_output_is_told_before_the_network_is_read(here, monkeypatch):
-    from ferviz.cli.commands import explain
+    from ferviz.cli import heatmaps
 
     def never(options, console):
         raise AssertionError("the network was read")
 
-    monkeypatch.setattr(explain, "open_model", never)
+    monkeypatch.setattr(heatmaps, "open_model", never)
     (here / "face_gradcam.png").write_text("mine")
     assert run(["gradcam", "face.png"]) == 7
 
@@ -271,7 +272,7 @@ def test_activations(capsys, here):
 def test_channels_of_the_default_layer(here):
     assert run(["activations", "face.png", "--mode", "channels", "--own-scale"]) == 0
     assert read_manifest("face_activations.png")["layers"][0]["name"] == "light"
-    assert run(["activations", "shots", "--mode", "channels", "--channels", "1", "--out", "b.png"]) == 0
+    assert run(["activations", "shots", "--mode", "channels", "--max-channels", "1", "--out", "b.png"]) == 0
 
 
 def test_methods_are_listed_with_their_settings(capsys):
@@ -319,8 +320,8 @@ def test_the_way_to_a_picture_imports_no_framework(here):
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "import test_explain as t\n"
         "from ferviz.cli import run\n"
-        "from ferviz.cli.commands import explain\n"
-        "explain.open_model = lambda *_: t.Model('m', '', t.LABELS, t.InputSpec(48, 48, 1, '0..1'), t.LightAndDark())\n"
+        "from ferviz.cli import heatmaps\n"
+        "heatmaps.open_model = lambda *_: t.Model('m', '', t.LABELS, t.InputSpec(48, 48, 1, '0..1'), t.LightAndDark())\n"
         "assert run(['gradcam', 'face.png']) == 0\n"
         "print([m for m in ('tensorflow', 'keras', 'matplotlib', 'rich', 'pandas', 'scipy') if m in sys.modules])"
     )
@@ -332,8 +333,7 @@ def test_the_way_to_a_picture_imports_no_framework(here):
 
 def test_a_real_network_from_its_file(here, monkeypatch, capfd):
     """From a Keras file to a picture; TensorFlow's own noise stays away from the terminal."""
-    from ferviz.cli import options as common
-    from ferviz.cli.commands import explain
+    from ferviz.cli import heatmaps, inputs
     from ferviz.engines import backend
 
     keras = backend.keras()
@@ -347,7 +347,7 @@ def test_a_real_network_from_its_file(here, monkeypatch, capfd):
         ]
     )
     network.save("tiny.keras")
-    monkeypatch.setattr(explain, "open_model", common.open_model)
+    monkeypatch.setattr(heatmaps, "open_model", inputs.open_model)
     capfd.readouterr()
     arguments = ["gradcam", "face.png", "--model", "tiny.keras", "--labels", "happy,sad,neutral", "--scaling", "0..1"]
     assert run([*arguments, "--no-cache", "--json"]) == 0
@@ -363,10 +363,9 @@ def test_a_real_network_from_its_file(here, monkeypatch, capfd):
 
 
 def test_a_text_is_no_network(here, monkeypatch, capsys):
-    from ferviz.cli import options as common
-    from ferviz.cli.commands import explain
+    from ferviz.cli import heatmaps, inputs
 
-    monkeypatch.setattr(explain, "open_model", common.open_model)
+    monkeypatch.setattr(heatmaps, "open_model", inputs.open_model)
     Path("words.h5").write_text("these are words")
     before = files(here)
     assert run(["gradcam", "face.png", "--model", "words.h5"]) == 4
@@ -378,9 +377,9 @@ def test_a_text_is_no_network(here, monkeypatch, capsys):
 
 def test_the_reader_of_a_data_set_can_be_named(here, capsys, monkeypatch, model):
     """A table under another name is a data set where its reader is named; without that it is a picture that cannot be read."""
-    from ferviz.cli.commands import explain_data
+    from ferviz.cli.commands.dataset import explain
 
-    monkeypatch.setattr(explain_data, "open_model", lambda options, console: model)
+    monkeypatch.setattr(explain, "open_model", lambda options, console: model)
     light, dark = (" ".join([str(value)] * 48 * 48) for value in (255, 0))
     rows = [f"3,{light},Training", f"4,{dark},PublicTest", "3,words,PublicTest"]
     Path("faces.dat").write_text("\n".join(["emotion,pixels,Usage", *rows]) + "\n")

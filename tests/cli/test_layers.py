@@ -122,7 +122,7 @@ def test_filters_as_exact_numbers(network, capsys, tmp_path):
 
 
 def test_filters_of_the_bundled_network_need_no_option(tmp_path, capsys):
-    assert run(["layers", "--filters", "conv1", "--channels", "3", "--out", str(tmp_path / "f.png")]) == 0
+    assert run(["layers", "--filters", "conv1", "--max-channels", "3", "--out", str(tmp_path / "f.png")]) == 0
     assert read_manifest(tmp_path / "f.png")["kernels"] == {"kernel": [3, 3, 1, 64]}
     assert "wrote" in capsys.readouterr().err
 

@@ -79,14 +79,16 @@ def test_a_name_that_is_no_utf8_goes_through_every_output(encoding, tmp_path):
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e300"])
-@pytest.mark.parametrize("option", ["--limit", "--zoom"])
+@pytest.mark.parametrize("option", ["--vmax", "--zoom"])
 def test_numbers_out_of_range_are_refused(option, value, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert run(["gradcam", str(PORTRAIT), option, value]) == 2
     assert option in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in ("live", "detectors", "compile", "layers")])
+@pytest.mark.parametrize(
+    "command", [c for c in COMMANDS if c not in ("live", "detectors", "compile", "layers", "video", "dataset")]
+)
 def test_a_negative_seed_is_refused(command, capsys):
     assert run([command, "--seed", "-1"]) == 2
     assert "Invalid value for '--seed'" in capsys.readouterr().err

@@ -152,7 +152,7 @@ def test_check_prints_and_writes(
     Path("good.h5").write_bytes(b"")
     assert run(["check", "good.h5", str(table), "--write"]) == 0
     out = capsys.readouterr().out
-    assert "fed and read rightly: 0..255" in out
+    assert "labels are right: 0..255" in out
     said = json.loads(Path("good.h5.ferviz.json").read_text())
     assert (said["labels"], said["input"]["scaling"]) == (list(FER2013), "0..255")
     assert run(["check", "good.h5", str(table), "--write"]) == 7

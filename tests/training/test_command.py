@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from ferviz.cli import run
-from ferviz.cli.commands.train import clock, parse_option
+from ferviz.cli.commands.train import clock
+from ferviz.cli.sections import NamedValue
 from ferviz.data.dataset import Dataset
 from ferviz.training.batches import Source
 from ferviz.training.loop import Learner
@@ -136,7 +137,7 @@ def test_interrupted(
 
     monkeypatch.setattr(Learner, "step", press_control_c)
     assert run(["train", str(table), "--out", str(tmp_path / "run"), *SMALL]) == 130
-    assert "go on with --resume" in capsys.readouterr().err
+    assert "--resume" in capsys.readouterr().err
     monkeypatch.undo()
     assert run(["train", str(table), "--out", str(tmp_path / "run"), "--resume", "--epochs", "1", "-q"]) == 0
 
@@ -152,12 +153,12 @@ def test_interrupted(
     ],
 )
 def test_options_of_the_architecture(text: str, expected: tuple[str, Any]) -> None:
-    assert parse_option(text) == expected
+    assert NamedValue(lists=True).convert(text, None, None) == expected
 
 
 def test_an_option_without_value_is_refused() -> None:
     with pytest.raises(click.BadParameter, match="NAME=VALUE"):
-        parse_option("widths")
+        NamedValue(lists=True).convert("widths", None, None)
 
 
 def test_durations() -> None:

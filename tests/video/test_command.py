@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from ferviz.cli import run
-from ferviz.cli.commands import video as command
+from ferviz.cli import videos as command
 from ferviz.images import read_image, read_manifest
 from ferviz.video.reading import Video
 

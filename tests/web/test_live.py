@@ -26,7 +26,7 @@ def test_a_file_without_loop_ends(clip, squares, colours) -> None:
 def test_the_command_plays_a_file_as_its_camera(
     clip, squares, colours, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("ferviz.cli.commands.live.open_model", lambda options, console: colours)
+    monkeypatch.setattr("ferviz.cli.commands.video.live.open_model", lambda options, console: colours)
     monkeypatch.setattr("ferviz.video.pipeline.open_detector", lambda name, model: squares)
     assert run(["live", str(clip(3)), "--port", "0", "--method", "none", "--quiet"]) == 0
     assert capsys.readouterr().out.startswith("http://127.0.0.1:")

@@ -1,25 +1,19 @@
-"""`ferviz activations`: what the layers of a network make of a face."""
+"""`ferviz activations`: the maps that a network's layers compute from a face."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import click
 
-from ferviz.cli.commands.explain import output_path, report, tell_pages, zoom_option
-from ferviz.cli.options import (
-    Console,
-    batch_option,
-    face_options,
-    find_all,
-    model_options,
-    open_model,
-    output_options,
-    print_json,
-)
+from ferviz.cli.console import Console, print_json
+from ferviz.cli.inputs import open_model
+from ferviz.cli.options import BatchOptions, DrawingOptions, FaceOptions, ModelOptions, OutputOptions
+from ferviz.cli.pictures import find_all, note_pages, output_path, report
+from ferviz.cli.sections import SectionedCommand, options
 
 
-@click.command()
+@click.command("activations", cls=SectionedCommand)
 @click.argument("pictures", nargs=-1, required=True, metavar="PICTURE|FOLDER...")
 @click.option(
     "--layer",
@@ -37,19 +31,28 @@ from ferviz.cli.options import (
     help="The mean over each layer's channels, or the channels of one layer.",
 )
 @click.option(
-    "--channels",
+    "--max-channels",
     type=click.IntRange(1),
     metavar="N",
     help="With --mode channels: how many, the most active first.  [default: 64]",
 )
-@click.option("--own-scale", is_flag=True, help="With --mode channels: give each channel a colour scale of its own.")
-@batch_option(64)
-@zoom_option
-@model_options
-@face_options
-@output_options("<picture>_activations.png")
-def command(pictures: tuple[str, ...], layers: tuple[str, ...], mode: str, **options: Any) -> int:
-    """Draw what the layers make of a face.
+@options(
+    out="<picture>_activations.png",
+    helps={"shared_scale": "With --mode channels: one colour scale for all channels, or one for each."},
+    without=("vmax",),
+)
+def command(
+    pictures: tuple[str, ...],
+    layers: tuple[str, ...],
+    mode: str,
+    max_channels: int | None,
+    drawing: DrawingOptions,
+    model: ModelOptions,
+    batch: BatchOptions,
+    faces: FaceOptions,
+    output: OutputOptions,
+) -> int:
+    """Draw the activations of a network's layers for a face.
 
     Rows are faces and columns are layers; with --mode channels the channels of one layer. Takes pictures, folders (with everything
     below) and patterns. --out FILE.png, .jpg or .webp is a picture, .pdf or .svg a figure, .npz the numbers, .json what they are.
@@ -57,37 +60,36 @@ def command(pictures: tuple[str, ...], layers: tuple[str, ...], mode: str, **opt
     from ferviz.attribution.activations import Activations, activations
     from ferviz.errors import UsageError
     from ferviz.images import list_pictures
+    from ferviz.models.prediction import face_record, picture_record
 
     if mode == "channels" and (len(layers) > 1 or "all" in layers):
         raise UsageError("--mode channels draws one layer; name it with --layer, once")
-    console = Console(options["quiet"])
+    console = Console(output.quiet)
     files = list_pictures(pictures)
-    out = output_path(options["out"], pictures, files, "activations")
-    Activations.check_path(out, options["force"])
-    found = find_all([str(file) for file in files], options, console)
-    document: dict[str, Any] = {"model": None, "engine": None, "layers": None, "out": None}
-    faces = [face for picture in found for face in picture.faces]
-    if faces:
-        model = open_model(options, console)
-        chosen: Any = "all" if "all" in layers else layers or None
+    out = output_path(output.out, pictures, files, "activations")
+    Activations.check_path(out, output.force)
+    photos = find_all(files, faces, console)
+    document: dict[str, object] = {"model": None, "engine": None, "layers": None, "out": None}
+    crops = [face for picture in photos for face in picture.faces]
+    if crops:
+        network = open_model(model, console)
+        wanted: str | Sequence[str] | None = "all" if "all" in layers else layers or None
         if mode == "channels" and not layers:
-            chosen, note = model.default_layer()
+            wanted, note = network.default_layer()
             if note:
                 console.warn(note)
-        made = activations(model, faces, chosen, batch_size=options["batch_size"])
-        made.save(
+        result = activations(network, crops, wanted, batch_size=batch.batch_size)
+        result.save(
             out,
-            options["force"],
+            output.force,
             mode=mode,
-            max_channels=options["channels"],
-            shared_scale=not options["own_scale"],
-            zoom=options["zoom"],
+            max_channels=max_channels,
+            shared_scale=drawing.shared_scale,
+            zoom=drawing.zoom,
         )
-        tell_pages(len(faces), made.page_size(mode), out, console)
-        document |= {key: value for key, value in made.to_dict().items() if key != "pictures"} | {"out": str(out)}
-    if options["as_json"]:
-        from ferviz.models.prediction import face_record, picture_record
-
-        document["pictures"] = [picture_record(p.source, [face_record(f) for f in p.faces], p.error) for p in found]
-        print_json("activations", {**document, "mode": mode})
-    return report(found, (), out, console)
+        note_pages(len(crops), result.page_size(mode), out, console)
+        document |= {key: value for key, value in result.to_dict().items() if key != "pictures"} | {"out": str(out)}
+    if output.as_json:
+        records = [picture_record(p.source, [face_record(f) for f in p.faces], p.error) for p in photos]
+        print_json("activations", {**document, "pictures": records, "mode": mode})
+    return report(photos, (), out, console)

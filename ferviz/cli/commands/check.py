@@ -1,103 +1,99 @@
-"""`ferviz check`: is a network fed what it was trained on?"""
+"""`ferviz check`: does a network get the input that it was trained on?"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import click
 
-from ferviz.cli.commands.reading import open_data, reading_options
-from ferviz.cli.options import Console, batch_option, open_model, print_json, seed_option
+from ferviz.cli.console import Console, print_json
+from ferviz.cli.inputs import open_data, open_model
+from ferviz.cli.options import BatchOptions, DataOptions, ModelOptions, OutputOptions
+from ferviz.cli.sections import SectionedCommand, options
+from ferviz.errors import OutputExistsError, UsageError
 
 if TYPE_CHECKING:
     from ferviz.evaluation.check.candidates import Preprocessing
     from ferviz.evaluation.check.result import CheckResult, Convention
 
 
-@click.command()
-@click.argument("model")
-@click.argument("data")
-@click.option(
-    "--labels",
-    metavar="NAMES",
-    help="The outputs' order as it is used today.  [default: what its sidecar says, or assumed]",
-)
-@click.option(
-    "--scaling", metavar="RANGE", help="The value range as it is used today: 0..1, -1..1, 0..255 or standardize."
-)
-@click.option("--weights", metavar="FILE", help="The weights, where MODEL is an architecture as JSON.")
-@click.option("--trust", is_flag=True, help="Let the network's file run its own code (Lambda layers).")
-@click.option(
-    "--split", default="PublicTest", show_default=True, metavar="NAME", help="Faces to try it on; all = everything."
-)
-@click.option(
-    "--scheme",
-    default="7",
-    show_default=True,
-    metavar="NAMES",
-    help="The data's labels: 7, 6-merged, 8-ferplus, positive-negative ...",
-)
-@click.option("--votes", metavar="FILE", help="FERPlus' fer2013new.csv, for --scheme 8-ferplus.")
-@reading_options
+@click.command("check", cls=SectionedCommand)
+@click.argument("network", metavar="MODEL")
+@click.argument("path", metavar="DATA")
 @click.option("--faces", type=click.IntRange(20), default=3000, show_default=True, help="How many faces at most.")
-@batch_option(256)
 @click.option(
     "--write",
     is_flag=True,
-    help="Write what was found beside MODEL (MODEL.ferviz.json), so that ferviz uses it from now on.",
+    help="Write the best settings beside MODEL (MODEL.ferviz.json), so that ferviz uses them from now on.",
 )
-@click.option("--force", "-f", is_flag=True, help="Replace MODEL.ferviz.json if it is already there.")
-@click.option(
-    "--all", "show_all", is_flag=True, help="Print every convention that was tried, not only each feed's best."
+@click.option("--all", "show_all", is_flag=True, help="Print every candidate, not only the best of each preprocessing.")
+@options(
+    defaults={"batch_size": 256, "split": "PublicTest"},
+    helps={
+        "labels": "The order of its outputs as it is used today.  [default: its sidecar's, or assumed]",
+        "scaling": "The value range as it is used today: 0..1, -1..1, 0..255 or standardize.",
+        "weights": "Its weights, where MODEL is an architecture as JSON.",
+        "split": "Faces to test on; all = everything.",
+        "force": "Replace MODEL.ferviz.json if it exists already.",
+    },
+    without=("model", "engine", "no_cache", "out"),
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")
-@seed_option("the draw of faces")
-@click.option("--quiet", "-q", is_flag=True, help="No progress and no messages.")
-def command(model: str, data: str, **options: Any) -> None:
-    """Test whether a network is fed what it was trained on.
+def command(
+    network: str,
+    path: str,
+    faces: int,
+    write: bool,
+    show_all: bool,
+    model: ModelOptions,
+    batch: BatchOptions,
+    data: DataOptions,
+    output: OutputOptions,
+) -> None:
+    """Test whether a network gets the input that it was trained on.
 
-    Finds out from the labelled faces of DATA how the network MODEL wants to be fed and what its outputs mean.
+    Finds out from the labelled faces of DATA which input the network MODEL expects and what its outputs mean.
 
     Tries value ranges, label orders, the moment of resizing and the order of channels, prints them by accuracy with 95 % intervals, and
-    says what today's settings cost. DATA is fer2013.csv, icml_face_data.csv, or folders split/class/*.png.
+    what today's settings cost. DATA is fer2013.csv, icml_face_data.csv, or folders split/class/*.png.
     """
-    from ferviz.errors import UsageError
     from ferviz.evaluation.check.check import check
     from ferviz.models.bundled import bundled_networks
     from ferviz.models.sidecar import find_sidecar
 
-    console = Console(options["quiet"])
-    if options["write"]:
-        if model in bundled_networks():
-            raise UsageError("--write is for networks of your own; the bundled one says what it wants itself")
-        beside = find_sidecar(model)
-        if beside and not options["force"]:
-            from ferviz.errors import OutputExistsError
-
-            raise OutputExistsError(f"{beside} is already there; pass --force to replace it")
-    faces = open_data(data, options, console, labels=options["scheme"], votes=options["votes"])
-    network = open_model({**options, "model": model}, console)
-    split = None if options["split"] == "all" else options["split"]
+    console = Console(output.quiet)
+    if write:
+        if network in bundled_networks():
+            raise UsageError("--write is for networks of your own; the settings of the bundled one are known")
+        sidecar = find_sidecar(network)
+        if sidecar and not output.force:
+            raise OutputExistsError(f"{sidecar} is already there; pass --force to replace it")
+    dataset = open_data(path, data, console, seed=output.seed)
     result = check(
-        network,
-        faces,
-        split=split,
-        faces=options["faces"],
-        seed=options["seed"],
-        batch_size=options["batch_size"],
+        open_model(replace(model, model=network), console),
+        dataset,
+        split=None if data.split == "all" else data.split,
+        faces=faces,
+        seed=output.seed,
+        batch_size=batch.batch_size,
         progress=console.say,
     )
-    written = result.write(model, options["force"]) if options["write"] else None
-    if options["as_json"]:
+    written = result.write(network, output.force) if write else None
+    if output.as_json:
         print_json("check", {**result.to_dict(), "out": None if written is None else str(written)})
     else:
-        click.echo(text(result, options["show_all"]))
+        click.echo(text(result, show_all))
         if written is not None:
             console.say(f"wrote {written}")
 
 
 def text(result: CheckResult, show_all: bool = False) -> str:
-    """Return the verdict and the ranked table as lines for a terminal."""
+    """Return the verdict and the ranked table as lines for a terminal.
+
+    Args:
+        result: of the check.
+        show_all: every candidate, not only the best of each preprocessing.
+    """
     from ferviz.evaluation.plots import percent
 
     best, today = result.best, result.current
@@ -123,7 +119,7 @@ def text(result: CheckResult, show_all: bool = False) -> str:
             f"verdict: no convention makes it better than naming one class every time ({percent(result.majority)})"
         )
     elif result.right_now:
-        lines.append(f"verdict: it is fed and read rightly: {_words(best)}")
+        lines.append(f"verdict: its input and its labels are right: {_words(best)}")
     else:
         lines.append(f"verdict: use {_words(best)}")
         cost = result.cost

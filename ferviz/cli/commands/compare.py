@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
-from ferviz.cli.options import (
-    Console,
-    batch_option,
-    default_output,
-    face_options,
-    find_all,
-    model_options,
-    open_model,
-    output_options,
-    print_json,
-)
+from ferviz.cli.console import Console, print_json
+from ferviz.cli.inputs import open_model
+from ferviz.cli.options import BatchOptions, ExplainOptions, FaceOptions, ModelOptions, OutputOptions
+from ferviz.cli.pictures import default_output, find_all
+from ferviz.cli.sections import SectionedCommand, options
 
 
-@click.command()
+@click.command("compare", cls=SectionedCommand)
 @click.argument("pictures", nargs=-1, required=True, metavar="PICTURE|FOLDER...")
 @click.option(
     "--method",
@@ -38,19 +32,22 @@ from ferviz.cli.options import (
     help="A layer; repeat for several.  [default: the last map]",
 )
 @click.option("--against", multiple=True, metavar="FILE", help="Another network beside --model; repeat for several.")
-@click.option(
-    "--target",
-    "-t",
-    default="predicted",
-    show_default=True,
-    metavar="CLASS",
-    help="One class or contrast, or what the first network says.",
+@options(
+    out="<picture>_compare.png",
+    helps={"target": "One class or contrast; predicted is the class that the first network predicts."},
+    without=("method", "settings", "layer"),
 )
-@batch_option(64)
-@model_options
-@face_options
-@output_options("<picture>_compare.png")
-def command(pictures: tuple[str, ...], **options: Any) -> int:
+def command(
+    pictures: tuple[str, ...],
+    methods: tuple[str, ...],
+    layers: tuple[str, ...],
+    against: tuple[str, ...],
+    explain: ExplainOptions,
+    model: ModelOptions,
+    batch: BatchOptions,
+    faces: FaceOptions,
+    output: OutputOptions,
+) -> int:
     """Compare methods, layers or networks on the same faces.
 
     Draws their maps side by side, with the rank correlation of each pair: 1 where they order the pixels alike. Every combination of
@@ -58,34 +55,28 @@ def command(pictures: tuple[str, ...], **options: Any) -> int:
     """
     from ferviz.attribution.comparison import ExplanationComparison, compare_explanations
     from ferviz.attribution.methods.registry import METHODS
+    from ferviz.images import list_pictures
 
-    several = len(options["layers"]) > 1 or options["against"]
-    methods = options["methods"] or (("gradcam",) if several else ("gradcam", "layercam"))
+    several = len(layers) > 1 or against
+    methods = methods or (("gradcam",) if several else ("gradcam", "layercam"))
     for method in methods:
-        METHODS.entry(method)  # a wrong name is told before any work
-    console = Console(options["quiet"])
-    out = Path(options["out"] or default_output(pictures, "compare"))
-    ExplanationComparison.check_path(out, options["force"])
-    found = find_all(pictures, options, console)
-    errors = [picture.error for picture in found if picture.error is not None]
-    faces = [face for picture in found for face in picture.faces]
-    for error in errors if faces else errors[1:]:
-        click.echo(f"ferviz: {error}", err=True)
-    if not faces:
+        METHODS.entry(method)  # a wrong name is an error before any work
+    console = Console(output.quiet)
+    out = Path(output.out or default_output(pictures, "compare"))
+    ExplanationComparison.check_path(out, output.force)
+    photos = find_all(list_pictures(pictures), faces, console)
+    errors = [picture.error for picture in photos if picture.error is not None]
+    crops = [face for picture in photos for face in picture.faces]
+    for error in errors if crops else errors[1:]:
+        console.error(error)
+    if not crops:
         raise errors[0]
-    models = [open_model(options, console)]
-    models += [open_model({**options, "model": path}, console) for path in options["against"]]
+    networks = [open_model(options, console) for options in (model, *(replace(model, model=path) for path in against))]
     comparison = compare_explanations(
-        models,
-        faces,
-        methods,
-        options["layers"] or (None,),
-        options["target"],
-        options["batch_size"],
-        seed=options["seed"],
+        networks, crops, methods, layers or (None,), explain.target, batch.batch_size, seed=output.seed
     )
-    comparison.save(out, options["force"])
-    if options["as_json"]:
+    comparison.save(out, output.force)
+    if output.as_json:
         print_json("compare", {**comparison.to_dict(), "out": str(out)})
     console.say(f"wrote {out}")
     return errors[0].exit_code if errors else 0

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from ferviz.cli.commands.reading import open_data, reading_options
-from ferviz.cli.options import Console, default_output, output_options, print_json
+from ferviz.cli.console import Console, print_json
+from ferviz.cli.inputs import open_data
+from ferviz.cli.options import DataOptions, OutputOptions
+from ferviz.cli.pictures import default_output
+from ferviz.cli.sections import SectionedCommand, options
+
+if TYPE_CHECKING:
+    from ferviz.data.summary import Summary
 
 
-@click.command()
+@click.command("data", cls=SectionedCommand)
 @click.argument("path")
 @click.option(
     "--labels",
@@ -20,37 +27,42 @@ from ferviz.cli.options import Console, default_output, output_options, print_js
     metavar="NAMES",
     help="Label scheme: 7, 6-merged, 8-ferplus ... or happy,sad,...",
 )
-@click.option("--votes", metavar="FILE", help="FERPlus' fer2013new.csv: compare its votes with the labels.")
-@click.option("--split", metavar="NAME", help="The part of the data set: Training, PublicTest ...  [default: all]")
-@reading_options
-@output_options("<data>_data.png")
-def command(path: str, **options: Any) -> None:
+@options(
+    out="<data>_data.png",
+    helps={"votes": "FERPlus' fer2013new.csv: compare its votes with the labels."},
+    without=("scheme",),
+)
+def command(path: str, labels: str, data: DataOptions, output: OutputOptions) -> None:
     """Describe and draw a data set.
 
     PATH: fer2013.csv, icml_face_data.csv, or folders split/class/*.png.
 
-    Says how many faces each class has in each split, which are pixel-identical (and stand in two splits, or carry two labels),
+    Prints how many faces each class has in each split, which are pixel-identical (and stand in two splits, or carry two labels),
     which pictures are empty, and, with --votes, how far FERPlus' labels agree.
     """
     from ferviz.data.summary import describe
     from ferviz.evaluation.output import check_figure, write_figure
 
-    console = Console(options["quiet"])
-    out = Path(options["out"]) if options["out"] else default_output([path], "data")
-    check_figure(out, options["force"])
-    data = open_data(path, options, console, labels=options["labels"], votes=options["votes"], split=options["split"])
-    summary = describe(data)
+    console = Console(output.quiet)
+    out = Path(output.out) if output.out else default_output([path], "data")
+    check_figure(out, output.force)
+    faces = open_data(path, replace(data, scheme=labels), console, split=data.split, seed=output.seed)
+    summary = describe(faces)
     document = summary.to_dict()
-    write_figure(out, summary.plot(), options["force"], document)
-    if options["as_json"]:
+    write_figure(out, summary.plot(), output.force, document)
+    if output.as_json:
         print_json("data", {**document, "out": str(out)})
     else:
         click.echo(table(summary))
         console.say(f"wrote {out}")
 
 
-def table(summary: Any) -> str:
-    """Return the summary as text: one line a class with its faces in each split, then the findings."""
+def table(summary: Summary) -> str:
+    """Return a summary as text: one line for each class with its faces in each split, then the findings.
+
+    Args:
+        summary: of the data set.
+    """
     from ferviz.data.plots import lines
 
     data = summary.data

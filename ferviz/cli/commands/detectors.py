@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ferviz.cli.options import Console, print_json
+from ferviz.cli.console import Console, print_json
 
 
 @click.group(invoke_without_command=True)

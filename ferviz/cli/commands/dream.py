@@ -1,29 +1,23 @@
-"""`ferviz dream`: pictures that a network wants to see."""
+"""`ferviz dream`: pictures that excite a class or a layer most."""
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import click
 
-from ferviz.cli.commands.reading import open_data, reading_options
-from ferviz.cli.options import (
-    Console,
-    default_output,
-    detector_options,
-    model_options,
-    open_model,
-    output_options,
-    print_json,
-)
+from ferviz.cli.console import Console, print_json
+from ferviz.cli.inputs import open_data, open_model
+from ferviz.cli.options import DataOptions, FaceOptions, ModelOptions, OutputOptions
+from ferviz.cli.pictures import default_output
+from ferviz.cli.sections import SectionedCommand, options
 from ferviz.errors import UsageError
 
 if TYPE_CHECKING:
+    from ferviz.data.dataset import Dataset
     from ferviz.dreaming.objectives import Objective
     from ferviz.dreaming.result import Dream
     from ferviz.images import Pixels
@@ -32,10 +26,13 @@ if TYPE_CHECKING:
 PRIORS = ["faces", "class", "spectrum", "none"]
 PRECISIONS = ["auto", "half", "single"]
 FRAMES = 48
-JUDGE = "Another network that says what it sees; repeat for several. FILE?scaling=-1..1&labels=7 where its file does not say."
+JUDGE = (
+    "Another network that judges the dreams; repeat for several. "
+    "FILE?scaling=-1..1&labels=7 if its file does not tell these."
+)
 
 
-@click.command()
+@click.command("dream", cls=SectionedCommand)
 @click.option(
     "--target",
     "-t",
@@ -46,7 +43,7 @@ JUDGE = "Another network that says what it sees; repeat for several. FILE?scalin
     "--layer", "-l", metavar="NAME", help="Dream of this layer's channels; with --image: more of what the layer sees."
 )
 @click.option(
-    "--channel", "-c", metavar="NUMBERS", help="Of --layer: 12, or 3,7,9, or all, or mean (the layer as a whole)."
+    "--channel", "-c", metavar="NUMBERS", help="Of --layer: 12, or 3,7,9, or all, or mean (all channels together)."
 )
 @click.option(
     "--count",
@@ -59,17 +56,18 @@ JUDGE = "Another network that says what it sees; repeat for several. FILE?scalin
     "--image",
     "-i",
     metavar="PICTURE",
-    help="Dream on this picture instead of from nothing; for classes on its largest face.",
+    help="Start from this picture instead of noise; classes start from its largest face.",
 )
-@detector_options
-@click.option("--octaves", type=click.IntRange(1), help="Sizes at which --image is dreamt.  [default: 4 for layers]")
+@click.option("--octaves", type=click.IntRange(1), help="Number of sizes of --image.  [default: 4 for layers]")
 @click.option("--size", type=click.IntRange(16, 4096), help="Longer side of the largest octave, in pixels.")
 @click.option("--steps", type=int, default=128, show_default=True, help="Steps of gradient ascent.")
 @click.option(
-    "--samples", type=int, default=4, show_default=True, help="Views of each picture that a step averages over."
+    "--samples", type=int, default=4, show_default=True, help="Transformed copies of each picture that a step averages."
 )
 @click.option(
-    "--prior", type=click.Choice(PRIORS), help="Help from real faces.  [default: faces for classes, none for layers]"
+    "--prior",
+    type=click.Choice(PRIORS),
+    help="Keep dreams near real faces.  [default: faces for classes, none for layers]",
 )
 @click.option("--strength", type=float, default=1.0, show_default=True, help="The prior's weight, 0 or more.")
 @click.option(
@@ -77,7 +75,7 @@ JUDGE = "Another network that says what it sees; repeat for several. FILE?scalin
     type=click.Choice(PRECISIONS),
     default="auto",
     show_default=True,
-    help="Of the convolutions; auto = half where the processor has instructions for it.",
+    help="Of the convolutions; auto = half if the processor has instructions for it.",
 )
 @click.option("--copies", type=int, default=1, show_default=True, help="Dreams of each kind, from different noise.")
 @click.option(
@@ -86,115 +84,145 @@ JUDGE = "Another network that says what it sees; repeat for several. FILE?scalin
     help="Dreams of each class, one for each group of its real faces (needs --faces).",
 )
 @click.option(
-    "--faces", metavar="DATA", help="Labelled faces: for --facets, --judge (distances) and the choice of channels."
+    "--faces",
+    "faces_path",
+    metavar="DATA",
+    help="Labelled faces: for --facets, --judge (distances) and the choice of channels.",
 )
-@reading_options
-@click.option(
-    "--judge",
-    "-j",
-    "judges",
-    multiple=True,
-    metavar="FILE",
-    help=JUDGE,
-)
-@click.option("--animate", metavar="FILE", help="Also write the way as .gif or .webp.")
+@click.option("--judge", "-j", "judges", multiple=True, metavar="FILE", help=JUDGE)
+@click.option("--animate", metavar="FILE", help="Also write the steps as an animation: .gif or .webp.")
 @click.option("--side", type=click.IntRange(16, 1024), help="Pixels of each dream on the sheet.")
-@model_options
-@output_options("ferviz_dream.png, with --image <picture>_dream.png")
-def command(**options: Any) -> int:
-    """Dream: pictures that a network wants to see.
+@options(
+    out="ferviz_dream.png, with --image <picture>_dream.png",
+    without=("threshold", "min_size", "largest", "max_side", "tilt", "split", "scheme", "votes"),
+)
+def command(
+    target: str | None,
+    layer: str | None,
+    channel: str | None,
+    count: int,
+    image: str | None,
+    octaves: int | None,
+    size: int | None,
+    steps: int,
+    samples: int,
+    prior: str | None,
+    strength: float,
+    precision: str,
+    copies: int,
+    facets: int | None,
+    faces_path: str | None,
+    judges: tuple[str, ...],
+    animate: str | None,
+    side: int | None,
+    model: ModelOptions,
+    detection: FaceOptions,
+    data: DataOptions,
+    output: OutputOptions,
+) -> int:
+    """Dream: pictures that excite a class or a layer most.
 
     Without options, one dream of every class. --out FILE.png, .jpg or .webp is the sheet with captions, .npz the exact pixels,
-    .json the numbers, .pdf or .svg a figure. A dream shows what moves the network; see the documentation for what it does not prove.
+    .json the numbers, .pdf or .svg a figure. A dream shows what excites the network; see the documentation for what it does not prove.
     """
     from ferviz.dreaming.result import check_animation, check_suffix
     from ferviz.files import check_output
 
-    console = Console(options["quiet"])
-    out = (
-        Path(options["out"])
-        if options["out"]
-        else default_output([options["image"]] if options["image"] else [], "dream")
-    )
+    console = Console(output.quiet)
+    out = Path(output.out) if output.out else default_output([image] if image else [], "dream")
     check_suffix(out)
-    check_output(out, options["force"])
-    if options["animate"]:
-        check_animation(options["animate"])
-        check_output(options["animate"], options["force"])
-    _check(options)
-    deep = options["layer"] or options["octaves"] or options["size"]
-    image = options["image"] if deep or not options["image"] else _face(options)
+    check_output(out, output.force)
+    if animate:
+        check_animation(animate)
+        check_output(animate, output.force)
+    if channel and not layer:
+        raise UsageError("--channel needs --layer, the layer whose channel it is (see: ferviz layers)")
+    if layer and target:
+        raise UsageError("--target is about classes and --layer about a layer; give one of them")
+    if (octaves or size) and not image:
+        raise UsageError("--octaves and --size belong to --image, the picture to dream on")
+    if (detection.detector != "auto" or detection.detector_model) and (not image or layer):
+        raise UsageError(
+            "--detector and --detector-model find the face of --image that a class is dreamt on; leave them out"
+        )
+    if (data.reader != "auto" or data.skip_bad) and not faces_path:
+        raise UsageError("--reader and --skip-bad determine how --faces DATA is read; name the data too")
+    start: str | Pixels | None = image
+    if image and not (layer or octaves or size):
+        start = _face(image, detection)
     from ferviz.dreaming.deepdream import Octaves
     from ferviz.dreaming.dream import dream
 
-    faces = open_data(options["faces"], options, console) if options["faces"] else None
-    model = open_model(options, console)
-    judges = [open_judge(text, options["trust"]) for text in options["judges"]]
-    for other in judges:
+    faces = open_data(faces_path, data, console, seed=output.seed) if faces_path else None
+    network = open_model(model, console)
+    others = [open_judge(text, model.trust) for text in judges]
+    for other in others:
         for note in other.notes:
             console.warn(f"{other.name}: {note}")
-    octaves = Octaves(options["octaves"], size=options["size"]) if options["octaves"] or options["size"] else None
-    with _progress(console) as progress:
-        made = dream(
-            model, _objectives(model, options, faces), steps=options["steps"], seed=options["seed"], copies=options["copies"],
-            prior=options["prior"], strength=options["strength"], samples=options["samples"], image=image,
-            octaves=octaves, facets=options["facets"] or 0, faces=faces, frames=FRAMES if options["animate"] else 0, progress=progress,
-            precision=options["precision"],
-        )  # fmt: skip
-    if judges:
-        made = made.judged(judges, faces)
-    made.save(out, options["force"], side=options["side"])
-    if options["animate"]:
-        made.animate(options["animate"], force=options["force"])
-    if options["as_json"]:
-        print_json("dream", {"out": out, **made.to_dict()})
-    _report(made, console)
-    for path in (out, options["animate"]):
+    with console.steps("dreaming") as progress:
+        result = dream(
+            network,
+            _objectives(network, target, layer, channel, count, image is not None, faces),
+            steps=steps,
+            seed=output.seed,
+            copies=copies,
+            prior=prior,
+            strength=strength,
+            samples=samples,
+            image=start,
+            octaves=Octaves(octaves, size=size) if octaves or size else None,
+            facets=facets or 0,
+            faces=faces,
+            frames=FRAMES if animate else 0,
+            progress=progress,
+            precision=precision,
+        )
+    if others:
+        result = result.judged(others, faces)
+    result.save(out, output.force, side=side)
+    if animate:
+        result.animate(animate, force=output.force)
+    if output.as_json:
+        print_json("dream", {"out": out, **result.to_dict()})
+    _report(result, console)
+    for path in (out, animate):
         if path:
             console.say(f"wrote {path}")
     return 0
 
 
-def _check(options: dict[str, Any]) -> None:
-    if options["channel"] and not options["layer"]:
-        raise UsageError("--channel needs --layer, the layer whose channel it is (see: ferviz layers)")
-    if options["layer"] and options["target"]:
-        raise UsageError("--target is about classes and --layer about a layer; give one of them")
-    if (options["octaves"] or options["size"]) and not options["image"]:
-        raise UsageError("--octaves and --size belong to --image, the picture to dream on")
-    if (options["detector"] != "auto" or options["detector_model"]) and (not options["image"] or options["layer"]):
-        raise UsageError(
-            "--detector and --detector-model find the face of --image that a class is dreamt on; leave them out"
-        )
-    if (options["reader"] != "auto" or options["skip_bad"]) and not options["faces"]:
-        raise UsageError("--reader and --skip-bad say how --faces DATA is read; name the data too")
-
-
-def _face(options: dict[str, Any]) -> Pixels:
+def _face(image: str, detection: FaceOptions) -> Pixels:
     """Return the crop of the picture's largest face, as every other command would explain it."""
     from ferviz.faces.find import find_faces
 
-    (face,) = find_faces(options["image"], options["detector"], detector_model=options["detector_model"], largest=True)
+    (face,) = find_faces(image, detection.detector, detector_model=detection.detector_model, largest=True)
     return face.pixels
 
 
-def _objectives(model: Model, options: dict[str, Any], faces: Any) -> list[Objective]:
+def _objectives(
+    model: Model,
+    target: str | None,
+    name: str | None,
+    channel: str | None,
+    count: int,
+    image: bool,
+    faces: Dataset | None,
+) -> list[Objective]:
     from ferviz.dreaming import objectives
     from ferviz.dreaming.channels import most_active
 
-    name, channel = options["layer"], options["channel"]
     if not name:
-        return [_class_objective(model, text) for text in _targets(model, options["target"] or "all")]
+        return [_class_objective(model, text) for text in _targets(model, target or "all")]
     shape = model.layer(name).shape
-    if channel == "mean" or (options["image"] and not channel):
+    if channel == "mean" or (image and not channel):
         return [objectives.layer(name)]
     if channel == "all":
-        chosen = list(range(shape[-1] or 0))
+        channels: Sequence[int] = range(shape[-1] or 0)
     elif channel:
-        chosen = _numbers(channel)
+        channels = _numbers(channel)
     else:
-        chosen = most_active(model, name, options["count"], faces)
-    return [objectives.channel(name, index) for index in chosen]
+        channels = most_active(model, name, count, faces)
+    return [objectives.channel(name, index) for index in channels]
 
 
 def _targets(model: Model, text: str) -> Sequence[str]:
@@ -218,7 +246,15 @@ def _numbers(text: str) -> list[int]:
 
 
 def open_judge(text: str, trust: bool = False) -> Model:
-    """Load FILE or FILE?labels=...&scaling=...&weights=... as another network. Raises UsageError for another word after the ?."""
+    """Load another network that judges dreams.
+
+    Args:
+        text: FILE or FILE?labels=...&scaling=...&weights=...
+        trust: allow the file to run code of its own.
+
+    Raises:
+        UsageError: another word stands behind the question mark.
+    """
     from ferviz.models.load import load_model
 
     path, _, query = text.partition("?")
@@ -229,23 +265,9 @@ def open_judge(text: str, trust: bool = False) -> Model:
     return load_model(path, trust=trust, **given)
 
 
-@contextlib.contextmanager
-def _progress(console: Console) -> Iterator[Callable[[int, int], None] | None]:
-    """A progress bar as a callback; none where nobody watches."""
-    if console.quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console as RichConsole
-    from rich.progress import Progress
-
-    with Progress(console=RichConsole(stderr=True), transient=True) as bar:
-        task = bar.add_task("dreaming", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _report(made: Dream, console: Console) -> None:
-    for name, lines in zip(made.objective, made.captions(), strict=True):
-        if len(made) <= 32:
+def _report(dream: Dream, console: Console) -> None:
+    for name, lines in zip(dream.objective, dream.captions(), strict=True):
+        if len(dream) <= 32:
             console.say(f"{name}: {'; '.join(lines)}")
-    if made.judgement is not None:
-        console.say(str(made.judgement))
+    if dream.judgement is not None:
+        console.say(str(dream.judgement))

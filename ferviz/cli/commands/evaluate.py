@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from ferviz.cli.commands.reading import open_data, reading_options, told
-from ferviz.cli.options import Console, batch_option, model_options, open_model, output_options, print_json
+from ferviz.cli.console import Console, print_json
+from ferviz.cli.inputs import open_data, open_model, printed_warnings
+from ferviz.cli.options import BatchOptions, DataOptions, ModelOptions, OutputOptions
+from ferviz.cli.sections import Number, SectionedCommand, options
 
 if TYPE_CHECKING:
     from ferviz.evaluation.comparison import ModelComparison
     from ferviz.evaluation.evaluation import Evaluation
 
 
-@click.command()
+@click.command("evaluate", cls=SectionedCommand)
 @click.argument("path")
-@model_options
-@click.option(
-    "--split",
-    default="PublicTest",
-    show_default=True,
-    metavar="NAME",
-    help="What is measured; all = everything, random = a tenth drawn with --seed.",
-)
-@click.option(
-    "--scheme",
-    default="7",
-    show_default=True,
-    metavar="NAMES",
-    help="The data's labels: 7, 6-merged, 8-ferplus, positive-negative ...",
-)
-@click.option("--votes", metavar="FILE", help="FERPlus' fer2013new.csv, for --scheme 8-ferplus.")
 @click.option(
     "--tta",
     multiple=True,
@@ -45,23 +31,37 @@ if TYPE_CHECKING:
 @click.option("--compare", metavar="FILE", help="A second network: which is better, and on which faces.")
 @click.option("--compare-labels", metavar="NAMES", help="The second network's --labels.")
 @click.option("--compare-scaling", metavar="RANGE", help="The second network's --scaling.")
-@batch_option(256)
 @click.option(
     "--fraction",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Number(0, 1, min_open=True),
     default=1.0,
     show_default=True,
-    help="Measure this share of the faces, each class alike.",
+    help="Measure this share of the faces, drawn from each class alike.",
 )
-@reading_options
-@output_options("<model>_evaluate.png; FILE.json for figures only, a name without suffix for a folder with all")
-def command(path: str, **options: Any) -> None:
+@options(
+    out="<model>_evaluate.png; FILE.json for the numbers only, a name without suffix for a folder with everything",
+    defaults={"batch_size": 256, "split": "PublicTest"},
+    helps={"split": "What is measured; all = everything, random = a tenth drawn with --seed."},
+)
+def command(
+    path: str,
+    tta: tuple[str, ...],
+    occlude: str | None,
+    compare: str | None,
+    compare_labels: str | None,
+    compare_scaling: str | None,
+    fraction: float,
+    model: ModelOptions,
+    batch: BatchOptions,
+    data: DataOptions,
+    output: OutputOptions,
+) -> None:
     """Measure a network on labelled faces.
 
     PATH: fer2013.csv, icml_face_data.csv, or folders split/class/*.png.
 
-    Classes are matched by name, so networks with other orders and other sets of labels are measured rightly. Rates come with
-    95 % intervals. Faces that are pixel-identical to a training face are counted apart.
+    Classes are matched by name, so networks with other orders and other sets of labels are measured correctly. Rates come with
+    95 % intervals. Faces that are pixel-identical to a training face are counted separately.
     """
     from ferviz.evaluation.comparison import compare_models
     from ferviz.evaluation.evaluate import evaluate
@@ -69,48 +69,55 @@ def command(path: str, **options: Any) -> None:
     from ferviz.evaluation.tta import TTA
     from ferviz.files import check_output
 
-    console = Console(options["quiet"])
-    for name in options["tta"]:
+    console = Console(output.quiet)
+    for name in tta:
         TTA.entry(name)
-    if options["out"]:
-        check_report(options["out"], options["force"])
-    data = open_data(path, options, console, labels=options["scheme"], votes=options["votes"])
-    split = None if options["split"] == "all" else options["split"]
-    if data.splits != ("",) and split not in (None, "random"):
-        data.part(split)  # an unknown split is said before the network is loaded
-    model = open_model(options, console)
-    out = Path(options["out"] or f"{model.name}_evaluate.png")
-    check_report(out, options["force"])
-    for file in beside(out) if options["compare"] else []:
-        if file.parent.is_dir():  # a folder that is yet to be made holds nothing to overwrite
-            check_output(file, options["force"])
-    settings = {
-        "split": split,
-        "tta": options["tta"],
-        "occlude": options["occlude"],
-        "batch_size": options["batch_size"],
-        "fraction": options["fraction"],
-        "seed": options["seed"],
-    }
-    with told(console):
-        result = evaluate(model, data, **settings, progress=console.say)
-    for note in result.notes[len(model.notes) :]:
+    if output.out:
+        check_report(output.out, output.force)
+    faces = open_data(path, data, console, seed=output.seed)
+    split = None if data.split == "all" else data.split
+    if faces.splits != ("",) and split not in (None, "random"):
+        faces.part(split)  # an unknown split is an error before the network is loaded
+    network = open_model(model, console)
+    out = Path(output.out or f"{network.name}_evaluate.png")
+    check_report(out, output.force)
+    for file in beside(out) if compare else []:
+        if file.parent.is_dir():  # a folder that does not exist yet holds nothing to overwrite
+            check_output(file, output.force)
+    with printed_warnings(console):
+        result = evaluate(
+            network,
+            faces,
+            split=split,
+            tta=tta,
+            occlude=occlude,
+            fraction=fraction,
+            seed=output.seed,
+            batch_size=batch.batch_size,
+            progress=console.say,
+        )
+    for note in result.notes[len(network.notes) :]:
         console.warn(note)
     comparison = None
-    if options["compare"]:
-        there = {
-            "model": options["compare"],
-            "labels": options["compare_labels"],
-            "scaling": options["compare_scaling"],
-        }
-        other = open_model({**there, "trust": options["trust"]}, console)
-        same = {name: settings[name] for name in ("split", "batch_size", "fraction", "seed")}
-        with told(Console(quiet=True)):  # what there is to say about the data has been said
-            second = evaluate(other, data, **same, without_duplicates=False)
-        comparison = compare_models(result, second)
-    files = save(result, comparison, out, options["force"])
+    if compare:
+        second = ModelOptions(compare, compare_labels, compare_scaling, trust=model.trust)
+        other = open_model(second, console)
+        with printed_warnings(Console(quiet=True)):  # the data's warnings have been printed
+            comparison = compare_models(
+                result,
+                evaluate(
+                    other,
+                    faces,
+                    split=split,
+                    fraction=fraction,
+                    seed=output.seed,
+                    batch_size=batch.batch_size,
+                    without_duplicates=False,
+                ),
+            )
+    files = save(result, comparison, out, output.force)
     document = {**result.to_dict(), **({"compare": comparison.to_dict()} if comparison else {})}
-    if options["as_json"]:
+    if output.as_json:
         print_json("evaluate", {**document, "out": [str(f) for f in files]})
     else:
         click.echo(text(result, comparison))
@@ -118,7 +125,17 @@ def command(path: str, **options: Any) -> None:
 
 
 def save(result: Evaluation, comparison: ModelComparison | None, out: Path, force: bool) -> list[Path]:
-    """Write the report and, beside it, the comparison with the faces that the two disagree on; -> the files."""
+    """Write the report and, beside it, the comparison with the faces that the two networks disagree on.
+
+    Args:
+        result: the report.
+        comparison: with a second network, or None.
+        out: where to write.
+        force: replace existing files.
+
+    Returns:
+        The files.
+    """
     from ferviz.evaluation.output import write_figure
     from ferviz.files import manifest, to_json, write_text
 
@@ -137,7 +154,11 @@ def save(result: Evaluation, comparison: ModelComparison | None, out: Path, forc
 
 
 def beside(out: Path) -> list[Path]:
-    """Return the files that a comparison adds to a report at `out`: the page, the sheet of faces, and in a folder their table."""
+    """Return the files that a comparison adds to a report: the page, the sheet of faces, and in a folder their table.
+
+    Args:
+        out: where the report is written.
+    """
     if out.suffix.lower() == ".json":
         return []
     if out.suffix:
@@ -146,7 +167,12 @@ def beside(out: Path) -> list[Path]:
 
 
 def text(result: Evaluation, comparison: ModelComparison | None = None) -> str:
-    """Return the figures as lines for a terminal."""
+    """Return the numbers as lines for a terminal.
+
+    Args:
+        result: the evaluation.
+        comparison: with a second network, or None.
+    """
     from ferviz.evaluation.plots import percent
 
     d = result.to_dict()
@@ -168,7 +194,7 @@ def text(result: Evaluation, comparison: ModelComparison | None = None) -> str:
             f"on those {percent(inside['accuracy'])}"
         )
     wide = max(map(len, (*result.labels, "class")))
-    lines += ["", f"{'class'.ljust(wide)}  recall (95 % interval)    precision     F1   faces  called so"]
+    lines += ["", f"{'class'.ljust(wide)}  recall (95 % interval)    precision     F1   faces  predicted as"]
     for name, c in d["per_class"].items():
         recall = "     -" + " " * 18 if c["recall"] is None else percent(c["recall"], c["interval"]).rjust(24)
         f1 = "    -" if c["f1"] is None else f"{c['f1']:5.3f}"

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
-from ferviz.cli.commands.explain import explain_pictures, target_options
-from ferviz.cli.options import face_options, model_options, output_options
+from ferviz.cli.heatmaps import explain_pictures
+from ferviz.cli.options import BatchOptions, DrawingOptions, ExplainOptions, FaceOptions, ModelOptions, OutputOptions
+from ferviz.cli.sections import options
+from ferviz.cli.short_forms import PictureCommand
 
 
-@click.command()
+@click.command("gradcam", cls=PictureCommand, kinds=("video",))
 @click.argument("pictures", nargs=-1, required=True, metavar="PICTURE|FOLDER...")
-@target_options
-@model_options
-@face_options
-@output_options("<picture>_gradcam.png")
-def command(pictures: tuple[str, ...], **options: Any) -> int:
+@options(out="<picture>_gradcam.png", without=("method", "settings"))
+def command(
+    pictures: tuple[str, ...],
+    explain: ExplainOptions,
+    drawing: DrawingOptions,
+    model: ModelOptions,
+    batch: BatchOptions,
+    faces: FaceOptions,
+    output: OutputOptions,
+) -> int:
     """Show where a network looks: Grad-CAM over the face.
 
     Takes pictures, folders (with everything below) and patterns such as "shots/*.jpg". --out FILE.png, .jpg or .webp is a picture,
-    .pdf or .svg a figure, .npz the numbers, .json the answer. A picture that cannot be read is reported and the rest goes on.
+    .pdf or .svg a figure, .npz the numbers, .json the answer. A picture that cannot be read is reported, and the others are explained.
+
+    A video has options of its own: see ferviz video gradcam --help; the short form ferviz gradcam clip.mp4 works too.
     """
-    return explain_pictures("gradcam", pictures, "gradcam", options)
+    return explain_pictures("gradcam", pictures, explain, batch, drawing, model, faces, output)

@@ -1,106 +1,118 @@
-"""`ferviz layers`: what was found in a network's file, what had to be assumed, and every layer."""
+"""`ferviz layers`: a network's input, its labels, what had to be assumed, and every layer."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ferviz.cli.options import Console, model_options, open_model, print_json
+from ferviz.cli.console import Console, print_json
+from ferviz.cli.inputs import open_model
+from ferviz.cli.options import ModelOptions, OutputOptions
+from ferviz.cli.sections import SectionedCommand, options
 from ferviz.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
+    from ferviz.attribution.filters import Filters
+    from ferviz.models.diagram import Diagram
     from ferviz.models.model import Model
 
 
-@click.command()
+@click.command("layers", cls=SectionedCommand)
 @click.argument("network", metavar="[MODEL]", required=False)
-@model_options
 @click.option("--filters", metavar="LAYER", help="Draw the kernels of this convolution.")
 @click.option(
-    "--channels",
+    "--max-channels",
     type=click.IntRange(1),
     metavar="N",
     help="With --filters: output channels at most.  [default: 64, of deep kernels 16]",
 )
-@click.option("--own-scale", is_flag=True, help="With --filters: give each kernel a colour scale of its own.")
-@click.option("--diagram", is_flag=True, help="Draw the layers as boxes, connected as they are.")
 @click.option(
-    "--out",
-    "-o",
-    metavar="FILE",
-    help="Where to draw; the suffix decides the format.  [default: <model>_filters.png, <model>_diagram.png]",
+    "--shared-scale/--own-scale",
+    default=True,
+    show_default=True,
+    help="With --filters: one colour scale for all kernels, or one for each.",
 )
-@click.option("--force", "-f", is_flag=True, help="Replace the output if it is already there.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")
-@click.option("--quiet", "-q", is_flag=True, help="No notes.")
-def command(network: str | None, **options: Any) -> int:
-    """Print what a network is fed, what its outputs are called, and its layers with their shapes.
+@click.option("--diagram", is_flag=True, help="Draw the layers as boxes, connected as they are.")
+@options(
+    out="<model>_filters.png, <model>_diagram.png",
+    helps={"out": "Where to draw; the suffix determines the format."},
+    without=("seed",),
+)
+def command(
+    network: str | None,
+    filters: str | None,
+    max_channels: int | None,
+    shared_scale: bool,
+    diagram: bool,
+    model: ModelOptions,
+    output: OutputOptions,
+) -> int:
+    """Print a network's input, its labels, and its layers with their shapes.
 
-    A layer marked * puts out a map, so that a heatmap can be made of it (--layer NAME); -> marks the one that is used
+    A layer marked * has a map as output, so that a heatmap can be made of it (--layer NAME); -> marks the one that is used
     unless another is named. MODEL is a network's file or a bundled name, as with --model.
 
     --filters LAYER draws a convolution's kernels (.npz holds the exact weights), --diagram the whole network.
     """
     if network is not None:
-        if options["model"] is not None:
-            raise UsageError(f"two networks were named, {network} and {options['model']}; name one")
-        options["model"] = network
-    _check(options)
-    # The notes are part of what this command prints, so they are not said a second time.
-    model = open_model(options, Console(quiet=True))
-    if options["filters"] or options["diagram"]:
-        return _draw(model, options)
+        if model.model is not None:
+            raise UsageError(f"two networks were named, {network} and {model.model}; name one")
+        model = replace(model, model=network)
+    if filters and diagram:
+        raise UsageError("--filters and --diagram are two pictures; ask for one at a time")
+    if not filters and (max_channels or not shared_scale):
+        raise UsageError("--max-channels and --own-scale belong to --filters LAYER")
+    if output.out and not (filters or diagram):
+        raise UsageError("--out needs something to draw: --filters LAYER or --diagram")
+    if output.out:
+        _check_output(Path(output.out), bool(filters), output.force)
+    # The notes are part of what this command prints, so they are not printed a second time.
+    loaded = open_model(model, Console(quiet=True))
+    if filters or diagram:
+        return _draw(loaded, filters, max_channels, shared_scale, output)
     try:
-        default, remark = model.default_layer()
+        default, remark = loaded.default_layer()
     except ModelError as error:
         default, remark = "", str(error)
-    if options["as_json"]:
-        print_json("layers", _document(model, default, remark))
+    if output.as_json:
+        print_json("layers", _document(loaded, default, remark))
     else:
-        click.echo("\n".join(_lines(model, default, remark, options["quiet"])))
+        click.echo("\n".join(_lines(loaded, default, remark, output.quiet)))
     return 0
 
 
-def _check(options: dict[str, Any]) -> None:
-    """Say what is wrong with the options before the network is loaded."""
-    if options["filters"] and options["diagram"]:
-        raise UsageError("--filters and --diagram are two pictures; ask for one at a time")
-    if not options["filters"] and (options["channels"] or options["own_scale"]):
-        raise UsageError("--channels and --own-scale belong to --filters LAYER")
-    if options["out"] and not (options["filters"] or options["diagram"]):
-        raise UsageError("--out needs something to draw: --filters LAYER or --diagram")
-    if options["out"]:
-        _check_output(Path(options["out"]), options)
-
-
-def _check_output(out: Path, options: dict[str, Any]) -> None:
+def _check_output(out: Path, filters: bool, force: bool) -> None:
     from ferviz.attribution.filters import Filters
     from ferviz.files import check_output
     from ferviz.models.diagram import check_diagram
 
-    if options["filters"]:
-        Filters.check_path(out, options["force"])
+    if filters:
+        Filters.check_path(out, force)
     else:
         check_diagram(out)
-        check_output(out, options["force"])
+        check_output(out, force)
 
 
-def _draw(model: Model, options: dict[str, Any]) -> int:
+def _draw(model: Model, layer: str | None, max_channels: int | None, shared: bool, output: OutputOptions) -> int:
     """Draw the kernels of one layer, or the network."""
     from ferviz.attribution.filters import filters
     from ferviz.models.diagram import diagram
 
-    layer = options["filters"]
-    out = Path(options["out"] or f"{model.name}_{'filters' if layer else 'diagram'}.png")
-    _check_output(out, options)
-    made: Any = filters(model, layer) if layer else diagram(model)
-    settings = {"max_channels": options["channels"], "shared_scale": not options["own_scale"]} if layer else {}
-    made.save(out, options["force"], **settings)
-    if options["as_json"]:
-        print_json("layers", {**made.to_dict(), "out": out})
-    Console(options["quiet"]).say(f"wrote {out}")
+    out = Path(output.out or f"{model.name}_{'filters' if layer else 'diagram'}.png")
+    _check_output(out, bool(layer), output.force)
+    result: Filters | Diagram
+    if layer:
+        result = filters(model, layer)
+        result.save(out, output.force, max_channels=max_channels, shared_scale=shared)
+    else:
+        result = diagram(model)
+        result.save(out, output.force)
+    if output.as_json:
+        print_json("layers", {**result.to_dict(), "out": out})
+    Console(output.quiet).say(f"wrote {out}")
     return 0
 
 

@@ -1,41 +1,122 @@
-"""`ferviz train`: train a network on labelled faces, or go on with a run."""
+"""`ferviz train`: train a network on labelled faces, or continue a run."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
-from ferviz.cli.commands.reading import open_data, reading_options
-from ferviz.cli.options import Console, Number, print_json, seed_option
+from ferviz.cli.console import Console, print_json
+from ferviz.cli.inputs import open_data
+from ferviz.cli.options import DataOptions, OutputOptions
+from ferviz.cli.sections import NamedValue, Number, OptionGroup, SectionedCommand, option, options
 from ferviz.training.config import Augmentation, TrainConfig
 
 if TYPE_CHECKING:
     from ferviz.training.train import Progress
 
-DEFAULTS = TrainConfig()
-AUGMENTATION = ("flip", "shift", "rotate", "zoom", "brightness", "contrast", "erase", "noise", "mixup")
-CONFIG = (
-    "epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "schedule", "warmup", "label_smoothing", "class_weights",
-    "ema", "patience", "early_stopping", "ferplus_weight", "distillation", "temperature", "freeze", "precision", "teachers",
-    "validation", "fraction", "seed",
-)  # fmt: skip
+TRAINING = TrainConfig()
+AUGMENTATION = TRAINING.augmentation
 
 
-def _setting(name: str, kind: type, what: str) -> Callable[[Any], Any]:
-    """Return an option for the field of TrainConfig or Augmentation with the same name; its default is shown in the help only."""
-    field = name.strip("-").replace("-", "_")
-    default = getattr(DEFAULTS.augmentation if field in AUGMENTATION else DEFAULTS, field)
-    return click.option(name, field, type=kind, help=f"{what}  [default: {default}]")
+@dataclass(frozen=True)
+class TransferOptions(OptionGroup):
+    """What a run takes over from other networks."""
+
+    section: ClassVar[str] = "Fine-tuning and distillation"
+    init_from: str | None = option(
+        "--init-from", metavar="FILE", help="Fine-tune this network instead of starting from random weights."
+    )
+    freeze: int = option("--freeze", default=TRAINING.freeze, help="Layers from the front that keep their weights.")
+    teachers: tuple[str, ...] = option(
+        "--teacher",
+        default=(),
+        multiple=True,
+        metavar="FILE",
+        help="Learn a network's answers too; repeat for several.",
+    )
+    distillation: float = option(
+        "--distillation", default=TRAINING.distillation, help="Weight of the teachers' answers."
+    )
+    temperature: float = option(
+        "--temperature", default=TRAINING.temperature, help="Softness of the teachers' answers."
+    )
 
 
-@click.command()
-@click.argument("data")
+@dataclass(frozen=True)
+class TrainingOptions(OptionGroup):
+    """Fields of `TrainConfig` with the same names."""
+
+    section: ClassVar[str] = "Training"
+    epochs: int = option("--epochs", default=TRAINING.epochs, help="Passes over the data.")
+    batch_size: int = option("--batch-size", default=TRAINING.batch_size, help="Faces in one step.")
+    optimizer: str = option("--optimizer", default=TRAINING.optimizer, help="adamw, or sgd (Nesterov momentum).")
+    learning_rate: float | None = option(
+        "--learning-rate", type=float, help="Peak learning rate.  [default: 0.002 for adamw, 0.1 for sgd]"
+    )
+    weight_decay: float | None = option(
+        "--weight-decay", type=float, help="Decoupled weight decay.  [default: 0.05 for adamw, 0.0005 for sgd]"
+    )
+    schedule: str = option("--schedule", default=TRAINING.schedule, help="cosine, plateau or constant.")
+    warmup: float = option("--warmup", default=TRAINING.warmup, help="Epochs over which the learning rate rises.")
+    patience: int = option(
+        "--patience",
+        default=TRAINING.patience,
+        help="Epochs without a better accuracy before the plateau schedule halves the learning rate.",
+    )
+    early_stopping: int = option(
+        "--early-stopping",
+        default=TRAINING.early_stopping,
+        help="End after this many epochs without a better accuracy; 0 = never.",
+    )
+    label_smoothing: float = option(
+        "--label-smoothing",
+        default=TRAINING.label_smoothing,
+        help="Part of each label that is spread over all classes.",
+    )
+    class_weights: str = option("--class-weights", default=TRAINING.class_weights, help="none or balanced.")
+    ema: float = option("--ema", default=TRAINING.ema, help="Momentum of the averaged weights; 0 = off.")
+    ferplus_weight: float = option(
+        "--ferplus-weight",
+        default=TRAINING.ferplus_weight,
+        help="Weight of the FERPlus votes as auxiliary target (needs --votes).",
+    )
+    validation: str | None = option(
+        "--validation", metavar="SPLIT", help="The split that chooses the best epoch.  [default: PublicTest]"
+    )
+    fraction: float = option(
+        "--fraction",
+        default=TRAINING.fraction,
+        type=Number(0, 1, min_open=True),
+        help="Share of the training faces, drawn from each class alike.",
+    )
+    precision: str = option("--precision", default=TRAINING.precision, help="auto, float32, bfloat16 or float16.")
+
+
+@dataclass(frozen=True)
+class AugmentationOptions(OptionGroup):
+    """The fields of `Augmentation`."""
+
+    section: ClassVar[str] = "Augmentation"
+    flip: float = option("--flip", default=AUGMENTATION.flip, help="Probability of a mirror image.")
+    shift: float = option("--shift", default=AUGMENTATION.shift, help="Largest shift in pixels (of a 48-pixel face).")
+    rotate: float = option("--rotate", default=AUGMENTATION.rotate, help="Largest angle in degrees.")
+    zoom: float = option("--zoom", default=AUGMENTATION.zoom, help="Largest change of scale.")
+    brightness: float = option(
+        "--brightness", default=AUGMENTATION.brightness, help="Largest change of brightness (0 to 1)."
+    )
+    contrast: float = option("--contrast", default=AUGMENTATION.contrast, help="Largest change of contrast (0 to 1).")
+    erase: float = option("--erase", default=AUGMENTATION.erase, help="Probability of an erased rectangle.")
+    noise: float = option("--noise", default=AUGMENTATION.noise, help="Deviation of Gaussian noise (0 to 1).")
+    mixup: float = option("--mixup", default=AUGMENTATION.mixup, help="Mixup's alpha; 0 = off.")
+
+
+@click.command("train", cls=SectionedCommand)
+@click.argument("path", metavar="DATA")
 @click.option(
     "--architecture",
     "-a",
@@ -45,8 +126,9 @@ def _setting(name: str, kind: type, what: str) -> Callable[[Any], Any]:
 )
 @click.option(
     "--set",
-    "options",
+    "settings",
     multiple=True,
+    type=NamedValue(lists=True),
     metavar="NAME=VALUE",
     help="An option of the architecture, e.g. widths=32,64; repeat for several.",
 )
@@ -54,62 +136,41 @@ def _setting(name: str, kind: type, what: str) -> Callable[[Any], Any]:
     "--labels", default="7", show_default=True, metavar="NAMES", help="7, 6-merged, 6-dropped ... or happy,sad,..."
 )
 @click.option("--out", "-o", required=True, metavar="FOLDER", help="The run folder.")
-@click.option(
-    "--resume", is_flag=True, help="Go on with the run in --out; only --epochs may differ from its beginning."
-)
-@click.option("--force", "-f", is_flag=True, help="Start over where --out holds a run already.")
-@click.option("--init-from", metavar="FILE", help="Fine-tune this network instead of starting from random weights.")
-@_setting("--freeze", int, "Layers from the front that keep their weights.")
-@click.option(
-    "--teacher", "teachers", multiple=True, metavar="FILE", help="Learn a network's answers too; repeat for several."
-)
-@_setting("--distillation", float, "Weight of the teachers' answers.")
-@_setting("--temperature", float, "Softness of the teachers' answers.")
-@click.option(
-    "--votes", "vote_file", metavar="FILE", help="FERPlus' fer2013new.csv, for --labels 8-ferplus and --ferplus-weight."
-)
-@_setting("--ferplus-weight", float, "Weight of the FERPlus votes as auxiliary target.")
-@click.option(
-    "--split", type=click.Choice(["official", "random"]), default="official", show_default=True, help="Whose splits."
-)
-@click.option("--validation", metavar="SPLIT", help="The split that chooses the best epoch.  [default: PublicTest]")
-@click.option(
-    "--fraction",
-    type=Number(0, 1, min_open=True),
-    default=1.0,
-    show_default=True,
-    help="Share of the training faces, each class alike.",
-)
-@reading_options
-@_setting("--epochs", int, "Passes over the data.")
-@_setting("--batch-size", int, "Faces in one step.")
-@_setting("--optimizer", str, "adamw, or sgd (Nesterov momentum).")
-@click.option("--learning-rate", type=float, help="Peak learning rate.  [default: 0.002 for adamw, 0.1 for sgd]")
-@click.option("--weight-decay", type=float, help="Decoupled weight decay.  [default: 0.05 for adamw, 0.0005 for sgd]")
-@_setting("--schedule", str, "cosine, plateau or constant.")
-@_setting("--warmup", float, "Epochs over which the learning rate rises.")
-@_setting("--patience", int, "Epochs without a better accuracy before the plateau schedule halves the learning rate.")
-@_setting("--early-stopping", int, "End after this many epochs without a better accuracy; 0 = never.")
-@_setting("--label-smoothing", float, "Part of each label that is spread over all classes.")
-@_setting("--class-weights", str, "none or balanced.")
-@_setting("--ema", float, "Momentum of the averaged weights; 0 = off.")
-@_setting("--flip", float, "Probability of a mirror image.")
-@_setting("--shift", float, "Largest shift in pixels (of a 48-pixel face).")
-@_setting("--rotate", float, "Largest angle in degrees.")
-@_setting("--zoom", float, "Largest change of scale.")
-@_setting("--brightness", float, "Largest change of brightness (0 to 1).")
-@_setting("--contrast", float, "Largest change of contrast (0 to 1).")
-@_setting("--erase", float, "Probability of an erased rectangle.")
-@_setting("--noise", float, "Deviation of Gaussian noise (0 to 1).")
-@_setting("--mixup", float, "Mixup's alpha; 0 = off.")
-@_setting("--precision", str, "auto, float32, bfloat16 or float16.")
-@seed_option("weights, order, augmentation and dropout")
+@click.option("--resume", is_flag=True, help="Continue the run in --out; only --epochs may differ from its beginning.")
 @click.option(
     "--tensorboard", is_flag=True, help="Write TensorBoard logs into the run folder (needs the package tensorboard)."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress and no messages.")
-def command(data: str, out: str, **given: Any) -> None:
+@click.option(
+    "--split",
+    "splits",
+    type=click.Choice(["official", "random"]),
+    default="official",
+    show_default=True,
+    help="Whose splits.",
+)
+@options(
+    helps={
+        "votes": "FERPlus' fer2013new.csv, for --labels 8-ferplus and --ferplus-weight.",
+        "force": "Start over where --out holds a run already.",
+        "seed": "Seed of weights, order, augmentation and dropout.",
+    },
+    without=("split", "scheme", "out"),
+)
+def command(
+    path: str,
+    architecture: str,
+    settings: tuple[tuple[str, Any], ...],
+    labels: str,
+    out: str,
+    resume: bool,
+    tensorboard: bool,
+    splits: str,
+    data: DataOptions,
+    training: TrainingOptions,
+    augmentation: AugmentationOptions,
+    transfer: TransferOptions,
+    output: OutputOptions,
+) -> None:
     """Train a network.
 
     DATA is what it learns from (fer2013.csv, icml_face_data.csv, or folders split/class/*.png).
@@ -120,28 +181,39 @@ def command(data: str, out: str, **given: Any) -> None:
     from ferviz.training.run_folder import run_labels
     from ferviz.training.train import train
 
-    console = Console(given["quiet"])
-    config = _config(given)
-    chosen = dict(parse_option(text) for text in given["options"])
+    console = Console(output.quiet)
+    config = None
+    if (
+        not resume
+        or click.get_current_context().get_parameter_source("epochs") is not click.core.ParameterSource.DEFAULT
+    ):
+        config = train_config(training, augmentation, transfer, output.seed)
     faces = open_data(
-        data,
-        given,
+        path,
+        replace(data, scheme=run_labels(out) if resume else labels),
         console,
-        labels=run_labels(out) if given["resume"] else given["labels"],
-        votes=given["vote_file"],
-        split="random" if given["split"] == "random" else None,
+        split="random" if splits == "random" else None,
+        seed=output.seed,
     )
     try:
         with _report(console) as report:
             run = train(
-                faces, out=out, architecture=given["architecture"], options=chosen, init_from=given["init_from"], config=config,
-                resume=given["resume"], force=given["force"], tensorboard=given["tensorboard"], progress=report,
-            )  # fmt: skip
+                faces,
+                out=out,
+                architecture=architecture,
+                options=dict(settings),
+                init_from=transfer.init_from,
+                config=config,
+                resume=resume,
+                force=output.force,
+                tensorboard=tensorboard,
+                progress=report,
+            )
     except KeyboardInterrupt:
         if (Path(out) / "config.json").is_file():
-            console.say(f"the run in {out} is kept as its last whole epoch left it; go on with --resume")
+            console.say(f"the run in {out} is kept as its last complete epoch left it; continue with --resume")
         raise
-    if given["as_json"]:
+    if output.as_json:
         print_json("train", {"out": str(run.folder), "epochs": len(run.history), "best": run.best})
     console.say(
         f"best epoch {run.best['epoch']:.0f} of {len(run.history)}: validation accuracy {run.best['val_accuracy']:.4f}, "
@@ -149,31 +221,27 @@ def command(data: str, out: str, **given: Any) -> None:
     )
 
 
-def parse_option(text: str) -> tuple[str, Any]:
-    """Return (name, value) of "name=value": numbers, true / false and comma-separated lists become such.
+def train_config(
+    training: TrainingOptions, augmentation: AugmentationOptions, transfer: TransferOptions, seed: int
+) -> TrainConfig:
+    """Return the configuration that the options describe.
 
-    Raises click.BadParameter without "=".
+    Args:
+        training, augmentation, transfer: the options.
+        seed: of everything that is random.
+
+    Raises:
+        UsageError: a value is outside its range.
     """
-    name, sign, value = text.partition("=")
-    if not sign or not name:
-        raise click.BadParameter(f"--set takes NAME=VALUE, got {text!r}")
-    parts: list[Any] = [_value(part) for part in value.split(",")]
-    return name.replace("-", "_"), parts if len(parts) > 1 else parts[0]
-
-
-def _value(text: str) -> Any:
-    with contextlib.suppress(json.JSONDecodeError):
-        return json.loads(text)
-    return text
-
-
-def _config(given: dict[str, Any]) -> TrainConfig | None:
-    """Return the configuration that the options ask for; None where a run is resumed with its own."""
-    if given["resume"] and given["epochs"] is None:
-        return None
-    values = {key: given[key] for key in CONFIG if given[key] is not None}
-    augmentation = {key: given[key] for key in AUGMENTATION if given[key] is not None}
-    return TrainConfig(**values, augmentation=Augmentation(**augmentation))
+    return TrainConfig(
+        **asdict(training),
+        seed=seed,
+        freeze=transfer.freeze,
+        teachers=transfer.teachers,
+        distillation=transfer.distillation,
+        temperature=transfer.temperature,
+        augmentation=Augmentation(**asdict(augmentation)),
+    )
 
 
 @contextlib.contextmanager
@@ -182,7 +250,7 @@ def _report(console: Console) -> Iterator[Callable[[Progress], None] | None]:
     if console.quiet:
         yield None
         return
-    if not sys.stderr.isatty():
+    if not console.interactive:
         yield lambda p: console.say(epoch_line(p)) if p.validated else None
         return
     from rich.console import Console as RichConsole
@@ -203,7 +271,11 @@ def _report(console: Console) -> Iterator[Callable[[Progress], None] | None]:
 
 
 def epoch_line(p: Progress) -> str:
-    """Return the line about an epoch that just ended."""
+    """Return the line about an epoch that just ended.
+
+    Args:
+        p: the progress, whose `validated` is set.
+    """
     row = p.validated or {}
     return (
         f"epoch {p.epoch}/{p.epochs}  loss {row['loss']:.3f}  validation loss {row['val_loss']:.3f}  "
@@ -212,7 +284,11 @@ def epoch_line(p: Progress) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Return a duration as "1 h 05 min", "12 min" or "40 s"."""
+    """Return a duration as "1 h 05 min", "12 min" or "40 s".
+
+    Args:
+        seconds: the duration.
+    """
     minutes = round(seconds / 60)
     if seconds < 90:
         return f"{seconds:.0f} s"

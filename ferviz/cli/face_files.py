@@ -1,4 +1,4 @@
-"""`ferviz predict --crops FOLDER`: every found face as a picture of its own, framed and upright as the network gets it."""
+"""`ferviz predict --crops FOLDER`: each face as a picture of its own, framed and upright as the network gets it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,17 @@ LONGEST = 180
 """Bytes of a picture's name that its crops keep; file systems take 255."""
 
 
-class Crops:
+class FaceFiles:
     """A folder that fills with one PNG a face, <picture>_<number>.png, all in one place whatever folders the pictures come from.
 
-    folder: made when the first face is written. files: the pictures, in order. force: crops that are there already may be replaced.
-    Raises, before any work is done, OutputExistsError where crops of one of the pictures are there, OutputError where `folder` is a file.
+    Args:
+        folder: the folder; it is made when the first face is written.
+        files: the pictures, in order.
+        force: files that exist already may be replaced.
+
+    Raises:
+        OutputExistsError: a file of one of the pictures exists; no work is done then.
+        OutputError: `folder` is a file.
     """
 
     def __init__(self, folder: str, files: Sequence[Path], force: bool) -> None:
@@ -37,7 +43,19 @@ class Crops:
             )
 
     def write(self, path: Path, predictions: Sequence[Prediction], about: dict[str, Any]) -> list[Path]:
-        """Write the faces of one picture, each whole or not at all; -> their files. about: goes into each with its face's record."""
+        """Write the faces of one picture.
+
+        Args:
+            path: the picture.
+            predictions: of its faces.
+            about: goes into the manifest of each file, beside the face's record.
+
+        Returns:
+            The files.
+
+        Raises:
+            OutputError: the folder cannot be made, or a file cannot be written.
+        """
         from ferviz.files import manifest
         from ferviz.images import write_image
         from ferviz.models.prediction import face_record

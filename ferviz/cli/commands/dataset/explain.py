@@ -1,0 +1,69 @@
+"""`ferviz dataset explain`: a whole data set, chunk by chunk, in a run that can be resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from ferviz.cli.console import Console, print_json
+from ferviz.cli.inputs import open_data, open_model
+from ferviz.cli.options import BatchOptions, DataOptions, ExplainOptions, ModelOptions, OutputOptions
+from ferviz.cli.sections import SectionedCommand, options
+
+
+@click.command("explain", cls=SectionedCommand)
+@click.argument("path", metavar="DATA")
+@click.option("--resume", is_flag=True, help="Continue an interrupted run.")
+@options(out="<data>_explain.npz", without=("scheme", "votes"))
+def command(
+    path: str,
+    resume: bool,
+    explain: ExplainOptions,
+    model: ModelOptions,
+    batch: BatchOptions,
+    data: DataOptions,
+    output: OutputOptions,
+) -> int:
+    """Explain every face of a data set into one .npz file.
+
+    DATA is fer2013.csv, icml_face_data.csv, or folders split/class/*.png with --reader folder. The maps are written chunk by chunk,
+    so that memory does not grow with the data; --resume continues after an interruption.
+    """
+    from ferviz.attribution.explain import AttributionJob
+    from ferviz.attribution.methods.registry import METHODS
+    from ferviz.attribution.stream import PARTS, explain_dataset
+    from ferviz.files import check_output
+
+    METHODS.entry(explain.method)  # a wrong name is an error before any work
+    console = Console(output.quiet)
+    # Only explain_dataset knows whether an interrupted run is there, which --resume may finish over its output.
+    out = check_output(output.out or f"{Path(path).stem}_explain.npz", output.force or resume)
+    faces = open_data(path, data, console, split=data.split, seed=output.seed)
+    network = open_model(model, console)
+
+    def progress(chunks: Iterator[int], total: int) -> Iterator[int]:
+        # The bar counts faces; each chunk is the number of its faces.
+        numbers = (face for chunk in chunks for face in range(chunk))
+        yield from console.progress(numbers, f"explaining {total} faces", total)
+
+    job = AttributionJob.prepare(
+        network,
+        explain.method,
+        explain.target,
+        explain.layer,
+        dict(explain.settings),
+        batch.batch_size,
+        output.seed,
+    )
+    try:
+        written = explain_dataset(out, job, faces, resume=resume, force=output.force, progress=progress)
+    except KeyboardInterrupt:
+        console.say(f"the finished chunks are kept in {out}{PARTS}; continue with --resume")
+        raise
+    if output.as_json:
+        about = {"model": network.name, "method": explain.method, "faces": len(faces), "out": str(written)}
+        print_json("explain", about)
+    console.say(f"wrote {written}: {len(faces)} faces")
+    return 0

@@ -1,0 +1,91 @@
+"""What `ferviz gradcam` and `ferviz explain` do with pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ferviz.cli.console import Console, print_json
+from ferviz.cli.inputs import keep_compiled, open_model
+from ferviz.cli.options import BatchOptions, DrawingOptions, ExplainOptions, FaceOptions, ModelOptions, OutputOptions
+from ferviz.cli.pictures import PictureFaces, find_all, note_pages, output_path, report
+
+if TYPE_CHECKING:
+    from ferviz.attribution.explanation import Explanation
+    from ferviz.models.model import Model
+
+
+def explain_pictures(
+    command: str,
+    paths: Sequence[str],
+    explain_options: ExplainOptions,
+    batch: BatchOptions,
+    drawing: DrawingOptions,
+    model_options: ModelOptions,
+    faces: FaceOptions,
+    output: OutputOptions,
+) -> int:
+    """Explain every face of the pictures, write the result and report it.
+
+    Args:
+        command: the command's name, for file names and JSON.
+        paths: its arguments: pictures, folders, patterns.
+        explain_options, batch, drawing, model_options, faces, output: its options.
+
+    Returns:
+        The exit code.
+    """
+    from ferviz.attribution.explanation import Explanation
+    from ferviz.attribution.methods.registry import METHODS
+    from ferviz.images import list_pictures
+
+    METHODS.entry(explain_options.method)  # a wrong name is an error before any work
+    console = Console(output.quiet)
+    files = list_pictures(paths)
+    out = output_path(output.out, paths, files, command)
+    Explanation.check_path(out, output.force)
+    pictures = find_all(files, faces, console)
+    crops = [face for picture in pictures for face in picture.faces]
+    explanation: Explanation | None = None
+    model: Model | None = None
+    if crops:
+        from ferviz.attribution.explain import explain
+        from ferviz.rendering.sheets.overlays import page_size
+
+        model = open_model(model_options, console)
+        explanation = explain(
+            model,
+            crops,
+            explain_options.method,
+            explain_options.target,
+            explain_options.layer,
+            batch.batch_size,
+            seed=output.seed,
+            **dict(explain_options.settings),
+        )
+        explanation.save(out, output.force, shared_scale=drawing.shared_scale, vmax=drawing.vmax, zoom=drawing.zoom)
+        note_pages(len(explanation), page_size(len(explanation.targets)), out, console)
+    if output.as_json:
+        print_json(command, _document(pictures, explanation, out))
+    for warning in explanation.cautions() if explanation else ():
+        console.warn(warning)
+    code = report(pictures, explanation.predictions if explanation else (), out, console)
+    if model is not None:
+        keep_compiled(model, model_options, console)
+    return code
+
+
+def _document(pictures: Sequence[PictureFaces], explanation: Explanation | None, out: Path) -> dict[str, Any]:
+    from ferviz.models.prediction import face_record, picture_record
+
+    numbered = iter(enumerate(explanation.predictions if explanation else ()))
+    records = []
+    for picture in pictures:
+        shown = [next(numbered) for _ in picture.faces]
+        faces = [face_record(p.face, p, evidence=explanation.evidence(n)) for n, p in shown if explanation is not None]
+        records.append(picture_record(picture.source, faces, picture.error))
+    about: dict[str, Any] = dict.fromkeys(("model", "method", "layer", "targets", "engine", "warnings"))
+    if explanation is not None:
+        about = {key: value for key, value in explanation.to_dict().items() if key != "pictures"}
+    return {**about, "out": str(out) if explanation is not None else None, "pictures": records}

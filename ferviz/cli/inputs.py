@@ -1,0 +1,114 @@
+"""What commands read: networks and labelled faces."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ferviz.cli.console import Console
+from ferviz.cli.options import DataOptions, ModelOptions
+
+if TYPE_CHECKING:
+    from ferviz.data.dataset import Dataset
+    from ferviz.models.model import Model
+
+BAD_ROWS = 10
+"""Bad rows that are printed one by one."""
+
+
+def open_model(options: ModelOptions, console: Console) -> Model:
+    """Load a network, and print what had to be assumed about it.
+
+    Args:
+        options: which network.
+        console: where the assumptions are printed.
+
+    Raises:
+        ModelError: the network cannot be read, or the options do not fit it.
+    """
+    from ferviz.models.load import load_model
+
+    model = load_model(
+        options.model,
+        labels=options.labels,
+        scaling=options.scaling,
+        weights=options.weights,
+        engine=options.engine,
+        trust=options.trust,
+        cache=not options.no_cache,
+    )
+    for note in model.notes:
+        console.warn(note)
+    return model
+
+
+def keep_compiled(model: Model, options: ModelOptions, console: Console) -> None:
+    """Compile a network that ran on Keras into the cache folder, so that its next explanation starts at once.
+
+    Call it after the results are written. It does nothing with --no-cache or --engine keras, and for networks that are compiled already.
+
+    Args:
+        model: the network.
+        options: how it was loaded.
+        console: where progress is printed.
+    """
+    if options.no_cache or options.engine == "keras" or model.origin is None:
+        return
+    from ferviz.models.compiled.cache import keep
+
+    keep(model, model.origin, console.say)
+
+
+def open_data(
+    path: str,
+    options: DataOptions,
+    console: Console,
+    *,
+    split: str | Sequence[str] | None = None,
+    seed: int = 0,
+) -> Dataset:
+    """Read labelled faces, and print which rows were skipped.
+
+    Args:
+        path: the data set.
+        options: its labels and its reader. `options.split` is not read: some commands split after reading.
+        console: where warnings and skipped rows are printed.
+        split: the split to read, as of `read_data`.
+        seed: of a random split.
+
+    Raises:
+        DataError: the data cannot be read.
+    """
+    from ferviz.data.read import read_data
+
+    with printed_warnings(console):
+        data = read_data(
+            path,
+            labels=options.scheme,
+            votes=options.votes,
+            split=split,
+            skip_bad=options.skip_bad,
+            reader=options.reader,
+            seed=seed,
+        )
+    for row in data.bad[:BAD_ROWS]:
+        console.warn(f"skipped {row}")
+    if len(data.bad) > BAD_ROWS:
+        console.warn(f"skipped {len(data.bad) - BAD_ROWS:,} more bad rows")
+    return data
+
+
+@contextlib.contextmanager
+def printed_warnings(console: Console) -> Iterator[None]:
+    """Print what the library warns of within the block, each sentence once.
+
+    Args:
+        console: where the sentences are printed.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for sentence in dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, UserWarning)):
+        console.warn(sentence)

@@ -1,0 +1,81 @@
+"""A group of commands that imports a command only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from ferviz.errors import UnknownNameError
+
+
+class LazyGroup(click.Group):
+    """Lists its commands without importing them.
+
+    Args:
+        *arguments: as of `click.Group`.
+        summaries: {command: the line that `--help` shows}.
+        package: the package whose modules hold the commands, each as `command`.
+        homes: {command: module below the package} where the module is not called like the command.
+        **attributes: as of `click.Group`.
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,
+        summaries: Mapping[str, str],
+        package: str,
+        homes: Mapping[str, str] | None = None,
+        **attributes: Any,
+    ) -> None:
+        super().__init__(*arguments, **attributes)
+        self.summaries, self.package, self.homes = summaries, package, homes or {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands.
+
+        Args:
+            ctx: the group's context.
+        """
+        return list(self.summaries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command, None where there is none of the name.
+
+        Args:
+            ctx: the group's context.
+            cmd_name: its name.
+        """
+        if cmd_name not in self.summaries:
+            return None
+        module = importlib.import_module(f"{self.package}.{self.homes.get(cmd_name, cmd_name)}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the name, the command and its arguments.
+
+        Args:
+            ctx: the group's context.
+            args: the words behind the group's name.
+
+        Raises:
+            UnknownNameError: there is no such command.
+        """
+        if args and args[0] not in self.summaries and not args[0].startswith("-"):
+            raise UnknownNameError("command", args[0], self.summaries)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands.
+
+        Args:
+            ctx: the group's context.
+            formatter: takes the text.
+        """
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self.summaries.items()))

@@ -1,0 +1,137 @@
+"""What the commands over pictures share: finding the faces, naming the output, reporting what each picture shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ferviz.cli.console import Console
+from ferviz.cli.options import FaceOptions
+from ferviz.errors import FervizError
+
+if TYPE_CHECKING:
+    from ferviz.faces.face import Face
+    from ferviz.models.prediction import Prediction
+
+
+@dataclass(frozen=True)
+class PictureFaces:
+    """The faces of one picture, or the error that kept them away.
+
+    Attributes:
+        source: the picture's path.
+        faces: its faces; none where there is an error.
+        error: why it has no faces, or None.
+    """
+
+    source: str
+    faces: list[Face]
+    error: FervizError | None = None
+
+
+def faces_of(path: str | Path, options: FaceOptions) -> PictureFaces:
+    """Find the faces of one picture; an error is kept in the answer.
+
+    Args:
+        path: the picture.
+        options: how to search.
+    """
+    from ferviz.faces.find import find_faces
+
+    try:
+        faces = find_faces(
+            path,
+            options.detector,
+            detector_model=options.detector_model,
+            threshold=options.threshold,
+            min_size=options.min_size,
+            largest=options.largest,
+            max_side=options.max_side,
+            tilt=options.tilt,
+        )
+    except FervizError as error:
+        return PictureFaces(str(path), [], error)
+    return PictureFaces(str(path), faces)
+
+
+def find_all(files: Sequence[Path], options: FaceOptions, console: Console) -> list[PictureFaces]:
+    """Find the faces of every picture; an error of one does not keep the others from being searched.
+
+    Args:
+        files: the pictures.
+        options: how to search.
+        console: where the progress is shown.
+    """
+    return [faces_of(path, options) for path in console.progress(files, "finding faces", len(files))]
+
+
+def default_output(paths: Iterable[str], command: str, suffix: str = ".png") -> Path:
+    """Return `<stem>_<command>.png` in the working directory.
+
+    Args:
+        paths: the command's arguments; the first one gives the stem.
+        command: the command's name.
+        suffix: of the file.
+    """
+    first = next(iter(paths), "ferviz")
+    return Path(f"{Path(first).stem or 'ferviz'}_{command}{suffix}")
+
+
+def output_path(out: str | None, paths: Sequence[str], files: Sequence[Path], command: str) -> Path:
+    """Return where to write: --out, or a name made from the first path, or from the first file if that is a pattern.
+
+    Args:
+        out: the value of --out.
+        paths: the command's arguments.
+        files: the pictures that they stand for.
+        command: the command's name.
+    """
+    if out:
+        return Path(out)
+    return default_output(paths if Path(paths[0]).exists() else [str(file) for file in files], command)
+
+
+def note_pages(faces: int, page: int, out: Path, console: Console) -> None:
+    """Print a note if a picture cannot show every face.
+
+    Args:
+        faces: how many there are.
+        page: how many a picture shows.
+        out: the file.
+        console: where the note is printed.
+    """
+    if faces > page and out.suffix.lower() not in (".npz", ".json"):
+        console.warn(f"{out} shows the first {page} of {faces} faces; --out FILE.npz or FILE.json holds all of them")
+
+
+def report(pictures: Sequence[PictureFaces], predictions: Sequence[Prediction], out: Path, console: Console) -> int:
+    """Print what each picture shows, where the result is, and what failed.
+
+    Args:
+        pictures: the pictures.
+        predictions: of all their faces, in order; or none.
+        out: the file that was written.
+        console: where to print.
+
+    Returns:
+        The exit code of the first error, otherwise 0.
+
+    Raises:
+        FervizError: there is one picture only, and this is its error.
+    """
+    errors = [picture.error for picture in pictures if picture.error is not None]
+    if len(pictures) == 1 and errors:
+        raise errors[0]
+    remaining = iter(predictions)
+    for picture in pictures:
+        if picture.error is not None:
+            console.error(picture.error)
+        for prediction in [next(remaining, None) for _ in picture.faces]:
+            if prediction is not None:
+                share = prediction.probabilities[prediction.label]
+                console.say(f"{picture.source}: {prediction.label} {share:.2f}")
+    if len(errors) < len(pictures):
+        console.say(f"wrote {out}")
+    return errors[0].exit_code if errors else 0

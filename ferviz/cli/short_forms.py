@@ -1,0 +1,113 @@
+"""Short forms: `ferviz predict clip.mp4` means `ferviz video predict clip.mp4`.
+
+A command over pictures looks at its arguments. If they are a video or a data set, the command for that takes over with its own
+options. An option that belongs to another kind of input is an error that names it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ferviz.cli.sections import SectionedCommand
+from ferviz.errors import UsageError
+from ferviz.video import SUFFIXES
+
+NOUNS = {"video": "a video", "dataset": "a data set"}
+
+
+class PictureCommand(SectionedCommand):
+    """A command over pictures that hands videos and data sets to the commands of the same name for these.
+
+    Args:
+        *arguments: as of `click.Command`.
+        kinds: "video", "dataset": the groups in which there is a command for that kind of input.
+        **attributes: as of `click.Command`.
+    """
+
+    def __init__(self, *arguments: Any, kinds: Sequence[str] = (), **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self.kinds = tuple(kinds)
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Return the context of the command that fits the arguments.
+
+        Args:
+            info_name: this command's name.
+            args: the words behind it.
+            parent: the context of the group.
+            **extra: as of `click.Command`.
+
+        Raises:
+            click.UsageError: an option does not exist, or not for this kind of input.
+            UsageError: there are several videos or data sets.
+        """
+        kind = self._kind(args)
+        try:
+            if kind is None:
+                return super().make_context(info_name, args, parent=parent, **extra)
+            return self._command(kind).make_context(f"{kind} {self.name}", args, parent=parent, **extra)
+        except click.NoSuchOption as error:
+            raise self._explained(error, kind) from None
+
+    def _command(self, kind: str) -> click.Command:
+        command: click.Command = importlib.import_module(f"ferviz.cli.commands.{kind}.{self.name}").command
+        return command
+
+    def _kind(self, args: Sequence[str]) -> str | None:
+        # A look at the words, so that the commands of other kinds are imported for those kinds alone.
+        words = tuple(word.lower() for word in args)
+        data = any(word.endswith(".csv") or word.startswith("--reader") for word in words)
+        if not (data and "dataset" in self.kinds) and not any(word.endswith((*SUFFIXES, ".gif")) for word in words):
+            return None
+        params = self._parse(args)
+        paths = [Path(path).suffix.lower() for path in params["paths"] or ()]
+        if "dataset" in self.kinds and ((params.get("reader") or "auto") != "auto" or ".csv" in paths):
+            kind = "dataset"
+        elif "video" in self.kinds and (_has_video(paths) or (".gif" in paths and _wants_video(params))):
+            kind = "video"
+        else:
+            return None
+        if len(paths) > 1:
+            raise UsageError(
+                f"{self.name} takes {NOUNS[kind]} by itself; call ferviz once for each, without other files"
+            )
+        return kind
+
+    def _parse(self, args: Sequence[str]) -> dict[str, Any]:
+        """-> the values of the options of every kind, and the positional arguments under "paths"; it raises nothing."""
+        known: dict[str | None, click.Parameter] = {}
+        for command in (*map(self._command, self.kinds), self):
+            known |= {p.name: p for p in command.params if isinstance(p, click.Option)}
+        every = click.Command("", params=[*known.values(), click.Argument(["paths"], nargs=-1)])
+        settings: dict[str, Any] = {"resilient_parsing": True, "ignore_unknown_options": True}
+        return every.make_context("", list(args), **settings).params
+
+    def _explained(self, error: click.NoSuchOption, kind: str | None) -> click.UsageError:
+        """-> an error that says for which kind of input there is such an option, else the same error."""
+        if kind is not None and _has_option(self, error.option_name):
+            return click.UsageError(f"{error.option_name} is not used for {NOUNS[kind]}", error.ctx)
+        for other in self.kinds:
+            if other != kind and _has_option(self._command(other), error.option_name):
+                where = f"ferviz {other} {self.name}"
+                return click.UsageError(f"{error.option_name} is for {NOUNS[other]} ({where})", error.ctx)
+        return error
+
+
+def _has_video(suffixes: Iterable[str]) -> bool:
+    return any(suffix in SUFFIXES for suffix in suffixes)
+
+
+def _wants_video(params: dict[str, Any]) -> bool:
+    """-> whether the options ask for what only videos give; otherwise a GIF is a picture."""
+    return bool(params.get("timeline") or params.get("table") or str(params.get("out")).lower().endswith(".mp4"))
+
+
+def _has_option(command: click.Command, flag: str) -> bool:
+    return any(flag in (*p.opts, *p.secondary_opts) for p in command.params)
