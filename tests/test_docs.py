@@ -9,6 +9,7 @@ import click
 import pytest
 
 from ferviz.cli import COMMANDS, group
+from ferviz.cli.short_forms import PictureCommand
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -25,15 +26,20 @@ def test_links_lead_somewhere(page):
 
 
 def options() -> dict[str, set[str]]:
-    """{command: its long options}, with those of `detectors get` under `detectors`."""
+    """{command: its long options}, with those of the commands that it forwards to, or that it groups."""
     context = group.make_context("ferviz", [], resilient_parsing=True)
-    found = {}
+    flags = {}
     for name in COMMANDS:
         command = group.get_command(context, name)
         assert command is not None
-        parts = [command, *(command.commands.values() if isinstance(command, click.Group) else ())]
-        found[name] = {flag for part in parts for p in part.params for flag in p.opts if flag.startswith("--")}
-    return found
+        parts = [command]
+        if isinstance(command, PictureCommand):
+            parts += [command.command_for(kind) for kind in command.kinds]
+        if isinstance(command, click.Group):
+            parts += [command.get_command(context, part) for part in command.list_commands(context)]
+        spellings = {flag for part in parts for p in part.params for flag in (*p.opts, *p.secondary_opts)}
+        flags[name] = {flag for flag in spellings if flag.startswith("--")}
+    return flags
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())

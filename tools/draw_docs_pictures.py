@@ -12,7 +12,7 @@ PICTURES = {
     "gradcam-one.png": ["gradcam", FACE],
     "contrast.png": ["explain", FACE, "--method", "hirescam", "--target", "happy-surprise"],
     "activations.png": ["activations", FACE],
-    "channels.png": ["activations", FACE, "--mode", "channels", "--channels", "24"],
+    "channels.png": ["activations", FACE, "--mode", "channels", "--max-channels", "24"],
     "network-bundled.png": ["layers", "--diagram"],
     "filters-conv1.png": ["layers", "--filters", "conv1"],
 }

@@ -43,7 +43,7 @@ def faces_of(path: str | Path, options: FaceOptions) -> PictureFaces:
     try:
         faces = find_faces(
             path,
-            options.detector,
+            detector=options.detector,
             detector_model=options.detector_model,
             threshold=options.threshold,
             min_size=options.min_size,

@@ -52,11 +52,16 @@ class PictureCommand(SectionedCommand):
         try:
             if kind is None:
                 return super().make_context(info_name, args, parent=parent, **extra)
-            return self._command(kind).make_context(f"{kind} {self.name}", args, parent=parent, **extra)
+            return self.command_for(kind).make_context(f"{kind} {self.name}", args, parent=parent, **extra)
         except click.NoSuchOption as error:
             raise self._explained(error, kind) from None
 
-    def _command(self, kind: str) -> click.Command:
+    def command_for(self, kind: str) -> click.Command:
+        """Return the command that takes over, importing it.
+
+        Args:
+            kind: one of `kinds`.
+        """
         command: click.Command = importlib.import_module(f"ferviz.cli.commands.{kind}.{self.name}").command
         return command
 
@@ -67,14 +72,15 @@ class PictureCommand(SectionedCommand):
         if not (data and "dataset" in self.kinds) and not any(word.endswith((*SUFFIXES, ".gif")) for word in words):
             return None
         params = self._parse(args)
-        paths = [Path(path).suffix.lower() for path in params["paths"] or ()]
+        # Options that exist nowhere stand among the paths; the command that takes over reports them.
+        paths = [Path(path).suffix.lower() for path in params["paths"] or () if not path.startswith("-")]
         if "dataset" in self.kinds and ((params.get("reader") or "auto") != "auto" or ".csv" in paths):
             kind = "dataset"
         elif "video" in self.kinds and (_has_video(paths) or (".gif" in paths and _wants_video(params))):
             kind = "video"
         else:
             return None
-        if len(paths) > 1:
+        if len(paths) > 1 and len(paths) == len(params["paths"]):
             raise UsageError(
                 f"{self.name} takes {NOUNS[kind]} by itself; call ferviz once for each, without other files"
             )
@@ -83,7 +89,7 @@ class PictureCommand(SectionedCommand):
     def _parse(self, args: Sequence[str]) -> dict[str, Any]:
         """-> the values of the options of every kind, and the positional arguments under "paths"; it raises nothing."""
         known: dict[str | None, click.Parameter] = {}
-        for command in (*map(self._command, self.kinds), self):
+        for command in (*map(self.command_for, self.kinds), self):
             known |= {p.name: p for p in command.params if isinstance(p, click.Option)}
         every = click.Command("", params=[*known.values(), click.Argument(["paths"], nargs=-1)])
         settings: dict[str, Any] = {"resilient_parsing": True, "ignore_unknown_options": True}
@@ -94,7 +100,7 @@ class PictureCommand(SectionedCommand):
         if kind is not None and _has_option(self, error.option_name):
             return click.UsageError(f"{error.option_name} is not used for {NOUNS[kind]}", error.ctx)
         for other in self.kinds:
-            if other != kind and _has_option(self._command(other), error.option_name):
+            if other != kind and _has_option(self.command_for(other), error.option_name):
                 where = f"ferviz {other} {self.name}"
                 return click.UsageError(f"{error.option_name} is for {NOUNS[other]} ({where})", error.ctx)
         return error

@@ -140,7 +140,7 @@ def test_a_class_is_dreamt_on_the_largest_face_of_a_photograph(
         (["--steps", "0"], 2, "steps must be a whole number of 1 or more"),
         (["--facets", "2"], 2, "give labelled faces with --faces DATA"),
         (["--detector", "haar"], 2, "leave them out"),
-        (["--reader", "csv"], 2, "say how --faces DATA is read"),
+        (["--reader", "csv"], 2, "--reader and --skip-bad"),
         (["--animate", "way.mp4"], 2, "use .gif or .webp"),
         (["--out", "a.txt"], 2, "cannot be written as .txt"),
         (["--image", "none.png", "--layer", "relu1"], 3, "none.png"),

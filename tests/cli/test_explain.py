@@ -180,7 +180,7 @@ def test_all_bad(here, capsys):
         (["gradcam", "face.png", "--out", "none/a.png"], 1, "the folder none is not there"),
         (["gradcam", "face.png", "--out", "shots"], 2, "shots cannot be written, because it is a folder"),
         (["gradcam", "face.png", "--detector", "none", "--batch-size", "0"], 2, "--batch-size"),
-        (["gradcam", "face.png", "--vmax", "0"], 2, "--limit"),
+        (["gradcam", "face.png", "--vmax", "0"], 2, "--vmax"),
         (["gradcam", "face.png", "--method", "rise"], 2, "--method"),
         (["explain", "face.png", "--method", "gradcm"], 2, "method 'gradcm' is not known; .* did you mean 'gradcam'"),
         (["explain", "face.png", "--option", "steps"], 2, "is not NAME=VALUE"),

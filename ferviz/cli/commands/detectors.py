@@ -11,7 +11,7 @@ from ferviz.cli.console import Console, print_json
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON on standard output.")
 @click.pass_context
 def command(context: click.Context, as_json: bool) -> None:
-    """List the face detectors, or fetch one's network.
+    """List the face detectors, or fetch the network of one.
 
     A detector is chosen with --detector NAME wherever faces are found; auto takes the best that is ready.
     """
