@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ferviz.rendering.layout import grid, sized, stack
+from ferviz.rendering.layout import grid, resize_canvas, vstack
 from ferviz.rendering.sheets.page import page
 from ferviz.rendering.text import FAINT, GREY, INK, line, shorten
 
@@ -53,7 +53,7 @@ def dream_sheet(
             parts += [line(shorten(text, 12, tile.width), 12, GREY) for text in lines]
         elif lines and len(images) <= 64:
             parts.append(line(shorten(lines[0], 10, tile.width), 10, GREY))
-        cells.append(sized(stack(parts, 4 if large else 2), tile.width))
+        cells.append(resize_canvas(vstack(parts, 4 if large else 2), tile.width))
     return page(grid(cells, across, (14, 16) if large else (6, 8)), title, "", None, notes, ())
 
 
@@ -115,7 +115,7 @@ def animation(frames: np.ndarray, names: Sequence[str], suffix: str, seconds: fl
     pages = []
     for frame in frames:
         cells = [
-            stack([line(shorten(n, 12, wide), 12), enlarged(i, wide)], 2) for i, n in zip(frame, names, strict=True)
+            vstack([line(shorten(n, 12, wide), 12), enlarged(i, wide)], 2) for i, n in zip(frame, names, strict=True)
         ]
         pages.append(grid(cells, across, (8, 8)))
     durations = [max(20, round(1000 * seconds / len(pages)))] * len(pages)

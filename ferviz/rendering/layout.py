@@ -9,7 +9,7 @@ from PIL import Image
 from ferviz.rendering.text import PAPER
 
 
-def beside(blocks: Sequence[Image.Image], gap: int = 0, align: str = "top") -> Image.Image:
+def hstack(blocks: Sequence[Image.Image], gap: int = 0, align: str = "top") -> Image.Image:
     """Return blocks in one row.
 
     Args:
@@ -26,7 +26,7 @@ def beside(blocks: Sequence[Image.Image], gap: int = 0, align: str = "top") -> I
     return out
 
 
-def stack(blocks: Sequence[Image.Image], gap: int = 0, align: str = "left") -> Image.Image:
+def vstack(blocks: Sequence[Image.Image], gap: int = 0, align: str = "left") -> Image.Image:
     """Return blocks in one column.
 
     Args:
@@ -61,7 +61,7 @@ def grid(blocks: Sequence[Image.Image], columns: int, gap: tuple[int, int]) -> I
     return out
 
 
-def sized(block: Image.Image, width: int, height: int | None = None, align: str = "left") -> Image.Image:
+def resize_canvas(block: Image.Image, width: int, height: int | None = None, align: str = "left") -> Image.Image:
     """Return a block on paper of another size; what does not fit is cut off.
 
     Args:
@@ -74,7 +74,7 @@ def sized(block: Image.Image, width: int, height: int | None = None, align: str 
     return out
 
 
-def margin(block: Image.Image, pixels: int) -> Image.Image:
+def add_margin(block: Image.Image, pixels: int) -> Image.Image:
     """Return a block with paper around it.
 
     Args:

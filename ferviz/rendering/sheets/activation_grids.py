@@ -9,7 +9,7 @@ from PIL import Image
 
 from ferviz.rendering.charts import caption, key_strip, number
 from ferviz.rendering.colormaps import colors
-from ferviz.rendering.layout import beside, grid, sized, stack
+from ferviz.rendering.layout import grid, hstack, resize_canvas, vstack
 from ferviz.rendering.sheets.page import page
 from ferviz.rendering.text import GREY, INK, line, line_height
 from ferviz.rendering.tiles import cells_tile, face_tile, finite, map_tile, tile_side
@@ -70,20 +70,20 @@ def layer_grid(
     side, size = _side(len(faces), len(columns)), round((13 if len(faces) < 8 else 12) * zoom)
     side, gap = tile_side([f.shape[:2] for f in faces], round(side * zoom)), round(8 * zoom)
     inputs = [
-        stack([face_tile(f, side), caption(c, size, side)], gap // 3) for f, c in zip(faces, captions, strict=True)
+        vstack([face_tile(f, side), caption(c, size, side)], gap // 3) for f, c in zip(faces, captions, strict=True)
     ]
     first = _column("input", "" if sizes else None, inputs, None, side, size, gap)
     common = scale_of(np.concatenate([np.ravel(values) for _, values in columns])) if shared_scale else None
     blocks = []
     for name, values in columns:
         signed, vmax = common or scale_of(values)
-        tiles = [sized(_tile(v, side, vmax, signed), side, inputs[0].height) for v in values]
+        tiles = [resize_canvas(_tile(v, side, vmax, signed), side, inputs[0].height) for v in values]
         shape = "x".join(str(n) for n in values.shape[1:]) if sizes else None
         ends = None if common else _ends(vmax, signed, side, size)
         blocks.append(_column(name, shape, tiles, ends, side, size, gap))
-    bands = [beside([first, *blocks[i : i + ACROSS]], gap) for i in range(0, len(blocks), ACROSS)]
+    bands = [hstack([first, *blocks[i : i + ACROSS]], gap) for i in range(0, len(blocks), ACROSS)]
     key = _key(common[1], common[0], round(180 * zoom), round(14 * zoom)) if common else None
-    return page(stack(bands, 2 * gap), title, subtitle, key, notes, (), zoom)
+    return page(vstack(bands, 2 * gap), title, subtitle, key, notes, (), zoom)
 
 
 def channel_grid(
@@ -121,11 +121,11 @@ def channel_grid(
         words = [line(str(channel), size, GREY if silent else INK)]
         if silent or not shared_scale:
             words.append(line("silent" if silent else number(own_vmax), size, GREY))
-        tiles.append(stack([tile, beside(words, gap)], gap // 4))
+        tiles.append(vstack([tile, hstack(words, gap)], gap // 4))
     key = _key(vmax, signed, round(180 * zoom), round(14 * zoom)) if shared_scale else None
     large = tile_side([face.shape[:2]], side * 2 + gap)
-    faced = stack([face_tile(face, large), line("input", size, INK)], gap // 4)
-    body = beside([faced, grid(tiles, across, (gap, gap))], gap * 2)
+    faced = vstack([face_tile(face, large), line("input", size, INK)], gap // 4)
+    body = hstack([faced, grid(tiles, across, (gap, gap))], gap * 2)
     return page(body, title, subtitle, key, notes, (), zoom)
 
 
@@ -165,9 +165,9 @@ def _column(
     name: str, shape: str | None, tiles: list[Image.Image], key: Image.Image | None, side: int, size: int, gap: int
 ) -> Image.Image:
     head = caption(name, size, side, INK, bold=True)
-    head = head if shape is None else stack([head, line(shape, size, GREY)])
+    head = head if shape is None else vstack([head, line(shape, size, GREY)])
     foot = [key] if key is not None else []
-    return sized(stack([head, stack(tiles, gap), *foot], gap // 2), side)
+    return resize_canvas(vstack([head, vstack(tiles, gap), *foot], gap // 2), side)
 
 
 def _tile(values: np.ndarray, side: int, vmax: float, signed: bool) -> Image.Image:
@@ -191,7 +191,7 @@ def _ends(vmax: float, signed: bool, side: int, size: int) -> Image.Image:
     bar = _bar(signed, side, max(5, size // 2))
     left, right = line(f"-{number(vmax)}" if signed else "0", size, GREY), line(number(vmax), size, GREY)
     spare = max(0, side - left.width - right.width)
-    return stack([Image.fromarray(bar), beside([sized(left, left.width + spare, line_height(size)), right])])
+    return vstack([Image.fromarray(bar), hstack([resize_canvas(left, left.width + spare, line_height(size)), right])])
 
 
 def _key(vmax: float, signed: bool, length: int, size: int) -> Image.Image:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from ferviz.rendering.charts import caption
 from ferviz.rendering.colormaps import colors
-from ferviz.rendering.layout import beside, sized, stack
+from ferviz.rendering.layout import hstack, resize_canvas, vstack
 from ferviz.rendering.sheets.page import page
 from ferviz.rendering.sheets.sheet import is_signed, shared_vmax
 from ferviz.rendering.text import GREY, INK, PAPER, line, line_height
@@ -49,27 +49,27 @@ def comparison_picture(
     side, size = tile_side([f.shape[:2] for f in faces], round(144 * zoom)), round(13 * zoom)
     gap = round(8 * zoom)
     first = [
-        stack([face_tile(f, side), caption(c, size, side)], gap // 3) for f, c in zip(faces, captions, strict=True)
+        vstack([face_tile(f, side), caption(c, size, side)], gap // 3) for f, c in zip(faces, captions, strict=True)
     ]
     columns = [_column("face", first, side, size, gap)]
     for name, values in zip(names, maps, strict=True):
         vmax, signed = shared_vmax(list(values)), is_signed(list(values))
         tiles = [overlay_tile(f, v, side, vmax, signed) for f, v in zip(faces, values, strict=False)]
-        columns.append(_column(name, [sized(t, side, first[0].height) for t in tiles], side, size, gap))
-    table = stack(
+        columns.append(_column(name, [resize_canvas(t, side, first[0].height) for t in tiles], side, size, gap))
+    table = vstack(
         [
             line("Rank correlation of the maps, mean over the faces", size, INK, bold=True),
             _table(names, correlation, size),
         ],
         gap,
     )
-    return page(stack([beside(columns, gap), table], 2 * gap), title, subtitle, None, notes, warnings, zoom)
+    return page(vstack([hstack(columns, gap), table], 2 * gap), title, subtitle, None, notes, warnings, zoom)
 
 
 def _column(name: str, tiles: list[Image.Image], side: int, size: int, gap: int) -> Image.Image:
     parts = name.split(", ")
-    head = stack([caption(p, size, side, INK if i == 0 else GREY, bold=i == 0) for i, p in enumerate(parts)])
-    return sized(stack([head, stack(tiles, gap)], gap // 2), side)
+    head = vstack([caption(p, size, side, INK if i == 0 else GREY, bold=i == 0) for i, p in enumerate(parts)])
+    return resize_canvas(vstack([head, vstack(tiles, gap)], gap // 2), side)
 
 
 def _table(names: Sequence[str], correlation: np.ndarray, size: int) -> Image.Image:
@@ -79,7 +79,7 @@ def _table(names: Sequence[str], correlation: np.ndarray, size: int) -> Image.Im
     room = max(label.width for label in labels) + size
     rows = []
     for label, values in zip(labels, correlation, strict=True):
-        cells = [sized(label, room, high)]
+        cells = [resize_canvas(label, room, high)]
         for value in values:
             paint = tuple(int(c) for c in colors(np.array([[value]], np.float32), 1.0, signed=True)[0, 0])
             dark = sum(paint) < 330
@@ -88,8 +88,8 @@ def _table(names: Sequence[str], correlation: np.ndarray, size: int) -> Image.Im
             text = line(f"{value:+.2f}", size, PAPER if dark else INK, paper=ground)
             cell.paste(text, ((wide - text.width) // 2, (high - text.height) // 2))
             cells.append(cell)
-        rows.append(beside(cells, 1))
-    return stack(rows, 1)
+        rows.append(hstack(cells, 1))
+    return vstack(rows, 1)
 
 
 def methods_by_class(
@@ -108,16 +108,20 @@ def methods_by_class(
     """
     side, size, gap = tile_side([face.shape[:2]], round(96 * zoom)), round(13 * zoom), round(4 * zoom)
     room = max(line(name, size, INK).width for name in maps) + size
-    heads = [sized(caption(c, size, side, INK, bold=True), side) for c in columns]
-    rows = [beside([sized(line("face", size, INK), room), sized(face_tile(face, side), side)], gap, "middle")]
-    rows.append(beside([sized(line("", size), room), *heads], gap))
+    heads = [resize_canvas(caption(c, size, side, INK, bold=True), side) for c in columns]
+    rows = [
+        hstack(
+            [resize_canvas(line("face", size, INK), room), resize_canvas(face_tile(face, side), side)], gap, "middle"
+        )
+    ]
+    rows.append(hstack([resize_canvas(line("", size), room), *heads], gap))
     for name, values in maps.items():
         vmax = float(np.percentile(np.abs(values), 99.5)) or shared_vmax(list(values))
         signed = is_signed(list(values))
         tiles = [overlay_tile(face, v, side, vmax, signed) for v in values]
-        rows.append(beside([sized(line(name, size, INK), room), *tiles], gap, "middle"))
+        rows.append(hstack([resize_canvas(line(name, size, INK), room), *tiles], gap, "middle"))
     notes = (
         "Each row has a scale of its own, shared by its classes, up to its 99.5th percentile.",
         "Red is evidence for the class, blue against it.",
     )
-    return page(stack(rows, gap), "One face, every method, every class", "", None, notes, (), zoom)
+    return page(vstack(rows, gap), "One face, every method, every class", "", None, notes, (), zoom)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from ferviz.rendering.charts import key_strip, number
 from ferviz.rendering.colormaps import colors
-from ferviz.rendering.layout import beside, sized, stack
+from ferviz.rendering.layout import hstack, resize_canvas, vstack
 from ferviz.rendering.sheets.page import page
 from ferviz.rendering.text import GREY, INK, line, shorten
 from ferviz.rendering.tiles import cells_tile
@@ -92,8 +92,8 @@ def kernel_picture(
         block.append(_matrix(part, zoom, size, gap) if part.pointwise else _bands(part, zoom, size, gap))
         block.append(_key(part, zoom))
         block += [line(words, round(14 * zoom), GREY) for words in part.notes]
-        blocks.append(stack(block, gap))
-    return page(stack(blocks, 3 * gap), title, subtitle, None, notes, (), zoom)
+        blocks.append(vstack(block, gap))
+    return page(vstack(blocks, 3 * gap), title, subtitle, None, notes, (), zoom)
 
 
 def _bands(part: KernelGrid, zoom: float, size: int, gap: int) -> Image.Image:
@@ -102,7 +102,7 @@ def _bands(part: KernelGrid, zoom: float, size: int, gap: int) -> Image.Image:
     wanted = 72 if across * len(part.rows) <= 3 * ACROSS and len(part.columns) <= 4 * ACROSS else 44
     side = max(kh, kw) * max(1, round(wanted * zoom / max(kh, kw)))
     names = [
-        sized(_middle(line(shorten(n, size, 9 * size), size, GREY), side), _room(part.names(), size))
+        resize_canvas(_middle(line(shorten(n, size, 9 * size), size, GREY), side), _room(part.names(), size))
         for n in part.names()
     ]
     tight = max(2, gap // 2)
@@ -115,11 +115,11 @@ def _bands(part: KernelGrid, zoom: float, size: int, gap: int) -> Image.Image:
             if not part.shared_scale:
                 words.append(line(number(float(part.vmax[column])), round(size * 0.85), GREY))
             tiles = [cells_tile(tile, side) for tile in part.tiles(column)]
-            columns.append(sized(stack([stack(words), stack(tiles, tight)], tight), side))
-        head = sized(line("out", size, INK), names[0].width, columns[0].height - len(names) * (side + tight))
-        first = [stack([head, stack(names, tight)], tight)] if any(part.names()) else []
-        bands.append(beside([*first, *columns], gap))
-    return stack(bands, gap + tight)
+            columns.append(resize_canvas(vstack([vstack(words), vstack(tiles, tight)], tight), side))
+        head = resize_canvas(line("out", size, INK), names[0].width, columns[0].height - len(names) * (side + tight))
+        first = [vstack([head, vstack(names, tight)], tight)] if any(part.names()) else []
+        bands.append(hstack([*first, *columns], gap))
+    return vstack(bands, gap + tight)
 
 
 def _matrix(part: KernelGrid, zoom: float, size: int, gap: int) -> Image.Image:
@@ -127,7 +127,7 @@ def _matrix(part: KernelGrid, zoom: float, size: int, gap: int) -> Image.Image:
     cell = max(2, min(round(18 * zoom), round(720 * zoom / max(rows, columns))))
     cells = Image.fromarray(part.matrix()).resize((columns * cell, rows * cell), Image.Resampling.NEAREST)
     across = line("output channels from left to right, input channels from top to bottom", size, GREY)
-    return stack([across, cells], gap // 2)
+    return vstack([across, cells], gap // 2)
 
 
 def _key(part: KernelGrid, zoom: float) -> Image.Image:

@@ -6,7 +6,7 @@ from PIL import Image
 
 from ferviz.emotions import COLORS, canonical
 from ferviz.rendering.charts import caption, own_scale_key, probability_bars, scale_key, slim_bar
-from ferviz.rendering.layout import beside, grid, sized, stack
+from ferviz.rendering.layout import grid, hstack, resize_canvas, vstack
 from ferviz.rendering.sheets.page import page
 from ferviz.rendering.sheets.sheet import Cell, Sheet
 from ferviz.rendering.text import GREY, INK, line, line_height
@@ -45,7 +45,7 @@ def explanation_picture(sheet: Sheet, zoom: float = 1.0) -> Image.Image:
     if single:
         body = grid([_single(c, sheet, side, size, gap) for c in sheet.cells], columns, (4 * gap, 2 * gap))
     else:
-        body = stack([_strip(c, sheet, side, size, gap) for c in sheet.cells], 2 * gap)
+        body = vstack([_strip(c, sheet, side, size, gap) for c in sheet.cells], 2 * gap)
     return page(body, sheet.title, sheet.subtitle, _key(sheet, zoom), sheet.notes, sheet.warnings, zoom)
 
 
@@ -64,20 +64,20 @@ def _measures(sheet: Sheet, single: bool) -> tuple[int, int, int]:
 
 
 def _single(cell: Cell, sheet: Sheet, side: int, size: int, gap: int) -> Image.Image:
-    left = stack([face_tile(cell.face, side), caption(cell.caption, size, side, GREY)], gap // 3)
+    left = vstack([face_tile(cell.face, side), caption(cell.caption, size, side, GREY)], gap // 3)
     name = caption(cell.names[0], size, side, INK, bold=True)
-    over = stack([overlay_tile(cell.face, cell.maps[0], side, sheet.vmax_of(cell), sheet.signed), name], gap // 3)
+    over = vstack([overlay_tile(cell.face, cell.maps[0], side, sheet.vmax_of(cell), sheet.signed), name], gap // 3)
     blocks = [left, over]
     if cell.probabilities:
         blocks.append(probability_bars(cell.probabilities, cell.label, max(60, side // 2), side, size))
-    return beside(blocks, gap)
+    return hstack(blocks, gap)
 
 
 def _strip(cell: Cell, sheet: Sheet, side: int, size: int, gap: int) -> Image.Image:
     gap = max(8, gap * 4 // 5)
     height = line_height(size)
     under = [caption(cell.label, size, side, INK, bold=True)] if cell.label and cell.label not in cell.names else []
-    blocks = [stack([face_tile(cell.face, side), *under, caption(cell.caption, size, side, GREY)], gap // 2)]
+    blocks = [vstack([face_tile(cell.face, side), *under, caption(cell.caption, size, side, GREY)], gap // 2)]
     for name, heat in zip(cell.names, cell.maps, strict=True):
         parts = [overlay_tile(cell.face, heat, side, sheet.vmax_of(cell), sheet.signed)]
         is_predicted = name == cell.label
@@ -87,14 +87,14 @@ def _strip(cell: Cell, sheet: Sheet, side: int, size: int, gap: int) -> Image.Im
         else:
             value = line(f"{probability:.2f}", size, INK if is_predicted else GREY, bold=is_predicted)
             word = caption(name, size, side - value.width - 4, INK if is_predicted else GREY, bold=is_predicted)
-            parts.append(beside([sized(word, side - value.width, height), value]))
+            parts.append(hstack([resize_canvas(word, side - value.width, height), value]))
             color = COLORS.get(canonical(name), "#4a7ba6")
             parts.append(slim_bar(probability, side, max(3, size // 4), color))
-        blocks.append(stack(parts, gap // 2))
+        blocks.append(vstack(parts, gap // 2))
     face, maps = blocks[0], blocks[1:]
     if len(maps) <= ACROSS:
-        return beside(blocks, gap)
-    return beside([face, grid(maps, ACROSS, (gap, gap))], gap)
+        return hstack(blocks, gap)
+    return hstack([face, grid(maps, ACROSS, (gap, gap))], gap)
 
 
 def _key(sheet: Sheet, zoom: float) -> Image.Image | None:

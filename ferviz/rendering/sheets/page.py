@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PIL import Image
 
-from ferviz.rendering.layout import margin, stack
+from ferviz.rendering.layout import add_margin, vstack
 from ferviz.rendering.text import AMBER, GREY, INK, line, paragraph, phrase, width
 
 
@@ -34,9 +34,9 @@ def page(
         if width(subtitle, middle) <= spare:
             heading = phrase([heading, line(subtitle, middle, GREY)], [big, middle], middle // 2 + 4)
         else:
-            heading = stack([heading, paragraph(subtitle, middle, room)], 2)
+            heading = vstack([heading, paragraph(subtitle, middle, room)], 2)
     foot = [key] if key is not None else []
     foot += [paragraph(note, small, room, GREY) for note in notes]
     foot += [paragraph(f"Note: {warning}", small, room, AMBER) for warning in warnings]
-    blocks = [heading, body] + ([stack(foot, round(4 * zoom))] if foot else [])
-    return margin(stack(blocks, round(16 * zoom)), round(24 * zoom))
+    blocks = [heading, body] + ([vstack(foot, round(4 * zoom))] if foot else [])
+    return add_margin(vstack(blocks, round(16 * zoom)), round(24 * zoom))
