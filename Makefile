@@ -1,10 +1,11 @@
 # make demo    set up .venv and explain the bundled portrait with the bundled network
 # make test    set up .venv and run lint, types and tests
+# make docs    set up .venv and build the documentation into build/docs
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint types tests format clean
+.PHONY: demo test docs lint types tests format clean
 
 demo: $(VENV)/installed
 	@mkdir -p demo
@@ -22,6 +23,11 @@ types: $(VENV)/installed-dev
 
 tests: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
+
+docs: $(VENV)/installed-docs
+	$(BIN)/python -m sphinx -W --keep-going -n -q -b html docs build/docs
+	$(BIN)/python tools/check_site.py build/docs
+	@echo "The documentation is at $(CURDIR)/build/docs/index.html"
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
@@ -42,5 +48,9 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --group dev
 	@touch $@
 
+$(VENV)/installed-docs: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --group docs
+	@touch $@
+
 clean:
-	rm -rf $(VENV) demo dist build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo dist build .pytest_cache .mypy_cache .ruff_cache docs/gallery docs/reference/api

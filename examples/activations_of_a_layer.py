@@ -1,23 +1,28 @@
-"""What one layer makes of a face: its channels as an array, and as a picture."""
+"""
+Activations of a layer
+======================
 
-import argparse
+What one layer makes of a face: its channels as a picture, and as an array.
+"""
+
 from pathlib import Path
 
 import ferviz
 
-parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("picture", nargs="?", default=Path(__file__).parent / "astronaut.png")
-parser.add_argument("--layer", help="default: the layer that a heatmap would be made of")
-parser.add_argument("--out", type=Path, default=Path("activations.png"))
-args = parser.parse_args()
+here = Path(__file__).parent
 
 model = ferviz.load_model()
-layer = args.layer or model.default_layer()[0]
-activations = ferviz.activations(model, ferviz.find_faces(args.picture), layers=[layer])
+layer, _ = model.default_layer()
+faces = ferviz.find_faces(here / "astronaut.png")
+activations = ferviz.activations(model, faces, layers=[layer])
+
+figure = activations.plot(mode="channels")
+figure.savefig("activations.png", dpi=120)
+figure
+
+# %%
+# The array is (faces, rows, columns, channels).
 
 array = activations.arrays[layer]
-print(
-    f"{layer}: {array.shape} (faces, rows, columns, channels), mean {array.mean():.3f}, {(array > 0).mean():.0%} active"
-)
-activations.plot(mode="channels").savefig(args.out, dpi=120)
-print("written:", args.out)
+print(f"{layer}: {array.shape}, mean {array.mean():.3f}, {(array > 0).mean():.0%} of the values are active")
+print("written: activations.png")

@@ -1,36 +1,46 @@
-"""A folder of pictures to a table: label, probability, and how much of the evidence lies in eyes, nose and mouth."""
+"""
+A folder of pictures to a table
+===============================
 
-import argparse
+For every face of a folder: label, probability, and how much of the evidence lies in brows, eyes, nose and mouth.
+"""
+
 import csv
+import sys
 from pathlib import Path
 
 import ferviz
 from ferviz.faces.regions import regions
 from ferviz.images import list_pictures
 
-parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("folder", nargs="?", default=Path(__file__).parent)
-parser.add_argument("--out", type=Path, default=Path("faces.csv"))
-parser.add_argument("--method", default="gradcam")
-args = parser.parse_args()
+# python examples/folder_to_table.py FOLDER; without one, the folder of this script.
+here = Path(__file__).parent
+folder = Path(sys.argv[1]) if len(sys.argv) > 1 else here
 
 model = ferviz.load_model()
 faces = []
-for path in list_pictures([args.folder]):
+for path in list_pictures([folder]):
     try:
         faces += ferviz.find_faces(path)
-    except ferviz.FervizError as error:  # no face, or not a picture: say so and go on
+    except ferviz.FervizError as error:  # no face, or not a picture: report it and continue
         print(error)
 
-explanation = ferviz.explain(model, faces, method=args.method)
-height, width = explanation.heatmaps.shape[-2:]
-bands = regions(height, width)
+# %%
+# One call explains all faces; the bands are those of an aligned face crop.
 
-with args.out.open("w", newline="") as file:
-    table = csv.writer(file)
-    table.writerow(["picture", "label", "probability", *bands])
-    for face, prediction, heat in zip(faces, explanation.predictions, explanation.heatmaps[:, 0], strict=True):
-        total = heat.sum() or 1.0
-        shares = [f"{heat[mask].sum() / total:.3f}" for mask in bands.values()]
-        table.writerow([face.source, prediction.label, f"{prediction.probabilities[prediction.label]:.3f}", *shares])
-print(f"written: {args.out} ({len(faces)} faces)")
+explanation = ferviz.explain(model, faces, method="gradcam")
+bands = regions(*explanation.heatmaps.shape[-2:])
+
+rows = []
+for face, prediction, heatmap in zip(faces, explanation.predictions, explanation.heatmaps[:, 0], strict=True):
+    total = heatmap.sum() or 1.0
+    shares = {name: heatmap[mask].sum() / total for name, mask in bands.items()}
+    rows.append({"picture": Path(face.source).name, "label": prediction.label, **shares})
+    print(prediction.label, {name: f"{share:.0%}" for name, share in shares.items()})
+
+with Path("faces.csv").open("w", newline="") as file:
+    table = csv.DictWriter(file, ["picture", "label", *bands])
+    table.writeheader()
+    table.writerows(rows)
+print(f"written: faces.csv ({len(faces)} faces)")
+explanation

@@ -1,4 +1,10 @@
-"""A grid of training runs: every combination of the values given, a table by validation accuracy, and all curves in one picture.
+"""
+A grid of training runs
+=======================
+
+Every combination of the values given, a table by validation accuracy, and all curves in one picture.
+
+.. code-block:: sh
 
     python examples/sweep.py fer2013.csv batch_size=64,128 learning_rate=.001,.002 epochs=30 --out sweep
 

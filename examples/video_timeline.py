@@ -1,4 +1,9 @@
-"""A video to an annotated video, a table and a timeline of emotions; without a video, the portrait moves before a camera."""
+"""
+A video, frame by frame
+=======================
+
+A video to an annotated video, a table and a timeline of emotions; without a video, the portrait moves before a camera.
+"""
 
 import argparse
 from pathlib import Path

@@ -1,16 +1,21 @@
-"""A network that ferviz has never seen, here a tiny untrained one, goes through the same calls."""
+"""
+A network of your own
+=====================
 
-import argparse
+A Keras network that ferviz has never seen, here a tiny untrained one, goes through the same calls. (This one needs TensorFlow, so its
+output is not shown on the site.)
+"""
+
 from pathlib import Path
+
+import keras
 
 import ferviz
 
-parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("--out", type=Path, default=Path("your_own_network.png"))
-args = parser.parse_args()
+here = Path(__file__).parent
 
-# Any Keras network will do: functional, Sequential, subclassed, nested. This one stands in for yours.
-import keras  # noqa: E402
+# %%
+# Any Keras network will do: functional, Sequential, subclassed, nested. This one stands for yours.
 
 keras.utils.set_random_seed(0)
 network = keras.Sequential(
@@ -23,13 +28,16 @@ network = keras.Sequential(
         keras.layers.Dense(3, activation="softmax"),
     ]
 )
-network.save(args.out.with_suffix(".keras"))
+network.save("your_own_network.keras")
 
-# The file says nothing about value range and classes, so we do.
-model = ferviz.load_model(args.out.with_suffix(".keras"), labels=["happy", "sad", "neutral"], scaling="-1..1")
+# %%
+# The file does not say which values the network was trained on, nor what its outputs mean, so we do.
+
+model = ferviz.load_model("your_own_network.keras", labels=["happy", "sad", "neutral"], scaling="-1..1")
 for layer in model.layers:
     print(f"{layer.name:20s} {layer.kind:16s} {layer.shape}")
 
-faces = ferviz.find_faces(Path(__file__).parent / "astronaut.png")
-ferviz.explain(model, faces, target="happy-sad", layer="last_map").save(args.out, force=True)
-print("written:", args.out)
+faces = ferviz.find_faces(here / "astronaut.png")
+explanation = ferviz.explain(model, faces, target="happy-sad", layer="last_map")
+explanation.save("your_own_network.png", force=True)
+print("written: your_own_network.png")

@@ -1,4 +1,4 @@
-"""The example in docs/how-to/compile-a-network.md runs with nothing but LiteRT and NumPy, and draws what ferviz draws."""
+"""The example in docs/explanation/compiled-networks.md runs with nothing but LiteRT and NumPy, and draws what ferviz draws."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_the_pages_example_runs_and_agrees_with_ferviz(tmp_path: Path) -> None:
     from ferviz.attribution.explain import explain
     from ferviz.models.load import load_model
 
-    page = (ROOT / "docs" / "how-to" / "compile-a-network.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "explanation" / "compiled-networks.md").read_text(encoding="utf-8")
     (code,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.S) if "Interpreter" in block]
     assert len([line for line in code.splitlines() if line.strip()]) <= 10
     imported = set(re.findall(r"^(?:import|from) ([\w., ]+?)(?: import .*)?$", code, re.M))

@@ -1,6 +1,6 @@
 """Dream everything that docs/how-to/dream.md shows: classes with and without a prior, channels, a picture, the way as an animation.
 
-    python examples/gallery_dreams.py [--model FILE] [--judge FILE ...] [--out docs/images] [--only classes ...] [--faces fer2013.csv]
+    python tools/draw_docs_dreams.py [--model FILE] [--judge FILE ...] [--out docs/images] [--only classes ...] [--faces fer2013.csv]
 
 Each picture is one `ferviz dream` command; the commands are printed, so that they can be repeated one by one.
 """
@@ -15,13 +15,13 @@ from pathlib import Path
 from ferviz.cli import run
 from ferviz.models.load import load_model
 
-HERE = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def commands(layer: str, faces: str | None = None) -> dict[str, list[str]]:
     """Return {picture: arguments of `ferviz dream`}. layer: whose channels and whose DeepDream are shown. faces: labelled faces for
     the facets; None leaves them out."""
-    face = str(HERE / "astronaut.png")
+    face = str(ROOT / "examples" / "astronaut.png")
     facets = ["--target", "happy,surprise", "--facets", "4", "--faces", faces] if faces else []
     return {
         "dreams-classes.png": ["--animate", "dreams-classes.webp"],
@@ -41,7 +41,7 @@ def main() -> int:
     parser.add_argument(
         "--judge", action="append", default=[], help="another network for the captions (FILE?scaling=...)"
     )
-    parser.add_argument("--out", type=Path, default=HERE.parent / "docs" / "images")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")
     parser.add_argument("--only", nargs="*", help="parts of the pictures' names")
     parser.add_argument("--layer", help="the layer for channels and DeepDream; default: the network's default layer")
     parser.add_argument("--faces", help="labelled faces (fer2013.csv, a folder) for the picture of facets")

@@ -1,6 +1,6 @@
 """One face, every method, every class: the gallery of docs/how-to/explain-faces.md.
 
-    python examples/gallery_methods.py [PICTURE] [--out gallery_methods.png] [--model FILE]
+    python tools/draw_docs_methods.py [PICTURE] [--out gallery_methods.png] [--model FILE]
 
 Rows are methods, columns are the network's classes. Each row has a scale of its own, shared by its classes, because methods measure in
 units of their own.
@@ -15,13 +15,13 @@ import ferviz
 from ferviz.images import write_image
 from ferviz.rendering.sheets.comparison_sheet import methods_by_class
 
-HERE = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parents[1]
 QUICK = {"rise": {"masks": 1024}, "integrated-gradients": {"steps": 64}}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("picture", nargs="?", default=HERE / "astronaut.png")
+    parser.add_argument("picture", nargs="?", default=ROOT / "examples" / "astronaut.png")
     parser.add_argument("--out", default="gallery_methods.png")
     parser.add_argument("--model")
     parser.add_argument("--methods", nargs="*", help="only these")

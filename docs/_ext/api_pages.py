@@ -1,0 +1,100 @@
+"""Writes docs/reference/api/ before the site is built: every public name of ferviz, a page a group, from the docstrings."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from types import ModuleType
+
+from sphinx.application import Sphinx
+
+import ferviz
+
+GROUPS = {
+    "Networks": "load_model Model LayerInfo Prediction InputSpec compile_model CompiledModel diagram Diagram architectures",
+    "Faces": "find_faces read_image Face detectors",
+    "Explaining": "explain Explanation explain_dataset compare_explanations ExplanationComparison activations Activations "
+    "filters Filters methods",
+    "Dreaming": "dream Dream objectives Objective Octaves",
+    "Data": "read_data Dataset readers label_scheme label_schemes LabelScheme",
+    "Measuring": "check CheckResult evaluate Evaluation compare_models ModelComparison",
+    "Training": "train TrainConfig Augmentation TrainingRun",
+    "Extending": "register",
+}
+"""Title of a page -> its names, in the order of reading. A public name that stands in none of them goes to "More"."""
+
+TYPES = """
+ferviz.engines.base.Engine
+ferviz.faces.detectors.detector.Detector
+ferviz.faces.detectors.detector.Detection
+ferviz.dreaming.terms.Term
+ferviz.dreaming.judging.Judgement
+ferviz.dreaming.transforms.Transforms
+ferviz.dreaming.regularizers.Regularizers
+ferviz.dreaming.parameterization.Parameterization
+ferviz.evaluation.metrics.ClassFigures
+ferviz.evaluation.metrics.Reliability
+ferviz.rendering.sheet.Sheet
+ferviz.rendering.sheet.Cell
+ferviz.data.dataset.BadRow
+ferviz.results.Result
+ferviz.results.Writer
+"""
+"""Types that public functions take or return in a corner, and those that extensions meet: documented where they are defined."""
+
+OPTIONS = ":members:\n   :undoc-members:\n   :show-inheritance:"
+
+
+def groups() -> dict[str, list[str]]:
+    """Return {title: public names}; every name of `ferviz.__all__` is in exactly one group."""
+    sorted_in = {title: [n for n in names.split() if n in ferviz.__all__] for title, names in GROUPS.items()}
+    sorted_in["Errors"] = [n for n in ferviz.__all__ if n.endswith("Error")]
+    grouped = {n for names in sorted_in.values() for n in names}
+    sorted_in["More"] = [n for n in ferviz.__all__ if n not in grouped]
+    return {title: names for title, names in sorted_in.items() if names}
+
+
+def entry(name: str) -> str:
+    """Return the directive that documents a public name."""
+    value = getattr(ferviz, name)
+    if inspect.isclass(value):
+        if issubclass(value, BaseException):
+            return f".. autoexception:: ferviz.{name}\n   :members: exit_code\n   :show-inheritance:\n"
+        return f".. autoclass:: ferviz.{name}\n   {OPTIONS}\n"
+    if isinstance(value, ModuleType):
+        return f".. automodule:: {value.__name__}\n   :members:\n"
+    return f".. autofunction:: ferviz.{name}\n"
+
+
+def page(title: str, names: list[str]) -> str:
+    """Return the text of one group's page."""
+    line = "=" * len(title)
+    return f"{title}\n{line}\n\n.. currentmodule:: ferviz\n\n" + "\n".join(entry(n) for n in names)
+
+
+def types_page() -> str:
+    """Return the text of the page about types that are no names of `ferviz` itself."""
+    paths = [path for path in TYPES.split() if path.rsplit(".", 1)[1] not in ferviz.__all__]
+    head = "Other types\n===========\n\nNot names of ``ferviz`` itself: they turn up as a field or an argument, or where ferviz is extended.\n\n"
+    return head + "\n".join(f".. autoclass:: {path}\n   {OPTIONS}\n" for path in paths)
+
+
+def write_pages(app: Sphinx) -> None:
+    """Write the pages of all groups; a page whose text is the same is left alone, so that it is not built again."""
+    folder = Path(app.srcdir) / "reference" / "api"
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {f"{title.lower()}.rst": page(title, names) for title, names in groups().items()}
+    texts["types.rst"] = types_page()
+    for old in folder.glob("*.rst"):
+        if old.name not in texts:
+            old.unlink()
+    for name, text in texts.items():
+        path = folder / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the extension with Sphinx."""
+    app.connect("builder-inited", write_pages)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,43 @@
+"""What the gallery needs to run the scripts of examples/ as they are, and to show the results and pictures that their cells end with."""
+
+from __future__ import annotations
+
+import builtins
+from pathlib import Path
+from typing import Any
+
+from sphinx_gallery.scrapers import figure_rst
+
+
+def set_file(gallery_conf: dict[str, Any], fname: str) -> None:
+    """Let a script know where it lies; sphinx-gallery runs it without `__file__`."""
+    builtins.__file__ = str(Path(gallery_conf["examples_dirs"][0]) / Path(fname).name)  # type: ignore[attr-defined]
+
+
+def picture_scraper(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any]) -> str:
+    """Save the picture of a cell's last expression.
+
+    Args:
+        block: the cell, as sphinx-gallery parsed it.
+        block_vars: its variables; `example_globals["___"]` is the value of the last expression.
+        gallery_conf: the gallery's configuration.
+
+    Returns:
+        reStructuredText that shows the picture; an empty string where there is none.
+    """
+    value = block_vars["example_globals"].get("___")
+    if value is None:
+        return ""
+    path = None
+    if hasattr(value, "savefig"):
+        path = next(block_vars["image_path_iterator"])
+        value.savefig(path, dpi=110)
+    else:
+        picture = value.picture() if callable(getattr(value, "picture", None)) else value
+        if hasattr(picture, "save") and hasattr(picture, "convert"):
+            path = next(block_vars["image_path_iterator"])
+            picture.save(path)
+    if path is None:
+        return ""
+    title = str(block_vars["src_file"]).rsplit("/", 1)[-1].removesuffix(".py").replace("_", " ")
+    return figure_rst([path], gallery_conf["src_dir"], f"Output of the example: {title}")
