@@ -37,11 +37,19 @@ def main() -> None:
     for text, faces, agree in (
         ("FERPlus' majority is the label, where there is a majority", voted != "", voted == label),
         ("the network predicts the label", np.ones(len(label), bool), predicted == label),
-        ("the network predicts the label, where FERPlus' majority is the label too", clear & (voted == label), predicted == label),
+        (
+            "the network predicts the label, where FERPlus' majority is the label too",
+            clear & (voted == label),
+            predicted == label,
+        ),
         ("the network predicts FERPlus' majority, where it is one of the seven", clear, predicted == voted),
         ("FERPlus' majority is the prediction, where the network is wrong by the label", wrong, voted == predicted),
         ("FERPlus' majority is the label, where the network is wrong by the label", wrong, voted == label),
-        ("FERPlus' majority is neutral, where the label is sad and the prediction neutral", neutral, voted == "neutral"),
+        (
+            "FERPlus' majority is neutral, where the label is sad and the prediction neutral",
+            neutral,
+            voted == "neutral",
+        ),
     ):
         print(f"| {text} | {faces.sum():,} | {100 * agree[faces].mean():.1f} % |")
 

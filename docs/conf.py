@@ -12,8 +12,9 @@ sys.path.insert(0, str(HERE / "_ext"))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("SOURCE_DATE_EPOCH", "1767225600")  # the same site from the same sources
 
-import ferviz  # noqa: E402
 from gallery import picture_scraper, set_file  # noqa: E402
+
+import ferviz  # noqa: E402
 
 project = "ferviz"
 author = "the ferviz authors"
@@ -58,7 +59,9 @@ napoleon_use_param = True
 
 # The gallery runs the scripts of examples/ on the bundled, compiled network, in a copy of that folder, because they write files.
 EXAMPLES = HERE.parent / "build" / "examples"
-shutil.copytree(HERE.parent / "examples", EXAMPLES, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "README.md"))
+shutil.copytree(
+    HERE.parent / "examples", EXAMPLES, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "README.md")
+)
 sphinx_gallery_conf = {
     "examples_dirs": [str(EXAMPLES)],
     "gallery_dirs": ["gallery"],

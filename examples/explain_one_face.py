@@ -24,7 +24,9 @@ explanation
 
 for target, raw in zip(explanation.targets, explanation.raw[0], strict=True):
     row, column = divmod(int(raw.argmax()), raw.shape[1])
-    print(f"{target:9s} strongest evidence {raw.max():.3f} at row {row}, column {column} of {raw.shape[0]}x{raw.shape[1]}")
+    print(
+        f"{target:9s} strongest evidence {raw.max():.3f} at row {row}, column {column} of {raw.shape[0]}x{raw.shape[1]}"
+    )
 
 # %%
 # Save it as a picture and as exact numbers; both carry the manifest: how it was made.

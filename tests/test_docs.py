@@ -51,7 +51,9 @@ def headings(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_picture_says_in_words_what_it_shows(page: Path) -> None:
-    assert not [target for text, target in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", page.read_text(encoding="utf-8")) if not text]
+    assert not [
+        target for text, target in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", page.read_text(encoding="utf-8")) if not text
+    ]
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:

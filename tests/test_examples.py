@@ -13,7 +13,7 @@ from ferviz.errors import OutputExistsError, UnknownNameError
 from ferviz.evaluation.metrics import wilson
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-LONG = {"gallery_methods.py", "gallery_dreams.py", "video_timeline.py"}  # make the pictures of the documentation
+LONG = {"video_timeline.py"}  # sixty frames; tests/video covers its steps
 OWN = {"sweep.py"}  # has a test of its own
 
 

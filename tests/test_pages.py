@@ -1,7 +1,8 @@
 """The README and the pages of the documentation do what they say: their Python and their shell lines run as they stand.
 
-Every ```python block of these pages, and every ```sh line that begins with `ferviz`, is run in a folder that holds the files that the pages speak of. A
-block behind a line `<!-- not run: REASON -->` is left out; ```console blocks show what needs foreign files, minutes or TensorFlow.
+Every ```python block of these pages, and every ```sh line that begins with `ferviz`, is run in a folder that holds the files that the
+pages name. A block behind a line `<!-- not run: REASON -->` is left out; ```console blocks show what needs foreign files, minutes or
+TensorFlow.
 """
 
 from __future__ import annotations
@@ -26,12 +27,20 @@ from ferviz.results import WRITERS
 ROOT = Path(__file__).parents[1]
 FACES = np.random.default_rng(0).integers(0, 255, (2, 48, 48)).astype(np.uint8)
 BLOCK = re.compile(r"(?P<skip><!-- not run: .+? -->\n+)?```(?P<kind>python|sh)\n(?P<code>.*?)```", re.DOTALL)
-OWN_TEST = {"write-a-detector.md", "write-a-reader.md", "write-an-engine.md", "write-an-objective.md", "compiled-networks.md"}
+OWN_TEST = {
+    "write-a-detector.md",
+    "write-a-reader.md",
+    "write-an-engine.md",
+    "write-an-objective.md",
+    "compiled-networks.md",
+}
 """Pages whose code has a test of its own, beside the tests of what it extends."""
 PAGES = [
     page
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-    if page.name not in OWN_TEST and not page.name.startswith("write-") and BLOCK.search(page.read_text(encoding="utf-8"))
+    if page.name not in OWN_TEST
+    and not page.name.startswith("write-")
+    and BLOCK.search(page.read_text(encoding="utf-8"))
 ]
 
 

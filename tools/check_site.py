@@ -1,7 +1,8 @@
 """`python tools/check_site.py build/docs`: check the built documentation.
 
-Fails where a page loads anything from another host (a script, a style, a font, a picture, a frame), where a picture has no alternative text,
-and where a public name, a command or an option is missing in the reference. Links that a reader follows may lead anywhere.
+Fails where a page loads anything from another host (a script, a style, a font, a picture, a frame), where a picture has no
+alternative text, and where a public name, a command or an option is missing in the reference. Links that a reader follows may lead
+anywhere.
 """
 
 from __future__ import annotations
@@ -13,7 +14,16 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 ELSEWHERE = re.compile(r"^\s*(?:[a-z]+:)?//", re.IGNORECASE)
-LOADS = {"script": "src", "img": "src", "iframe": "src", "link": "href", "source": "src", "video": "src", "audio": "src", "object": "data"}
+LOADS = {
+    "script": "src",
+    "img": "src",
+    "iframe": "src",
+    "link": "href",
+    "source": "src",
+    "video": "src",
+    "audio": "src",
+    "object": "data",
+}
 """Tag -> the attribute whose address a browser loads by itself."""
 STYLE_ADDRESS = re.compile(r"""(?:url\(\s*|@import\s+)["']?((?:https?:)?//[^"')\s]+)""", re.IGNORECASE)
 NAVIGATION = {"canonical", "next", "prev", "search", "index", "author", "copyright"}
@@ -68,9 +78,15 @@ def gaps(site: Path) -> Iterator[str]:
     from ferviz.cli import group
 
     names = "".join(path.read_text(encoding="utf-8") for path in (site / "reference" / "api").glob("*.html"))
-    yield from (f"ferviz.{n} is not in the reference" for n in ferviz.__all__ if not re.search(rf'id="(module-)?ferviz\.{n}"', names))
+    yield from (
+        f"ferviz.{n} is not in the reference"
+        for n in ferviz.__all__
+        if not re.search(rf'id="(module-)?ferviz\.{n}"', names)
+    )
     text = (site / "reference" / "commands.html").read_text(encoding="utf-8")
-    waiting: list[tuple[str, click.Group, click.Context]] = [("ferviz", group, group.make_context("ferviz", [], resilient_parsing=True))]
+    waiting: list[tuple[str, click.Group, click.Context]] = [
+        ("ferviz", group, group.make_context("ferviz", [], resilient_parsing=True))
+    ]
     while waiting:
         prefix, parent, context = waiting.pop()
         for name in parent.list_commands(context):
@@ -92,7 +108,10 @@ def main() -> int:
     """Print the problems of the site named on the command line; -> 1 if there are any."""
     site = Path(sys.argv[1])
     problems = [*assets(site), *gaps(site)]
-    print("\n".join(problems) or "Nothing is loaded from another host; every public name, command and option is in the reference.")
+    print(
+        "\n".join(problems)
+        or "Nothing is loaded from another host; every public name, command and option is in the reference."
+    )
     return 1 if problems else 0
 
 

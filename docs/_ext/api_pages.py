@@ -75,7 +75,10 @@ def page(title: str, names: list[str]) -> str:
 def types_page() -> str:
     """Return the text of the page about types that are no names of `ferviz` itself."""
     paths = [path for path in TYPES.split() if path.rsplit(".", 1)[1] not in ferviz.__all__]
-    head = "Other types\n===========\n\nNot names of ``ferviz`` itself: they turn up as a field or an argument, or where ferviz is extended.\n\n"
+    head = (
+        "Other types\n===========\n\n"
+        "Not names of ``ferviz`` itself: they turn up as a field or an argument, or where ferviz is extended.\n\n"
+    )
     return head + "\n".join(f".. autoclass:: {path}\n   {OPTIONS}\n" for path in paths)
 
 

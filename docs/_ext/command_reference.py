@@ -66,7 +66,9 @@ def item(option: click.Parameter, context: click.Context) -> nodes.definition_li
     term = nodes.term()
     if isinstance(option, click.Argument):
         term += nodes.literal("", option.make_metavar(context))
-        return nodes.definition_list_item("", term, nodes.definition("", nodes.paragraph("", "", *about(option, context))))
+        return nodes.definition_list_item(
+            "", term, nodes.definition("", nodes.paragraph("", "", *about(option, context)))
+        )
     flags = [*option.opts, *option.secondary_opts]
     flags.sort(key=lambda flag: (flag.startswith("--"), flag in option.secondary_opts))
     takes = "" if getattr(option, "is_flag", False) or getattr(option, "count", False) else option.make_metavar(context)

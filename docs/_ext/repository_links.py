@@ -30,7 +30,7 @@ def on_source_read(app: Sphinx, docname: str, source: list[str]) -> None:
     def text_of(match: re.Match[str]) -> str:
         file = (page.parent / match[1]).resolve()
         app.env.note_dependency(str(file))
-        heading, _, rest = file.read_text(encoding="utf-8").partition("\n")
+        _, _, rest = file.read_text(encoding="utf-8").partition("\n")
         return rewrite(rest, file, root)
 
     source[0] = INCLUDED.sub(text_of, rewrite(source[0], page, root))
