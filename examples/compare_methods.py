@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import ferviz
-from ferviz.rendering.comparing import methods_by_class
+from ferviz.rendering.sheets.comparison_sheet import methods_by_class
 
 here = Path(__file__).parent
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 import ferviz
-from ferviz.attribution.methods.registry import METHODS, method_from_maps
+from ferviz.attribution.methods.method import method_from_maps
+from ferviz.attribution.methods.registry import METHODS
 
 here = Path(__file__).parent
 
@@ -24,7 +25,11 @@ def absolute_cam(activation, gradient, *, power: float = 1.0):
     return np.einsum("nhwk,ntk->nthw", activation, weights)
 
 
-METHODS.add("absolute-cam", "channels weighted by the size of their gradient", method_from_maps(absolute_cam))
+METHODS.add(
+    "absolute-cam",
+    "channels weighted by the size of their gradient",
+    method_from_maps(absolute_cam, title="Absolute CAM"),
+)
 
 # %%
 # It now works wherever a method is named, with its keyword as a setting.

@@ -11,6 +11,7 @@ import click
 import pytest
 
 from ferviz.cli import COMMANDS, group
+from ferviz.cli.short_forms import PictureCommand
 
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "build" / "docs"
@@ -71,10 +72,19 @@ def commands() -> Iterator[tuple[str, click.Command]]:
 
 
 def options() -> dict[str, set[str]]:
-    """{command: its long options}, for a command like `video explain` under both words, and with its group's."""
+    """{command: its long options}, with those of the commands that it forwards to or groups."""
     known: dict[str, set[str]] = {}
     for name, command in commands():
-        flags = {flag for p in command.params for flag in (*p.opts, *p.secondary_opts) if flag.startswith("--")}
+        parts = [command]
+        if isinstance(command, PictureCommand):
+            parts += [command.command_for(kind) for kind in command.kinds]
+        flags = {
+            flag
+            for part in parts
+            for p in part.params
+            for flag in (*p.opts, *p.secondary_opts)
+            if flag.startswith("--")
+        }
         known[name] = known.get(name, set()) | flags
         for depth in range(1, len(name.split())):
             known[" ".join(name.split()[:depth])] |= flags

@@ -34,8 +34,8 @@ ferviz.dreaming.regularizers.Regularizers
 ferviz.dreaming.parameterization.Parameterization
 ferviz.evaluation.metrics.ClassFigures
 ferviz.evaluation.metrics.Reliability
-ferviz.rendering.sheet.Sheet
-ferviz.rendering.sheet.Cell
+ferviz.rendering.sheets.sheet.Sheet
+ferviz.rendering.sheets.sheet.Cell
 ferviz.data.dataset.BadRow
 ferviz.results.Result
 ferviz.results.Writer
