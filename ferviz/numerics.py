@@ -19,6 +19,9 @@ def softmax(logits: Any, axis: int = -1) -> np.ndarray:
     """
     values, dtype = _floating(logits)
     highest = values.max(axis, keepdims=True, initial=-np.inf)
+    if np.isfinite(highest).all():  # the usual case, for every heatmap
+        powers = np.exp(values - highest)
+        return (powers / powers.sum(axis, keepdims=True)).astype(dtype)
     powers = np.exp(values - np.where(np.isfinite(highest), highest, 0))
     total = powers.sum(axis, keepdims=True)
     return np.divide(powers, total, out=np.zeros_like(powers), where=total != 0).astype(dtype)

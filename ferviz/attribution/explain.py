@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -41,6 +40,7 @@ class AttributionJob:
         targets: what is explained.
         layers: names of the layers that the method looks at; the maps of several are fused.
         settings: all settings of the method.
+        weights: (1, T, K + 1) float32, the targets as weights of the logits, as in `MethodInput`.
         batch_size: most faces in a chunk, and most pictures in one pass through the network.
         seed: for methods that draw random numbers.
         warnings: sentences about what may mislead in the maps.
@@ -52,6 +52,7 @@ class AttributionJob:
     targets: tuple[Target, ...]
     layers: tuple[str, ...]
     settings: Mapping[str, Any]
+    weights: Array = field(repr=False)
     batch_size: int = 64
     seed: int = 0
     warnings: tuple[str, ...] = ()
@@ -90,7 +91,8 @@ class AttributionJob:
         check_integer("seed", seed, 0)
         for protocol in entry.needs:
             require(model.engine, protocol, method)
-        return cls(model, method, entry, targets, layers, resolved, batch_size, seed, warnings)
+        weights = target_weights(targets, model.labels, 1)
+        return cls(model, method, entry, targets, layers, resolved, weights, batch_size, seed, warnings)
 
     def __call__(self, faces: Sequence[Face]) -> Explanation:
         """Explain one chunk of faces.
@@ -140,15 +142,11 @@ class AttributionJob:
         starts = range(0, len(faces), self.batch_size)
         return join([self(faces[start : start + self.batch_size]) for start in starts])
 
-    @cached_property
-    def _weights(self) -> Array:
-        return target_weights(self.targets, self.model.labels, 1)
-
     def _run(self, faces: Sequence[Face]) -> MethodOutput:
         """Run the method once a layer, bring the maps to picture size, and fuse those of several layers."""
         batch = self.model.preprocess(list(faces))
         height, width = batch.shape[1:3]
-        weights = np.repeat(self._weights, len(batch), axis=0)
+        weights = np.repeat(self.weights, len(batch), axis=0)
         black = self.model.input.preprocess([np.zeros((height, width, 3), np.uint8)])[0]
         requests = (
             MethodInput(self.model.engine, batch, layer, weights, self.batch_size, black, self.seed)
