@@ -13,11 +13,10 @@ from ferviz.faces.crops import crop, crop_box
 from ferviz.faces.detectors.detector import Detection, Detector
 from ferviz.images import Pixels
 
-_MARGIN, _PATCH = 0.5, 320  # a patch has half a face around the face, and this many pixels a side
-_MAX_PASSES, _SETTLED = (
-    3,
-    4.0,
-)  # landmarks are refined so often, or until the angle changes by fewer than so many degrees
+_MARGIN = 0.5  # share of the face that a patch has on each side of it
+_PATCH = 320  # pixels, the side of a patch
+_MAX_PASSES = 3  # landmarks are refined at most so often
+_SETTLED = 4.0  # degrees; refinement ends when the angle changes by less
 
 
 def detect_in_patch(

@@ -28,7 +28,8 @@ ANGLES = (30, -30, 60, -60, 90, -90, 120, -120, 150, -150, 180)
 
 _ROTATED_AREA = 0.5  # of the detector's pixels: eleven more searches must not cost eleven times as much
 _LONGEST = 8.0  # times as long as high; up to this a long picture gets more pixels in proportion
-_COMPARED, _CLEARLY = 3, 0.005  # so many faces are compared with themselves upside down, by so much of score
+_COMPARED = 3  # so many faces are compared with themselves upside down
+_MIN_GAIN = 0.005  # of the summed scores, from which on a picture is upside down
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def _is_upside_down(pixels: Pixels, detections: list[Detection], detector: Detec
         for by, sign in ((0, -1), (180, 1)):
             patch = detect_in_patch(pixels, detection, detector, threshold, detection.angle + by)
             gain += sign * patch.score if patch is not None else 0.0
-    return gain > _CLEARLY
+    return gain > _MIN_GAIN
 
 
 def _best_quarter_turns(

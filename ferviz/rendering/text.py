@@ -32,9 +32,8 @@ def font(size: int, wide: bool = False, bold: bool = False) -> Font:
     """
     path = _dejavu(bold) if wide else None
     if path is not None:
-        return ImageFont.truetype(
-            path, round(size * 0.88)
-        )  # DejaVu's letters are larger than Aileron's at the same size
+        # DejaVu's letters are larger than Aileron's at the same size
+        return ImageFont.truetype(path, round(size * 0.88))
     built_in = ImageFont.load_default(size)
     assert isinstance(built_in, ImageFont.FreeTypeFont)
     return built_in
@@ -167,7 +166,7 @@ def paragraph(text: str, size: int, room: int, color: str = GREY) -> Image.Image
 
 
 def _space(size: int) -> float:
-    # Aileron's own space all but vanishes at small sizes, so words are set one by one.
+    # Aileron's own space is almost invisible at small sizes, so words are set one by one.
     return 0.27 * size
 
 

@@ -12,8 +12,9 @@ from ferviz.faces.detectors.detector import Detection
 from ferviz.images import Pixels
 
 CASCADE = "haarcascade_frontalface_alt2.xml"
-# The score is a logistic function, as steep as _SLOPE, of what a face's sum exceeds the threshold of the cascade's last stage (in its
-# XML) by: 0.5 = just accepted. All of 26 frontal faces exceed it by 1.7 or more, none of 15 chance patterns in rotated pictures: 0.75.
+# A score is logistic(_SLOPE * (sum - _LAST_STAGE)): the sum of a face's features, less the threshold of the cascade's last stage (in
+# its XML); 0.5 = just accepted. The sums of all of 26 frontal faces exceed the threshold by 1.7 or more, which gives 0.75; those of
+# 15 chance patterns in rotated pictures do not.
 _LAST_STAGE = 53.7556
 _SLOPE = 0.65
 
