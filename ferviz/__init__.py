@@ -15,17 +15,23 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ferviz import register
     from ferviz.attribution.activations import Activations, activations
-    from ferviz.attribution.explain import explain
+    from ferviz.attribution.comparison import ExplanationComparison, compare_explanations
+    from ferviz.attribution.explain import AttributionJob, explain
     from ferviz.attribution.explanation import Explanation
     from ferviz.attribution.filters import Filters, filters
     from ferviz.attribution.methods.registry import methods
+    from ferviz.attribution.stream import explain_dataset
     from ferviz.data.dataset import Dataset
     from ferviz.data.read import read_data
     from ferviz.dreaming import objectives
+    from ferviz.dreaming.deepdream import Octaves
     from ferviz.dreaming.dream import dream
+    from ferviz.dreaming.objectives import Objective
     from ferviz.dreaming.result import Dream
     from ferviz.emotions import LabelScheme, label_scheme, label_schemes
+    from ferviz.engines.base import LayerInfo
     from ferviz.errors import (
         DataError,
         FervizError,
@@ -42,12 +48,14 @@ if TYPE_CHECKING:
     from ferviz.evaluation.check.result import CheckResult
     from ferviz.evaluation.comparison import ModelComparison, compare_models
     from ferviz.evaluation.evaluate import Evaluation, evaluate
+    from ferviz.faces.detectors.detector import Detector
     from ferviz.faces.detectors.registry import detectors
     from ferviz.faces.face import Face
     from ferviz.faces.find import find_faces
     from ferviz.images import read_image
     from ferviz.models.architectures import architectures
     from ferviz.models.compiled.compile import compile_model
+    from ferviz.models.compiled.file import CompiledModel
     from ferviz.models.diagram import Diagram, diagram
     from ferviz.models.input_spec import InputSpec
     from ferviz.models.load import load_model
@@ -57,29 +65,37 @@ if TYPE_CHECKING:
     from ferviz.training.train import TrainingRun, train
 
 _ADDRESSES = {
+    "ferviz.register": "register",
     "ferviz.attribution.activations": "Activations activations",
-    "ferviz.attribution.explain": "explain",
+    "ferviz.attribution.comparison": "ExplanationComparison compare_explanations",
+    "ferviz.attribution.explain": "AttributionJob explain",
     "ferviz.attribution.explanation": "Explanation",
     "ferviz.attribution.filters": "Filters filters",
     "ferviz.attribution.methods.registry": "methods",
+    "ferviz.attribution.stream": "explain_dataset",
     "ferviz.data.dataset": "Dataset",
     "ferviz.data.read": "read_data",
     "ferviz.dreaming": "objectives",
+    "ferviz.dreaming.deepdream": "Octaves",
     "ferviz.dreaming.dream": "dream",
+    "ferviz.dreaming.objectives": "Objective",
     "ferviz.dreaming.result": "Dream",
     "ferviz.emotions": "LabelScheme label_scheme label_schemes",
+    "ferviz.engines.base": "LayerInfo",
     "ferviz.errors": "DataError FervizError ModelError NoFaceError OutputError OutputExistsError PictureError "
     "UnknownNameError UntrustedModelError UsageError",
     "ferviz.evaluation.check.check": "check",
     "ferviz.evaluation.check.result": "CheckResult",
     "ferviz.evaluation.comparison": "ModelComparison compare_models",
     "ferviz.evaluation.evaluate": "Evaluation evaluate",
+    "ferviz.faces.detectors.detector": "Detector",
+    "ferviz.faces.detectors.registry": "detectors",
     "ferviz.faces.face": "Face",
     "ferviz.faces.find": "find_faces",
-    "ferviz.faces.detectors.registry": "detectors",
     "ferviz.images": "read_image",
     "ferviz.models.architectures": "architectures",
     "ferviz.models.compiled.compile": "compile_model",
+    "ferviz.models.compiled.file": "CompiledModel",
     "ferviz.models.diagram": "Diagram diagram",
     "ferviz.models.input_spec": "InputSpec",
     "ferviz.models.load": "load_model",
@@ -92,23 +108,30 @@ _HOME = {name: module for module, names in _ADDRESSES.items() for name in names.
 
 __all__ = [
     "Activations",
+    "AttributionJob",
     "Augmentation",
     "CheckResult",
+    "CompiledModel",
     "DataError",
     "Dataset",
+    "Detector",
     "Diagram",
     "Dream",
     "Evaluation",
     "Explanation",
+    "ExplanationComparison",
     "Face",
     "FervizError",
     "Filters",
     "InputSpec",
     "LabelScheme",
+    "LayerInfo",
     "Model",
     "ModelComparison",
     "ModelError",
     "NoFaceError",
+    "Objective",
+    "Octaves",
     "OutputError",
     "OutputExistsError",
     "PictureError",
@@ -121,6 +144,7 @@ __all__ = [
     "activations",
     "architectures",
     "check",
+    "compare_explanations",
     "compare_models",
     "compile_model",
     "detectors",
@@ -128,6 +152,7 @@ __all__ = [
     "dream",
     "evaluate",
     "explain",
+    "explain_dataset",
     "filters",
     "find_faces",
     "label_scheme",
@@ -137,6 +162,7 @@ __all__ = [
     "objectives",
     "read_data",
     "read_image",
+    "register",
     "train",
 ]
 
@@ -151,7 +177,8 @@ if not TYPE_CHECKING:  # a type checker shall miss a misspelt name
     def __getattr__(name: str) -> Any:
         if name not in _HOME:
             raise AttributeError(f"module 'ferviz' has no attribute {name!r}")
-        value = getattr(importlib.import_module(_HOME[name]), name)
+        module = importlib.import_module(_HOME[name])
+        value = module if _HOME[name] == f"ferviz.{name}" else getattr(module, name)
         globals()[name] = value
         return value
 
