@@ -218,7 +218,14 @@ CAPABILITIES: dict[type, str] = {
 }
 """Each optional protocol in words, for messages."""
 
-_MEMBERS = {protocol: words.rpartition("(")[2].rstrip(")") for protocol, words in CAPABILITIES.items()}
+_MEMBERS: dict[type, str] = {
+    GuidedGradients: "guided_gradients",
+    LayerInterventions: "logits_from",
+    PredictedTargets: "takes_predicted",
+    KerasBacked: "keras_engine",
+    Noting: "notes",
+}
+"""The member that makes an engine one of each optional protocol."""
 
 
 def supports(engine: Any, protocol: type[P]) -> TypeGuard[P]:
