@@ -11,7 +11,6 @@ From then on, in this process, the name works everywhere: in the functions of fe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -98,8 +97,8 @@ def reader(
     name: str,
     summary: str,
     *,
-    recognises: Callable[[Path], bool],
-    key: Callable[[Path], str] | None = None,
+    recognises: Callable[..., bool],
+    key: Callable[..., str] | None = None,
 ) -> Callable[[R], R]:
     """Register a reader of labelled faces, for `ferviz.read_data(reader=name)` and --reader.
 

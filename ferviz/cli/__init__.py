@@ -51,7 +51,14 @@ def group() -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line and return its exit code; expected errors become one sentence on standard error."""
+    """Run one command line; an expected error becomes one sentence on standard error.
+
+    Args:
+        arguments: the words behind "ferviz"; None = those of the process.
+
+    Returns:
+        The exit code.
+    """
     try:
         result = group.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
         sys.stdout.flush()
@@ -62,13 +69,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         context: Any = getattr(error, "ctx", None)
         hint = f" (see: {context.command_path} --help)" if context else ""
-        _say(f"{error.format_message().rstrip('.')}{hint}")
+        _print_error(f"{error.format_message().rstrip('.')}{hint}")
         return error.exit_code
     except FervizError as error:
-        _say(str(error))
+        _print_error(str(error))
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        _say("interrupted")
+        _print_error("interrupted")
         return 130
     except click.exceptions.Exit as error:
         return error.exit_code
@@ -78,8 +85,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # What is left in the buffer must not fail once more at the exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
-            return 0  # the reader went away (| head): nobody is left to be told
-        _say(f"standard output cannot be written ({error.strerror or error}); free some space, or send it elsewhere")
+            return 0  # the reader went away (| head): nobody is left to read an error
+        _print_error(
+            f"standard output cannot be written ({error.strerror or error}); free some space, or send it elsewhere"
+        )
         return 1
     except SystemExit:
         return 0  # click's way of saying that the reader went away
@@ -94,25 +103,29 @@ def _of_printing(error: BaseException) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The console script: run the command line and end the process with its exit code."""
-    _mend_streams()
-    # A home that cannot be written is no news to somebody who wants a picture; matplotlib uses a temporary folder then.
+    """Run the command line and end the process with its exit code; this is the console script.
+
+    Args:
+        arguments: as of `run`.
+    """
+    _prepare_streams()
+    # Matplotlib warns of a home that cannot be written, and uses a temporary folder; the user need not know.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     sys.exit(run(arguments))
 
 
-def _mend_streams() -> None:
-    """Open closed streams (`>&-`) as nothing, and let file names through that the terminal's encoding cannot spell."""
+def _prepare_streams() -> None:
+    """Replace closed streams (`>&-`), and let file names pass that the terminal's encoding does not have."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", errors="replace"))
         elif isinstance(stream, io.TextIOWrapper):
-            # Bytes that were no UTF-8 in a file's name go out as they came in.
+            # Bytes of a file's name that are no UTF-8 are printed unchanged.
             utf8 = stream.encoding.lower().replace("-", "") == "utf8"
             stream.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
 
 
-def _say(sentence: str) -> None:
+def _print_error(sentence: str) -> None:
     colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     click.echo(f"{click.style('ferviz:', fg='red', bold=True) if colour else 'ferviz:'} {sentence}", err=True)
