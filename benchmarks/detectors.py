@@ -69,20 +69,20 @@ def turned(pixels: np.ndarray, degrees: float) -> tuple[np.ndarray, np.ndarray]:
     return cv2.warpAffine(pixels, way, size, borderValue=(128, 128, 128)), way
 
 
-def matches(found: Detection, box: tuple[float, ...], way: np.ndarray) -> bool:
+def matches(detection: Detection, box: tuple[float, ...], way: np.ndarray) -> bool:
     """A detection is a face's if its centre lies within half a face of the face's and its size within a factor of 2."""
     left, top, right, bottom = box
     x, y = way @ np.array([(left + right) / 2, (top + bottom) / 2, 1])
     side = max(right - left, bottom - top)
-    away = math.hypot((found.box[0] + found.box[2]) / 2 - x, (found.box[1] + found.box[3]) / 2 - y)
-    return away < side / 2 and 0.5 < found.size / side < 2
+    away = math.hypot((detection.box[0] + detection.box[2]) / 2 - x, (detection.box[1] + detection.box[3]) / 2 - y)
+    return away < side / 2 and 0.5 < detection.size / side < 2
 
 
 @dataclass
 class Tally:
-    """What a detector made of all pictures at one turn. upright: found faces whose angle is right to 35 degrees."""
+    """The results of a detector on all pictures at one turn. upright: detected faces whose angle is right to 35 degrees."""
 
-    found: int = 0
+    detected: int = 0
     faces: int = 0
     upright: int = 0
     false: int = 0
@@ -94,18 +94,18 @@ def recall(detector: Detector, pictures: dict, degrees: float, tilt: str) -> Tal
     for pixels, faces, hidden in pictures.values():
         picture, way = turned(pixels, degrees)
         start = time.process_time()  # of all threads: a shared machine's clock says little
-        found = detect(picture, detector, SearchOptions(tilt=tilt, min_size=12))
+        detections = detect(picture, detector, SearchOptions(tilt=tilt, min_size=12))
         tally.times.append((time.process_time() - start) * 1000)
-        taken = {}
-        for d in found:  # best first
-            whose = next((i for i, box in enumerate(faces) if matches(d, box, way)), None)
-            if whose is not None:
-                taken.setdefault(whose, d)
+        matched = {}
+        for d in detections:  # best first
+            face = next((i for i, box in enumerate(faces) if matches(d, box, way)), None)
+            if face is not None:
+                matched.setdefault(face, d)
             elif not any(matches(d, box, way) for box in hidden):
                 tally.false += 1
-        tally.found += len(taken)
+        tally.detected += len(matched)
         tally.faces += len(faces)
-        tally.upright += sum(abs((d.angle - degrees + 180) % 360 - 180) < 35 for d in taken.values())
+        tally.upright += sum(abs((d.angle - degrees + 180) % 360 - 180) < 35 for d in matched.values())
     return tally
 
 
@@ -118,7 +118,7 @@ def photographs(folder: Path, side: int) -> dict:
         if scale < 1:
             size = round(pixels.shape[1] * scale), round(pixels.shape[0] * scale)
             pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-        pictures[name] = (pixels, *([tuple(v * scale for v in box) for box in some] for some in boxes))
+        pictures[name] = (pixels, *([tuple(v * scale for v in box) for box in group] for group in boxes))
     return pictures
 
 
@@ -133,9 +133,9 @@ def print_recall(
             table = [
                 [recall(detector, pictures, d, tilt) for d in sorted({d, d if one_way else -d % 360})] for d in columns
             ]
-            cells = [f"{100 * sum(t.found for t in both) / sum(t.faces for t in both):.0f}" for both in table]
+            cells = [f"{100 * sum(t.detected for t in both) / sum(t.faces for t in both):.0f}" for both in table]
             every = [tally for both in table for tally in both]
-            upright = 100 * sum(t.upright for t in every) / max(1, sum(t.found for t in every))
+            upright = 100 * sum(t.upright for t in every) / max(1, sum(t.detected for t in every))
             false = sum(t.false for t in every) / (len(every) * len(pictures))
             ms = statistics.median(table[0][0].times)
             print(f"| {name} | {tilt} | {' | '.join(cells)} | {upright:.0f} | {false:.2f} | {ms:.0f} |", flush=True)
@@ -166,19 +166,19 @@ def print_framing(detectors: dict[str, Detector], data: Path, rows: int, model_f
     print("|---|---:|---:|" + "---:|" * len(margins))
     notes = []
     for name, detector in detectors.items():
-        found = [(i, d[0]) for i, f in enumerate(large) if (d := detect(f, detector, SearchOptions(tilt="none")))]
-        at = np.array([i for i, _ in found])
-        frames = np.array([(48 * up / d.size - 1) / 2 for _, d in found])
+        detections = [(i, d[0]) for i, f in enumerate(large) if (d := detect(f, detector, SearchOptions(tilt="none")))]
+        at = np.array([i for i, _ in detections])
+        frames = np.array([(48 * up / d.size - 1) / 2 for _, d in detections])
         cells = []
         for margin in margins:
-            p = model.probabilities([crop(large[i], d.box, margin) for i, d in found])
+            p = model.probabilities([crop(large[i], d.box, margin) for i, d in detections])
             same, right = np.mean(p.argmax(1) == own[at].argmax(1)), np.mean(p.argmax(1) == truth[at])
             cells.append(f"{100 * same:.1f} / {100 * right:.1f}")
         low, middle, high = np.percentile(frames, [10, 50, 90])
         print(
-            f"| {name} | {100 * len(found) / rows:.0f} % | {middle:+.3f} ({low:+.2f}, {high:+.2f}) | {' | '.join(cells)} |"
+            f"| {name} | {100 * len(detections) / rows:.0f} % | {middle:+.3f} ({low:+.2f}, {high:+.2f}) | {' | '.join(cells)} |"
         )
-        angles = [eye_angle(d.landmarks) for _, d in found if d.landmarks is not None]
+        angles = [eye_angle(d.landmarks) for _, d in detections if d.landmarks is not None]
         if angles:
             half, most, nearly = np.percentile(np.abs(angles), [50, 80, 98])
             notes.append(

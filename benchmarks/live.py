@@ -28,7 +28,7 @@ def faces(n: int, seed: int = 0) -> np.ndarray:
     """(n, 48, 48) uint8, smooth pictures as different from each other as faces are."""
     small = np.random.default_rng(seed).integers(0, 256, (n, 8, 8), dtype=np.uint8)
     bicubic = Image.Resampling.BICUBIC
-    return np.stack([np.asarray(Image.fromarray(one).resize((48, 48), bicubic)) for one in small])
+    return np.stack([np.asarray(Image.fromarray(pixels).resize((48, 48), bicubic)) for pixels in small])
 
 
 def measured(work: Callable[[int], Any], repeats: int) -> str:
@@ -51,18 +51,18 @@ def main() -> None:
     model = ferviz.load_model(engine="litert")
     layer, _ = model.default_layer()
     early = next(info.name for info in model.layers if info.spatial and info.shape[0] > model.layer(layer).shape[0])
-    some = faces(options.repeats + 2)
+    crops = faces(options.repeats + 2)
     print(f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
     print(f"{'one 48x48 face, warm':<44}{'median ms':>14}{'best ms':>14}{'processor ms':>14}")
-    batches = [model.preprocess(face) for face in some]
+    batches = [model.preprocess(face) for face in crops]
     weights = np.eye(len(model.labels), dtype=np.float32)[None, :1]
     for title, work in (
         ("answer (logits)", lambda i: model.engine.logits(batches[i])),
         ("gradient at the default layer", lambda i: model.engine.gradients(batches[i], layer, weights)),
-        ("Grad-CAM (explain)", lambda i: ferviz.explain(model, some[i])),
-        ("Grad-CAM of all seven classes", lambda i: ferviz.explain(model, some[i], target="all")),
-        (f"Grad-CAM at {early}", lambda i: ferviz.explain(model, some[i], layer=early)),
-        ("saliency", lambda i: ferviz.explain(model, some[i], method="saliency")),
+        ("Grad-CAM (explain)", lambda i: ferviz.explain(model, crops[i])),
+        ("Grad-CAM of all seven classes", lambda i: ferviz.explain(model, crops[i], target="all")),
+        (f"Grad-CAM at {early}", lambda i: ferviz.explain(model, crops[i], layer=early)),
+        ("saliency", lambda i: ferviz.explain(model, crops[i], method="saliency")),
     ):
         print(f"{title:<44}{measured(work, options.repeats)}", flush=True)
 
@@ -76,8 +76,8 @@ def main() -> None:
         for turn in range(4):
             start, processor = time.perf_counter(), time.process_time()
             data = ferviz.read_data(root / "faces", cache=False)
-            made = ferviz.explain(model, data.images)
-            made.save(root / f"{turn}.npz")
+            explanation = ferviz.explain(model, data.images)
+            explanation.save(root / f"{turn}.npz")
             rates.append(options.faces / (time.perf_counter() - start))
             used.append(options.faces / (time.process_time() - processor))
         size = (root / "0.npz").stat().st_size / 1024**2

@@ -1,4 +1,4 @@
-"""Frames a second of the whole way (detect, predict, explain, draw) on 640 x 480 frames with one face, and each part's share.
+"""Frames a second of the whole pipeline (detect, predict, explain, draw) on 640 x 480 frames with one face, and each part's share.
 
 python benchmarks/video.py [--detector yunet --detector-model FILE] [--frames 120] [--method gradcam]
 python benchmarks/video.py --memory [--frames 60]     # peak memory of `ferviz explain` on a clip, and on one 8 times as long
@@ -38,24 +38,24 @@ YUNET = ROOT.parent / "shared" / "data" / "detectors" / "yunet_2026may.onnx"
 def frames(count: int) -> list[np.ndarray]:
     """640 x 480 cut-outs of the portrait that move by a few pixels, so that no two frames are alike."""
     portrait = cv2.resize(read_image(ROOT / "examples" / "astronaut.png"), (900, 900), interpolation=cv2.INTER_AREA)
-    made = []
+    pictures = []
     for i in range(count):
         left, top = 60 + round(40 * np.sin(i / 9)), 20 + round(15 * np.cos(i / 7))
-        made.append(np.ascontiguousarray(portrait[top : top + 480, left : left + 640]))
-    return made
+        pictures.append(np.ascontiguousarray(portrait[top : top + 480, left : left + 640]))
+    return pictures
 
 
 def write_clip(path: Path, count: int) -> None:
     """Write `count` frames of 640 x 480, 25 a second."""
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 25.0, (640, 480))
-    some = frames(min(count, 100))
+    pictures = frames(min(count, 100))
     for i in range(count):
-        writer.write(cv2.cvtColor(some[i % len(some)], cv2.COLOR_RGB2BGR))
+        writer.write(cv2.cvtColor(pictures[i % len(pictures)], cv2.COLOR_RGB2BGR))
     writer.release()
 
 
 def peak_memory(options: argparse.Namespace, count: int) -> float:
-    """-> MB of memory that the whole process `ferviz explain clip.mp4` held at most, on a clip of `count` frames."""
+    """Return the peak memory in MB of the whole process `ferviz explain clip.mp4`, on a clip of `count` frames."""
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder, "clip.mp4")
         write_clip(clip, count)
@@ -67,18 +67,18 @@ def peak_memory(options: argparse.Namespace, count: int) -> float:
         _, status, used = os.wait4(child.pid, 0)
         if status:
             raise SystemExit(f"ferviz explain failed with status {status}")
-        made = cv2.VideoCapture(f"{folder}/out.mp4")
-        assert round(made.get(cv2.CAP_PROP_FRAME_COUNT)) == count
+        video = cv2.VideoCapture(f"{folder}/out.mp4")
+        assert round(video.get(cv2.CAP_PROP_FRAME_COUNT)) == count
     return used.ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
 
 
 def print_memory(options: argparse.Namespace) -> None:
     print("| frames | peak memory of the whole process, MB |\n|---:|---:|")
-    found = []
+    peaks = []
     for count in (options.frames, 8 * options.frames):
-        found.append(peak_memory(options, count))
-        print(f"| {count} | {found[-1]:.0f} |", flush=True)
-    print(f"8 times the frames: {found[1] / found[0]:.3f} times the memory")
+        peaks.append(peak_memory(options, count))
+        print(f"| {count} | {peaks[-1]:.0f} |", flush=True)
+    print(f"8 times the frames: {peaks[1] / peaks[0]:.3f} times the memory")
 
 
 def main() -> None:
