@@ -33,8 +33,9 @@ os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 import numpy as np
 
 from ferviz.cli.commands.dream import open_judge
-from ferviz.dreaming.ascent import Ascent, Schedule
-from ferviz.dreaming.differentiable import DreamNetwork
+from ferviz.dreaming.ascent.ascent_config import AscentConfig
+from ferviz.dreaming.ascent.compiled_ascent import CompiledAscent
+from ferviz.dreaming.ascent.differentiable import DreamNetwork
 from ferviz.dreaming.dream import FACES, dream
 from ferviz.dreaming.face_statistics import face_statistics
 from ferviz.dreaming.judging import judge
@@ -60,15 +61,8 @@ def our_step(model: Model, samples: int, name: str, precision: str = "single") -
     network = DreamNetwork(model)
     objectives = [odds(label) for label in model.labels]
     chosen = prior(name, objectives, network.size, 1.0, face_statistics())
-    ascent = Ascent(
-        network.forward,
-        objectives,
-        network.size,
-        chosen.parameterization,
-        FACES,
-        chosen.penalties,
-        Schedule(1000, 0.05, samples, precision=precision),
-    )
+    config = AscentConfig(chosen.parameterization, FACES, chosen.regularizers, 1000, 0.05, samples, precision=precision)
+    ascent = CompiledAscent(network.forward, objectives, network.size, config)
     layers = {layer.name: layer for layer in model.layers}
     bound = [bind(o, layers, model.labels) for o in objectives]
     state = ascent.start([0])
@@ -103,8 +97,8 @@ def peer(model: Model) -> tuple[Any, Any]:
         )  # fmt: skip
 
     def pictures(steps: int) -> np.ndarray:
-        made = np.asarray(walk(steps), np.float32)
-        return np.rint(np.clip((made - low) / (high - low), 0, 1) * 255).astype(np.uint8)[..., 0]
+        result = np.asarray(walk(steps), np.float32)
+        return np.rint(np.clip((result - low) / (high - low), 0, 1) * 255).astype(np.uint8)[..., 0]
 
     walk(1)
     return walk, pictures
@@ -172,12 +166,12 @@ def main() -> None:
     if not arguments.skip_speed:
         speed(model, arguments.steps, arguments.rounds, walk)
     begun = time.perf_counter()
-    made = dream(model)
+    result = dream(model)
     print(
-        f"\nThe default preset ({made.settings['steps']} steps, {made.settings['samples']} views): {time.perf_counter() - begun:.0f} s"
+        f"\nThe default preset ({result.settings['steps']} steps, {result.settings['samples']} views): {time.perf_counter() - begun:.0f} s"
     )
     if judges:
-        verdicts("Default dreams (face prior)", made.images, model, judges)
+        verdicts("Default dreams (face prior)", result.images, model, judges)
         verdicts("Without any prior", dream(model, prior="none").images, model, judges)
         if pictures:
             verdicts(f"tf-keras-vis, {arguments.peer_steps} steps", pictures(arguments.peer_steps), model, judges)

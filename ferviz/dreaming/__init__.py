@@ -1,3 +1,3 @@
-"""Dreams: pictures that a network wants to see. `ferviz.dream` makes them, `ferviz.objectives` says of what."""
+"""Dreams: pictures that a network responds to most. `ferviz.dream` makes them, `ferviz.objectives` names what is raised."""
 
 from ferviz.dreaming import objectives as objectives

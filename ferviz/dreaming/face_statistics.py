@@ -2,8 +2,8 @@
 
 The asset holds averages only, no single face; `tools/measure_faces.py` makes it.
 
-Every face is brought to the same brightness and contrast first, so that the components speak of shape before they speak of
-lamps, and counted together with its mirror image, so that neither side of a face is preferred.
+Every face is brought to the same brightness and contrast first, so that the components show shape before they show
+lighting, and counted together with its mirror image, so that neither side of a face is preferred.
 """
 
 from __future__ import annotations
@@ -29,9 +29,12 @@ CONTRAST = 0.2
 class FaceStatistics:
     """Averages over real faces of one size, pixels in 0..1.
 
-    mean: (h, w), of all faces. means: (K, h, w), of each class, each with the contrast of a single face as far as its range allows.
-    labels: the K class names. magnitude: (h, w // 2 + 1), mean |rfft2| of faces less their own mean.
-    components: (P, h, w), each scaled by the standard deviation that faces have along it.
+    Attributes:
+        mean: (h, w), of all faces.
+        means: (K, h, w), of each class, each with the contrast of a single face as far as its range allows.
+        labels: the K class names.
+        magnitude: (h, w // 2 + 1), mean |rfft2| of faces minus their own mean.
+        components: (P, h, w), each scaled by the standard deviation that faces have along it.
     """
 
     mean: np.ndarray = field(repr=False)
@@ -41,12 +44,26 @@ class FaceStatistics:
     components: np.ndarray = field(repr=False)
 
     def of(self, label: str) -> np.ndarray:
-        """Return the mean face of a class, (h, w), or of all faces where the class is not known."""
+        """Look up the mean face of a class.
+
+        Args:
+            label: the class, by any of its names.
+
+        Returns:
+            (h, w) in 0..1; the mean of all faces where the class is not known.
+        """
         name = canonical(label)
         return self.means[self.labels.index(name)] if name in self.labels else self.mean
 
     def sized(self, size: tuple[int, int]) -> FaceStatistics:
-        """Return the same statistics for pictures of another size (height, width)."""
+        """Resize the statistics.
+
+        Args:
+            size: (height, width).
+
+        Returns:
+            The same statistics for pictures of that size.
+        """
         if size == self.mean.shape:
             return self
         return replace(
@@ -61,10 +78,19 @@ class FaceStatistics:
 def measure(
     images: np.ndarray, labels: np.ndarray, names: tuple[str, ...] = FER2013, count: int = COMPONENTS
 ) -> FaceStatistics:
-    """Return the statistics of faces.
+    """Measure the statistics of faces.
 
-    images: (N, h, w) uint8. labels: (N,) indices into `names`. count: P. Pictures of one single grey are left out.
-    Raises UsageError where there are fewer faces than components.
+    Args:
+        images: (N, h, w) uint8. Pictures of one single grey are left out.
+        labels: (N,) indices into `names`.
+        names: the class names.
+        count: P, the number of components.
+
+    Returns:
+        The statistics.
+
+    Raises:
+        UsageError: where there are fewer faces than components.
     """
     if images.ndim != 3 or len(images) < count:
         raise UsageError(f"{count} components need at least as many grey faces (N, h, w), got {images.shape}")
@@ -92,7 +118,13 @@ def measure(
 
 
 def save(statistics: FaceStatistics, path: PathLike, source: str = "") -> None:
-    """Write statistics to one NPZ file: means as float16, components as int8 with a float32 scale each (a quarter of a percent)."""
+    """Write statistics to one NPZ file: means as float16, components as int8 with a float32 scale each (a quarter of a percent).
+
+    Args:
+        statistics: what to write.
+        path: the .npz file.
+        source: the data they were measured on, for the manifest.
+    """
     scale = np.abs(statistics.components).max((1, 2)) / 127.0
     arrays = {
         "mean": statistics.mean.astype(np.float16),
@@ -106,7 +138,14 @@ def save(statistics: FaceStatistics, path: PathLike, source: str = "") -> None:
 
 
 def load(path: PathLike) -> FaceStatistics:
-    """Return the statistics that `save` wrote."""
+    """Read statistics.
+
+    Args:
+        path: a file that `save` wrote.
+
+    Returns:
+        The statistics.
+    """
     with np.load(path, allow_pickle=False) as file:
         return FaceStatistics(
             file["mean"].astype(np.float32),
@@ -119,13 +158,25 @@ def load(path: PathLike) -> FaceStatistics:
 
 @lru_cache(maxsize=1)
 def face_statistics() -> FaceStatistics:
-    """Return the statistics that ferviz brings along (48 x 48)."""
+    """Read the statistics that ferviz brings along, once.
+
+    Returns:
+        The statistics of 48 x 48 pixels.
+    """
     with resources.as_file(resources.files("ferviz") / "assets" / "face_statistics.npz") as path:
         return load(path)
 
 
 def resized(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return maps (P, h, w) at another size (height, width), float32, with half-pixel centres."""
+    """Resize maps, with half-pixel centres: by averaging where both sides shrink, else by cubic interpolation.
+
+    Args:
+        maps: (P, h, w).
+        size: (height, width).
+
+    Returns:
+        (P, *size) float32.
+    """
     import cv2
 
     smaller = size[0] < maps.shape[1] and size[1] < maps.shape[2]

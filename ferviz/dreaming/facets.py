@@ -1,4 +1,4 @@
-"""Facets: the different ways to look happy, found among real faces.
+"""Facets: the different ways to look happy, as groups of real faces.
 
 A class has many faces (open and closed mouths, from the front and from the side), and a dream shows one of them. Real faces of
 the class are sorted into groups by k-means over the network's own features, and each group gives a start and a direction to a dream of
@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ferviz.data.dataset import Dataset
+from ferviz.dreaming.face_features import features, penultimate
 from ferviz.dreaming.face_statistics import CONTRAST, resized
-from ferviz.dreaming.judging import features, penultimate
 from ferviz.dreaming.objectives import Objective, direction, odds
 from ferviz.emotions import canonical
 from ferviz.errors import UnknownNameError, UsageError
 from ferviz.models.model import Model
 
-MOST = 1000
-"""Faces of a class that are looked at, the first ones."""
+MAX_FACES = 1000
+"""Faces of a class that are grouped, the first ones."""
 
 PULL = 0.5
 """How much the direction towards a group counts beside the class, in units of one deviation of the class's faces along it."""
@@ -28,7 +28,13 @@ PULL = 0.5
 
 @dataclass(frozen=True)
 class Facet:
-    """One group of faces. objective: the class and the group. mean: (h, w) in 0..1, the group's mean face. count: its faces."""
+    """One group of faces.
+
+    Attributes:
+        objective: the class and the direction towards the group.
+        mean: (h, w) in 0..1, the group's mean face.
+        count: the number of its faces.
+    """
 
     objective: Objective
     mean: np.ndarray = field(repr=False)
@@ -36,41 +42,62 @@ class Facet:
 
 
 def facets(model: Model, target: str, faces: Dataset, count: int, seed: int) -> list[Facet]:
-    """Return the groups of one class's faces, the largest first.
+    """Sort one class's faces into groups.
 
-    target: a class that model and faces know. faces: real faces with labels. count: how many groups. seed: of k-means' start.
-    Raises UnknownNameError, and UsageError where the class has fewer faces than groups.
+    Args:
+        model: the network in whose features the faces are grouped.
+        target: a class that model and faces know.
+        faces: real faces with labels.
+        count: how many groups.
+        seed: of k-means' start.
+
+    Returns:
+        The groups, the largest first.
+
+    Raises:
+        UnknownNameError: for a class that the faces do not have.
+        UsageError: where the class has fewer faces than groups.
     """
     names = [canonical(name) for name in faces.names]
     if canonical(target) not in names:
         raise UnknownNameError("class", target, faces.names, "these faces")
-    images = faces.images[faces.labels == names.index(canonical(target))][:MOST]
+    images = faces.images[faces.labels == names.index(canonical(target))][:MAX_FACES]
     if len(images) < count:
         raise UsageError(f"{count} facets of {target} need at least as many of its faces, and there are {len(images)}")
     layer = penultimate(model)
     points = features(model, images, layer).astype(np.float64)
     group = kmeans(points, count, np.random.default_rng(seed))
-    found = []
+    groups = []
     for number in range(count):
-        mine = group == number
-        toward = points[mine].mean(0) - points.mean(0)
+        members = group == number
+        toward = points[members].mean(0) - points.mean(0)
         length = np.linalg.norm(toward)
         objective = odds(target)
         if length > 0:
             spread = float((points @ (toward / length)).std()) or 1.0
             objective = objective + (PULL / spread) * direction(layer, toward)
-        found.append(Facet(objective, _mean_face(images[mine], model.input.size), int(mine.sum())))
-    found.sort(key=lambda facet: -facet.count)
+        groups.append(Facet(objective, _mean_face(images[members], model.input.size), int(members.sum())))
+    groups.sort(key=lambda facet: -facet.count)
     return [
         Facet(f.objective.named(f"{target} {number}"), f.mean, f.count) if count > 1 else f
-        for number, f in enumerate(found, start=1)
+        for number, f in enumerate(groups, start=1)
     ]
 
 
 def kmeans(points: np.ndarray, count: int, random: np.random.Generator, rounds: int = 50) -> np.ndarray:
-    """Return the group (N,) in 0..count-1 of each point (N, C), every group with at least one.
+    """Group points by Lloyd's algorithm from k-means++.
 
-    Lloyd's algorithm from k-means++ (Arthur and Vassilvitskii 2007), at most `rounds` rounds.
+    Args:
+        points: (N, C).
+        count: how many groups.
+        random: the source of the start.
+        rounds: at most so many.
+
+    Returns:
+        (N,) the group of each point in 0..count-1; every group has at least one.
+
+    References:
+        Arthur and Vassilvitskii, "k-means++: The Advantages of Careful Seeding", 2007.
     """
     centres = points[[random.integers(len(points))]]
     while len(centres) < count:

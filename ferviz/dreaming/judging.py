@@ -1,7 +1,7 @@
-"""What other networks and real faces say about dreams.
+"""How other networks classify dreams, and how near dreams are to real faces.
 
-A dream that convinces only the network that dreamt it shows that network's blind spots; one that convinces strangers, trained by other
-people on other crops, shows something that the word means to all of them.
+A dream that only the network that dreamt it recognises shows that network's blind spots; one that other networks recognise too, trained by
+other people on other crops, shows something that the class means to all of them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ferviz.data.dataset import Dataset
+from ferviz.dreaming.face_features import features
 from ferviz.emotions import canonical
 from ferviz.errors import UsageError
 from ferviz.models.model import Model
@@ -20,18 +21,23 @@ from ferviz.models.model import Model
 
 @dataclass(frozen=True)
 class Judgement:
-    """How strangers see dreams. F dreams, J judges.
+    """How J other networks, the judges, classify F dreams.
 
-    targets: (F,) the classes that were dreamt of. judges: (J,) names. probability: (J, F), what each judge gives to the class that was
-    dreamt of, on the saved 8-bit picture; NaN where it does not know that class. said: (J, F) class names, what it says instead.
-    own_class, other_classes: (J, F) mean cosine distance in the judge's penultimate features to real faces of the class, and to those
-    of the others; nearest: (J, F, n) rows of the nearest real faces; None where no faces were given.
+    Attributes:
+        targets: (F,) the classes that were dreamt of.
+        judges: (J,) names.
+        probability: (J, F), each judge's probability of the class that was dreamt of, on the saved 8-bit picture; NaN where it does not
+            know that class.
+        predicted: (J, F) the class that each judge predicts.
+        own_class, other_classes: (J, F) mean cosine distance in the judge's penultimate features to real faces of the class, and to those
+            of the others; None where no faces were given.
+        nearest: (J, F, n) rows of the nearest real faces; None where no faces were given.
     """
 
     targets: tuple[str, ...]
     judges: tuple[str, ...]
     probability: np.ndarray = field(repr=False)
-    said: tuple[tuple[str, ...], ...]
+    predicted: tuple[tuple[str, ...], ...]
     own_class: np.ndarray | None = field(default=None, repr=False)
     other_classes: np.ndarray | None = field(default=None, repr=False)
     nearest: np.ndarray | None = field(default=None, repr=False)
@@ -39,7 +45,7 @@ class Judgement:
     @property
     def recognised(self) -> np.ndarray:
         """(J, F) bool: the judge's most probable class is the one that was dreamt of."""
-        names = [[word == target for word, target in zip(row, self.targets, strict=True)] for row in self.said]
+        names = [[word == target for word, target in zip(row, self.targets, strict=True)] for row in self.predicted]
         return np.array(names, bool).reshape(len(self.judges), len(self.targets))
 
     @property
@@ -49,13 +55,17 @@ class Judgement:
 
     @property
     def mean_probability(self) -> np.ndarray:
-        """(J,) the mean over the dreams of what each judge gives to their classes, those that it does not know left out."""
+        """(J,) each judge's mean probability of the classes that were dreamt of, without those that it does not know."""
         known = ~np.isnan(self.probability)
         total = np.where(known, self.probability, 0.0).sum(1)
         return np.where(known.any(1), total / np.maximum(known.sum(1), 1), np.nan)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the judgement as plain data."""
+        """Describe the judgement as plain data.
+
+        Returns:
+            Targets and judges; for each judge the number of dreams that it recognised and knew, and its answers.
+        """
         document: dict[str, Any] = {
             "targets": self.targets,
             "judges": {
@@ -64,7 +74,7 @@ class Judgement:
                     "known": int((~np.isnan(self.probability[j])).sum()),
                     "mean_probability": float(self.mean_probability[j]),
                     "probability": self.probability[j],
-                    "said": self.said[j],
+                    "predicted": self.predicted[j],
                 }
                 for j, name in enumerate(self.judges)
             },
@@ -96,49 +106,42 @@ def judge(
     each: int = 100,
     nearest: int = 3,
 ) -> Judgement:
-    """Ask networks that took no part what they see in dreams.
+    """Classify dreams with networks that took no part in them.
 
-    images: (F, H, W) or (F, H, W, 3) uint8, exactly as saved. targets: (F,) class names. judges: one or more models, with names of your
-    own in a mapping. faces: real faces to measure distances to, at most `each` of a class in their order. nearest: how many
-    nearest faces to name. Raises UsageError where there is no judge, or no class to judge.
+    Args:
+        images: (F, H, W) or (F, H, W, 3) uint8, exactly as saved.
+        targets: (F,) class names.
+        judges: one or more models; a mapping gives them names of your own.
+        faces: real faces to measure distances to; None = no distances.
+        each: at most so many faces of a class, in their order.
+        nearest: how many nearest faces to name.
+
+    Returns:
+        The judgement.
+
+    Raises:
+        UsageError: where there is no judge, or no class to judge.
     """
     if isinstance(judges, Model):
         judges = [judges]
     named = dict(judges) if isinstance(judges, Mapping) else _unique(judges)
     if not named:
-        raise UsageError("dreams are judged by at least one other network; none was given")
+        raise UsageError("dreams are judged by at least one other network, and there is none; name one")
     if len(targets) != len(images) or not any(targets):
         raise UsageError("only dreams of classes can be judged; these are of layers, channels or directions")
     wanted = [canonical(target) for target in targets]
-    probability, said = [], []
+    probability, predicted = [], []
     for model in named.values():
         labels = [canonical(label) for label in model.labels]
         answers = model.probabilities(images)
         probability.append(
             [row[labels.index(t)] if t in labels else np.nan for row, t in zip(answers, wanted, strict=True)]
         )
-        said.append(tuple(labels[int(row.argmax())] for row in answers))
+        predicted.append(tuple(labels[int(row.argmax())] for row in answers))
     distances = (
         _distances(images, wanted, list(named.values()), faces, each, nearest) if faces is not None else (None,) * 3
     )
-    return Judgement(tuple(wanted), tuple(named), np.array(probability, np.float64), tuple(said), *distances)
-
-
-def penultimate(model: Model) -> str:
-    """Return the layer whose output the network's last decision is made from: the last vector before the outputs, else the last map."""
-    vectors = [layer for layer in model.layers if len(layer.shape) == 1]
-    before = [layer for layer in vectors if (layer.shape[0] or 0) > len(model.labels)]
-    return before[-1].name if before else model.default_layer()[0]
-
-
-def features(model: Model, faces: Any, layer: str | None = None, batch_size: int = 256) -> np.ndarray:
-    """Return a network's features of faces, (N, C) float32: `layer`'s output (None = `penultimate`), a map averaged over its places."""
-    layer = layer or penultimate(model)
-    parts = []
-    for start in range(0, len(faces), batch_size):
-        values = model.engine.activations(model.preprocess(faces[start : start + batch_size]), [layer])[0]
-        parts.append(values.mean(tuple(range(1, values.ndim - 1))) if values.ndim > 2 else values)
-    return np.concatenate(parts)
+    return Judgement(tuple(wanted), tuple(named), np.array(probability, np.float64), tuple(predicted), *distances)
 
 
 def _distances(

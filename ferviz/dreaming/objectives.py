@@ -5,7 +5,7 @@
 >>> objectives.channel("conv3", 12) + 0.1 * objectives.diversity("conv3")
 
 An `Objective` is a weighted sum of terms and never changes; a term is one idea in a few lines, and anybody can write another
-(docs/extending/write-an-objective.md). The value of `2 * a + 3 * b` is two times that of `a` plus three times that of `b`, exactly.
+(docs/extending/write-an-objective.md). The value of `2 * a + 3 * b` is exactly two times that of `a` plus three times that of `b`.
 The idea of such an algebra is that of Lucid (Olah, Mordvintsev and Schubert, "Feature Visualization", Distill 2017).
 """
 
@@ -17,27 +17,25 @@ from typing import Any
 
 import numpy as np
 
-from ferviz.dreaming.terms import (
-    LOGITS,
-    Channel,
-    Direction,
-    Diversity,
-    Layer,
-    Logit,
-    LogOdds,
-    LogProbability,
-    Neuron,
-    Term,
-)
-from ferviz.engines.base import LayerInfo
+from ferviz.data.dataset import Dataset
+from ferviz.dreaming.class_terms import Logit, LogOdds, LogProbability
+from ferviz.dreaming.face_statistics import face_statistics
+from ferviz.dreaming.terms import Channel, Direction, Diversity, Layer, Neuron, Term
+from ferviz.engines.base import LOGITS, LayerInfo
 from ferviz.errors import UnknownNameError, UsageError
+from ferviz.models.model import Model
+
+MAX_FACES = 512
+"""Faces that the ranking of channels looks at, spread evenly over those given."""
 
 
 @dataclass(frozen=True)
 class Objective:
     """A weighted sum of terms, to be made as large as possible.
 
-    terms: (weight, term) pairs. name: what captions call it; "" = made from the terms.
+    Attributes:
+        terms: (weight, term) pairs.
+        label: the name in captions; "" = made from the terms.
     """
 
     terms: tuple[tuple[float, Term], ...]
@@ -57,18 +55,41 @@ class Objective:
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Every tensor the objective looks at, each once."""
+        """Every tensor that the objective reads, each once."""
         return tuple(dict.fromkeys(term.layer for _, term in self.terms))
 
+    @property
+    def is_about_classes(self) -> bool:
+        """Whether every term is about a class, not about a layer."""
+        return all(isinstance(term, Logit) for _, term in self.terms)
+
+    @property
+    def target(self) -> str | int:
+        """The class that the objective raises most, as it was given; "" where it raises none."""
+        wanted = [(weight, term.target) for weight, term in self.terms if isinstance(term, Logit) and weight > 0]
+        return max(wanted, key=lambda pair: pair[0])[1] if wanted else ""
+
     def named(self, label: str) -> Objective:
-        """Return the same objective under another name."""
+        """Give the objective another name.
+
+        Args:
+            label: the name in captions.
+
+        Returns:
+            The same objective under that name.
+        """
         return replace(self, label=label)
 
     def value(self, tensors: Mapping[str, Any], parameters: Sequence[Any], weights: Any = None) -> Any:
-        """Return the objective of one picture's samples, or of several pictures' samples.
+        """Compute the objective of each picture, in TensorFlow's operations.
 
-        tensors: layer -> (F, S, ...) float32 for F pictures in S transformed samples each. parameters: one a term, as the
-        terms' `parameter` gave them. weights: (terms,) to use instead of the objective's own. -> (F,), the mean over the samples.
+        Args:
+            tensors: layer -> (F, S, ...) float32, for F pictures in S transformed samples each.
+            parameters: one per term, from the terms' `parameter`.
+            weights: (terms,) to use instead of the objective's own.
+
+        Returns:
+            (F,) tensor, the mean over the samples.
         """
         from ferviz.engines.backend import tensorflow
 
@@ -86,6 +107,40 @@ class Objective:
             values = values * (own if weights is None else weights[i])
             total = values if total is None else total + values
         return total
+
+    def value_and_gradients(
+        self,
+        tensors: Mapping[str, np.ndarray],
+        parameters: Sequence[np.ndarray],
+        weights: Sequence[float] | None = None,
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Compute the objective of each picture and the gradients at the tensors that it reads, in NumPy.
+
+        Args:
+            tensors: layer -> (F, S, ...) float32, as for `value`.
+            parameters: one per term, from the terms' `parameter`.
+            weights: (terms,) to use instead of the objective's own.
+
+        Returns:
+            (F,) float32, and for each layer the gradient of the sum of all F values at its tensor, (F, S, ...).
+
+        Raises:
+            ModelError: for a term without a gradient in NumPy.
+        """
+        total: Any = 0.0
+        gradients: dict[str, np.ndarray] = {}
+        for i, ((own, term), parameter) in enumerate(zip(self.terms, parameters, strict=True)):
+            tensor, weight = tensors[term.layer], np.float32(own if weights is None else weights[i])
+            pictures, samples = tensor.shape[:2]
+            if term.joint:
+                values, gradient = term.value_and_gradient(tensor, parameter)
+            else:
+                flat = tensor.reshape(pictures * samples, *tensor.shape[2:])
+                values, gradient = term.value_and_gradient(flat, parameter)
+                values, gradient = values.reshape(pictures, samples).mean(1), gradient / np.float32(samples)
+            total = total + weight * values
+            gradients[term.layer] = gradients.get(term.layer, 0.0) + weight * gradient.reshape(tensor.shape)
+        return np.asarray(total, np.float32), gradients
 
     def __add__(self, other: Objective) -> Objective:
         return Objective(self.terms + other.terms) if isinstance(other, Objective) else NotImplemented
@@ -108,46 +163,110 @@ class Objective:
 
 
 def logit(target: str | int) -> Objective:
-    """Return the objective "the network's output for this class, before softmax". target: a class name or its index."""
+    """Make the objective "the network's output for this class, before softmax".
+
+    Args:
+        target: a class name or its index.
+
+    Returns:
+        The objective.
+    """
     return Objective(((1.0, Logit(target=target)),))
 
 
 def probability(target: str | int) -> Objective:
-    """Return the objective "the logarithm of this class's probability", so that the other classes count against it."""
+    """Make the objective "the logarithm of this class's probability", so that the other classes count against it.
+
+    Args:
+        target: a class name or its index.
+
+    Returns:
+        The objective.
+    """
     return Objective(((1.0, LogProbability(target=target)),))
 
 
 def odds(target: str | int) -> Objective:
-    """Return the objective "the logarithm of this class's odds against all others": as `probability`, but it never saturates."""
+    """Make the objective "the logarithm of this class's odds against all others": as `probability`, but it never saturates.
+
+    Args:
+        target: a class name or its index.
+
+    Returns:
+        The objective.
+    """
     return Objective(((1.0, LogOdds(target=target)),))
 
 
 def contrast(target: str | int, other: str | int) -> Objective:
-    """Return the objective "this class rather than that one": the difference of their logits. Raises UsageError for one class twice."""
+    """Make the objective "this class rather than that one": the difference of their logits.
+
+    Args:
+        target, other: class names or their indices.
+
+    Returns:
+        The objective.
+
+    Raises:
+        UsageError: for the same class twice.
+    """
     if target == other:
         raise UsageError(f"a contrast of {target} with itself is always zero; name two different classes")
     return (logit(target) - logit(other)).named(f"{target} - {other}")
 
 
 def layer(name: str) -> Objective:
-    """Return DeepDream's objective: more of whatever this layer sees (its mean squared activation)."""
+    """Make DeepDream's objective: the mean squared activation of a layer.
+
+    Args:
+        name: the layer's address.
+
+    Returns:
+        The objective.
+    """
     return Objective(((1.0, Layer(name)),))
 
 
 def channel(name: str, index: int) -> Objective:
-    """Return the objective "this channel of that layer, on average over its map". index: from 0; negative from the end."""
+    """Make the objective "this channel of that layer, on average over its map".
+
+    Args:
+        name: the layer's address.
+        index: from 0; negative ones count from the end.
+
+    Returns:
+        The objective.
+    """
     return Objective(((1.0, Channel(name, index=index)),))
 
 
 def neuron(name: str, index: int, position: tuple[int, int] | None = None) -> Objective:
-    """Return the objective "this channel at this place (row, column) of the layer's map"; None = its middle."""
+    """Make the objective "this channel at this place of the layer's map".
+
+    Args:
+        name: the layer's address.
+        index: of the channel, from 0; negative ones count from the end.
+        position: (row, column); None = the middle of the map.
+
+    Returns:
+        The objective.
+    """
     return Objective(((1.0, Neuron(name, index=index, position=position)),))
 
 
 def direction(name: str, vector: Sequence[float] | np.ndarray, title: str = "") -> Objective:
-    """Return the objective "the layer's activation along this vector", averaged over the map.
+    """Make the objective "the layer's activation along this vector", averaged over the map.
 
-    vector: (C,) one number a channel; it is scaled to length one. title: what captions call it. Raises UsageError for a zero vector.
+    Args:
+        name: the layer's address.
+        vector: (C,) one number per channel; it is scaled to length one.
+        title: the name in captions; "" = made from the layer's.
+
+    Returns:
+        The objective.
+
+    Raises:
+        UsageError: for a vector that is zero or not finite.
     """
     numbers = np.asarray(vector, np.float64).ravel()
     length = float(np.linalg.norm(numbers))
@@ -157,15 +276,31 @@ def direction(name: str, vector: Sequence[float] | np.ndarray, title: str = "") 
 
 
 def diversity(name: str) -> Objective:
-    """Return the objective "unlike the other pictures of the same objective", seen by this layer; for `copies` or `facets` > 1."""
+    """Make the objective "unlike the other pictures of the same objective", in this layer; for `copies` or facets > 1.
+
+    Args:
+        name: the layer's address.
+
+    Returns:
+        The objective.
+    """
     return Objective(((1.0, Diversity(name)),))
 
 
 def bind(objective: Objective, layers: Mapping[str, LayerInfo], labels: Sequence[str]) -> list[np.ndarray]:
-    """Return the parameters of the objective's terms for one network, in order.
+    """Compute the parameters of an objective's terms for one network.
 
-    layers: the network's layers by address. labels: its class names.
-    Raises UnknownNameError for a layer or class that is not there, UsageError for a channel or place outside the layer.
+    Args:
+        objective: the objective.
+        layers: the network's layers by address.
+        labels: its class names.
+
+    Returns:
+        One float32 array per term, in order.
+
+    Raises:
+        UnknownNameError: for a layer or class that is not there.
+        UsageError: for a channel or place outside the layer.
     """
     bound = []
     for _, term in objective.terms:
@@ -174,3 +309,32 @@ def bind(objective: Objective, layers: Mapping[str, LayerInfo], labels: Sequence
         shape = (len(labels),) if term.layer == LOGITS else layers[term.layer].shape
         bound.append(np.asarray(term.parameter(shape, labels), np.float32))
     return bound
+
+
+def most_active(model: Model, layer: str, count: int, faces: Dataset | None = None) -> list[int]:
+    """Rank a layer's channels by how strongly faces activate them, to choose which of many channels to dream.
+
+    Args:
+        model: the network.
+        layer: the layer's address.
+        count: how many channels at most, 1 or more.
+        faces: real faces to rank by; None = the mean faces of the classes that ferviz brings along.
+
+    Returns:
+        Indices of channels, the greatest mean activation over faces and places first.
+
+    Raises:
+        UnknownNameError: for a layer that is not there.
+        UsageError: for a count below 1.
+    """
+    if count < 1:
+        raise UsageError(f"the number of channels must be 1 or more, not {count}")
+    model.layer(layer)
+    if faces is None:
+        known = face_statistics()
+        images = np.rint(np.concatenate([known.mean[None], known.means]) * 255.0).astype(np.uint8)
+    else:
+        images = faces.images[np.linspace(0, len(faces) - 1, min(len(faces), MAX_FACES)).round().astype(int)]
+    activation = model.engine.activations(model.preprocess(images), [layer])[0]
+    strength = activation.mean(tuple(range(activation.ndim - 1)))
+    return [int(index) for index in np.argsort(-strength, kind="stable")[:count]]

@@ -1,123 +1,147 @@
-"""What the ascent really changes: numbers from which a picture follows, smooth ones before rough ones.
+"""The variables that the ascent changes: numbers from which a picture follows, arranged so that smooth changes come before rough ones.
 
 A parameterization turns flat variables (F, D) into an offset (F, h, w, c) that is added to the start picture before both are
-squashed into 0..1. It changes no optimum, but which of the many is found first: with Fourier coefficients divided by their
-frequency all scales of a picture move together, with single pixels the noise does (Olah et al., "Feature Visualization", 2017).
+squashed into 0..1. It changes no optimum, but which of the many is reached first: with Fourier coefficients divided by their
+frequency all scales of a picture move together, with single pixels the noise moves first (Olah et al., "Feature Visualization", 2017).
+`offset` and `penalty` are TensorFlow graphs for the compiled ascent; `offset_vjp` and `penalty_gradient` are the same with gradients
+by hand, in NumPy, for the ascent on any other engine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from ferviz.errors import ModelError
+
 Size = Sequence[int]
-
-
-class Parameterization:
-    """Variables to pictures; `size` is (h, w, c)."""
-
-    def start(self, size: Size, random: np.random.Generator) -> np.ndarray:
-        """Return the variables of one picture to begin with, (D,) float32."""
-        raise NotImplementedError
-
-    def offset(self, variables: Any, size: Size) -> Any:
-        """variables: (F, D) tensor -> (F, h, w, c) tensor, added to the start picture's logarithmic odds / SLOPE."""
-        raise NotImplementedError
-
-    def penalty(self, variables: Any, size: Size) -> Any:
-        """-> (F,) tensor, what the ascent has to pay for these variables; nothing unless a parameterization says so."""
-        return _tf().zeros_like(variables[:, 0])
-
+Vjp = Callable[[np.ndarray], np.ndarray]
+"""From the gradient at a function's result to the gradient at its argument."""
 
 SLOPE = 4.0
 """The squashing is sigmoid(SLOPE * x): its slope at mid-grey is 1, so an offset of .1 changes a grey pixel by .1."""
 
 
+class Parameterization:
+    """From variables to pictures; a size is (h, w, c)."""
+
+    def start(self, size: Size, random: np.random.Generator) -> np.ndarray:
+        """Draw the variables of one picture before the first step.
+
+        Args:
+            size: (h, w, c).
+            random: the source of the noise.
+
+        Returns:
+            (D,) float32.
+        """
+        raise NotImplementedError
+
+    def offset(self, variables: Any, size: Size) -> Any:
+        """Compute the offsets, in TensorFlow's operations.
+
+        Args:
+            variables: (F, D) tensor.
+            size: (h, w, c).
+
+        Returns:
+            (F, h, w, c) tensor, added to the start picture's logarithmic odds / SLOPE.
+        """
+        raise NotImplementedError
+
+    def penalty(self, variables: Any, size: Size) -> Any:
+        """Compute the cost of variables, in TensorFlow's operations; zero unless a parameterization defines one.
+
+        Args:
+            variables: (F, D) tensor.
+            size: (h, w, c).
+
+        Returns:
+            (F,) tensor, subtracted from the objective.
+        """
+        return _tf().zeros_like(variables[:, 0])
+
+    def offset_vjp(self, variables: np.ndarray, size: Size) -> tuple[np.ndarray, Vjp]:
+        """Compute the offsets in NumPy, and how a gradient flows back through them.
+
+        Args:
+            variables: (F, D) float32.
+            size: (h, w, c).
+
+        Returns:
+            The offsets (F, h, w, c), and a function from the gradient at the offsets (F, h, w, c) to that at the variables (F, D).
+
+        Raises:
+            ModelError: where the parameterization has no gradient in NumPy.
+        """
+        raise ModelError(
+            f"the parameterization {type(self).__name__} has no offset_vjp, so only a Keras network can be dreamt with it; "
+            "write offset_vjp in NumPy for other engines"
+        )
+
+    def penalty_gradient(self, variables: np.ndarray, size: Size) -> np.ndarray:
+        """Compute the gradient of the cost of variables, in NumPy.
+
+        Args:
+            variables: (F, D) float32.
+            size: (h, w, c).
+
+        Returns:
+            (F, D) float32.
+        """
+        return np.zeros_like(variables)
+
+
 @dataclass(frozen=True)
 class Pixels(Parameterization):
-    """Each pixel by itself. deviation: of the normal noise to begin with, in the range 0..1."""
+    """Every pixel by itself.
+
+    Attributes:
+        deviation: of the normal noise before the first step, in the range 0..1.
+    """
 
     deviation: float = 0.01
 
     def start(self, size: Size, random: np.random.Generator) -> np.ndarray:
+        """Draw normal noise; see `Parameterization.start`.
+
+        Args:
+            size: (h, w, c).
+            random: the source of the noise.
+        """
         return random.normal(0, self.deviation, int(np.prod(size))).astype(np.float32)
 
     def offset(self, variables: Any, size: Size) -> Any:
+        """Reshape the variables; see `Parameterization.offset`.
+
+        Args:
+            variables: (F, D) tensor.
+            size: (h, w, c).
+        """
         return _tf().reshape(variables, (-1, *size))
 
+    def offset_vjp(self, variables: np.ndarray, size: Size) -> tuple[np.ndarray, Vjp]:
+        """Reshape the variables; see `Parameterization.offset_vjp`.
 
-@dataclass(frozen=True)
-class Fourier(Parameterization):
-    """A real spectrum, each coefficient divided by frequency ** decay.
-
-    decay: 1 is the fall of natural pictures; larger is smoother. deviation: of the coefficients to begin with. energy: the penalty is
-    energy times the mean squared offset. Unlike a cost of the squashed pixels it can pull back what has become black or white.
-    """
-
-    decay: float = 1.0
-    deviation: float = 0.01
-    energy: float = 0.0
-
-    def start(self, size: Size, random: np.random.Generator) -> np.ndarray:
-        height, width, channels = size
-        return random.normal(0, self.deviation, 2 * channels * height * (width // 2 + 1)).astype(np.float32)
-
-    def offset(self, variables: Any, size: Size) -> Any:
-        tf = _tf()
-        height, width, channels = size
-        parts = tf.reshape(variables, (-1, 2, channels, height, width // 2 + 1))
-        spectrum = tf.complex(parts[:, 0], parts[:, 1]) * self._fall(height, width).astype(np.complex64)
-        return tf.transpose(tf.signal.irfft2d(spectrum, (height, width)), (0, 2, 3, 1))
-
-    def penalty(self, variables: Any, size: Size) -> Any:
-        if not self.energy:
-            return super().penalty(variables, size)
-        return self.energy * _tf().reduce_mean(_tf().square(self.offset(variables, size)), [1, 2, 3])
-
-    def _fall(self, height: int, width: int) -> np.ndarray:
-        across, down = np.meshgrid(np.fft.rfftfreq(width), np.fft.fftfreq(height))
-        frequency = np.maximum(np.hypot(down, across), 1.0 / max(height, width))
-        # sqrt(h * w) / 4 makes the same variables as large in the picture whatever its size; irfft2d divides by h * w.
-        return frequency**-self.decay * np.sqrt(height * width) / 4.0
-
-
-@dataclass(frozen=True)
-class Phase(Parameterization):
-    """Only the phases of a spectrum; its magnitudes stay those of real faces, so no frequency can be exaggerated.
-
-    After MACO (Fel et al. 2023, arXiv:2306.06805). magnitude: (h, w // 2 + 1), mean |rfft2| of faces less their mean, in the range
-    0..1; start: the phases to begin with, or None for random ones. spread: deviation of noise on the phases, radians.
-    """
-
-    magnitude: np.ndarray = field(repr=False)
-    phases: np.ndarray | None = field(default=None, repr=False)
-    spread: float = 0.1
-
-    def start(self, size: Size, random: np.random.Generator) -> np.ndarray:
-        height, width, channels = size
-        noise = random.uniform(-np.pi, np.pi, (channels, height, width // 2 + 1))
-        if self.phases is not None:
-            noise = self.phases + noise * self.spread / np.pi
-        return noise.ravel().astype(np.float32)
-
-    def offset(self, variables: Any, size: Size) -> Any:
-        tf = _tf()
-        height, width, channels = size
-        phases = tf.reshape(variables, (-1, channels, height, width // 2 + 1))
-        magnitude = self.magnitude.astype(np.float32)
-        spectrum = tf.complex(magnitude * tf.cos(phases), magnitude * tf.sin(phases))
-        return tf.transpose(tf.signal.irfft2d(spectrum, (height, width)), (0, 2, 3, 1))
+        Args:
+            variables: (F, D).
+            size: (h, w, c).
+        """
+        return variables.reshape(-1, *size), lambda gradient: gradient.reshape(variables.shape)
 
 
 @dataclass(frozen=True)
 class Components(Parameterization):
     """Coordinates along the principal components of real faces ("eigenfaces", Turk and Pentland 1991), in deviations of each.
 
-    components: (P, h, w), each scaled by the deviation that faces have along it, in the range 0..1. strength: the penalty is strength
-    times the mean squared coordinate (the Mahalanobis distance from the mean face, per component): 1 is a typical face.
+    Attributes:
+        components: (P, h, w), each scaled by the deviation that faces have along it, in the range 0..1.
+        strength: the penalty is strength times the mean squared coordinate (the Mahalanobis distance from the mean face, per
+            component): 1 is a typical face.
+        deviation: of the coordinates before the first step.
     """
 
     components: np.ndarray = field(repr=False)
@@ -125,66 +149,205 @@ class Components(Parameterization):
     deviation: float = 0.05
 
     def start(self, size: Size, random: np.random.Generator) -> np.ndarray:
+        """Draw coordinates near zero; see `Parameterization.start`.
+
+        Args:
+            size: (h, w, c).
+            random: the source of the noise.
+        """
         return random.normal(0, self.deviation, len(self.components)).astype(np.float32)
 
     def offset(self, variables: Any, size: Size) -> Any:
+        """Add up the components, the same in every colour; see `Parameterization.offset`.
+
+        Args:
+            variables: (F, P) tensor.
+            size: (h, w, c).
+        """
         tf = _tf()
-        flat = self.components.reshape(len(self.components), -1).astype(np.float32)
-        offset = tf.reshape(tf.matmul(variables, flat), (-1, size[0], size[1], 1))
+        offset = tf.reshape(tf.matmul(variables, self._flat()), (-1, size[0], size[1], 1))
         return tf.repeat(offset, size[2], axis=3)
 
     def penalty(self, variables: Any, size: Size) -> Any:
+        """Compute the Mahalanobis distance; see `Parameterization.penalty`.
+
+        Args:
+            variables: (F, P) tensor.
+            size: (h, w, c).
+        """
         tf = _tf()
         return self.strength * tf.reduce_mean(tf.square(variables), 1)
+
+    def offset_vjp(self, variables: np.ndarray, size: Size) -> tuple[np.ndarray, Vjp]:
+        """Add up the components, the same in every colour; see `Parameterization.offset_vjp`.
+
+        Args:
+            variables: (F, P).
+            size: (h, w, c).
+        """
+        flat = self._flat()
+        offset = (variables @ flat).reshape(-1, size[0], size[1], 1)
+        return np.repeat(offset, size[2], axis=3), lambda gradient: gradient.sum(3).reshape(len(gradient), -1) @ flat.T
+
+    def penalty_gradient(self, variables: np.ndarray, size: Size) -> np.ndarray:
+        """Compute the gradient of the Mahalanobis distance; see `Parameterization.penalty_gradient`.
+
+        Args:
+            variables: (F, P).
+            size: (h, w, c).
+        """
+        return variables * np.float32(2.0 * self.strength / variables.shape[1])
+
+    def _flat(self) -> np.ndarray:
+        return self.components.reshape(len(self.components), -1).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class Pyramid(Parameterization):
-    """A Laplacian pyramid: the sum of pictures of h, h / 2, h / 4 ... pixels, each blown up; rough and smooth detail move alike.
+    """A Laplacian pyramid: the sum of pictures of h, h / 2, h / 4 ... pixels, each enlarged; rough and smooth detail move alike.
 
-    For networks that take one size only, what octaves are for the others (Lucid's `laplacian_pyramid_image`). levels: at most this
-    many, as far as 4 pixels remain. deviation: of the normal noise to begin with.
+    For networks that take a single size, what octaves are for the others (Lucid's `laplacian_pyramid_image`).
+
+    Attributes:
+        levels: at most so many, as long as 4 pixels remain.
+        deviation: of the normal noise before the first step.
     """
 
     levels: int = 4
     deviation: float = 0.0
 
     def start(self, size: Size, random: np.random.Generator) -> np.ndarray:
-        count = sum(height * width * size[2] for height, width in self._sizes(size))
-        return random.normal(0, self.deviation, count).astype(np.float32)
+        """Draw normal noise; see `Parameterization.start`.
+
+        Args:
+            size: (h, w, c).
+            random: the source of the noise.
+        """
+        return random.normal(0, self.deviation, sum(self._lengths(size))).astype(np.float32)
 
     def offset(self, variables: Any, size: Size) -> Any:
+        """Enlarge every level and add them up; see `Parameterization.offset`.
+
+        Args:
+            variables: (F, D) tensor.
+            size: (h, w, c).
+        """
         tf = _tf()
-        sizes = self._sizes(size)
-        levels = tf.split(variables, [height * width * size[2] for height, width in sizes], axis=1)
+        levels = tf.split(variables, self._lengths(size), axis=1)
         total = 0.0
-        for level, (height, width) in zip(levels, sizes, strict=True):
+        for level, (height, width) in zip(levels, self._sizes(size), strict=True):
             total += tf.image.resize(tf.reshape(level, (-1, height, width, size[2])), size[:2])
         return total
+
+    def offset_vjp(self, variables: np.ndarray, size: Size) -> tuple[np.ndarray, Vjp]:
+        """Enlarge every level and add them up; see `Parameterization.offset_vjp`.
+
+        Args:
+            variables: (F, D).
+            size: (h, w, c).
+        """
+        height, width, channels = size
+        sizes = self._sizes(size)
+        scales = [(_enlargement(h, height), _enlargement(w, width)) for h, w in sizes]
+        levels = np.split(variables, np.cumsum(self._lengths(size))[:-1], axis=1)
+        total = sum(
+            _separable(level.reshape(-1, h, w, channels), down, across)
+            for level, (h, w), (down, across) in zip(levels, sizes, scales, strict=True)
+        )
+
+        def vjp(gradient: np.ndarray) -> np.ndarray:
+            parts = [_separable(gradient, down.T, across.T) for down, across in scales]
+            return np.concatenate([part.reshape(len(gradient), -1) for part in parts], 1)
+
+        return np.asarray(total), vjp
 
     def _sizes(self, size: Size) -> list[tuple[int, int]]:
         halves = [(size[0] >> level, size[1] >> level) for level in range(self.levels)]
         return [half for half in halves if min(half) >= 4] or [(size[0], size[1])]
 
+    def _lengths(self, size: Size) -> list[int]:
+        return [height * width * size[2] for height, width in self._sizes(size)]
+
 
 @dataclass(frozen=True)
 class Sum(Parameterization):
-    """Several parameterizations at once, their offsets added."""
+    """Several parameterizations at once, their offsets added.
+
+    Attributes:
+        parts: the parameterizations.
+    """
 
     parts: tuple[Parameterization, ...]
 
     def start(self, size: Size, random: np.random.Generator) -> np.ndarray:
+        """Draw the variables of all parts, one after another; see `Parameterization.start`.
+
+        Args:
+            size: (h, w, c).
+            random: the source of the noise.
+        """
         return np.concatenate([part.start(size, random) for part in self.parts])
 
     def offset(self, variables: Any, size: Size) -> Any:
-        return sum(part.offset(v, size) for part, v in self._split(variables, size))
+        """Add up the offsets of the parts; see `Parameterization.offset`.
+
+        Args:
+            variables: (F, D) tensor.
+            size: (h, w, c).
+        """
+        pieces = _tf().split(variables, self._lengths(size), axis=1)
+        return sum(part.offset(piece, size) for part, piece in zip(self.parts, pieces, strict=True))
 
     def penalty(self, variables: Any, size: Size) -> Any:
-        return sum(part.penalty(v, size) for part, v in self._split(variables, size))
+        """Add up the costs of the parts; see `Parameterization.penalty`.
 
-    def _split(self, variables: Any, size: Size) -> list[tuple[Parameterization, Any]]:
-        lengths = [len(part.start(size, np.random.default_rng(0))) for part in self.parts]
-        return list(zip(self.parts, _tf().split(variables, lengths, axis=1), strict=True))
+        Args:
+            variables: (F, D) tensor.
+            size: (h, w, c).
+        """
+        pieces = _tf().split(variables, self._lengths(size), axis=1)
+        return sum(part.penalty(piece, size) for part, piece in zip(self.parts, pieces, strict=True))
+
+    def offset_vjp(self, variables: np.ndarray, size: Size) -> tuple[np.ndarray, Vjp]:
+        """Add up the offsets of the parts; see `Parameterization.offset_vjp`.
+
+        Args:
+            variables: (F, D).
+            size: (h, w, c).
+        """
+        each = [part.offset_vjp(piece, size) for part, piece in self._pieces(variables, size)]
+        offset = np.asarray(sum(offset for offset, _ in each))
+        return offset, lambda gradient: np.concatenate([vjp(gradient) for _, vjp in each], 1)
+
+    def penalty_gradient(self, variables: np.ndarray, size: Size) -> np.ndarray:
+        """Compute the gradients of the costs of the parts; see `Parameterization.penalty_gradient`.
+
+        Args:
+            variables: (F, D).
+            size: (h, w, c).
+        """
+        return np.concatenate([part.penalty_gradient(piece, size) for part, piece in self._pieces(variables, size)], 1)
+
+    def _pieces(self, variables: np.ndarray, size: Size) -> list[tuple[Parameterization, np.ndarray]]:
+        return list(zip(self.parts, np.split(variables, np.cumsum(self._lengths(size))[:-1], axis=1), strict=True))
+
+    def _lengths(self, size: Size) -> list[int]:
+        return [len(part.start(size, np.random.default_rng(0))) for part in self.parts]
+
+
+def _enlargement(old: int, new: int) -> np.ndarray:
+    """-> (new, old) float32: linear interpolation with half-pixel centres, as tf.image.resize does it."""
+    place = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    below = np.floor(place).astype(int)
+    matrix = np.zeros((new, old), np.float32)
+    matrix[np.arange(new), below] = 1.0 - (place - below)
+    matrix[np.arange(new), np.minimum(below + 1, old - 1)] += (place - below).astype(np.float32)
+    return matrix
+
+
+def _separable(pictures: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.ndarray:
+    """pictures (N, h, w, c), down (H, h), across (W, w) -> (N, H, W, c)."""
+    return np.einsum("Ww,nHwc->nHWc", across, np.einsum("Hh,nhwc->nHwc", down, pictures, optimize=True), optimize=True)
 
 
 def _tf() -> Any:

@@ -1,4 +1,4 @@
-"""Dreams as pictures: a grid with captions and the course of the ascent, a figure for papers, an animation. Arrays in, pictures out."""
+"""Dreams as pictures: a grid with captions and the course of the ascent, a figure for papers, an animation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
 
 def enlarged(image: np.ndarray, side: int) -> Image.Image:
-    """Return a dream (H, W) or (H, W, 3) uint8 with its longer side at `side` pixels, by Lanczos; larger ones are not shrunk."""
+    """Enlarge a dream by Lanczos; one that is larger already keeps its size.
+
+    Args:
+        image: (H, W) or (H, W, 3) uint8.
+        side: pixels of the longer side.
+
+    Returns:
+        An RGB picture.
+    """
     picture = Image.fromarray(np.ascontiguousarray(image)).convert("RGB")
     factor = max(1.0, side / max(picture.size))
     size = (round(picture.width * factor), round(picture.height * factor))
@@ -36,9 +44,20 @@ def dream_sheet(
     side: int | None = None,
     columns: int | None = None,
 ) -> Image.Image:
-    """Return the dreams in a grid, each with its name above, and the objective over the steps and its captions below.
+    """Draw the dreams in a grid, each with its name above, and the objective over the steps and its captions below.
 
-    images: (K, H, W) or (K, H, W, 3) uint8. names: (K,). captions: (K,) lines. trace: (K, steps). side, columns: None = by number and size.
+    Args:
+        images: (K, H, W) or (K, H, W, 3) uint8.
+        names: (K,) names.
+        captions: (K,) lists of lines.
+        trace: (K, steps), the objective.
+        title: the line above the grid.
+        notes: lines below the grid.
+        side: pixels of each dream's longer side; None = by number and size.
+        columns: dreams in a row; None = by number and size.
+
+    Returns:
+        An RGB picture.
     """
     across, wide = _layout(images)
     across, wide = columns or across, side or wide
@@ -58,9 +77,16 @@ def dream_sheet(
 
 
 def course_line(values: np.ndarray, width: int, height: int) -> Image.Image:
-    """Return the objective over the steps, (steps,) float, as a thin line from its least to its greatest value.
+    """Draw the objective over the steps as a thin line from its least to its greatest value.
 
-    Each step has views of its own, some harder than others; a running mean over a sixteenth of the way takes that out.
+    Each step has views of its own, some harder than others; a running mean over a sixteenth of the way evens that out.
+
+    Args:
+        values: (steps,) float.
+        width, height: pixels.
+
+    Returns:
+        An RGB picture.
     """
     scale = 4
     window = max(1, len(values) // 16)
@@ -83,7 +109,14 @@ def course_line(values: np.ndarray, width: int, height: int) -> Image.Image:
 def dream_figure(
     images: np.ndarray, names: Sequence[str], captions: Sequence[Sequence[str]], trace: np.ndarray, title: str
 ) -> Figure:
-    """Return the same as a matplotlib Figure: pictures above, each with its course below; arguments as for `dream_sheet`."""
+    """Draw the dreams for papers: pictures above, each with the objective over the steps below.
+
+    Args:
+        images, names, captions, trace, title: as for `dream_sheet`.
+
+    Returns:
+        A matplotlib Figure.
+    """
     from matplotlib.figure import Figure
 
     across = min(len(images), _layout(images)[0])
@@ -105,10 +138,17 @@ def dream_figure(
 
 
 def animation(frames: np.ndarray, names: Sequence[str], suffix: str, seconds: float, side: int | None = None) -> bytes:
-    """Return the way as the bytes of an endless animation.
+    """Draw the way to the dreams as an endless animation.
 
-    frames: (T, K, H, W) or (T, K, H, W, 3) uint8. names: (K,). suffix: ".gif" or ".webp". seconds: of the way; the last frame rests
-    for two more. side: as for `dream_sheet`.
+    Args:
+        frames: (T, K, H, W) or (T, K, H, W, 3) uint8.
+        names: (K,) names.
+        suffix: ".gif" or ".webp".
+        seconds: of the way; the last frame rests for two more.
+        side: as for `dream_sheet`.
+
+    Returns:
+        The bytes of the file.
     """
     across, wide = _layout(frames[0])
     wide = side or min(wide, 144)
@@ -130,7 +170,7 @@ def animation(frames: np.ndarray, names: Sequence[str], suffix: str, seconds: fl
 
 
 def _layout(images: np.ndarray) -> tuple[int, int]:
-    """Return (columns, side of a dream in pixels) that suit the number of dreams and their own size."""
+    """-> (columns, side of a dream in pixels) that suit the number of dreams and their own size."""
     count, longest = len(images), max(images.shape[1:3])
     if longest > 144:
         return (1 if count == 1 else 2), longest

@@ -1,4 +1,4 @@
-"""What a dream has to pay for: roughness, extreme pixels, and distance from the face that it began with.
+"""The costs of a dream: roughness, extreme pixels, and distance from the picture that it began with.
 
 All weights are in units of the objective (logits), per pixel and for pixels in 0..1, so they mean the same at every size. Activations
 have no common unit, so for them the weights may be relative to the objective itself.
@@ -9,14 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class Regularizers:
-    """Weights of what is taken from the objective; 0 leaves a part out.
+    """Weights of the costs that are subtracted from the objective; 0 leaves one out.
 
-    tv: total variation, the mean absolute difference of neighbours (Mahendran and Vedaldi 2015). l2: the mean squared deviation from
-    mid-grey. pull: the mean squared distance from the start picture. relative: all weights are multiplied by the objective's own
-    magnitude of the moment, which is the same as climbing its logarithm with the weights as they are.
+    Attributes:
+        tv: of the total variation, the mean absolute difference of neighbours (Mahendran and Vedaldi 2015).
+        l2: of the mean squared deviation from mid-grey.
+        pull: of the mean squared distance from the start picture.
+        relative: all weights are multiplied by the objective's current magnitude, which is the same as raising its logarithm with the
+            weights as they are.
     """
 
     tv: float = 0.0
@@ -25,7 +30,15 @@ class Regularizers:
     relative: bool = False
 
     def cost(self, pictures: Any, starts: Any, values: Any) -> Any:
-        """pictures, starts: (F, h, w, c) tensors in 0..1; values: (F,) tensor, the objectives -> (F,) tensor."""
+        """Compute the costs, in TensorFlow's operations.
+
+        Args:
+            pictures, starts: (F, h, w, c) tensors in 0..1.
+            values: (F,) tensor, the objectives.
+
+        Returns:
+            (F,) tensor.
+        """
         from ferviz.engines.backend import tensorflow
 
         tf = tensorflow()
@@ -39,3 +52,28 @@ class Regularizers:
         if self.pull:
             cost += self.pull * tf.reduce_mean(tf.square(pictures - starts), [1, 2, 3])
         return cost * tf.stop_gradient(tf.abs(values)) if self.relative else cost
+
+    def cost_gradient(self, pictures: np.ndarray, starts: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Compute the gradient of the costs at the pictures, in NumPy.
+
+        Args:
+            pictures, starts: (F, h, w, c) in 0..1.
+            values: (F,) the objectives.
+
+        Returns:
+            (F, h, w, c) float32.
+        """
+        gradient = np.zeros_like(pictures, np.float32)
+        pixels = np.float32(np.prod(pictures.shape[1:]))
+        if self.tv:
+            for axis in (1, 2):
+                change = np.diff(pictures, axis=axis)
+                slope = np.sign(change) * np.float32(self.tv / max(np.prod(change.shape[1:]), 1))
+                sides = [(0, 0)] * 4
+                sides[axis] = (1, 1)
+                gradient -= np.diff(np.pad(slope, sides), axis=axis)
+        if self.l2:
+            gradient += self.l2 * 2.0 / pixels * (pictures - 0.5)
+        if self.pull:
+            gradient += self.pull * 2.0 / pixels * (pictures - starts)
+        return gradient * np.abs(values)[:, None, None, None] if self.relative else gradient

@@ -1,4 +1,8 @@
-"""The single ideas that objectives are made of: one term looks at one tensor of the network and says how good it is."""
+"""The single ideas that objectives are made of: a term reads one tensor of the network and gives it a score.
+
+Each term is written twice: `value` in TensorFlow's operations, for the compiled ascent, and `value_and_gradient` in NumPy with the
+gradient derived by hand, for the ascent on any other engine.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,20 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ferviz.emotions import canonical
-from ferviz.errors import UnknownNameError, UsageError
+from ferviz.errors import ModelError, UsageError
 
-LOGITS = "logits"
-"""The tensor name that stands for the network's outputs before softmax, (N, K)."""
+Scores = tuple[np.ndarray, np.ndarray]
+"""The values (N,) of a term and their gradients at its tensor, (N, ...)."""
 
 
 @dataclass(frozen=True)
 class Term:
-    """One idea of what to make large; subclasses give `value`, and `parameter` where they depend on an index or a vector.
+    """One idea of what to make large. Subclasses give `value`, and `parameter` where they depend on an index or a vector.
 
-    layer: the tensor it looks at, a layer's address or LOGITS. joint: the term compares the pictures of one objective with
-    each other, and gets its tensor as (pictures, samples, ...) instead of (N, ...).
+    Attributes:
+        layer: the tensor that the term reads: a layer's address or LOGITS.
+        joint: the term compares the pictures of one objective with each other, and gets its tensor as (pictures, samples, ...) instead
+            of (N, ...).
     """
 
     layer: str
@@ -28,149 +33,225 @@ class Term:
 
     @property
     def name(self) -> str:
-        """How captions and manifests call this term."""
+        """What captions and manifests call this term."""
         return f"{type(self).__name__.lower()} {self.layer}"
 
     @property
     def key(self) -> Hashable:
         """What two terms must share to run in the same compiled loop: by default everything.
 
-        A term whose `value` reads nothing but its arguments may return (type(self), self.layer), so that 256 channels compile once.
+        A term whose `value` reads only its arguments may return (type(self), self.layer), so that 256 channels compile once.
         """
         return self
 
     def parameter(self, shape: Sequence[int | None], labels: Sequence[str]) -> np.ndarray:
-        """Return the numbers that `value` is given back as a tensor: float32 of any shape, the same for every member of a kind.
+        """Compute the numbers that `value` gets back as a tensor, the same shape for every term with the same `key`.
 
-        shape: of the layer's output without the batch, (h, w, C) or (C,). labels: the network's class names.
-        Raises UsageError where the term makes no sense for this layer.
+        Args:
+            shape: of the layer's output without the batch, (h, w, C) or (C,).
+            labels: the network's class names.
+
+        Returns:
+            A float32 array of any shape.
+
+        Raises:
+            UsageError: where the term makes no sense for this layer.
         """
         return np.zeros(0, np.float32)
 
     def value(self, tensor: Any, parameter: Any) -> Any:
-        """tensor: (N, ...) float32, what the layer gives for N pictures; parameter: as above -> (N,), more is better."""
+        """Compute the score of each picture, in TensorFlow's operations.
+
+        Args:
+            tensor: (N, ...) float32, the layer's output for N pictures.
+            parameter: the result of `parameter`, as a tensor.
+
+        Returns:
+            (N,) tensor; more is better.
+        """
         raise NotImplementedError
+
+    def value_and_gradient(self, tensor: np.ndarray, parameter: np.ndarray) -> Scores:
+        """Compute the score of each picture and its gradient in NumPy, for engines that TensorFlow cannot differentiate.
+
+        Args:
+            tensor: (N, ...) float32, as for `value`.
+            parameter: the result of `parameter`.
+
+        Returns:
+            The values (N,) and the gradient of each value at the tensor, (N, ...). For a joint term: the values (pictures,) and the
+            gradient of their sum.
+
+        Raises:
+            ModelError: where the term has no gradient in NumPy.
+        """
+        raise ModelError(
+            f"the term {self.name!r} has no value_and_gradient, so only a Keras network can be dreamt with it; "
+            f"write {type(self).__name__}.value_and_gradient in NumPy for other engines"
+        )
 
 
 def one_hot(index: int, size: int | None, what: str) -> np.ndarray:
-    """Return (size,) float32 with a one at `index` (negative ones count from the end). Raises UsageError outside of it."""
+    """Make a vector with a single 1.
+
+    Args:
+        index: its place; negative ones count from the end.
+        size: length of the vector.
+        what: the subject of the message, such as "layer 'conv3'".
+
+    Returns:
+        (size,) float32.
+
+    Raises:
+        UsageError: for an index outside of the vector.
+    """
     if size is None or not -size <= index < size:
         raise UsageError(f"{what} has {size} channels, numbered from 0; there is no channel {index}")
     return np.eye(size, dtype=np.float32)[index]
 
 
 @dataclass(frozen=True)
-class Logit(Term):
-    """The class's output before softmax."""
-
-    layer: str = LOGITS
-    target: str | int = 0
-
-    @property
-    def key(self) -> Hashable:
-        return type(self), self.layer
-
-    @property
-    def name(self) -> str:
-        return str(self.target)
-
-    def parameter(self, shape: Sequence[int | None], labels: Sequence[str]) -> np.ndarray:
-        return one_hot(_class_index(self.target, labels), len(labels), "the network's output")
-
-    def value(self, tensor: Any, parameter: Any) -> Any:
-        return _tf().linalg.matvec(tensor, parameter)
-
-
-@dataclass(frozen=True)
-class LogProbability(Logit):
-    """The logarithm of the class's probability: the logit minus the logsumexp of all."""
-
-    def value(self, tensor: Any, parameter: Any) -> Any:
-        return _tf().linalg.matvec(_tf().nn.log_softmax(tensor), parameter)
-
-
-@dataclass(frozen=True)
-class LogOdds(Logit):
-    """The logarithm of the class's odds, p / (1 - p): the logit minus the logsumexp of all other logits; it never saturates."""
-
-    def value(self, tensor: Any, parameter: Any) -> Any:
-        tf = _tf()
-        others = tf.reduce_logsumexp(tensor - 1e9 * parameter, 1)
-        return tf.linalg.matvec(tensor, parameter) - others
-
-
-@dataclass(frozen=True)
 class Layer(Term):
-    """DeepDream's objective: the mean of the squared activation, whatever the layer sees is made more of."""
+    """DeepDream's objective, the mean of the squared activation: everything that the layer responds to is amplified."""
 
     @property
     def name(self) -> str:
+        """The layer."""
         return self.layer
 
     def value(self, tensor: Any, parameter: Any) -> Any:
+        """Compute the mean square; see `Term.value`.
+
+        Args:
+            tensor: (N, ...).
+            parameter: not used.
+        """
         tf = _tf()
         return tf.reduce_mean(tf.square(tensor), list(range(1, len(tensor.shape))))
+
+    def value_and_gradient(self, tensor: np.ndarray, parameter: np.ndarray) -> Scores:
+        """Compute the mean square and its gradient; see `Term.value_and_gradient`.
+
+        Args:
+            tensor: (N, ...).
+            parameter: not used.
+        """
+        flat = tensor.reshape(len(tensor), -1)
+        return np.square(flat).mean(1), tensor * np.float32(2.0 / flat.shape[1])
 
 
 @dataclass(frozen=True)
 class Direction(Term):
-    """The mean over the map of the activation's component along one vector; a channel is the simplest one."""
+    """The mean over the map of the activation's component along a vector; a channel is the simplest case.
+
+    Attributes:
+        vector: one number per channel.
+        title: the name in captions; "" = made from the layer's.
+    """
 
     vector: tuple[float, ...] = ()
     title: str = ""
 
     @property
     def key(self) -> Hashable:
+        """The kind of term and the layer."""
         return type(self), self.layer
 
     @property
     def name(self) -> str:
+        """The title, or the layer."""
         return self.title or f"direction in {self.layer}"
 
     def parameter(self, shape: Sequence[int | None], labels: Sequence[str]) -> np.ndarray:
+        """Return the vector (C,); see `Term.parameter`.
+
+        Args:
+            shape: of the layer's output, whose last axis has as many numbers as the vector.
+            labels: not used.
+        """
         if len(self.vector) != shape[-1]:
             raise UsageError(f"{self.layer} has {shape[-1]} channels, and the direction has {len(self.vector)} numbers")
         return np.asarray(self.vector, np.float32)
 
     def value(self, tensor: Any, parameter: Any) -> Any:
+        """Compute the mean component; see `Term.value`.
+
+        Args:
+            tensor: (N, ..., C).
+            parameter: (C,).
+        """
         tf = _tf()
         between = list(range(1, len(tensor.shape) - 1))
         return tf.linalg.matvec(tf.reduce_mean(tensor, between) if between else tensor, parameter)
 
+    def value_and_gradient(self, tensor: np.ndarray, parameter: np.ndarray) -> Scores:
+        """Compute the mean component and its gradient; see `Term.value_and_gradient`.
+
+        Args:
+            tensor: (N, ..., C).
+            parameter: (C,).
+        """
+        means = tensor.reshape(len(tensor), -1, tensor.shape[-1]).mean(1)
+        places = int(np.prod(tensor.shape[1:-1]))
+        return means @ parameter, np.broadcast_to(parameter / np.float32(places), tensor.shape)
+
 
 @dataclass(frozen=True)
 class Channel(Direction):
-    """The mean of one channel over its map."""
+    """The mean of one channel over its map.
+
+    Attributes:
+        index: from 0; negative ones count from the end.
+    """
 
     index: int = 0
 
     @property
     def name(self) -> str:
+        """The layer and the index."""
         return f"{self.layer} {self.index}"
 
     def parameter(self, shape: Sequence[int | None], labels: Sequence[str]) -> np.ndarray:
+        """Return the channel as a one-hot vector (C,); see `Term.parameter`.
+
+        Args:
+            shape: of the layer's output.
+            labels: not used.
+        """
         return one_hot(self.index, shape[-1], f"layer {self.layer!r}")
 
 
 @dataclass(frozen=True)
 class Neuron(Channel):
-    """One channel at one place of its map; position None = the middle."""
+    """One channel at one place of its map.
+
+    Attributes:
+        position: (row, column); None = the middle.
+    """
 
     position: tuple[int, int] | None = None
 
     @property
     def key(self) -> Hashable:
+        """The kind of term, the layer and the place."""
         return type(self), self.layer, self.position
 
     @property
     def name(self) -> str:
+        """The layer, the index and the place."""
         where = "middle" if self.position is None else f"({self.position[0]}, {self.position[1]})"
         return f"{self.layer} {self.index} at {where}"
 
     def parameter(self, shape: Sequence[int | None], labels: Sequence[str]) -> np.ndarray:
+        """Return the channel as a one-hot vector (C,); see `Term.parameter`.
+
+        Args:
+            shape: of the layer's output, which has to be a map (h, w, C).
+            labels: not used.
+        """
         if len(shape) != 3:
             raise UsageError(
-                f"layer {self.layer!r} is no map, so it has channels but no places; use channel instead of neuron"
+                f"layer {self.layer!r} is not a map: it has channels but no places; use channel instead of neuron"
             )
         if self.position is not None:
             for at, size in zip(self.position, shape, strict=False):
@@ -181,22 +262,48 @@ class Neuron(Channel):
         return super().parameter(shape, labels)
 
     def value(self, tensor: Any, parameter: Any) -> Any:
-        shape = _tf().shape(tensor)
-        row, column = (shape[1] // 2, shape[2] // 2) if self.position is None else self.position
+        """Compute the activation at the place; see `Term.value`.
+
+        Args:
+            tensor: (N, h, w, C).
+            parameter: (C,).
+        """
+        row, column = self._place(_tf().shape(tensor))
         return _tf().linalg.matvec(tensor[:, row, column, :], parameter)
+
+    def value_and_gradient(self, tensor: np.ndarray, parameter: np.ndarray) -> Scores:
+        """Compute the activation at the place and its gradient; see `Term.value_and_gradient`.
+
+        Args:
+            tensor: (N, h, w, C).
+            parameter: (C,).
+        """
+        row, column = self._place(tensor.shape)
+        gradient = np.zeros_like(tensor)
+        gradient[:, row, column] = parameter
+        return tensor[:, row, column] @ parameter, gradient
+
+    def _place(self, shape: Any) -> tuple[Any, Any]:
+        return (shape[1] // 2, shape[2] // 2) if self.position is None else self.position
 
 
 @dataclass(frozen=True)
 class Diversity(Term):
     """How unlike one another the pictures of one objective are: minus the mean cosine of their Gram matrices.
 
-    A Gram matrix says which channels fire together, wherever in the map (Gatys et al. 2015; as an objective: Lucid). The
-    activations' own mean over the pictures is taken away first, so that what they share does not count. One picture alone: 0.
+    A Gram matrix holds which channels are active together, wherever in the map (Gatys et al. 2015; as an objective: Lucid). The
+    activations' own mean over the pictures is subtracted first, so that what they share does not count. For a single picture: 0.
     """
 
     joint: ClassVar[bool] = True
 
     def value(self, tensor: Any, parameter: Any) -> Any:
+        """Compute minus the mean cosine with the other pictures; see `Term.value`.
+
+        Args:
+            tensor: (pictures, samples, ..., C).
+            parameter: not used.
+        """
         tf = _tf()
         pictures, samples, channels = tensor.shape[0], tensor.shape[1], tensor.shape[-1]
         if pictures == 1:
@@ -208,14 +315,29 @@ class Diversity(Term):
         cosine = tf.matmul(gram, gram, transpose_b=True)
         return -(tf.reduce_sum(cosine, 1) - tf.linalg.diag_part(cosine)) / (pictures - 1)
 
+    def value_and_gradient(self, tensor: np.ndarray, parameter: np.ndarray) -> Scores:
+        """Compute minus the mean cosine with the other pictures, and the gradient of the sum; see `Term.value_and_gradient`.
 
-def _class_index(target: str | int, labels: Sequence[str]) -> int:
-    if isinstance(target, int):
-        return target
-    names = [canonical(name) for name in labels]
-    if canonical(target) not in names:
-        raise UnknownNameError("class", target, labels, "this model")
-    return names.index(canonical(target))
+        Args:
+            tensor: (pictures, samples, ..., C).
+            parameter: not used.
+        """
+        pictures, channels = len(tensor), tensor.shape[-1]
+        if pictures == 1:
+            return np.zeros(1, np.float32), np.zeros_like(tensor)
+        flat = tensor.reshape(pictures, -1, channels).astype(np.float64)
+        flat -= flat.mean((0, 1))
+        gram = (flat.transpose(0, 2, 1) @ flat).reshape(pictures, -1)
+        norm = np.linalg.norm(gram, axis=1, keepdims=True)
+        unit = gram / (norm + 1e-8)
+        cosine = unit @ unit.T
+        values = -(cosine.sum(1) - np.diag(cosine)) / (pictures - 1)
+        at_unit = -2.0 * (unit.sum(0) - unit) / (pictures - 1)
+        along = (at_unit * unit).sum(1, keepdims=True) * gram / np.maximum(norm, 1e-30)
+        at_gram = ((at_unit - along) / (norm + 1e-8)).reshape(pictures, channels, channels)
+        at_flat = flat @ (at_gram + at_gram.transpose(0, 2, 1))
+        at_flat -= at_flat.mean((0, 1))
+        return values, at_flat.reshape(tensor.shape).astype(np.float32)
 
 
 def _tf() -> Any:

@@ -15,14 +15,15 @@ from PIL import Image
 import ferviz
 from ferviz import objectives
 from ferviz.data.dataset import Dataset
-from ferviz.dreaming.channels import most_active
+from ferviz.dreaming.dream import DreamConfig
+from ferviz.dreaming.face_features import features, penultimate
 from ferviz.dreaming.facets import facets, kmeans
-from ferviz.dreaming.judging import features, judge, penultimate
+from ferviz.dreaming.judging import judge
 from ferviz.emotions import label_scheme
 from ferviz.errors import DataError, OutputExistsError, UsageError
 
 Get = Callable[..., Any]
-FEW = {"steps": 4, "samples": 1}
+FEW: dict[str, Any] = {"steps": 4, "config": DreamConfig(samples=1)}
 LABELS = "angry,happy,sad,surprise"
 
 
@@ -42,7 +43,7 @@ def test_judges_are_asked_for_their_own_order_of_classes(model: Get) -> None:
     assert verdict.probability[0] == pytest.approx(p[[0, 1, 2], [1, 2, 0]])
     assert verdict.probability[1] == pytest.approx(p[[0, 1, 2], [2, 1, 3]])
     names = [("angry", "happy", "sad", "surprise")[k] for k in p.argmax(1)]
-    assert verdict.said[0] == tuple(names)
+    assert verdict.predicted[0] == tuple(names)
     assert verdict.recognised[0].tolist() == [n == t for n, t in zip(names, ("happy", "sad", "angry"), strict=True)]
     assert verdict.mean_probability == pytest.approx(verdict.probability.mean(1))
     assert verdict.recognised_by.tolist() == verdict.recognised.sum(0).tolist()
@@ -108,10 +109,10 @@ def test_facets_are_groups_of_real_faces_and_lead_to_different_dreams(model: Get
     images = faces.images.copy()
     images[bright] = images[bright] // 4 + 190  # every second happy face is pale
     faces = replace(faces, images=images)
-    found = facets(network, "happy", faces, 2, seed=0)
-    assert sorted(f.count for f in found) == [10, 10]
-    assert [f.objective.name for f in found] == ["happy 1", "happy 2"]
-    made = ferviz.dream(network, ["happy", "sad"], facets=2, faces=faces, **FEW)
+    groups = facets(network, "happy", faces, 2, seed=0)
+    assert sorted(f.count for f in groups) == [10, 10]
+    assert [f.objective.name for f in groups] == ["happy 1", "happy 2"]
+    made = ferviz.dream(network, ["happy", "sad"], steps=4, config=DreamConfig(samples=1, facets=2, faces=faces))
     assert made.objective == ("happy 1", "happy 2", "sad 1", "sad 2")
     assert made.targets == ("happy", "happy", "sad", "sad")
     assert np.abs(made.images[0].astype(int) - made.images[1]).mean() > 1
@@ -121,10 +122,10 @@ def test_facets_are_groups_of_real_faces_and_lead_to_different_dreams(model: Get
 
 def test_most_active_channels_come_first(model: Get) -> None:
     network, faces = model(), real_faces()
-    order = most_active(network, "relu1", 3, faces)
+    order = objectives.most_active(network, "relu1", 3, faces)
     strength = network.engine.activations(network.preprocess(faces.images), ["relu1"])[0].mean((0, 1, 2))
     assert order == np.argsort(-strength)[:3].tolist()
-    assert len(most_active(network, "relu1", 99)) == 5
+    assert len(objectives.most_active(network, "relu1", 99)) == 5
 
 
 def test_captions_tell_what_the_network_says_of_the_saved_picture(model: Get) -> None:
@@ -133,7 +134,7 @@ def test_captions_tell_what_the_network_says_of_the_saved_picture(model: Get) ->
     assert made.probability == pytest.approx(np.diag(p))
     for k, lines in enumerate(made.captions()):
         assert lines[0].startswith(f"itself: {p[k, k]:.2f}")
-        assert ("says" in lines[0]) == (p[k].argmax() != k)
+        assert ("predicts" in lines[0]) == (p[k].argmax() != k)
     judged = made.judged({"a stranger": model(seed=1)})
     assert judged.captions()[0][1].startswith("a stranger: ")
     assert judged.to_dict()["dreams"][3]["judges"]["a stranger"] == pytest.approx(
@@ -147,7 +148,7 @@ def test_captions_tell_what_the_network_says_of_the_saved_picture(model: Get) ->
 
 
 def test_files_hold_the_exact_pixels_and_how_they_were_made(model: Get, tmp_path: Path) -> None:
-    made = ferviz.dream(model(), ["happy", "sad"], frames=3, seed=7, **FEW)
+    made = ferviz.dream(model(), ["happy", "sad"], seed=7, steps=4, config=DreamConfig(samples=1, frames=3))
     made.save(tmp_path / "a.npz")
     again = ferviz.Dream.load(tmp_path / "a.npz")
     assert (again.images == made.images).all()
@@ -166,10 +167,10 @@ def test_files_hold_the_exact_pixels_and_how_they_were_made(model: Get, tmp_path
     assert "ferviz" in json.loads((tmp_path / "a.json").read_text())["versions"]
     with pytest.raises(OutputExistsError):
         made.save(tmp_path / "a.npz")
-    with pytest.raises(UsageError, match=r"cannot be written as .xyz"):
+    with pytest.raises(UsageError, match=r"\.xyz"):
         made.save(tmp_path / "a.xyz")
     (tmp_path / "other.npz").write_bytes(b"PK no")
-    with pytest.raises(DataError, match="is not a dream"):
+    with pytest.raises(DataError, match="dream"):
         ferviz.Dream.load(tmp_path / "other.npz")
 
 
@@ -191,7 +192,7 @@ def test_the_sheet_shows_the_dream_itself_enlarged(model: Get) -> None:
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])
 def test_animations_have_every_frame_and_end_with_the_dream(model: Get, tmp_path: Path, suffix: str) -> None:
-    made = ferviz.dream(model(), ["happy", "sad"], frames=4, steps=12, samples=1)
+    made = ferviz.dream(model(), ["happy", "sad"], steps=12, config=DreamConfig(samples=1, frames=4))
     made.animate(tmp_path / f"a{suffix}", side=90)
     with Image.open(tmp_path / f"a{suffix}") as moving:
         assert moving.n_frames == 4
@@ -200,14 +201,14 @@ def test_animations_have_every_frame_and_end_with_the_dream(model: Get, tmp_path
     from ferviz.dreaming.plots import enlarged
 
     assert np.abs(last - np.asarray(enlarged(made.images[0], 90).convert("L"), int)).mean() < 4
-    with pytest.raises(UsageError, match=r"use .gif or .webp"):
+    with pytest.raises(UsageError, match=r"\.gif"):
         made.animate(tmp_path / "a.mp4")
-    with pytest.raises(UsageError, match="no frames were kept"):
+    with pytest.raises(UsageError, match="frames"):
         made[0].__class__.animate(ferviz.dream(model(), "happy", **FEW), tmp_path / "b.gif")
 
 
 def test_a_slice_is_a_dream_of_its_own(model: Get) -> None:
-    made = ferviz.dream(model(), frames=2, **FEW)
+    made = ferviz.dream(model(), steps=4, config=DreamConfig(samples=1, frames=2))
     assert made[2].objective == ("sad",)
     assert (made[1:3].images == made.images[1:3]).all()
     assert made[1:3].frames.shape == (2, 2, 18, 18)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ferviz import objectives
-from ferviz.dreaming.objectives import LOGITS, bind
-from ferviz.engines.base import LayerInfo
+from ferviz.dreaming.objectives import bind
+from ferviz.engines.base import LOGITS, LayerInfo
 from ferviz.errors import UnknownNameError, UsageError
 
 LABELS = ("angry", "happy", "sad", "surprise")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import ferviz
+from ferviz.dreaming.dream import DreamConfig
 from ferviz.engines.precision import OPTION, chosen, computing, has_bfloat16
 from ferviz.errors import UnknownNameError
 from ferviz.files import PathLike
@@ -64,8 +65,10 @@ def test_nothing_outside_the_ascent_is_rounded() -> None:
 
 
 def test_a_dream_in_half_precision_is_the_same_dream(model: Get) -> None:
-    options = {"steps": 48, "samples": 2, "seed": 3}
-    half, single = (ferviz.dream(model(), precision=name, **options) for name in ("half", "single"))
+    options = {"steps": 48, "seed": 3}
+    half, single = (
+        ferviz.dream(model(), config=DreamConfig(samples=2, precision=name), **options) for name in ("half", "single")
+    )
     assert (half.settings["precision"], single.settings["precision"]) == ("half", "single")
     assert half.trace[:, 0] == pytest.approx(single.trace[:, 0], abs=0.1)
     gained = single.scores - single.trace[:, 0]

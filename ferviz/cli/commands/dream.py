@@ -62,6 +62,9 @@ JUDGE = (
 @click.option("--size", type=click.IntRange(16, 4096), help="Longer side of the largest octave, in pixels.")
 @click.option("--steps", type=int, default=128, show_default=True, help="Steps of gradient ascent.")
 @click.option(
+    "--learning-rate", type=click.FloatRange(0, min_open=True), help="Size of a step.  [default: the prior's own]"
+)
+@click.option(
     "--samples", type=int, default=4, show_default=True, help="Transformed copies of each picture that a step averages."
 )
 @click.option(
@@ -105,6 +108,7 @@ def command(
     octaves: int | None,
     size: int | None,
     steps: int,
+    learning_rate: float | None,
     samples: int,
     prior: str | None,
     strength: float,
@@ -125,16 +129,13 @@ def command(
     Without options, one dream of every class. --out FILE.png, .jpg or .webp is the sheet with captions, .npz the exact pixels,
     .json the numbers, .pdf or .svg a figure. A dream shows what excites the network; see the documentation for what it does not prove.
     """
-    from ferviz.dreaming.result import check_animation, check_suffix
-    from ferviz.files import check_output
+    from ferviz.dreaming.result import Dream, check_animation
 
     console = Console(output.quiet)
     out = Path(output.out) if output.out else default_output([image] if image else [], "dream")
-    check_suffix(out)
-    check_output(out, output.force)
+    Dream.check_path(out, output.force)
     if animate:
-        check_animation(animate)
-        check_output(animate, output.force)
+        check_animation(animate, output.force)
     if channel and not layer:
         raise UsageError("--channel needs --layer, the layer whose channel it is (see: ferviz layers)")
     if layer and target:
@@ -151,7 +152,7 @@ def command(
     if image and not (layer or octaves or size):
         start = _face(image, detection)
     from ferviz.dreaming.deepdream import Octaves
-    from ferviz.dreaming.dream import dream
+    from ferviz.dreaming.dream import DreamConfig, dream
 
     faces = open_data(faces_path, data, console, seed=output.seed) if faces_path else None
     network = open_model(model, console)
@@ -159,6 +160,9 @@ def command(
     for other in others:
         for note in other.notes:
             console.warn(f"{other.name}: {note}")
+    config = DreamConfig(
+        samples, strength, precision=precision, facets=facets or 0, faces=faces, frames=FRAMES if animate else 0
+    )
     with console.steps("dreaming") as progress:
         result = dream(
             network,
@@ -167,19 +171,15 @@ def command(
             seed=output.seed,
             copies=copies,
             prior=prior,
-            strength=strength,
-            samples=samples,
             image=start,
             octaves=Octaves(octaves, size=size) if octaves or size else None,
-            facets=facets or 0,
-            faces=faces,
-            frames=FRAMES if animate else 0,
+            learning_rate=learning_rate,
+            config=config,
             progress=progress,
-            precision=precision,
         )
     if others:
         result = result.judged(others, faces)
-    result.save(out, output.force, side=side)
+    result.save(out, output.force, **({"side": side} if side else {}))
     if animate:
         result.animate(animate, force=output.force)
     if output.as_json:
@@ -209,7 +209,6 @@ def _objectives(
     faces: Dataset | None,
 ) -> list[Objective]:
     from ferviz.dreaming import objectives
-    from ferviz.dreaming.channels import most_active
 
     if not name:
         return [_class_objective(model, text) for text in _targets(model, target or "all")]
@@ -221,7 +220,7 @@ def _objectives(
     elif channel:
         channels = _numbers(channel)
     else:
-        channels = most_active(model, name, count, faces)
+        channels = objectives.most_active(model, name, count, faces)
     return [objectives.channel(name, index) for index in channels]
 
 

@@ -1,4 +1,4 @@
-"""A network as dreams need it: pictures in 0..1 go in, tensors come out, at any size that the network can take."""
+"""A Keras network as the compiled ascent needs it: pictures in 0..1 to tensors, at any size that the network can take."""
 
 from __future__ import annotations
 
@@ -6,35 +6,56 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from ferviz.dreaming.terms import LOGITS
-from ferviz.engines.base import KerasBacked, require
+from ferviz.dreaming.ascent.engine_network import spread
+from ferviz.engines.base import LOGITS, KerasBacked, supports
 from ferviz.engines.compiler.freeze import freeze
+from ferviz.engines.keras import KerasEngine
 from ferviz.engines.keras_trace import Trace, trace
 from ferviz.errors import ModelError, UnknownNameError
 from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
 
 
-class DreamNetwork:
-    """A model's network, traced at one picture size.
+def keras_engine_of(model: Model) -> KerasEngine | None:
+    """Find the Keras network behind a model, if TensorFlow can differentiate it.
 
-    model: what dreams. size: (h, w) of the pictures; None = the model's own.
-    Raises ModelError for a model without gradients, or one that cannot take pictures of this size.
+    Args:
+        model: a model on any engine.
+
+    Returns:
+        The engine of that network; None where there is none.
+    """
+    if not supports(model.engine, KerasBacked):
+        return None
+    engine = model.engine.keras_engine()
+    return engine if isinstance(engine, KerasEngine) else None
+
+
+class DreamNetwork:
+    """A model's Keras network, traced at one picture size.
+
+    Args:
+        model: the model that dreams, with a Keras network behind it.
+        size: (h, w) of the pictures; None = the model's own.
+
+    Raises:
+        ModelError: for a model without a Keras network, or one that cannot take pictures of this size.
     """
 
     def __init__(self, model: Model, size: tuple[int, int] | None = None) -> None:
-        engine = require(model.engine, KerasBacked, f"dreaming ({model.name})").keras_engine()
-        network = engine.network
+        engine = keras_engine_of(model)
+        if engine is None:
+            raise ModelError(
+                f"{model.name} runs on the {model.engine.name} engine, which TensorFlow cannot compile; use EngineNetwork"
+            )
         self.model, self.channels_first = model, engine.channels_first
         self.size = (*(size or model.input.size), model.input.channels)
         native = (model.input.height, model.input.width)
         fits = all(own in (None, side) for own, side in zip(native, self.size[:2], strict=True))
         traced = (
-            _try(network, self.size, self.channels_first)
+            _try(engine.network, self.size, self.channels_first)
             if fits
-            else free_size(network, self.size, self.channels_first)
+            else free_size(engine.network, self.size, self.channels_first)
         )
         if traced is None:
             raise ModelError(
@@ -46,43 +67,66 @@ class DreamNetwork:
         self._frozen = freeze(traced)
 
     def forward(self, pictures: Any, layers: Sequence[str]) -> dict[str, Any]:
-        """pictures: (N, h, w, c) tensor in 0..1 -> {name: (N, ...) float32 tensor, channels last}; LOGITS is a name too.
+        """Put the network into the graph that is being built; call it while TensorFlow traces.
 
-        Puts the network into the graph that is being built, so it is called while TensorFlow traces.
+        Args:
+            pictures: (N, h, w, c) tensor in 0..1.
+            layers: addresses of layers; LOGITS is a name too.
+
+        Returns:
+            {name: (N, ...) float32 tensor, channels last}.
+
+        Raises:
+            UnknownNameError: for a layer that is not there.
         """
         from ferviz.engines.backend import tensorflow
 
         tf = tensorflow()
-        logits, tensors = self._frozen.place(scaled(self.model.input, pictures))
-        found = {}
+        logits, outputs = self._frozen.place(scaled(self.model.input, pictures))
+        tensors = {}
         for name in layers:
             if name == LOGITS:
-                found[name] = tf.cast(logits, tf.float32)
+                tensors[name] = tf.cast(logits, tf.float32)
                 continue
             address = self._aliases.get(name, name)
-            if address not in tensors:
-                raise UnknownNameError("layer", name, tensors, "this model")
-            tensor, tap = tensors[address], self._frozen.taps[address]
+            if address not in outputs:
+                raise UnknownNameError("layer", name, outputs, "this model")
+            tensor, tap = outputs[address], self._frozen.taps[address]
             if tap.channels_first and len(tensor.shape) == 4:
                 tensor = tf.transpose(tensor, (0, 2, 3, 1))
             tensor = tf.cast(tensor, tf.float32)
-            found[name] = tensor if tap.factor is None else tensor / tap.factor.astype(np.float32)
-        return found
+            tensors[name] = tensor if tap.factor is None else tensor / tap.factor.astype("float32")
+        return tensors
 
 
 def takes_any_size(model: Model) -> bool:
-    """Return whether the network can be fed pictures larger than its own (no Flatten and the like in its way)."""
+    """Find out whether a network takes pictures larger than its own (no Flatten and the like in its way).
+
+    Args:
+        model: a model on any engine.
+
+    Returns:
+        True where it does. A network that TensorFlow cannot rebuild takes any size only if its input says so.
+    """
     if model.input.height is None or model.input.width is None:
         return True
+    engine = keras_engine_of(model)
+    if engine is None:
+        return False
     larger = (model.input.height + 8, model.input.width + 8, model.input.channels)
-    engine = require(model.engine, KerasBacked, f"dreaming ({model.name})").keras_engine()
     return free_size(engine.network, larger, engine.channels_first) is not None
 
 
 def free_size(network: Any, size: Sequence[int], channels_first: bool) -> Trace | None:
-    """Return a trace of a copy of the network whose input was freed for pictures (h, w, c), or None where that is impossible.
+    """Trace a copy of a network whose input was freed for pictures of another size.
 
-    The copy is made from the network's configuration with the sizes in it opened, and gets the same weights.
+    Args:
+        network: a keras.Model. The copy is made from its configuration with the sizes in it opened, and gets the same weights.
+        size: (h, w, c) of the pictures.
+        channels_first: whether the network takes (N, c, h, w).
+
+    Returns:
+        The trace, or None where the network is tied to its size.
     """
     try:
         config = _opened(network.get_config(), 1 if channels_first else 3)
@@ -96,7 +140,15 @@ def free_size(network: Any, size: Sequence[int], channels_first: bool) -> Trace 
 
 
 def scaled(spec: InputSpec, pictures: Any) -> Any:
-    """Return pictures (N, h, w, c) tensor in 0..1 as the network wants them: `InputSpec.preprocess` as a differentiable graph."""
+    """Scale pictures as `InputSpec.preprocess` does, as a differentiable graph.
+
+    Args:
+        spec: the network's input spec.
+        pictures: (N, h, w, c) tensor in 0..1.
+
+    Returns:
+        (N, h, w, c) tensor as the network takes it.
+    """
     from ferviz.engines.backend import tensorflow
 
     tf = tensorflow()
@@ -109,23 +161,11 @@ def scaled(spec: InputSpec, pictures: Any) -> Any:
     if spec.scaling == "0..255":
         return 255.0 * pictures
     values = pictures * (255.0 / spec.unit)
-    if spec.mean is None and spec.std is None:
+    if spec.mean is None:
         mean = tf.reduce_mean(values, [1, 2, 3], keepdims=True)
         deviation = tf.math.reduce_std(values, [1, 2, 3], keepdims=True)
         return (values - mean) / tf.maximum(deviation, 1e-6)
-    height, width = pictures.shape[1:3]
-    mean = 0.0 if spec.mean is None else _spread(tf, spec.mean, height, width)
-    deviation = 1.0 if spec.std is None else _spread(tf, spec.std, height, width)
-    return (values - mean) / deviation
-
-
-def _spread(tf: Any, numbers: Any, height: int, width: int) -> Any:
-    """Numbers of an input spec, () or (c,) or (h, w) or (h, w, c), as something that multiplies pictures (N, h, w, c)."""
-    numbers = np.asarray(numbers, np.float32)
-    if numbers.ndim < 2:
-        return numbers
-    map_ = numbers[..., None] if numbers.ndim == 2 else numbers
-    return map_ if map_.shape[:2] == (height, width) else tf.image.resize(map_, (height, width)).numpy()
+    return (values - spread(spec.mean, pictures.shape[1:3])) / spread(spec.std, pictures.shape[1:3])
 
 
 def _try(network: Any, size: Sequence[int], channels_first: bool) -> Trace | None:
@@ -138,10 +178,7 @@ def _try(network: Any, size: Sequence[int], channels_first: bool) -> Trace | Non
 
 
 def _opened(config: Any, channels_at: int) -> Any:
-    """Return a configuration in which every input has free sizes. channels_at: the axis of the channels, which keeps its size.
-
-    What layers noted about the shapes they were built for is left out: they are built again.
-    """
+    """-> a configuration in which every input has free sizes, except on the axis of the channels; layers are built again."""
     if isinstance(config, dict):
         return {
             key: _opened_shape(value, channels_at) if key in _SHAPES else _opened(value, channels_at)
