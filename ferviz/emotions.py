@@ -1,7 +1,7 @@
 """Label schemes: which emotions a network or a data set knows, and in which order.
 
-The order is half of a network's meaning: the same seven numbers read in Kaggle's order or in the alphabetical order that
-class folders give are two different answers. A `LabelScheme` is that order, plus how FER2013's numbers map onto it.
+The same seven outputs mean different emotions in Kaggle's order and in the alphabetical order that class folders give. A
+`LabelScheme` is that order, and how FER2013's numbers map onto it.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ COLORS = {
 class LabelScheme:
     """An ordered set of classes and how FER2013's seven fall into it.
 
-    name: e.g. "6-merged". labels: the class names, in the order of the network's outputs.
-    from_fer: for each of the seven FER2013 numbers the index in `labels`, or -1 where such faces are left out.
+    Attributes:
+        name: e.g. "6-merged".
+        labels: the class names, in the order of the network's outputs.
+        from_fer: for each of the seven FER2013 numbers the index in `labels`, or -1 where such faces are left out.
     """
 
     name: str
@@ -74,7 +76,14 @@ SCHEMES: dict[str, LabelScheme] = {
 
 
 def canonical(name: str) -> str:
-    """Return the usual spelling of an emotion's name: lower case, synonyms folded, other names left as they are."""
+    """Return the usual spelling of an emotion's name.
+
+    Args:
+        name: "Happiness", " Very_Angry ".
+
+    Returns:
+        The name in lower case, a synonym replaced by the usual word, words joined by hyphens: "happy", "very-angry".
+    """
     word = name.strip().lower().replace("_", " ").replace("-", " ")
     return SYNONYMS.get(word, word.replace(" ", "-"))
 
@@ -88,22 +97,27 @@ def label_schemes() -> dict[str, tuple[str, ...]]:
     return {name: scheme.labels for name, scheme in SCHEMES.items()}
 
 
-def label_scheme(which: str | Iterable[str]) -> LabelScheme:
-    """Return a label scheme by name ("7", "6-merged", ...), from "happy,sad", or from a sequence of class names.
+def label_scheme(labels: str | Iterable[str]) -> LabelScheme:
+    """Return a label scheme by its name, or make one of class names.
 
-    Names of FER2013's emotions (or their synonyms) keep their meaning; other names become classes without FER2013 faces.
-    Raises UsageError for fewer than two classes or a repeated one, UnknownNameError for an unknown scheme name.
+    Args:
+        labels: a scheme's name ("7", "6-merged", ...), class names as text ("happy,sad"), or a sequence of class names. Names of
+            FER2013's emotions (or their synonyms) keep their meaning; other names become classes without FER2013 faces.
+
+    Raises:
+        UsageError: there are fewer than two classes, or a class is repeated.
+        UnknownNameError: there is no scheme of this name.
     """
-    if isinstance(which, str):
-        if which in SCHEMES:
-            return SCHEMES[which]
-        if "," not in which:
-            raise UnknownNameError("label scheme", which, SCHEMES)
-        which = which.split(",")
-    labels = tuple(canonical(w) for w in which)
-    if len(labels) < 2 or len(set(labels)) != len(labels) or "" in labels:
-        raise UsageError(f"labels need two or more different names, got {', '.join(labels) or 'none'}")
-    for known in SCHEMES.values():
-        if known.labels == labels and not known.name.startswith("6"):
-            return known
-    return _scheme(",".join(labels), labels)
+    if isinstance(labels, str):
+        if labels in SCHEMES:
+            return SCHEMES[labels]
+        if "," not in labels:
+            raise UnknownNameError("label scheme", labels, SCHEMES)
+        labels = labels.split(",")
+    names = tuple(canonical(label) for label in labels)
+    if len(names) < 2 or len(set(names)) != len(names) or "" in names:
+        raise UsageError(f"labels need two or more different names, got {', '.join(names) or 'none'}")
+    for scheme in SCHEMES.values():
+        if scheme.labels == names and not scheme.name.startswith("6"):
+            return scheme
+    return _scheme(",".join(names), names)

@@ -1,17 +1,17 @@
 """One tree of expected errors; every leaf carries the exit code that the command line ends with.
 
-FervizError                1   anything that ferviz expected but has no better name for
+FervizError                1   an expected error without a class of its own
 ├── UsageError             2   an argument makes no sense
-│   └── UnknownNameError   2   a method, layer, class, detector ... that is not there (lists what is)
+│   └── UnknownNameError   2   a method, layer, class, detector ... that does not exist (lists those that do)
 ├── PictureError           3   a picture or video that cannot be read
-├── ModelError             4   a network that cannot be read, or cannot do what was asked
+├── ModelError             4   a network that cannot be read, or lacks what is needed
 │   └── UntrustedModelError 4  a network file that asks for code to be run
 ├── NoFaceError            5   no face was found
 ├── DataError              6   a data set that cannot be read (file, line, column)
 └── OutputError            1   an output that cannot be written (disk full, no permission)
     └── OutputExistsError  7   the output is already there and may not be overwritten
 
-Every message is one sentence: what was wrong, where, and what to do next.
+Every message is one sentence: what was wrong, where, and what to do.
 """
 
 from __future__ import annotations
@@ -23,20 +23,29 @@ from typing import ClassVar
 
 
 class FervizError(Exception):
-    """Base of every expected error; the command line prints it as one sentence and ends with `exit_code`."""
+    """Base of every expected error; the command line prints it as one sentence and ends with `exit_code`.
+
+    Attributes:
+        exit_code: the command's exit code.
+    """
 
     exit_code: ClassVar[int] = 1
 
 
 class UsageError(FervizError):
+    """An argument that makes no sense, or does not fit another one."""
+
     exit_code = 2
 
 
 class UnknownNameError(UsageError):
-    """A name that is not among the known ones.
+    """A name that does not exist; the message lists those that do and suggests the nearest.
 
-    kind: what was looked up, e.g. "layer". name: what was asked for. known: the names that exist, in the order to show.
-    where: the place that was searched, e.g. "this model"; left out when empty.
+    Args:
+        kind: what was looked up, e.g. "layer".
+        name: the name that the caller gave.
+        known: the names that exist, in the order to show.
+        where: the place that was searched, e.g. "this model"; left out when empty.
     """
 
     def __init__(self, kind: str, name: object, known: Iterable[str], where: str = "") -> None:
@@ -69,28 +78,40 @@ def check_integer(name: str, value: object, minimum: int) -> None:
 
 
 class PictureError(FervizError):
+    """A picture or video that cannot be read."""
+
     exit_code = 3
 
 
 class ModelError(FervizError):
+    """A network that cannot be read, or that lacks what is needed."""
+
     exit_code = 4
 
 
 class UntrustedModelError(ModelError):
-    pass
+    """A network file that asks for code to be run."""
 
 
 class NoFaceError(FervizError):
+    """A picture without a face."""
+
     exit_code = 5
 
 
 class DataError(FervizError):
+    """A data set or a saved result that cannot be read; the message names file, line and column."""
+
     exit_code = 6
 
 
 class OutputError(FervizError):
+    """An output that cannot be written: the disk is full, or permission is missing."""
+
     exit_code = 1
 
 
 class OutputExistsError(OutputError):
+    """An output that is already there and may not be replaced."""
+
     exit_code = 7

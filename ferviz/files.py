@@ -1,4 +1,4 @@
-"""Writing results: atomically, with a manifest that says how they were made; and where cached things live."""
+"""Files: written atomically, with a manifest that tells how they were made; checksums; the folder of cached files."""
 
 from __future__ import annotations
 
@@ -24,14 +24,22 @@ from ferviz.errors import OutputError, OutputExistsError, UsageError
 PathLike = str | os.PathLike[str]
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
-"""A cell that begins so is a formula to a spreadsheet program."""
+"""A cell that begins with one of these is a formula to a spreadsheet program."""
 
 
 def check_output(path: PathLike, force: bool = False) -> Path:
-    """Return `path` as a Path if it may be written.
+    """Check that a file may be written; call it before the work, so that an hour of computing is not lost at its end.
 
-    force: an existing file may be replaced. Raises OutputExistsError if it exists and may not be, OutputError if its
-    folder is not there or it is a folder itself. Call this before the work, so that an hour is not lost at its end.
+    Args:
+        path: the file.
+        force: an existing file may be replaced.
+
+    Returns:
+        The path.
+
+    Raises:
+        OutputExistsError: the file exists and `force` is false.
+        OutputError: the path's folder does not exist, or the path is a folder.
     """
     path = Path(path)
     if path.is_dir():
@@ -45,23 +53,43 @@ def check_output(path: PathLike, force: bool = False) -> Path:
     return path
 
 
-def check_kind(path: PathLike, known: Iterable[str]) -> None:
-    """Raise UsageError unless the path's suffix is one of `known` (".png", ...), whatever its case."""
-    path = Path(path)
-    if path.suffix.lower() in (known := tuple(known)):
+def check_kind(path: PathLike, suffixes: Iterable[str]) -> None:
+    """Check that a file's suffix is one of those that can be written.
+
+    Args:
+        path: the file.
+        suffixes: the suffixes with their dots, in lower case; the path's may be in any case.
+
+    Raises:
+        UsageError: the suffix is not one of them, or the path is a folder.
+    """
+    path, suffixes = Path(path), tuple(suffixes)
+    if path.suffix.lower() in suffixes:
         return
     if path.is_dir():
         raise UsageError(f"{path} cannot be written, because it is a folder; name a file to write to")
-    problem = f"cannot be written as {path.suffix}" if path.suffix else "has no suffix, which says the format"
-    raise UsageError(f"{path} {problem}; use one of {', '.join(known)}")
+    problem = (
+        f"cannot be written as {path.suffix}" if path.suffix else "has no suffix, and the suffix decides the format"
+    )
+    raise UsageError(f"{path} {problem}; use one of {', '.join(suffixes)}")
 
 
 @contextlib.contextmanager
 def atomic(path: PathLike, force: bool = True) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; when the block ends well it takes `path`'s place, otherwise nothing remains.
+    """Write a file completely or not at all: yield a temporary path that takes the place of `path` when the block ends well.
 
-    The suffix is kept (savers look at it). The bytes reach the disk before the name does, so a crash leaves either the old
-    file or the new one. Raises OutputExistsError when `path` exists and not `force`, OutputError for what the system refuses.
+    The bytes reach the disk before the name does, so a crash leaves either the old file or the new one.
+
+    Args:
+        path: the file to write.
+        force: replace an existing file.
+
+    Yields:
+        A temporary path beside `path`, with its suffix (programs that write files look at it).
+
+    Raises:
+        OutputExistsError: the file exists and `force` is false.
+        OutputError: the system refuses to write.
     """
     path = check_output(path, force)
     try:
@@ -72,8 +100,8 @@ def atomic(path: PathLike, force: bool = True) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
@@ -85,13 +113,26 @@ def atomic(path: PathLike, force: bool = True) -> Iterator[Path]:
 
 
 def write_text(path: PathLike, text: str, force: bool = True) -> None:
-    """Write `text` as UTF-8 to `path`, atomically."""
+    """Write text as UTF-8, atomically.
+
+    Args:
+        path: the file.
+        text: its content.
+        force: replace an existing file.
+    """
     with atomic(path, force) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_npz(path: PathLike, arrays: dict[str, np.ndarray], manifest: dict[str, Any], force: bool = True) -> None:
-    """Write named arrays and the manifest (as JSON text under "manifest") to one compressed NPZ file, atomically."""
+    """Write arrays to one compressed NPZ file, atomically.
+
+    Args:
+        path: the file.
+        arrays: {name: array}.
+        manifest: how they were made; stored as JSON text under "manifest".
+        force: replace an existing file.
+    """
     with atomic(path, force) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays, manifest=np.array(to_json(manifest)))  # type: ignore[arg-type]
 
@@ -118,9 +159,14 @@ def _safe_cell(cell: Any) -> Any:
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
-    """Return `value` as JSON; NumPy numbers and arrays become plain ones, paths become text, NaN and infinity null.
+    """Return a value as JSON.
 
-    What a file's name holds that is no UTF-8 becomes JSON's own escape for it (\\udcff), so that the text can always be encoded.
+    Args:
+        value: plain data; NumPy's numbers and arrays become plain numbers and lists, paths become text, NaN and infinity null.
+        indent: spaces of indentation, None = all on one line.
+
+    Returns:
+        The text. Bytes of a file's name that are not UTF-8 become JSON's own escape (\\udcff), so that the text can always be encoded.
     """
     text = json.dumps(_plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", "backslashreplace").decode()
@@ -143,10 +189,16 @@ def _plain(value: Any) -> Any:
 
 
 def manifest(**facts: Any) -> dict[str, Any]:
-    """Return a run's manifest: the given facts plus ferviz' version, the runtime's versions, and the time (UTC).
+    """Return a run's manifest: how a result was made.
 
-    Versions are read from the installed packages' metadata: nothing is imported for it. SOURCE_DATE_EPOCH (seconds since 1970)
+    Versions are read from the installed packages' metadata, so that nothing is imported. SOURCE_DATE_EPOCH (seconds since 1970)
     takes the place of the clock, so that the same run can give the same bytes.
+
+    Args:
+        **facts: entries of the caller's: the command, its settings, the answer.
+
+    Returns:
+        {schema_version, the facts, versions (of ferviz and of the packages that it runs on), platform, created (UTC)}.
     """
     versions = {"python": platform.python_version()}
     for package in ("ferviz", "numpy", "tensorflow", "keras", "ai-edge-litert", "opencv-python-headless", "pillow"):
@@ -158,7 +210,14 @@ def manifest(**facts: Any) -> dict[str, Any]:
 
 
 def sha256(path: PathLike) -> str:
-    """Return the SHA-256 of a file's bytes as 64 hexadecimal digits; of a folder, of its files' names and bytes."""
+    """Compute the SHA-256 of a file's bytes, or of the names and bytes of a folder's files.
+
+    Args:
+        path: the file or folder.
+
+    Returns:
+        64 hexadecimal digits.
+    """
     path = Path(path)
     digest = hashlib.sha256()
     for file in [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file()):
@@ -171,7 +230,14 @@ def sha256(path: PathLike) -> str:
 
 
 def cache_dir(name: str = "") -> Path:
-    """Return the folder for cached things (not created); FERVIZ_CACHE names another than the platform's usual one."""
+    """Return the folder of cached files; the environment variable FERVIZ_CACHE names another than the platform's usual one.
+
+    Args:
+        name: a folder inside it, "" = the cache itself.
+
+    Returns:
+        The folder, which is not created.
+    """
     root = os.environ.get("FERVIZ_CACHE")
     if root:
         return Path(root) / name
@@ -181,7 +247,7 @@ def cache_dir(name: str = "") -> Path:
 
 
 def _umask() -> int:
-    # os.umask can only be read by setting it; 0o022 is what a failed read would be, and mkstemp's 0o600 must not stay.
+    # The mask can only be read by setting it; without it the file would keep the narrow permissions that mkstemp gives.
     mask = os.umask(0o022)
     os.umask(mask)
     return mask

@@ -1,7 +1,7 @@
-"""Pictures as phones write them, AVIF and HEIC: told apart by the brands of their container (ISO/IEC 23008-12), and opened.
+"""AVIF and HEIC, the formats of phones: recognised by the brands of their container (ISO/IEC 23008-12), and opened.
 
 Pillow decodes AVIF itself. HEIC needs pillow-heif, the extra ferviz[heif]; its reader is called directly, not registered with
-Pillow, so that a program that imports ferviz opens what it opened before.
+Pillow, so that importing ferviz does not change what Pillow opens elsewhere in a program.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from PIL import Image, features
 from ferviz.errors import PictureError
 
 HEAD = 256
-"""So many bytes of a file say its kind; a list of brands is far shorter."""
+"""Bytes at the beginning of a file that tell its format; a list of brands is far shorter."""
 
 _AVIF = {b"avif", b"avis"}
 _HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
@@ -21,10 +21,16 @@ _EITHER = {b"mif1", b"msf1"}
 
 
 def heif_format(head: bytes) -> str | None:
-    """Return "AVIF", "HEIC", or None for every other file.
+    """Tell AVIF and HEIC from other files.
 
-    head: the first HEAD bytes of a file, or all of them. Its main brand decides; one that says only that there is a picture
-    leaves it to the compatible brands, of which HEIC names none in particular.
+    The main brand decides. A main brand that tells only that the file is a picture leaves it to the compatible brands: AVIF names its
+    own there, HEIC none in particular.
+
+    Args:
+        head: the first HEAD bytes of a file, or all of them.
+
+    Returns:
+        "AVIF", "HEIC", or None for every other file.
     """
     if head[4:8] != b"ftyp":
         return None
@@ -36,22 +42,31 @@ def heif_format(head: bytes) -> str | None:
     return "HEIC" if main in _HEIC | _EITHER else None
 
 
-def open_heif(stream: io.BytesIO, kind: str, name: str) -> Image.Image:
+def open_heif(stream: io.BytesIO, picture_format: str, name: str) -> Image.Image:
     """Open an AVIF or HEIC picture without decoding it, as `PIL.Image.open` does.
 
-    stream: the whole file. kind: what `heif_format` said. name: of the file, for the sentence. -> its first or main picture, turned
-    as its EXIF orientation says or with that orientation still to be applied.
-    Raises PictureError where nothing that is installed decodes the kind, and what Pillow raises for damaged files.
+    Args:
+        stream: the content of the file.
+        picture_format: "AVIF" or "HEIC", from `heif_format`.
+        name: the file's name, for messages.
+
+    Returns:
+        The first or main picture. Its EXIF orientation is either applied already or still in its EXIF data.
+
+    Raises:
+        PictureError: no installed package decodes the format. Damaged files also raise what Pillow raises.
     """
-    if kind == "AVIF":
+    if picture_format == "AVIF":
         if not features.check("avif"):
             raise PictureError(
                 f"{name} is an AVIF picture, which this Pillow cannot read; install Pillow's wheel from PyPI, or save it as JPEG or PNG"
             )
         try:
             return Image.open(stream, formats=("AVIF",))
-        except Image.UnidentifiedImageError:  # Pillow's word for an index that is not whole; the brand is known already
-            raise PictureError(f"{name} is a damaged or cut off AVIF picture; get a whole copy of it") from None
+        except (
+            Image.UnidentifiedImageError
+        ):  # what Pillow raises for an incomplete index; the brand was recognised before
+            raise PictureError(f"{name} is a damaged or cut off AVIF picture; get a complete copy of it") from None
     try:
         from pillow_heif import HeifImageFile
     except ImportError:

@@ -1,12 +1,12 @@
-"""The only place that decodes or encodes a picture, so that what is refused is refused everywhere with the same sentence.
+"""The only place that decodes or encodes a picture, so that the same pictures are refused everywhere, with the same sentence.
 
 Reading takes PNG, JPEG, WebP, BMP, GIF, TIFF and AVIF (first frame), and HEIC where the extra ferviz[heif] is installed, and always
 gives RGB uint8 (H, W, 3):
 - the EXIF rotation is applied; transparent parts lie over mid-grey (128); CMYK, palette, grey and LAB become RGB;
 - 16-bit values are divided by 257, so that 65535 is white; 32-bit integers are read in the smallest of the ranges 0..255,
-  0..65535, 0..2147483647 that holds them; floats as 0..1 or 0..255; what fits none of these is stretched from its least to
-  its greatest value. Nothing is clipped.
-Hostile files cost little: regular files only, at most MAX_BYTES, and the pixels that a header declares are counted before
+  0..65535, 0..2147483647 that holds them; floats as 0..1 or 0..255; other values are stretched from the smallest
+  to the largest one. Nothing is clipped.
+Hostile files cost little: only regular files of at most MAX_BYTES are read, and the pixels that a header declares are counted before
 any of them is decoded.
 """
 
@@ -39,30 +39,35 @@ PictureSource = PathLike | bytes | IO[bytes] | Image.Image | np.ndarray
 FORMATS = {
     ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP", ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF",
 }  # fmt: skip
-"""Suffix to format, of everything that is read and written."""
+"""{suffix: format} of the pictures that are both read and written."""
 
 READ_ONLY = (".avif", ".heic", ".heif", ".hif", ".pgm", ".ppm", ".pbm", ".pnm")
-"""Suffixes of what is read and not written: phones' formats, and the Netpbm ones in which face data sets come."""
+"""Suffixes of pictures that are read and not written: the formats of phones, and the Netpbm ones in which face data sets come."""
 
 MAX_PIXELS = 80_000_000
 """Pictures with more pixels are refused before decoding: 240 MB as RGB; Pillow itself warns from 89.5 million on."""
 
 MAX_BYTES = 256 * 1024 * 1024
-"""Larger files are refused unread."""
+"""Larger files are refused before they are read."""
 
 MID_GREY = 128
-_KINDS = "PNG, JPEG, WebP, BMP, GIF, TIFF, AVIF, HEIC or PGM"
-# warnings.catch_warnings changes the process' filters for a moment; two threads that decode must not interleave there.
+_FORMAT_NAMES = "PNG, JPEG, WebP, BMP, GIF, TIFF, AVIF, HEIC or PGM"
+# warnings.catch_warnings changes the filters of the whole process; two threads that decode must not do so at once.
 _FILTERS = threading.Lock()
 
 
 def read_image(source: PictureSource) -> Pixels:
-    """Return a picture as RGB.
+    """Read a picture as RGB.
 
-    source: a path, the bytes of a file, a binary file object (read from where it stands), a PIL image, or a uint8 array of shape
-    (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA; an array (H, W, 3) is given back as it is, not copied.
-    -> (H, W, 3) uint8 RGB, H and W at least 1.
-    Raises PictureError for a file that is missing, no regular file, too large, no picture of a known kind, or damaged.
+    Args:
+        source: a path, the bytes of a file, a binary file object (read from its current position), a PIL image, or a uint8 array of shape
+            (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA.
+
+    Returns:
+        (H, W, 3) uint8 RGB, H and W at least 1. An array (H, W, 3) is returned as it is, not copied.
+
+    Raises:
+        PictureError: the file is missing, no regular file, too large, damaged, or no picture of a known format.
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
@@ -81,7 +86,14 @@ def read_image(source: PictureSource) -> Pixels:
 
 
 def source_name(source: object) -> str:
-    """Return what a `Face` notes as its source: a path as text, a file object's name, otherwise ""."""
+    """Return what a `Face` stores as its source.
+
+    Args:
+        source: what the caller passed as a picture.
+
+    Returns:
+        A path as text, a file object's name, "" for anything else.
+    """
     if isinstance(source, str | os.PathLike):
         return str(os.fspath(source))
     name = getattr(source, "name", None)
@@ -89,38 +101,53 @@ def source_name(source: object) -> str:
 
 
 def encode(pixels: np.ndarray | Image.Image, suffix: str = ".png", manifest: dict[str, Any] | None = None) -> bytes:
-    """Return a picture as the bytes of a file.
+    """Encode a picture as the bytes of a file.
 
-    pixels: (H, W) or (H, W, 3) uint8 RGB, or a PIL image. suffix: one of FORMATS. manifest: how the picture was made; it goes as
-    JSON into PNG's text chunk "ferviz" or JPEG's comment, other formats leave it out. JPEG and WebP are written at quality 92.
-    Raises UsageError for another suffix.
+    Args:
+        pixels: (H, W) or (H, W, 3) uint8 RGB, or a PIL image.
+        suffix: one of FORMATS.
+        manifest: how the picture was made; it goes as JSON into PNG's text chunk "ferviz" or JPEG's comment, other formats leave it out.
+
+    Returns:
+        The bytes; JPEG and WebP are written at quality 92.
+
+    Raises:
+        UsageError: the suffix is not one of FORMATS.
     """
-    kind = FORMATS.get(suffix.lower())
-    if kind is None:
+    picture_format = FORMATS.get(suffix.lower())
+    if picture_format is None:
         raise UsageError(
-            f"pictures are not written as {suffix or 'a file without a suffix'!r}; use {', '.join(FORMATS)}"
+            f"a picture cannot be written as {suffix or 'a file without a suffix'!r}; use {', '.join(FORMATS)}"
         )
     picture = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
-    options: dict[str, Any] = {"quality": 92} if kind in ("JPEG", "WEBP") else {}
-    if kind == "JPEG" and picture.mode not in ("L", "RGB"):
+    options: dict[str, Any] = {"quality": 92} if picture_format in ("JPEG", "WEBP") else {}
+    if picture_format == "JPEG" and picture.mode not in ("L", "RGB"):
         picture = picture.convert("RGB")
     text = to_json(manifest) if manifest is not None else ""
-    if text and kind == "PNG":
+    if text and picture_format == "PNG":
         options["pnginfo"] = PngImagePlugin.PngInfo()
         options["pnginfo"].add_text("ferviz", text)
-    elif text and kind == "JPEG" and len(text.encode()) < 65_000:
+    elif text and picture_format == "JPEG" and len(text.encode()) < 65_000:
         options["comment"] = text.encode()
     buffer = io.BytesIO()
-    picture.save(buffer, format=kind, **options)
+    picture.save(buffer, format=picture_format, **options)
     return buffer.getvalue()
 
 
 def write_image(
     path: PathLike, pixels: np.ndarray | Image.Image, *, manifest: dict[str, Any] | None = None, force: bool = False
 ) -> None:
-    """Write a picture atomically; the path's suffix says the format. Arguments as in `encode`.
+    """Write a picture atomically.
 
-    force: replace an existing file. Raises OutputExistsError, OutputError, UsageError.
+    Args:
+        path: the file; its suffix decides the format.
+        pixels, manifest: as for `encode`.
+        force: replace an existing file.
+
+    Raises:
+        UsageError: the suffix is not one of FORMATS.
+        OutputExistsError: the file exists and `force` is false.
+        OutputError: the file cannot be written.
     """
     data = encode(pixels, Path(path).suffix, manifest)
     with atomic(path, force) as temporary:
@@ -128,45 +155,61 @@ def write_image(
 
 
 def read_manifest(path: PathLike) -> dict[str, Any] | None:
-    """Return the manifest that `write_image` put into a PNG or JPEG file, or None where there is none."""
+    """Read the manifest of a picture that ferviz wrote.
+
+    Args:
+        path: a PNG or JPEG file.
+
+    Returns:
+        The manifest, None where the file has none.
+    """
     with Image.open(io.BytesIO(_read_regular(os.fspath(path))), formats=("PNG", "JPEG")) as picture:
         picture.load()  # a text chunk may follow the pixels
         text = picture.info.get("ferviz") or picture.info.get("comment") or ""
     with contextlib.suppress(ValueError):
-        found = json.loads(text)
-        return found if isinstance(found, dict) else None
+        document = json.loads(text)
+        return document if isinstance(document, dict) else None
     return None
 
 
 def is_picture(path: PathLike) -> bool:
-    """Return whether the path's suffix is that of a picture that ferviz reads; the file is not touched."""
+    """Return whether the path's suffix is that of a picture that ferviz reads.
+
+    Args:
+        path: a file, which is not opened.
+    """
     return Path(path).suffix.lower() in (*FORMATS, *READ_ONLY)
 
 
 def list_pictures(paths: PathLike | Iterable[PathLike], suffixes: Iterable[str] = (*FORMATS, *READ_ONLY)) -> list[Path]:
-    """Return the files behind paths, folders and glob patterns.
+    """List the files behind paths, folders and glob patterns.
 
-    paths: one or more of: a file (kept whatever its suffix, and if it is missing, so that its reader can say so), a folder (every
-    file in it and below with one of `suffixes`, hidden ones left out), a pattern such as "shots/*.jpg" or "**/*.png".
-    -> in the order given; inside a folder or pattern in natural order (2.png before 10.png); each file once.
-    Raises PictureError for a folder or pattern that yields nothing.
+    Args:
+        paths: one or more of: a file (kept whatever its suffix, and if it is missing, so that its reader can report it), a folder (every
+            file in it and below with one of `suffixes`, without hidden ones), a pattern such as `shots/*.jpg` or `**/*.png`.
+        suffixes: of the files that folders are searched for, with their dots.
+
+    Returns:
+        The files in the order given; inside a folder or pattern in natural order (2.png before 10.png); each file once.
+
+    Raises:
+        PictureError: a folder or pattern yields no file.
     """
-    wanted = {s.lower() for s in suffixes}
-    found: dict[Path, None] = {}
-    for path in [paths] if isinstance(paths, str | os.PathLike) else paths:
-        here = Path(path)
-        if here.is_dir():
-            inside = [p for p in _walk(here) if p.suffix.lower() in wanted]
+    suffixes = {suffix.lower() for suffix in suffixes}
+    files: dict[Path, None] = {}
+    for path in map(Path, [paths] if isinstance(paths, str | os.PathLike) else paths):
+        if path.is_dir():
+            inside = [p for p in _walk(path) if p.suffix.lower() in suffixes]
             if not inside:
-                raise PictureError(f"the folder {here} holds no file that ends in {', '.join(sorted(wanted))}")
-        elif not here.exists() and glob.has_magic(str(here)):
-            inside = [p for p in Path(here.anchor).glob(str(here.relative_to(here.anchor))) if p.is_file()]
+                raise PictureError(f"the folder {path} holds no file that ends in {', '.join(sorted(suffixes))}")
+        elif not path.exists() and glob.has_magic(str(path)):
+            inside = [p for p in Path(path.anchor).glob(str(path.relative_to(path.anchor))) if p.is_file()]
             if not inside:
-                raise PictureError(f"no file matches {str(here)!r}; quote the pattern, and check the folder")
+                raise PictureError(f"no file matches {str(path)!r}; quote the pattern, and check the folder")
         else:
-            inside = [here]
-        found.update(dict.fromkeys(sorted(inside, key=_natural)))
-    return list(found)
+            inside = [path]
+        files.update(dict.fromkeys(sorted(inside, key=_natural)))
+    return list(files)
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -181,8 +224,8 @@ def _natural(path: Path) -> list[tuple[int, int | str]]:
 
 
 def _read_regular(path: str) -> bytes:
-    # Non-blocking, so that opening a FIFO without a writer does not wait for ever; looked at after opening, so that what was
-    # checked is what is read.
+    # Non-blocking, so that opening a FIFO without a writer does not wait for ever; checked after opening, so that the file that was
+    # checked is the one that is read.
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
@@ -199,7 +242,7 @@ def _read_regular(path: str) -> bytes:
             raise PictureError(f"{path} is not a regular file; copy its content to one first")
         if about.st_size > MAX_BYTES:
             raise PictureError(
-                f"{path} has {about.st_size >> 20} MB, and {MAX_BYTES >> 20} is the most that is read; save it smaller"
+                f"{path} has {about.st_size >> 20} MB, and the largest picture may have {MAX_BYTES >> 20}; save it smaller"
             )
         with os.fdopen(handle, "rb", closefd=False) as file:
             return file.read(MAX_BYTES + 1)
@@ -211,16 +254,16 @@ def _read_regular(path: str) -> bytes:
 
 def _decode(data: bytes, name: str) -> Pixels:
     if not isinstance(data, bytes):
-        raise PictureError(f"{name} gives text; open it in binary mode")
+        raise PictureError(f"{name} yields text; open it in binary mode")
     if len(data) > MAX_BYTES:
         raise PictureError(f"{name} has more than {MAX_BYTES >> 20} MB; save it smaller")
     if not data:
-        raise PictureError(f"{name} is empty; it should hold a {_KINDS} picture")
+        raise PictureError(f"{name} is empty; it should hold a {_FORMAT_NAMES} picture")
     return _guarded(io.BytesIO(data), name)
 
 
 def _guarded(source: io.BytesIO | Image.Image, name: str) -> Pixels:
-    """Open (if need be), check and convert; whatever Pillow makes of damaged bytes ends as a PictureError."""
+    """Open (where necessary), check and convert; every error that Pillow raises for damaged bytes becomes a PictureError."""
     try:
         with _FILTERS, warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -241,25 +284,25 @@ def _guarded(source: io.BytesIO | Image.Image, name: str) -> Pixels:
         Exception
     ) as error:  # decoders of hostile bytes raise OSError, SyntaxError, struct.error, IndexError, MemoryError, ...
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise PictureError(f"{name} is damaged or cut off ({reason}); get a whole copy of it") from error
+        raise PictureError(f"{name} is damaged or cut off ({reason}); get a complete copy of it") from error
 
 
 def _opened(stream: io.BytesIO, name: str) -> Image.Image:
-    kind = heif_format(bytes(stream.getbuffer()[:HEAD]))
-    if kind is not None:
-        return open_heif(stream, kind, name)
+    phone_format = heif_format(bytes(stream.getbuffer()[:HEAD]))
+    if phone_format is not None:
+        return open_heif(stream, phone_format, name)
     return Image.open(stream, formats=(*sorted(set(FORMATS.values())), "PPM"))
 
 
 def _no_picture(name: str, head: bytes) -> str:
-    """Say what a file is that is no picture of a known kind, by its first bytes."""
+    """-> the message for a file that is no picture of a known format, by its first bytes."""
     if head[4:8] == b"ftyp" or head[:4] == b"\x1aE\xdf\xa3" or (head[:4] == b"RIFF" and head[8:11] == b"AVI"):
-        return f"{name} is a video and not a picture; `ferviz predict` and `explain` follow videos that are called .mp4, .mkv or .avi"
+        return f"{name} is a video and not a picture; `ferviz predict` and `explain` read videos whose names end in .mp4, .mkv or .avi"
     if head[:4] == b"\x89HDF":
-        return f"{name} is an HDF5 file and not a picture; a network goes behind --model (ferviz.load_model)"
+        return f"{name} is an HDF5 file and not a picture; pass a network with --model (ferviz.load_model)"
     if name.lower().endswith(".csv"):
         return f"{name} is a table and not a picture; `ferviz data`, `evaluate` and `explain` read data sets"
-    return f"{name} is not a {_KINDS} picture; convert it to one of these"
+    return f"{name} is not a {_FORMAT_NAMES} picture; convert it to one of these"
 
 
 def _to_rgb(picture: Image.Image, name: str) -> Pixels:
@@ -268,11 +311,11 @@ def _to_rgb(picture: Image.Image, name: str) -> Pixels:
         raise PictureError(f"{name} has no pixels ({width} x {height})")
     if width * height > MAX_PIXELS:
         raise PictureError(
-            f"{name} has {width} x {height} pixels, and {MAX_PIXELS // 10**6} million is the most that is read; scale it down"
+            f"{name} has {width} x {height} pixels, and the largest picture may have {MAX_PIXELS // 10**6} million; scale it down"
         )
     picture.load()
     netpbm = picture.format == "PPM"  # Pillow brings its values of more than 8 bits to 0..65535, in 32
-    with contextlib.suppress(Exception):  # an orientation that cannot be read is none
+    with contextlib.suppress(Exception):  # an orientation that cannot be read is ignored
         picture = ImageOps.exif_transpose(picture)
     mode = picture.mode
     if mode.startswith("I") or mode == "F":
@@ -291,19 +334,19 @@ def _to_rgb(picture: Image.Image, name: str) -> Pixels:
 
 
 def _scale(values: np.ndarray, name: str, sixteen: bool) -> Pixels:
-    """values: (H, W) of a 16-bit, 32-bit or float picture -> (H, W) uint8; the ranges are those of the module's text."""
+    """Bring values (H, W) of a 16-bit, 32-bit or float picture to (H, W) uint8; the module's docstring tells the ranges."""
     if sixteen:
         return np.round(values.astype(np.float32) / 257.0).astype(np.uint8)
     low, high = float(values.min()), float(values.max())
     if not np.isfinite([low, high]).all():
         raise PictureError(f"{name} holds values that are not finite numbers; clean it first")
     ranges = (1.0, 255.0) if values.dtype.kind == "f" else (255.0, 65535.0, 2147483647.0)
-    whole = next((r for r in ranges if high <= r), None) if low >= 0 else None
-    if whole is None:
-        offset, whole = low, (high - low) or 1.0
+    white = next((r for r in ranges if high <= r), None) if low >= 0 else None
+    if white is None:
+        offset, white = low, (high - low) or 1.0
     else:
         offset = 0.0
-    return np.round((values.astype(np.float32) - np.float32(offset)) * np.float32(255.0 / whole)).astype(np.uint8)
+    return np.round((values.astype(np.float32) - np.float32(offset)) * np.float32(255.0 / white)).astype(np.uint8)
 
 
 def _from_array(pixels: np.ndarray) -> Pixels:

@@ -1,8 +1,8 @@
-"""One Registry for everything that has a name: attribution methods, detectors, architectures, readers.
+"""One Registry for everything that has a name: attribution methods, detectors, architectures, readers, engines, writers.
 
 An entry is any object (mostly a function) with a name and a one-line summary. Entries may be given as "module:attribute",
-which is imported at first use, so listing names costs nothing. Other packages add entries through the entry-point group
-`ferviz.<kind>` (for example `ferviz.methods`).
+which is imported at first use, so that listing names costs nothing. Other packages add entries through the entry-point group
+`ferviz.<kind>s` (for example `ferviz.methods`).
 """
 
 from __future__ import annotations
@@ -20,14 +20,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Entry(Generic[T]):
-    """One registered thing: its name, one line about it, and the object or "module:attribute" that leads to it."""
+    """One entry of a registry.
+
+    Attributes:
+        name: the name that it is found under.
+        summary: one line about it.
+        target: the object, or the "module:attribute" that it is imported from.
+    """
 
     name: str
     summary: str
     target: T | str
 
     def load(self) -> T:
-        """Return the object, importing it if it was registered by address."""
+        """Return the object; one that was registered as "module:attribute" is imported."""
         if isinstance(self.target, str):
             module, _, attribute = self.target.partition(":")
             loaded: T = getattr(importlib.import_module(module), attribute)
@@ -36,9 +42,11 @@ class Entry(Generic[T]):
 
 
 class Registry(Generic[T]):
-    """Names to entries, in the order of registration, with "did you mean" for the others.
+    """Objects by name, in the order of registration; an unknown name is answered with the nearest known one.
 
-    kind: the word for one entry in messages, e.g. "method". group: the entry-point group that plugins use, or "".
+    Args:
+        kind: the word for an entry in messages, e.g. "method".
+        group: the entry-point group through which other packages add entries, e.g. "ferviz.methods"; "" = none.
     """
 
     def __init__(self, kind: str, group: str = "") -> None:
@@ -47,7 +55,12 @@ class Registry(Generic[T]):
         self._plugins_read = not group
 
     def register(self, name: str, summary: str) -> Callable[[T], T]:
-        """Return a decorator that registers what it decorates under `name` and gives it back unchanged."""
+        """Return a decorator that registers what it decorates and returns it unchanged.
+
+        Args:
+            name: the name to register it under.
+            summary: one line about it.
+        """
 
         def add(target: T) -> T:
             self.add(name, summary, target)
@@ -56,7 +69,16 @@ class Registry(Generic[T]):
         return add
 
     def add(self, name: str, summary: str, target: T | str) -> None:
-        """Register `target` (an object, or its "module:attribute") under `name`; a name is given once only."""
+        """Register an object.
+
+        Args:
+            name: the name to register it under.
+            summary: one line about it.
+            target: the object, or the "module:attribute" that it is imported from at first use.
+
+        Raises:
+            ValueError: another object is registered under this name.
+        """
         if name in self._entries and self._entries[name].target is not target:
             raise ValueError(f"{self.kind} {name!r} is registered already")
         self._entries[name] = Entry(name, summary, target)
@@ -66,7 +88,14 @@ class Registry(Generic[T]):
         return self.entry(name).load()
 
     def entry(self, name: str) -> Entry[T]:
-        """Return the Entry under `name` without importing it. Raises UnknownNameError."""
+        """Return an entry without importing its object.
+
+        Args:
+            name: the name that it is registered under.
+
+        Raises:
+            UnknownNameError: there is no such entry; the message suggests the nearest name.
+        """
         self._read_plugins()
         if name not in self._entries:
             raise UnknownNameError(self.kind, name, self._entries)

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 DPI = 144
 """Dots an inch of a figure that is written as a picture."""
 
+MAX_SIDE = 16000
+"""The largest side in pixels of a figure that is written as a picture; of a longer figure (a very deep network) the dots are fewer."""
+
 FIGURES = (".pdf", ".svg")
 """Formats in which a figure stays vectors and text."""
 
@@ -48,7 +51,7 @@ class Result:
         """Return the result as an RGB picture; without one of its own, the figure drawn at 144 dots an inch."""
         from PIL import Image
 
-        return Image.open(io.BytesIO(_rasterised(self.plot(*args, **options), DPI))).convert("RGB")
+        return Image.open(io.BytesIO(_rasterised(self.plot(*args, **options)))).convert("RGB")
 
     def plot(self, *args: Any, **options: Any) -> Figure:
         """Return the result as a matplotlib Figure (made without pyplot), for papers."""
@@ -237,7 +240,8 @@ def _taken(method: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any
     return {name: value for name, value in options.items() if free or name in known}
 
 
-def _rasterised(figure: Figure, dpi: float) -> bytes:
-    written = io.BytesIO()
-    figure.savefig(written, format="png", dpi=dpi, facecolor="white")
-    return written.getvalue()
+def _rasterised(figure: Figure) -> bytes:
+    dpi = min(DPI, MAX_SIDE / max(figure.get_size_inches()))
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
+    return buffer.getvalue()

@@ -1,7 +1,7 @@
-"""What a network's numbers mean: how its pictures are scaled and what its outputs are called.
+"""Infer how a network's pictures are scaled and what its outputs are called.
 
-In this order somebody may have said it: the caller, the sidecar, the network itself (a layer near its input that scales);
-what nobody said is assumed, and noted as assumed.
+The sources, in this order: the caller, the sidecar, the network itself (a layer near its input that scales). What none of them
+tells is assumed, and noted as assumed.
 """
 
 from __future__ import annotations
@@ -24,42 +24,50 @@ _PASSING = AUGMENTATION | {
     "InputLayer", "Identity", "Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "Resizing", "CenterCrop",
     "ZeroPadding2D", "Cropping2D", "Permute", "Reshape", "UpSampling2D", "Concatenate",
 }  # fmt: skip
-"""Layers that leave the range of the values alone, so that what scales may stand behind them."""
+"""Layers that do not change the range of values, so that a layer that scales may follow them."""
 
 _BY_COUNT = {6: "6-dropped", 7: "7", 8: "8-ferplus"}
 _OUTSIDE = {"0..255": (0.0, 255.0), "0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
 
 
 def infer_labels(
-    given: str | Iterable[str] | None, sidecar: Sidecar | None, classes: int, note: Callable[[str], None]
+    labels: str | Iterable[str] | None, sidecar: Sidecar | None, classes: int, note: Callable[[str], None]
 ) -> tuple[str, ...]:
-    """Return the K class names in the order of the outputs.
+    """Return the class names in the order of the outputs.
 
-    given: the caller's: a scheme's name, "happy,sad,...", or a sequence. sidecar: what was found beside the file, or None.
-    classes: K. note: takes the sentence that says what was assumed. Raises UsageError, ModelError when the count is wrong.
+    Args:
+        labels: the caller's: a scheme's name, "happy,sad,...", or a sequence of names; None = not given.
+        sidecar: the network's sidecar, or None.
+        classes: K, the number of outputs.
+        note: takes the sentence that tells what was assumed.
+
+    Returns:
+        K names.
+
+    Raises:
+        UsageError: the caller's labels are not K.
+        ModelError: the sidecar's labels are not K.
     """
-    if given is not None:
-        labels = emotions.label_scheme(given).labels
-        if len(labels) != classes:
+    if labels is not None:
+        names = emotions.label_scheme(labels).labels
+        if len(names) != classes:
             raise UsageError(
-                f"labels names {len(labels)} classes, but the network has {classes} outputs; name each output once"
+                f"labels has {len(names)} classes, but the network has {classes} outputs; name each output once"
             )
-        return labels
+        return names
     if sidecar is not None and sidecar.labels is not None:
         if len(sidecar.labels) != classes:
-            raise ModelError(
-                f"{sidecar.path} names {len(sidecar.labels)} classes, but the network has {classes} outputs"
-            )
+            raise ModelError(f"{sidecar.path} has {len(sidecar.labels)} classes, but the network has {classes} outputs")
         return sidecar.labels
     if classes in _BY_COUNT:
-        labels = emotions.SCHEMES[_BY_COUNT[classes]].labels
-        note(f"nothing says what the {classes} outputs are: {', '.join(labels)} is assumed (say it with --labels)")
-        return labels
-    labels = tuple(f"class{i}" for i in range(classes))
+        names = emotions.SCHEMES[_BY_COUNT[classes]].labels
+        note(f"the file does not name its {classes} outputs: {', '.join(names)} is assumed (name them with --labels)")
+        return names
+    names = tuple(f"class{i}" for i in range(classes))
     note(
-        f"nothing says what the {classes} outputs are: they are called {labels[0]} to {labels[-1]} (say it with --labels)"
+        f"the file does not name its {classes} outputs: they are called {names[0]} to {names[-1]} (name them with --labels)"
     )
-    return labels
+    return names
 
 
 def infer_input(
@@ -71,52 +79,62 @@ def infer_input(
 ) -> InputSpec:
     """Return the input spec of a network.
 
-    size: (height, width, channels) that its input has, None = any. network: the keras.Model, or None where there is none to look
-    into. scaling: the caller's, or None. sidecar: what was found beside the file, or None. note: takes sentences.
-    Raises UsageError for the caller's mistakes, ModelError for the sidecar's.
+    Args:
+        size: (height, width, channels) of its input, None = any.
+        network: the keras.Model, or None where there is none to look into.
+        scaling: the caller's, None = not given.
+        sidecar: the network's sidecar, or None.
+        note: takes a sentence about what was inferred or assumed.
+
+    Raises:
+        UsageError: the caller's scaling is not known.
+        ModelError: the sidecar contradicts the network or has an impossible value.
     """
     height, width, channels = size
     settings: dict[str, Any] = dict(sidecar.input) if sidecar is not None else {}
     for key, fixed in (("height", height), ("width", width)):
         if fixed is not None and settings.get(key, fixed) != fixed and sidecar is not None:
-            raise ModelError(f"{sidecar.path} says {key} {settings[key]}, but the network takes {fixed}")
+            raise ModelError(f"{sidecar.path} has {key} {settings[key]}, but the network takes {fixed}")
         settings[key] = settings.get(key) if fixed is None else fixed
     if scaling is not None:
-        InputSpec(scaling=scaling)  # the caller's mistake is told as the caller's
+        InputSpec(scaling=scaling)  # a mistake of the caller's is a UsageError, not the sidecar's ModelError
         if scaling != "standardize":
             settings = {k: v for k, v in settings.items() if k not in ("mean", "std", "unit")}
         settings["scaling"] = scaling
-    inside = _inside(network)
+    inside = _scaling_inside(network)
     if inside is not None:
-        found, layer = inside
+        inferred, layer = inside
         if "scaling" not in settings:
-            settings["scaling"] = found
-            note(f"the layer {layer} scales the pixels inside the network, so it is fed {found}")
-        elif settings["scaling"] != found:
-            note(f"the layer {layer} looks as if the network wanted {found}, but {settings['scaling']} was asked for")
+            settings["scaling"] = inferred
+            note(f"the layer {layer} scales the pixels inside the network, so the network takes values {inferred}")
+        elif settings["scaling"] != inferred:
+            note(
+                f"the layer {layer} suggests that the network takes values {inferred}, but {settings['scaling']} is set"
+            )
     assumed = [name for name in ("scaling", "resize") if name not in settings]
     if settings["height"] is None or settings["width"] is None:
         assumed += [name for name in ("height", "width") if settings[name] is None]
         side = InputSpec().default_side
         note(
-            f"the network takes pictures of any size: faces are resized to {side} x {side} (say height and width in a sidecar)"
+            f"the network takes pictures of any size: faces are resized to {side} x {side} (set height and width in a sidecar)"
         )
     if channels == 3 and "order" not in settings:
         assumed.append("order")
     if "scaling" in assumed:
         note(
-            'nothing says which values the network was fed: 0..1 is assumed (say it with --scaling, or find out with "ferviz check")'
+            "the file does not tell the range of values that the network takes: 0..1 is assumed (set it with --scaling, or find it with "
+            "`ferviz check`)"
         )
     try:
         return InputSpec(channels=channels, assumed=tuple(assumed), **settings)
     except (UsageError, TypeError) as error:
         if sidecar is not None:
             raise ModelError(f"{sidecar.path}: {error}") from error
-        raise ModelError(f"the network's input cannot be served: {error}") from error
+        raise ModelError(f"the network's input does not fit: {error}") from error
 
 
-def _inside(network: Any) -> tuple[str, str] | None:
-    """-> (what the network is fed, name of the layer that tells), None where no layer tells."""
+def _scaling_inside(network: Any) -> tuple[str, str] | None:
+    """-> (the range of values that the network takes, name of the layer that tells it), None where no layer tells it."""
     if network is None or not hasattr(network, "layers"):
         return None
     scaled = _by_operations(network)
@@ -125,64 +143,64 @@ def _inside(network: Any) -> tuple[str, str] | None:
     for layer in leaf_layers(network):
         kind = type(layer).__name__
         if kind == "Rescaling":
-            found = _by_rescaling(np.mean(layer.scale), np.mean(layer.offset))
-            return (found, layer.name) if found else None
+            scaling = _by_rescaling(np.mean(layer.scale), np.mean(layer.offset))
+            return (scaling, layer.name) if scaling else None
         if kind in ("Normalization", "BatchNormalization"):
-            found = _by_statistics(layer)
-            return (found, layer.name) if found else None
+            scaling = _by_statistics(layer)
+            return (scaling, layer.name) if scaling else None
         if kind not in _PASSING and not (kind == "Activation" and layer.get_config().get("activation") == "linear"):
             return None
     return None
 
 
 def _by_operations(network: Any) -> tuple[str, str] | None:
-    """What the operations before a network's first layer (`x / 255`) say, found by letting two blank pictures through them."""
+    """-> as `_scaling_inside`, for operations before a network's first layer (`x / 255`): two blank pictures are passed through them."""
     steps = getattr(network, "operations", None)
     if not steps or len(network.inputs) != 1:
         return None
     layers = set(map(id, network.layers))
     ahead: list[Any] = []
-    for one in steps:
-        kind = type(one).__name__
-        if id(one) not in layers or kind == "Rescaling":
-            ahead.append(one)
+    for step in steps:
+        kind = type(step).__name__
+        if id(step) not in layers or kind == "Rescaling":
+            ahead.append(step)
         elif kind not in _PASSING:
-            if not ahead and getattr(one, "operations", None):
-                return _by_operations(one)
+            if not ahead and getattr(step, "operations", None):
+                return _by_operations(step)
             break
-    if all(id(one) in layers for one in ahead):
-        return None  # layers alone tell it by themselves
+    if all(id(step) in layers for step in ahead):
+        return None  # layers alone are read from their settings
     part = running().Model(network.inputs[0], ahead[-1].output)
     blank = np.zeros((1, *(side or 96 for side in network.inputs[0].shape[1:])), np.float32)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a network may call its only input a list
+        warnings.simplefilter("ignore")  # a network may give its only input as a list
         black, white = (float(np.mean(np.asarray(part(blank + value, training=False)))) for value in (0, 1))
     if np.allclose((black, white), (0, 1), atol=1e-4):
         return None
-    found = _by_rescaling(white - black, black)
-    return (found, ahead[-1].name) if found else None
+    scaling = _by_rescaling(white - black, black)
+    return (scaling, ahead[-1].name) if scaling else None
 
 
 def _by_rescaling(scale: float, offset: float) -> str | None:
-    """Return the range that `x * scale + offset` brings to what networks are trained on: about 0..1, -1..1 or 0..255."""
-    brought = {
+    """-> the range of values that `x * scale + offset` maps to one that networks are trained with: about 0..1, -1..1 or 0..255."""
+    mapped = {
         name: tuple(sorted((low * scale + offset, high * scale + offset))) for name, (low, high) in _OUTSIDE.items()
     }
-    for name, ends in brought.items():
+    for name, ends in mapped.items():
         if any(np.allclose(ends, usual, atol=0.02 * (usual[1] - usual[0])) for usual in _OUTSIDE.values()) and (
-            ends != _OUTSIDE[name]  # a layer that changes nothing tells nothing
+            ends != _OUTSIDE[name]  # a layer that changes no value does not tell the range
         ):
             return name
-    for name, (least, most) in brought.items():
-        if 0.5 <= most - least <= 8 and least >= -5 and most <= 5:  # standardised
+    for name, (low, high) in mapped.items():
+        if 0.5 <= high - low <= 8 and low >= -5 and high <= 5:  # standardised
             return name
-        if abs(most - least - 255) < 1 and -160 < least < -90:  # ImageNet's means taken off
+        if abs(high - low - 255) < 1 and -160 < low < -90:  # ImageNet's means are subtracted
             return name
     return None
 
 
 def _by_statistics(layer: Any) -> str | None:
-    """Return the range whose mean and deviation a normalising layer has learned as its input's."""
+    """-> the range of values whose mean and deviation a normalising layer has learned from its input, None if there is none."""
     mean = (
         getattr(layer, "moving_mean", None)
         if type(layer).__name__ == "BatchNormalization"

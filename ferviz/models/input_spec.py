@@ -1,4 +1,4 @@
-"""The input spec: what a network wants to be fed, and the one function that feeds it."""
+"""The input spec: size, channels and values of the pictures that a network takes, and the preprocessing that makes them."""
 
 from __future__ import annotations
 
@@ -13,27 +13,34 @@ import numpy.typing as npt
 from ferviz.errors import UsageError
 
 SCALINGS = ("0..1", "-1..1", "0..255", "standardize")
-"""Value ranges a network may want. "standardize" subtracts `mean` and divides by `std` after division by `unit`."""
+"""Ranges of values that networks are trained with. "standardize" divides by `unit`, subtracts `mean` and divides by `std`."""
 
 MAX_SIDE = 4096
-"""No network for faces is fed more pixels a side; a file that says so would only fill the memory."""
+"""The largest side of a network's input; no network for faces takes more, and such a file would only fill the memory."""
 
 _RANGES = {"0..1": (1 / 255, 0.0), "-1..1": (2 / 255, -1.0), "0..255": (1.0, 0.0)}
-_TINY = 1e-6  # the least deviation that a single picture is divided by: a blank picture becomes zeros, not NaN
+_TINY = 1e-6  # the smallest deviation that a single picture is divided by: a blank picture becomes zeros, not NaN
 
 
 @dataclass(frozen=True)
 class InputSpec:
     """What a network was trained with.
 
-    height, width: pixels; None = any (then faces are resized to `default_side`). channels: 1 (grey) or 3.
-    scaling: one of SCALINGS; "0..255" means raw pixels. order: "rgb" or "bgr".
-    resize: "uint8" = resized as pixels (rounded to whole numbers), then scaled; "float" = scaled values are resized; the wrong
-    one costs .2 to .4 points of accuracy.
-    mean, std: for "standardize": numbers, c numbers, or arrays (h, w) / (h, w, c), in units of pixel / `unit`; None with
-    "standardize" means each picture by its own mean and deviation. unit: 1 (raw pixels) or 255.
-    assumed: names of the fields that nobody said and that were guessed. fallback: the side used where the size is free.
-    Raises UsageError for a value that cannot be.
+    Attributes:
+        height, width: pixels; None = any (then faces are resized to `default_side`).
+        channels: 1 (grey) or 3.
+        scaling: one of SCALINGS; "0..255" means raw pixels.
+        order: "rgb" or "bgr".
+        resize: "uint8" = resized as pixels (rounded to whole numbers), then scaled; "float" = scaled values are resized; the wrong
+            one costs .2 to .4 points of accuracy.
+        mean, std: for "standardize": numbers, c numbers, or arrays (h, w) / (h, w, c), in units of pixel / `unit`; None with
+            "standardize" means that each picture is standardised by its own mean and deviation.
+        unit: 1 (raw pixels) or 255.
+        assumed: names of the fields that were assumed, because neither the caller nor the network's files tell them.
+        default_side: pixels a side where the network takes any size.
+
+    Raises:
+        UsageError: a value is impossible.
     """
 
     height: int | None = 48
@@ -49,15 +56,15 @@ class InputSpec:
     default_side: int = 96
 
     def __post_init__(self) -> None:
-        _one_of("scaling", self.scaling, SCALINGS)
-        _one_of("order", self.order, ("rgb", "bgr"))
-        _one_of("resize", self.resize, ("uint8", "float"))
-        _one_of("channels", self.channels, (1, 3))
-        _one_of("unit", self.unit, (1, 255))
+        _check_choice("scaling", self.scaling, SCALINGS)
+        _check_choice("order", self.order, ("rgb", "bgr"))
+        _check_choice("resize", self.resize, ("uint8", "float"))
+        _check_choice("channels", self.channels, (1, 3))
+        _check_choice("unit", self.unit, (1, 255))
         for name in ("height", "width", "default_side"):
             side = getattr(self, name)
             if side is not None and not (isinstance(side, int) and 1 <= side <= MAX_SIDE):
-                raise UsageError(f"{name} {side!r} is not a size; it has to be a whole number from 1 to {MAX_SIDE}")
+                raise UsageError(f"{name} {side!r} is not a size; a size is a whole number from 1 to {MAX_SIDE}")
         if (self.mean is None) != (self.std is None):
             raise UsageError("mean and std come together: give both, or neither for each picture's own")
         if self.mean is not None:
@@ -74,12 +81,20 @@ class InputSpec:
         return self.height or self.default_side, self.width or self.default_side
 
     def preprocess(self, pixels: Sequence[np.ndarray] | np.ndarray) -> npt.NDArray[np.float32]:
-        """Turn face crops into the batch that the network wants.
+        """Turn face crops into the batch that the network takes.
 
-        pixels: face crops (H, W), (H, W, 1) or (H, W, 3) uint8 RGB, of any sizes, in a list or, of one size, as one array
-        (N, H, W) or (N, H, W, 3). Grey is made with ITU-R BT.601's weights, as Pillow and OpenCV make it; smaller pictures are
-        made by averaging (cv2.INTER_AREA), larger ones by linear interpolation.
-        -> (N, h, w, c) float32 with the channels last, in `order`; N may be 0. Raises UsageError for anything else.
+        Colour becomes grey with ITU-R BT.601's weights, as in Pillow and OpenCV; pictures are reduced by averaging (cv2.INTER_AREA) and
+        enlarged by linear interpolation.
+
+        Args:
+            pixels: face crops (H, W), (H, W, 1) or (H, W, 3) uint8 RGB, of any sizes, in a list or, of one size, as one array
+                (N, H, W) or (N, H, W, 3).
+
+        Returns:
+            (N, h, w, c) float32 with the channels last, in `order`; N may be 0.
+
+        Raises:
+            UsageError: the faces are anything else.
         """
         batch = self._stack(pixels)
         if self.order == "bgr" and self.channels == 3:
@@ -103,11 +118,11 @@ class InputSpec:
         height, width = self.size
         if batch.shape[1:3] == (height, width):
             return batch
-        how = cv2.INTER_AREA if batch.shape[1] >= height and batch.shape[2] >= width else cv2.INTER_LINEAR
+        interpolation = cv2.INTER_AREA if batch.shape[1] >= height and batch.shape[2] >= width else cv2.INTER_LINEAR
         if self.resize == "float":
             # Scaling is linear, so resizing the pixels as floats and scaling afterwards gives the same values.
             batch = batch.astype(np.float32)
-        result = np.stack([cv2.resize(one, (width, height), interpolation=how) for one in batch])
+        result = np.stack([cv2.resize(picture, (width, height), interpolation=interpolation) for picture in batch])
         return result.reshape(len(batch), height, width, self.channels)
 
     def _scaled(self, batch: np.ndarray) -> np.ndarray:
@@ -172,6 +187,6 @@ def _colours(batch: np.ndarray, channels: int) -> np.ndarray:
     return cv2.cvtColor(rows, cv2.COLOR_RGB2GRAY).reshape(*batch.shape[:3], 1)
 
 
-def _one_of(name: str, value: Any, known: tuple[Any, ...]) -> None:
-    if value not in known:
-        raise UsageError(f"{name} {value!r} is not known; use one of {', '.join(map(str, known))}")
+def _check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
+    if value not in choices:
+        raise UsageError(f"{name} {value!r} is not known; use one of {', '.join(map(str, choices))}")

@@ -1,4 +1,4 @@
-"""The sidecar: a small JSON file beside a network that says what the network's own file does not.
+"""The sidecar: a small JSON file beside a network that tells what the network's own file does not: labels and input.
 
 {"schema_version": 1,
  "labels": ["angry", ..., "neutral"],            or the name of a label scheme, "7-alphabetical"
@@ -6,7 +6,7 @@
            "statistics": "my.npz", "height": 96, "width": 96},
  "about": {...}}                                  anything; ferviz does not look at it
 
-Every key but schema_version may be left out. `statistics` names an .npz beside it with the arrays `mean` and `std`.
+Every key but schema_version may be left out. `statistics` names an .npz beside the sidecar with the arrays `mean` and `std`.
 """
 
 from __future__ import annotations
@@ -31,12 +31,18 @@ MAX_STATISTICS = 256 * 1024**2
 _KEYS = ("schema_version", "labels", "input", "about")
 _INPUT_KEYS = ("scaling", "resize", "order", "unit", "mean", "std", "statistics", "height", "width")
 _SMALL = 4
-"""Up to so many numbers `mean` and `std` are written into the JSON; larger arrays go to an .npz beside it."""
+"""The most numbers of `mean` and `std` that are written into the JSON; larger arrays go to an .npz beside it."""
 
 
 @dataclass(frozen=True)
 class Sidecar:
-    """What a sidecar says. path: its file. labels: class names, None if it does not say. input: the fields of InputSpec it sets."""
+    """The content of a sidecar.
+
+    Attributes:
+        path: its file.
+        labels: class names in the order of the outputs, None where the sidecar has none.
+        input: the fields of InputSpec that it sets.
+    """
 
     path: Path
     labels: tuple[str, ...] | None = None
@@ -44,7 +50,14 @@ class Sidecar:
 
 
 def find_sidecar(*paths: PathLike) -> Path | None:
-    """Return the sidecar beside one of `paths` (`my.h5.ferviz.json`, or `my.ferviz.json`), None if there is none."""
+    """Find the sidecar beside a network: `my.h5.ferviz.json`, or `my.ferviz.json`.
+
+    Args:
+        *paths: the network's files.
+
+    Returns:
+        The sidecar, None where there is none.
+    """
     for path in map(Path, paths):
         for candidate in (path.with_name(path.name + SUFFIX), path.with_name(path.stem + SUFFIX)):
             if candidate.is_file():
@@ -53,7 +66,14 @@ def find_sidecar(*paths: PathLike) -> Path | None:
 
 
 def read_sidecar(path: PathLike) -> Sidecar:
-    """Read and check a sidecar. Raises ModelError that names the key which is wrong."""
+    """Read and check a sidecar.
+
+    Args:
+        path: its file.
+
+    Raises:
+        ModelError: the sidecar cannot be read, or a key is wrong; the message names the key.
+    """
     path = check_regular_file(path, "sidecar")
     with wrap_parse_errors(path):
         if path.stat().st_size > MAX_BYTES:
@@ -62,27 +82,38 @@ def read_sidecar(path: PathLike) -> Sidecar:
             )
         document = json.loads(path.read_text(encoding="utf-8-sig"))
     if not isinstance(document, dict) or document.get("schema_version") != 1:
-        found = document.get("schema_version") if isinstance(document, dict) else None
-        raise ModelError(f"{path} has schema_version {found!r}; this version of ferviz reads 1")
-    _only(document, _KEYS, path, "")
-    given = document.get("input", {})
-    if not isinstance(given, dict):
-        raise ModelError(f"{path}: input has to be an object, not {type(given).__name__}")
-    _only(given, _INPUT_KEYS, path, "input.")
-    settings = {k: v for k, v in given.items() if k != "statistics"}
-    if "statistics" in given:
-        settings |= _statistics(path, given["statistics"])
+        version = document.get("schema_version") if isinstance(document, dict) else None
+        raise ModelError(f"{path} has schema_version {version!r}; this version of ferviz reads 1")
+    _check_keys(document, _KEYS, path, "")
+    fields = document.get("input", {})
+    if not isinstance(fields, dict):
+        raise ModelError(f"{path}: input has to be an object, not {type(fields).__name__}")
+    _check_keys(fields, _INPUT_KEYS, path, "input.")
+    settings = {key: value for key, value in fields.items() if key != "statistics"}
+    if "statistics" in fields:
+        settings |= _statistics(path, fields["statistics"])
     return Sidecar(path, _labels(document.get("labels"), path), settings)
 
 
 def write_sidecar(
     network: PathLike, labels: tuple[str, ...] | list[str], spec: InputSpec, about: Any = None, force: bool = True
 ) -> Path:
-    """Write the sidecar of a network, so that it is read with these labels and this input from now on.
+    """Write the sidecar of a network, so that the network is read with these labels and this input from now on.
 
-    network: the network's file; the sidecar is written beside it as `<its name>.ferviz.json`, with an .npz where mean and std are
-    arrays. labels: class names in the order of the outputs. spec: what it is fed. about: anything to keep with it (JSON).
-    force: an existing one is replaced. Returns the sidecar's path. Raises OutputError, OutputExistsError.
+    Args:
+        network: the network's file; the sidecar is written beside it as `<its name>.ferviz.json`, with an .npz where mean and std are
+            arrays.
+        labels: class names in the order of the outputs.
+        spec: what the network takes.
+        about: anything to keep with it (JSON).
+        force: replace an existing sidecar.
+
+    Returns:
+        The sidecar's path.
+
+    Raises:
+        OutputExistsError: the sidecar exists and `force` is false.
+        OutputError: it cannot be written.
     """
     network = Path(network)
     path = network.with_name(network.name + SUFFIX)
@@ -129,7 +160,7 @@ def _statistics(path: Path, name: Any) -> dict[str, np.ndarray]:
             return {"mean": arrays["mean"], "std": arrays["std"]}
 
 
-def _only(document: dict[str, Any], known: tuple[str, ...], path: Path, prefix: str) -> None:
+def _check_keys(document: dict[str, Any], keys: tuple[str, ...], path: Path, prefix: str) -> None:
     for key in document:
-        if key not in known:
-            raise ModelError(f"{path}: {prefix}{key} is not a key of a sidecar; it may have {', '.join(known)}")
+        if key not in keys:
+            raise ModelError(f"{path}: {prefix}{key} is not a key of a sidecar; it may have {', '.join(keys)}")

@@ -43,7 +43,7 @@ def interface(name: str):
 @pytest.mark.parametrize(
     ("name", "words"),
     [("two inputs", "takes 2 inputs"), ("two outputs", "has 2 outputs"), ("sequence", r"takes \(N, 20, 4\)"),
-     ("one unit", "output of one unit"), ("a map", r"gives \(N, 6, 6, 3\)"), ("four channels", "4 channels")],
+     ("one unit", "single output unit"), ("a map", r"\(N, 6, 6, 3\)"), ("four channels", "4 channels")],
 )  # fmt: skip
 def test_other_interfaces_are_told(name, words):
     with pytest.raises(ModelError, match=words):
@@ -121,7 +121,7 @@ def test_halves_find_each_other(small, tmp_path):
         load_model(tmp_path / "fer.json")
     for name in ("fer.h5", "fer.weights.h5", "fer_weights.h5"):
         shutil.copy(parts / "net.weights.h5", tmp_path / name)
-        assert load_model(tmp_path / "fer.json", engine="keras").notes[0].startswith("nothing says")
+        assert load_model(tmp_path / "fer.json", engine="keras").notes[0].endswith("(name them with --labels)")
         (tmp_path / name).unlink()
     shutil.copy(parts / "net.weights.h5", tmp_path / "best.h5")
     model = load_model(tmp_path / "fer.json", engine="keras")

@@ -86,14 +86,9 @@ def command(
 
 def _check_output(out: Path, filters: bool, force: bool) -> None:
     from ferviz.attribution.filters import Filters
-    from ferviz.files import check_output
-    from ferviz.models.diagram import check_diagram
+    from ferviz.models.diagram import Diagram
 
-    if filters:
-        Filters.check_path(out, force)
-    else:
-        check_diagram(out)
-        check_output(out, force)
+    (Filters if filters else Diagram).check_path(out, force)
 
 
 def _draw(model: Model, layer: str | None, max_channels: int | None, shared: bool, output: OutputOptions) -> int:

@@ -1,4 +1,4 @@
-"""What a path holds, told from its bytes and never from its name."""
+"""Detect the format of a network's file from its bytes, never from its name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ferviz.files import PathLike
 from ferviz.models.formats.unsupported_formats import describe_file, describe_folder
 
 MAX_BYTES = 2 * 1024**3
-"""Larger files are refused unread; no network for faces comes near."""
+"""Larger files are refused before they are read; networks for faces are far smaller."""
 
 ZIP, HDF5, JSON, SAVED_MODEL, COMPILED = "keras zip", "hdf5", "json", "savedmodel", "compiled"
 
@@ -21,10 +21,17 @@ _LITERT_MAGIC = b"TFL3"
 
 
 def check_regular_file(path: PathLike, what: str = "network") -> Path:
-    """Return `path` if it is a regular local file of a bearable size.
+    """Check that a path is a regular local file of a reasonable size.
 
-    what: the word for it in messages. Raises ModelError for a missing file, a folder, a device or pipe, an address of
-    something remote, an empty or a huge file.
+    Args:
+        path: the file.
+        what: the word for it in messages.
+
+    Returns:
+        The path.
+
+    Raises:
+        ModelError: it is missing, a folder, a device or pipe, a remote address, empty, or larger than MAX_BYTES.
     """
     text = os.fspath(path)
     if "://" in text:
@@ -41,16 +48,25 @@ def check_regular_file(path: PathLike, what: str = "network") -> Path:
     if facts.st_size == 0:
         raise ModelError(f"{text} is empty; copy the network again")
     if facts.st_size > MAX_BYTES:
-        raise ModelError(f"{text} has {facts.st_size / 1024**3:.1f} GiB; networks of more than 2 GiB are not read")
+        raise ModelError(
+            f"{text} has {facts.st_size / 1024**3:.1f} GiB; the largest network that ferviz reads has 2 GiB"
+        )
     return Path(text)
 
 
 def detect_format(path: PathLike) -> str:
-    """Return ZIP, HDF5, JSON, SAVED_MODEL or COMPILED for what `path` holds.
+    """Detect the format of a network.
 
-    Raises ModelError for everything else, with a guess at what it is instead.
+    Args:
+        path: a file, or the folder of a SavedModel.
+
+    Returns:
+        ZIP, HDF5, JSON, SAVED_MODEL or COMPILED.
+
+    Raises:
+        ModelError: it is anything else; the message tells what it seems to be and what to do.
     """
-    if "://" in os.fspath(path):  # before Path makes one stroke of two
+    if "://" in os.fspath(path):  # before Path turns the two slashes into one
         return str(check_regular_file(path))
     path = Path(path)
     if path.is_dir():
@@ -61,14 +77,14 @@ def detect_format(path: PathLike) -> str:
     try:
         with path.open("rb") as stream:
             head = stream.read(4096)
-            if head.startswith(_HDF5_MAGIC) or _later_hdf5(stream, path.stat().st_size):
+            if head.startswith(_HDF5_MAGIC) or _has_later_signature(stream, path.stat().st_size):
                 return HDF5
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror}); check its permissions") from error
     if head[4:8] == _LITERT_MAGIC:
         return COMPILED
     if head.startswith(b"PK\x03\x04"):
-        names = _members(path)
+        names = _list_zip(path)
         if "config.json" in names:
             return ZIP
         if path.suffix == ".ferviz":
@@ -79,8 +95,8 @@ def detect_format(path: PathLike) -> str:
     raise ModelError(f"{path} is no Keras network: it is {describe_file(path, head)}")
 
 
-def _later_hdf5(stream: object, size: int) -> bool:
-    """HDF5 allows a user block before its signature, which then stands at 512, 1024, 2048 ... bytes."""
+def _has_later_signature(stream: object, size: int) -> bool:
+    """HDF5 allows a user block before its signature, which is then found at 512, 1024, 2048 ... bytes."""
     offset = 512
     while offset < min(size, 1 << 20):
         stream.seek(offset)  # type: ignore[attr-defined]
@@ -90,7 +106,7 @@ def _later_hdf5(stream: object, size: int) -> bool:
     return False
 
 
-def _members(path: Path) -> list[str]:
+def _list_zip(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.namelist()

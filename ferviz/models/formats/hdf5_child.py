@@ -1,8 +1,8 @@
-"""Read everything in an HDF5 file once, in a process of its own: run as a script, by `ferviz.models.formats.hdf5_sandbox`.
+"""Read everything in an HDF5 file once, in a separate process: a script that `ferviz.models.formats.hdf5_sandbox` runs.
 
-libhdf5 is C, and one wrong byte in a file can make it loop for ever or crash; this process is then the one that is lost.
+libhdf5 is written in C, and one wrong byte in a file can make it loop for ever or crash; then only this process is lost.
 It imports nothing of ferviz. Arguments: a path (HDF5, or a .keras zip with model.weights.h5), and the seconds of processor time
-that it may take. Exit 0: all of it can be read; 3: it cannot, and the reason is on standard output; 4: there is no h5py.
+that it may take. Exit 0: all of it can be read; 3: it cannot, and the reason is on standard output; 4: h5py is not installed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ MEMORY = 8 * 1024**3
 
 
 def read_all(path: str) -> None:
-    """Open `path`, and read every attribute and every data set but the optimizer's."""
+    """Read every attribute and every data set of a file, except the optimizer's.
+
+    Args:
+        path: an HDF5 file or a .keras zip.
+    """
     import h5py
 
     source: Any = path
@@ -34,7 +38,7 @@ def read_all(path: str) -> None:
                 group.attrs[key]
             for name in group:
                 if name == "optimizer_weights" or not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                    continue  # links are told by name when the file is looked through
+                    continue  # the parent process reports links by name
                 item = group[name]
                 if not isinstance(item, h5py.Dataset):
                     address = h5py.h5o.get_info(item.id).addr
@@ -45,20 +49,28 @@ def read_all(path: str) -> None:
                     item[()]
 
 
-def limit(seconds: int) -> None:
-    """Let this process take no more than `seconds` of processor time and MEMORY, where the system has such limits."""
+def limit_resources(seconds: int) -> None:
+    """Limit the processor time and the memory of this process, where the system has such limits.
+
+    Args:
+        seconds: of processor time.
+    """
     try:
         import resource
     except ImportError:  # Windows
         return
-    for what, most in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CORE, 0)):
-        _, hard = resource.getrlimit(what)
-        resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+    for resource_id, maximum in (
+        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_AS, MEMORY),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        _, hard = resource.getrlimit(resource_id)
+        resource.setrlimit(resource_id, (maximum if hard == resource.RLIM_INFINITY else min(maximum, hard), hard))
 
 
 if __name__ == "__main__":
     try:
-        limit(int(sys.argv[2]))
+        limit_resources(int(sys.argv[2]))
         read_all(sys.argv[1])
     except ImportError:
         sys.exit(4)

@@ -1,4 +1,4 @@
-"""What a file or folder is that is no Keras network, and what to do with it: told from its first bytes, for messages."""
+"""Formats that ferviz does not read: recognised by their first bytes, so that the message can tell what to do with them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 _PICKLE = "a Python pickle, which ferviz never opens because opening it runs code: save the network as .keras where it was made"
 _TORCH = "a PyTorch file: ferviz explains Keras networks, so convert it to Keras and save it as .keras"
 _CHECKPOINT = (
-    "a checkpoint of TensorFlow, which holds weights alone: build the network in Python, load them with load_weights, and "
+    "a checkpoint of TensorFlow, which holds only weights: build the network in Python, load them with load_weights, and "
     "save it as .keras"
 )
 _ARCHIVE = "an archive: unpack it first"
@@ -38,7 +38,15 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
 
 
 def describe_file(path: Path, head: bytes) -> str:
-    """Return what `path`, which begins with `head`, seems to be, as the end of a sentence."""
+    """Return what a file that is no network seems to be.
+
+    Args:
+        path: the file.
+        head: its first bytes, 4096 or all of them.
+
+    Returns:
+        The end of a sentence that begins with "it is": the format, and what to do with it.
+    """
     part = _part_of(path)
     if part:
         return part
@@ -49,8 +57,9 @@ def describe_file(path: Path, head: bytes) -> str:
     if text.startswith(b"PK\x03\x04"):
         return _zip(path)
     if text.startswith(b"<"):
-        what = "one of OpenCV's cascades, which finds faces and knows no emotions" if b"opencv_storage" in head else ""
-        return what or "a web page or other markup"
+        if b"opencv_storage" in head:
+            return "one of OpenCV's cascades, which finds faces but no emotions"
+        return "a web page or other markup"
     if head[:1] == b"\x0a" and (b"Placeholder" in head or b"Const" in head):
         return "a frozen graph of TensorFlow, without layers: save the Keras network that it was made from as .keras"
     if head[:1] == b"\x08":
@@ -61,9 +70,16 @@ def describe_file(path: Path, head: bytes) -> str:
 
 
 def describe_folder(path: Path) -> str:
-    """Return what a folder that is no SavedModel seems to be, and what to name instead, as the end of a sentence."""
+    """Return what a folder that is no SavedModel seems to be.
+
+    Args:
+        path: the folder.
+
+    Returns:
+        The end of a sentence that begins with "it is": what the folder holds, and what to name instead.
+    """
     try:
-        names = sorted(one.name for one in path.iterdir())[:1000]
+        names = sorted(entry.name for entry in path.iterdir())[:1000]
     except OSError:
         names = []
     if "config.json" in names and ("model.weights.h5" in names or "metadata.json" in names):
@@ -78,7 +94,7 @@ def describe_folder(path: Path) -> str:
 
 
 def _part_of(path: Path) -> str:
-    """-> the sentence for a file that is only a part of something."""
+    """-> the description of a file that is only a part of a network, "" for other files."""
     for outer in (path.parent, path.parent.parent):
         if (outer / "saved_model.pb").is_file() and path.suffix != ".h5":
             inside = path.relative_to(outer).as_posix()

@@ -308,9 +308,7 @@ def hostile_operation(rewritten: Callable[..., Path], repeats: int) -> Path:
     return rewritten(change)
 
 
-@pytest.mark.parametrize(
-    ("repeats", "words"), [(1, "gives"), (100_000, "asks layer 'tile' for .* numbers a face; that is not run")]
-)
+@pytest.mark.parametrize(("repeats", "words"), [(1, "returns"), (100_000, "layer 'tile'.* numbers a face")])
 def test_an_operation_cannot_fill_the_memory(rewritten: Callable[..., Path], repeats: int, words: str) -> None:
     with pytest.raises(ModelError, match=words):
         load_model(hostile_operation(rewritten, repeats))

@@ -36,10 +36,10 @@ def test_labels_that_are_assumed_are_told():
         (6, tuple(e for e in FER2013 if e != "disgust")),
         (2, ("class0", "class1")),
     ):
-        found, notes = labels(classes=classes)
-        assert found == expected
+        names, notes = labels(classes=classes)
+        assert names == expected
         assert len(notes) == 1
-        assert "nothing says" in notes[0]
+        assert "--labels" in notes[0]
 
 
 def network(*first):
