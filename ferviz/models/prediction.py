@@ -1,4 +1,4 @@
-"""What a network says about one face, and the record of it: the same for JSON, JSON lines, CSV and the manifest of every file."""
+"""A network's prediction for one face, and its record: the same for JSON, JSON lines, CSV and the manifest of every file."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ferviz.faces.face import Face
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a network says about one face.
+    """A network's prediction for one face.
 
     Attributes:
         label: the most probable class.
         probabilities: {class: 0..1} in the order of the outputs; they sum to 1 except for a network whose outputs are independent
             (sigmoid).
-        face: the face that it is about.
+        face: the face.
     """
 
     label: str
@@ -34,18 +34,18 @@ class Prediction:
 
     @property
     def second(self) -> str | None:
-        """The second most probable class, None where there is but one class."""
+        """The second most probable class, None where there is only one class."""
         ranked = sorted(self.probabilities, key=lambda name: -self.probabilities[name])
         return ranked[1] if len(ranked) > 1 else None
 
 
 def face_record(face: Face, prediction: Prediction | None = None, **more: Any) -> dict[str, Any]:
-    """Return one face as plain data; every output that speaks of a face holds this record.
+    """Return one face as plain data; every output with faces holds this record.
 
     Args:
         face: the face.
-        prediction: what a network says about it, or None.
-        **more: further entries, for instance `evidence`.
+        prediction: a network's prediction for it, or None.
+        **more: further entries, e.g. `evidence`.
 
     Returns:
         {box: [left, top, right, bottom] or null for the whole picture, score, landmarks, angle} and with a prediction {label, second,

@@ -1,6 +1,6 @@
 """Architectures by name: each a function `build(classes, ...) -> keras.Model`, one file each, listed in ARCHITECTURES.
 
-All of them take raw pixels (0..255): the normalisation is a layer of the network, so that nobody can feed it the wrong range.
+All of them take raw pixels (0..255): the normalisation is a layer of the network, so that a wrong range of values is impossible.
 A builder's keyword arguments are its options; `options()` lists them with their defaults.
 """
 
@@ -24,27 +24,44 @@ for _name, _summary in (
 ):
     ARCHITECTURES.add(_name, _summary, f"{_HERE}.{_name}:build")
 
-_GIVEN = ("classes", "seed", "logits")
-"""What the trainer decides, not the user's options."""
+_TRAINER_ARGUMENTS = ("classes", "seed", "logits")
+"""The arguments that training sets; they are no options of the user."""
 
 
 def architectures() -> dict[str, str]:
-    """Return {name: one line about it} of every architecture that `train` can build."""
+    """Return {name: one line about it} for every architecture that `train` can build."""
     return ARCHITECTURES.summaries()
 
 
 def options(name: str) -> dict[str, Any]:
-    """Return {option: default} of the architecture `name`. Raises UnknownNameError for an unknown one."""
+    """Return {option: default} of an architecture.
+
+    Args:
+        name: the architecture.
+
+    Raises:
+        UnknownNameError: there is no such architecture.
+    """
     parameters = inspect.signature(ARCHITECTURES[name]).parameters
-    return {key: p.default for key, p in parameters.items() if key not in _GIVEN}
+    return {key: p.default for key, p in parameters.items() if key not in _TRAINER_ARGUMENTS}
 
 
 def build(name: str, classes: int, *, seed: int = 0, logits: bool = False, **chosen: Any) -> Any:
-    """Build the architecture `name` with `classes` outputs.
+    """Build an architecture.
 
-    seed: of the initial weights. logits: leave the softmax out (training does). chosen: options of that architecture.
-    Returns a keras.Model that takes (N, h, w, c) raw pixels. Raises UnknownNameError for an unknown architecture,
-    UsageError for an unknown option or a value that its builder refuses.
+    Args:
+        name: the architecture.
+        classes: number of outputs.
+        seed: of the initial weights.
+        logits: leave the softmax out (as in training).
+        **chosen: options of that architecture.
+
+    Returns:
+        A keras.Model that takes (N, h, w, c) raw pixels.
+
+    Raises:
+        UnknownNameError: there is no such architecture.
+        UsageError: there is no such option, or the builder refuses its value.
     """
     builder = ARCHITECTURES[name]
     known = options(name)

@@ -1,4 +1,4 @@
-"""The pieces that the architectures share: input with its normalisation, activation, pooling head."""
+"""The layers that the architectures share: input with its normalisation, convolution, activation, classifier."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from ferviz.engines import backend
 from ferviz.errors import UsageError
 
 MEAN, STD = 0.5077, 0.2550
-"""Mean and deviation of FER2013's Training pixels, as parts of 255."""
+"""Mean and standard deviation of FER2013's Training pixels, divided by 255."""
 
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "silu", "gelu")
 
 
 def load_keras() -> Any:
-    """Return the module `keras`: on TensorFlow, unless it runs on another backend already or KERAS_BACKEND names one.
+    """Import `keras`: on TensorFlow, unless it runs on another backend already or KERAS_BACKEND names one.
 
-    Only building and training networks works on any backend; everything that explains them asks engines.backend.
+    Only building and training networks works on every backend; everything that explains them uses `ferviz.engines.backend`.
+
+    Returns:
+        The module.
     """
     if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow" and "keras" not in sys.modules:
         return backend.keras()
@@ -29,7 +32,11 @@ def load_keras() -> Any:
 
 
 class Seeds:
-    """Hands out one seed after the other, so that every layer of a network starts from its own reproducible draw."""
+    """A sequence of seeds, so that every layer of a network has its own reproducible initial weights; a call returns the next seed.
+
+    Args:
+        seed: determines the sequence.
+    """
 
     def __init__(self, seed: int) -> None:
         self._next = (seed * 1_000_003) % (2**31)
@@ -39,32 +46,61 @@ class Seeds:
         return self._next
 
 
-def sizes(value: Any, what: str, length: int | None = None) -> tuple[int, ...]:
-    """Return `value` (a number or a sequence of numbers) as positive integers; one number is repeated `length` times.
+def check_sizes(value: Any, name: str, length: int | None = None) -> tuple[int, ...]:
+    """Check that an option is a positive integer or a sequence of them.
 
-    Raises UsageError when a number is below 1 or their count is not `length`.
+    Args:
+        value: the option; a single number is repeated `length` times.
+        name: the option's name, for messages.
+        length: how many numbers there have to be, None = any.
+
+    Returns:
+        The numbers.
+
+    Raises:
+        UsageError: a number is below 1, or their count is not `length`.
     """
     numbers = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,) * (length or 1)
     if not all(isinstance(n, int) and n >= 1 for n in numbers) or (length is not None and len(numbers) != length):
         wanted = f"{length} positive whole numbers" if length is not None else "positive whole numbers"
-        raise UsageError(f"{what} takes {wanted}, got {value!r}")
+        raise UsageError(f"{name} takes {wanted}, got {value!r}")
     return numbers
 
 
-def share(value: float, what: str) -> float:
-    """Return `value` if it lies in 0 <= value < 1. Raises UsageError otherwise."""
+def check_fraction(value: float, name: str) -> float:
+    """Check that an option is a number from 0 up to, not including, 1.
+
+    Args:
+        value: the option.
+        name: the option's name, for the message.
+
+    Returns:
+        The number.
+
+    Raises:
+        UsageError: it is anything else.
+    """
     if not isinstance(value, int | float) or not 0 <= value < 1:
-        raise UsageError(f"{what} takes a number from 0 up to (not including) 1, got {value!r}")
+        raise UsageError(f"{name} takes a number from 0 up to (not including) 1, got {value!r}")
     return float(value)
 
 
-def pixels_in(height: int, width: int, channels: int, mean: float = MEAN, std: float = STD) -> tuple[Any, Any]:
-    """Return (input, normalised input): raw 0..255 pixels (h, w, c) and one Rescaling layer, in float32 whatever the policy.
+def pixel_input(height: int, width: int, channels: int, mean: float = MEAN, std: float = STD) -> tuple[Any, Any]:
+    """Make the input of a network: raw pixels and a Rescaling layer, in float32 whatever the policy.
 
-    mean, std: of the pixels as parts of 255; (pixel / 255 - mean) / std goes on.
+    Args:
+        height, width: of the pictures.
+        channels: 1 (grey) or 3 (colour).
+        mean, std: of the pixels / 255; the layer computes (pixel / 255 - mean) / std.
+
+    Returns:
+        The input (N, h, w, c) with values 0..255, and the normalised input.
+
+    Raises:
+        UsageError: a size is no positive integer, or `channels` is another number.
     """
     keras = load_keras()
-    sizes((height, width), "height and width", 2)
+    check_sizes((height, width), "height and width", 2)
     if channels not in (1, 3):
         raise UsageError(f"channels takes 1 (grey) or 3 (colour), got {channels!r}")
     start = keras.Input((height, width, channels), name="pixels", dtype="float32")
@@ -73,7 +109,15 @@ def pixels_in(height: int, width: int, channels: int, mean: float = MEAN, std: f
 
 
 def activation(kind: str, name: str) -> Any:
-    """Return an activation layer by name (one of ACTIVATIONS). Raises UsageError for another one."""
+    """Make an activation layer.
+
+    Args:
+        kind: one of ACTIVATIONS.
+        name: the layer's name.
+
+    Raises:
+        UsageError: `kind` is not one of ACTIVATIONS.
+    """
     keras = load_keras()
     if kind not in ACTIVATIONS:
         raise UsageError(f"activation {kind!r} is not known; use one of {', '.join(ACTIVATIONS)}")
@@ -83,7 +127,16 @@ def activation(kind: str, name: str) -> Any:
 
 
 def conv(filters: int, seeds: Seeds, name: str, kernel: int = 3, stride: int = 1, bias: bool = False) -> Any:
-    """Return a `kernel` x `kernel` convolution with He initialisation and "same" padding."""
+    """Make a convolution with He initialisation and "same" padding.
+
+    Args:
+        filters: output channels.
+        seeds: of the network.
+        name: the layer's name.
+        kernel: the side of the kernel.
+        stride: of the convolution.
+        bias: with a bias.
+    """
     keras = load_keras()
     start = keras.initializers.HeNormal(seed=seeds())
     return keras.layers.Conv2D(
@@ -92,16 +145,38 @@ def conv(filters: int, seeds: Seeds, name: str, kernel: int = 3, stride: int = 1
 
 
 def pooled_head(x: Any, classes: int, dropout: float, seeds: Seeds, logits: bool) -> Any:
-    """Global average pooling, dropout, one dense layer: (N, h, w, C) -> (N, classes) float32, softmax unless `logits`."""
+    """Add global average pooling, dropout and one dense layer.
+
+    Args:
+        x: a feature map (N, h, w, C).
+        classes: number of outputs.
+        dropout: fraction of the values that is dropped in training.
+        seeds: of the network.
+        logits: leave the softmax out.
+
+    Returns:
+        (N, classes) float32.
+    """
     keras = load_keras()
     x = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pool")(x)
     return classifier(x, classes, dropout, seeds, logits)
 
 
 def classifier(x: Any, classes: int, dropout: float, seeds: Seeds, logits: bool) -> Any:
-    """Dropout and the last dense layer: (N, C) -> (N, classes) float32, softmax unless `logits`."""
+    """Add dropout and the last dense layer.
+
+    Args:
+        x: features (N, C).
+        classes: number of outputs.
+        dropout: fraction of the values that is dropped in training.
+        seeds: of the network.
+        logits: leave the softmax out.
+
+    Returns:
+        (N, classes) float32.
+    """
     keras = load_keras()
-    if share(dropout, "dropout"):
+    if check_fraction(dropout, "dropout"):
         x = keras.layers.Dropout(dropout, seed=seeds(), dtype="float32", name="dropout")(x)
     start = keras.initializers.GlorotUniform(seed=seeds())
     last = None if logits else "softmax"
@@ -109,6 +184,12 @@ def classifier(x: Any, classes: int, dropout: float, seeds: Seeds, logits: bool)
 
 
 def dense(units: int, seeds: Seeds, name: str) -> Any:
-    """Return a dense layer with He initialisation."""
+    """Make a dense layer with He initialisation.
+
+    Args:
+        units: number of outputs.
+        seeds: of the network.
+        name: the layer's name.
+    """
     keras = load_keras()
     return keras.layers.Dense(units, kernel_initializer=keras.initializers.HeNormal(seed=seeds()), name=name)

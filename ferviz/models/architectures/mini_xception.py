@@ -13,11 +13,11 @@ from ferviz.models.architectures.layers import (
     STD,
     Seeds,
     activation,
+    check_fraction,
+    check_sizes,
     conv,
     load_keras,
-    pixels_in,
-    share,
-    sizes,
+    pixel_input,
 )
 
 
@@ -37,11 +37,23 @@ def build(
     seed: int = 0,
     logits: bool = False,
 ) -> Any:
-    """Build the network: (N, height, width, channels) raw pixels -> (N, classes).
+    """Build the network.
 
-    stem: channels of the first convolutions. widths: of the separable modules, each of which halves the map.
-    activation_name: one of parts.ACTIVATIONS. dropout: before the last convolution. momentum: of batch normalisation.
-    mean, std: of the training pixels / 255. seed: of the initial weights. logits: leave the softmax out.
+    Args:
+        classes: number of outputs.
+        height, width: of the pictures.
+        channels: 1 (grey) or 3 (colour).
+        stem: channels of the first convolutions.
+        widths: channels of the separable modules, each of which halves the map.
+        activation_name: one of `layers.ACTIVATIONS`.
+        dropout: before the last convolution.
+        momentum: of batch normalisation.
+        mean, std: of the training pixels / 255.
+        seed: of the initial weights.
+        logits: leave the softmax out.
+
+    Returns:
+        A keras.Model, (N, height, width, channels) raw pixels -> (N, classes).
     """
     keras = load_keras()
     seeds = Seeds(seed)
@@ -56,12 +68,12 @@ def build(
         )  # fmt: skip
         return layer(x)
 
-    start, x = pixels_in(height, width, channels, mean, std)
-    for number, filters in enumerate(sizes(stem, "stem"), 1):
+    start, x = pixel_input(height, width, channels, mean, std)
+    for number, filters in enumerate(check_sizes(stem, "stem"), 1):
         draw = keras.initializers.HeNormal(seed=seeds())
         layer = keras.layers.Conv2D(filters, 3, use_bias=False, kernel_initializer=draw, name=f"stem_conv{number}")
         x = activation(activation_name, f"stem_{activation_name}{number}")(norm(layer(x), f"stem_norm{number}"))
-    for number, filters in enumerate(sizes(widths, "widths"), 1):
+    for number, filters in enumerate(check_sizes(widths, "widths"), 1):
         name = f"module{number}"
         shortcut = norm(conv(filters, seeds, f"{name}_shortcut", kernel=1, stride=2)(x), f"{name}_shortcut_norm")
         x = norm(separable(x, filters, f"{name}_conv1"), f"{name}_norm1")
@@ -69,7 +81,7 @@ def build(
         x = norm(separable(x, filters, f"{name}_conv2"), f"{name}_norm2")
         x = keras.layers.MaxPooling2D(3, 2, padding="same", name=f"{name}_halve")(x)
         x = keras.layers.Add(name=f"{name}_add")([x, shortcut])
-    if share(dropout, "dropout"):
+    if check_fraction(dropout, "dropout"):
         x = keras.layers.Dropout(dropout, seed=seeds(), name="dropout")(x)
     x = conv(classes, seeds, "classes_conv", bias=True)(x)
     x = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pool")(x)

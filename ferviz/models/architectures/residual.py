@@ -2,7 +2,7 @@
 
 Each stage is a row of convolution, batch normalisation and activation, with the stage's running map added where the shapes
 agree (He et al. 2016, one convolution a shortcut). Between stages the map is halved by max-pooling: the size of the last
-map, which is what Grad-CAM draws on, is the input's size / stem_stride / 2 ** (stages - 1).
+map, which Grad-CAM uses, is the input's size / stem_stride / 2 ** (stages - 1).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from ferviz.models.architectures.layers import (
     STD,
     Seeds,
     activation,
+    check_sizes,
     conv,
     load_keras,
-    pixels_in,
+    pixel_input,
     pooled_head,
-    sizes,
 )
 
 
@@ -43,18 +43,31 @@ def build(
     seed: int = 0,
     logits: bool = False,
 ) -> Any:
-    """Build the network: (N, height, width, channels) raw pixels -> (N, classes).
+    """Build the network.
 
-    widths: channels of each stage. blocks: convolutions in each stage. stem, stem_stride: channels and stride of the first
-    convolution (0 channels: no stem). squeeze: reduction of a squeeze-excitation after each stage (Hu et al. 2018), 0 = none.
-    activation_name: one of parts.ACTIVATIONS. dropout: share dropped before the last layer. momentum: of batch normalisation.
-    mean, std: of the training pixels / 255. seed: of the initial weights. logits: leave the softmax out.
+    Args:
+        classes: number of outputs.
+        height, width: of the pictures.
+        channels: 1 (grey) or 3 (colour).
+        widths: channels of each stage.
+        blocks: convolutions in each stage.
+        stem, stem_stride: channels and stride of the first convolution (0 channels: none).
+        squeeze: reduction of a squeeze-excitation after each stage, 0 = none.
+        activation_name: one of `layers.ACTIVATIONS`.
+        dropout: fraction of the features that is dropped before the last layer.
+        momentum: of batch normalisation.
+        mean, std: of the training pixels / 255.
+        seed: of the initial weights.
+        logits: leave the softmax out.
+
+    Returns:
+        A keras.Model, (N, height, width, channels) raw pixels -> (N, classes).
     """
     keras = load_keras()
-    widths = sizes(widths, "widths")
-    blocks = sizes(blocks, "blocks", len(widths))
+    widths = check_sizes(widths, "widths")
+    blocks = check_sizes(blocks, "blocks", len(widths))
     if stem != 0:
-        sizes((stem, stem_stride), "stem and stem_stride", 2)
+        check_sizes((stem, stem_stride), "stem and stem_stride", 2)
     seeds = Seeds(seed)
 
     def step(x: Any, filters: int, number: int, stride: int = 1) -> Any:
@@ -65,7 +78,7 @@ def build(
         return activation(activation_name, f"{activation_name}{number}")(y)
 
     numbers = itertools.count(1)  # conv1, conv2, ...: the names that people try first
-    start, x = pixels_in(height, width, channels, mean, std)
+    start, x = pixel_input(height, width, channels, mean, std)
     if stem:
         x = step(x, stem, next(numbers), stem_stride)
     for stage, (filters, count) in enumerate(zip(widths, blocks, strict=True), 1):
@@ -79,7 +92,7 @@ def build(
 
 
 def _excite(x: Any, filters: int, reduction: int, seeds: Seeds, name: str) -> Any:
-    """Weigh the channels by what their means say: (N, h, w, C) -> (N, h, w, C)."""
+    """Squeeze-excitation (Hu et al. 2018): weight the channels of a map (N, h, w, C) by a small network of their means."""
     keras = load_keras()
     dense = keras.layers.Dense
     start = keras.initializers.HeNormal(seed=seeds()), keras.initializers.GlorotUniform(seed=seeds())

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from ferviz.errors import ModelError, UnknownNameError, UsageError
-from ferviz.models.architectures.layers import Seeds, load_keras, pooled_head, sizes
+from ferviz.models.architectures.layers import Seeds, check_sizes, load_keras, pooled_head
 
 CAFFE = ("ResNet50", "ResNet101", "ResNet152", "VGG16", "VGG19")
-"""Backbones that were trained on BGR pixels less ImageNet's mean."""
+"""Backbones that were trained on BGR pixels minus ImageNet's mean."""
 
 TORCH = ("DenseNet121", "DenseNet169", "DenseNet201")
 """Backbones that were trained on pixels / 255, standardised per channel."""
 
-OWN = ("EfficientNet", "ConvNeXt", "MobileNetV3")
-"""Families that take raw pixels and normalise inside; all the others want -1 .. 1."""
+RAW = ("EfficientNet", "ConvNeXt", "MobileNetV3")
+"""Families that take raw pixels and normalise inside; all others take -1..1."""
 
 
 def build(
@@ -31,12 +31,25 @@ def build(
     seed: int = 0,
     logits: bool = False,
 ) -> Any:
-    """Build the network: (N, height, width, channels) raw pixels -> (N, classes).
+    """Build the network.
 
-    backbone: a class of keras.applications, e.g. "ResNet50". weights: a local file with its weights without the top
-    (`*_notop.h5`), None = start from nothing. channels: 1 (the grey picture is given three times) or 3. dropout: before the
-    last layer. seed: of the new head. logits: leave the softmax out.
-    Raises UnknownNameError for another backbone, ModelError for weights that do not fit.
+    Args:
+        classes: number of outputs.
+        backbone: a class of keras.applications, e.g. "ResNet50".
+        weights: a local file with the backbone's weights without the top (`*_notop.h5`), None = random initial weights.
+        height, width: of the pictures.
+        channels: 1 (the grey picture is repeated three times) or 3.
+        dropout: before the last layer.
+        seed: of the new head's initial weights.
+        logits: leave the softmax out.
+
+    Returns:
+        A keras.Model, (N, height, width, channels) raw pixels -> (N, classes).
+
+    Raises:
+        UnknownNameError: there is no such backbone.
+        UsageError: the channels do not fit the backbone.
+        ModelError: the weights do not fit.
     """
     keras = load_keras()
     known = [n for n, f in vars(keras.applications).items() if inspect.isfunction(f) and n[0].isupper()]
@@ -44,14 +57,14 @@ def build(
         raise UnknownNameError("backbone", backbone, known)
     if channels not in (1, 3) or (channels == 3 and backbone in CAFFE):
         raise UsageError(
-            f"channels={channels!r} does not go with {backbone}; use channels=1 (its pixels are given three times)"
+            f"channels={channels!r} does not go with {backbone}; use channels=1 (the grey picture is repeated three times)"
         )
-    sizes((height, width), "height and width", 2)
+    check_sizes((height, width), "height and width", 2)
     if weights is not None and not Path(weights).is_file():
-        raise ModelError(f"the weights {weights} are not there; name a local file of {backbone} without its top")
+        raise ModelError(f"the weights {weights} do not exist; name a local file of {backbone} without its top")
     start = keras.Input((height, width, channels), name="pixels", dtype="float32")
     x = keras.layers.Concatenate(dtype="float32", name="three")([start] * 3) if channels == 1 else start
-    scale, offset = _range(backbone)
+    scale, offset = _normalisation(backbone)
     if scale is not None:
         x = keras.layers.Rescaling(scale, offset, dtype="float32", name="normalise")(x)
     try:
@@ -65,9 +78,9 @@ def build(
     return keras.Model(start, pooled_head(body(x), classes, dropout, Seeds(seed), logits), name="transfer")
 
 
-def _range(backbone: str) -> tuple[Any, Any]:
-    """Return (scale, offset) that turn raw pixels into what the backbone was trained on; (None, None) where it does so itself."""
-    if backbone.startswith(OWN):
+def _normalisation(backbone: str) -> tuple[Any, Any]:
+    """-> (scale, offset) that turn raw pixels into what the backbone was trained on; (None, None) where it does so itself."""
+    if backbone.startswith(RAW):
         return None, None
     if backbone in CAFFE:
         return 1.0, [-103.939, -116.779, -123.68]

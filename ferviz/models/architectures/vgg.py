@@ -10,13 +10,13 @@ from ferviz.models.architectures.layers import (
     STD,
     Seeds,
     activation,
+    check_fraction,
+    check_sizes,
     classifier,
     conv,
     dense,
     load_keras,
-    pixels_in,
-    share,
-    sizes,
+    pixel_input,
 )
 
 
@@ -38,30 +38,44 @@ def build(
     seed: int = 0,
     logits: bool = False,
 ) -> Any:
-    """Build the network: (N, height, width, channels) raw pixels -> (N, classes).
+    """Build the network.
 
-    widths: channels of each stage. blocks: convolutions in each. dense_widths: of the layers after the last map.
-    activation_name: one of parts.ACTIVATIONS. dropout: after each stage; dense_dropout: after each dense layer.
-    momentum: of batch normalisation. mean, std: of the training pixels / 255. seed: of the initial weights. logits: leave the softmax out.
+    Args:
+        classes: number of outputs.
+        height, width: of the pictures.
+        channels: 1 (grey) or 3 (colour).
+        widths: channels of each stage.
+        blocks: convolutions in each stage.
+        dense_widths: units of the layers after the last map.
+        activation_name: one of `layers.ACTIVATIONS`.
+        dropout: after each stage.
+        dense_dropout: after each dense layer.
+        momentum: of batch normalisation.
+        mean, std: of the training pixels / 255.
+        seed: of the initial weights.
+        logits: leave the softmax out.
+
+    Returns:
+        A keras.Model, (N, height, width, channels) raw pixels -> (N, classes).
     """
     keras = load_keras()
-    widths = sizes(widths, "widths")
-    counts = sizes(blocks, "blocks", len(widths))
+    widths = check_sizes(widths, "widths")
+    counts = check_sizes(blocks, "blocks", len(widths))
     seeds = Seeds(seed)
-    start, x = pixels_in(height, width, channels, mean, std)
+    start, x = pixel_input(height, width, channels, mean, std)
     for stage, (filters, count) in enumerate(zip(widths, counts, strict=True), 1):
         for number in range(1, count + 1):
             x = conv(filters, seeds, f"stage{stage}_conv{number}", bias=True)(x)
             x = activation(activation_name, f"stage{stage}_{activation_name}{number}")(x)
             x = keras.layers.BatchNormalization(momentum=momentum, name=f"stage{stage}_norm{number}")(x)
         x = keras.layers.MaxPooling2D(2, name=f"stage{stage}_halve")(x)
-        if share(dropout, "dropout"):
+        if check_fraction(dropout, "dropout"):
             x = keras.layers.Dropout(dropout, seed=seeds(), name=f"stage{stage}_dropout")(x)
     x = keras.layers.Flatten(name="flatten")(x)
-    for number, units in enumerate(sizes(dense_widths, "dense_widths") if dense_widths else (), 1):
+    for number, units in enumerate(check_sizes(dense_widths, "dense_widths") if dense_widths else (), 1):
         x = dense(units, seeds, f"dense{number}")(x)
         x = activation(activation_name, f"dense{number}_{activation_name}")(x)
         x = keras.layers.BatchNormalization(momentum=momentum, name=f"dense{number}_norm")(x)
-        if share(dense_dropout, "dense_dropout"):
+        if check_fraction(dense_dropout, "dense_dropout"):
             x = keras.layers.Dropout(dense_dropout, seed=seeds(), name=f"dense{number}_dropout")(x)
     return keras.Model(start, classifier(x, classes, 0.0, seeds, logits), name="vgg")

@@ -1,0 +1,1 @@
+"""Foreign files: from the bytes of a network's file to a checked Keras model."""

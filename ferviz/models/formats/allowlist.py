@@ -1,4 +1,4 @@
-"""Is it safe to build what a configuration asks for? Asked of the very dictionary that Keras gets to see."""
+"""The allow-list: a configuration may ask only for Keras' own picture layers, of reasonable sizes, before Keras gets to see it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ferviz.models.formats.keras_classes import (
 MAX_LAYERS = 5000
 MAX_DEPTH = 60
 MAX_NUMBERS = 4_000_000
-"""Numbers written out in a configuration (constants of __numpy__ and the like)."""
+"""The most numbers in a configuration (constants of __numpy__ and the like)."""
 
 NETWORK_MODULES = {
     "Sequential": "keras.src.models.sequential",
@@ -46,9 +46,14 @@ _DANGEROUS = {
 def check_config(config: Any, where: str) -> None:
     """Refuse a configuration that asks for anything but Keras' own picture layers, or for absurd sizes.
 
-    config: the mended configuration, as it will go to Keras. where: the file, for messages.
-    Raises UntrustedModelError for a class, function or module that is not on the allow-list (wherever it hides: nested networks,
-    wrappers, activations, arguments of a call), ModelError for sizes, depths and counts that no network has.
+    Args:
+        config: the upgraded configuration, as it will go to Keras.
+        where: the file, for messages.
+
+    Raises:
+        UntrustedModelError: a class, function or module is not on the allow-list, wherever it is hidden: in nested networks, wrappers,
+            activations, or the arguments of a call.
+        ModelError: a size, depth or count is larger than any network's.
     """
     counts = {"layers": 0, "numbers": 0}
     waiting: list[tuple[Any, str, str, int]] = [(config, "", "", 0)]
@@ -65,7 +70,7 @@ def check_config(config: Any, where: str) -> None:
             counts["numbers"] += 1
             if counts["numbers"] > MAX_NUMBERS:
                 raise ModelError(
-                    f"{where} writes out more than {MAX_NUMBERS} numbers in its configuration; that is not read"
+                    f"{where} has more than {MAX_NUMBERS} numbers in its configuration, far more than any network"
                 )
             if abs(value) > (MAX_SIZE if key in SIZE_KEYS else 2**53):
                 raise ModelError(
@@ -74,12 +79,12 @@ def check_config(config: Any, where: str) -> None:
 
 
 def _check_object(value: dict[str, Any], where: str, layer: str, counts: dict[str, int]) -> str:
-    """Check one dictionary; return the name of the layer that what it holds belongs to."""
+    """Check one dictionary; -> the name of the layer that its content belongs to."""
     name = value.get("class_name")
     if name is None:
         if value.get("module") is not None or value.get("registered_name") is not None:
-            # Keras finds objects by these too; without a class name nothing of Keras' own writes them.
-            raise UntrustedModelError(_sentence(where, layer, f"the object {value.get('registered_name')!r}", ""))
+            # Keras also finds objects by these keys; Keras itself never writes them without a class name.
+            raise UntrustedModelError(_refusal(where, layer, f"the object {value.get('registered_name')!r}", ""))
         return layer
     if (isinstance(name, str) and name in VALUES) or value == OLD_HARD_SIGMOID:
         return layer
@@ -87,33 +92,37 @@ def _check_object(value: dict[str, Any], where: str, layer: str, counts: dict[st
     own = inner.get("name") if isinstance(inner, dict) else None
     layer = own if isinstance(own, str) else layer
     if not isinstance(name, str) or name in _DANGEROUS:
-        raise UntrustedModelError(_sentence(where, layer, str(name), _DANGEROUS.get(str(name), "")))
+        raise UntrustedModelError(_refusal(where, layer, str(name), _DANGEROUS.get(str(name), "")))
     module, registered = str(value.get("module")), value.get("registered_name")
-    known = (
+    is_allowed = (
         (name in NETWORKS and module == NETWORK_MODULES[name])
         or (name in LAYERS and module == layer_module(name))
         or (module in OPERATIONS and name in OPERATIONS[module])
     )
-    if not known or registered not in (None, name):
+    if not is_allowed or registered not in (None, name):
         shown = registered if isinstance(registered, str) and registered != name else name
-        raise UntrustedModelError(_sentence(where, layer, shown, ""))
+        raise UntrustedModelError(_refusal(where, layer, shown, ""))
     counts["layers"] += 1
     if counts["layers"] > MAX_LAYERS:
-        raise ModelError(f"{where} has more than {MAX_LAYERS} layers; that is not read")
+        raise ModelError(f"{where} has more than {MAX_LAYERS} layers, the most that ferviz reads")
     return layer
 
 
 def layer_module(name: str) -> str:
-    """Return the module under which Keras 3 finds the layer class `name`."""
+    """Return the module in which Keras 3 finds a layer class.
+
+    Args:
+        name: the class, one of `keras_classes.LAYERS`.
+    """
     return "keras.src.legacy.layers" if name == "ThresholdedReLU" else LAYER_MODULE
 
 
-def _sentence(where: str, layer: str, name: str, reason: str) -> str:
+def _refusal(where: str, layer: str, name: str, reason: str) -> str:
     place = f" (layer {layer!r})" if layer and layer != name else ""
     why = f", which {reason}" if reason else ", which is not one of Keras' own layers for pictures"
     trust = (
         "pass trust=True (--trust) only if you know where the file comes from"
         if reason
-        else "if you know the file, import the code that registers it and pass trust=True"
+        else "if you know the file, import the code that registers this class and pass trust=True"
     )
     return f"{where} asks for {name}{place}{why}; {trust}"

@@ -1,4 +1,4 @@
-"""From a checked configuration to a Keras network: built within a budget of weights, errors told with the layer's name."""
+"""Build a Keras network from a checked configuration, within a budget of weights; errors name the layer."""
 
 from __future__ import annotations
 
@@ -18,18 +18,23 @@ from ferviz.models.formats.keras_classes import AUGMENTATION, LAYERS, OLD_HARD_S
 from ferviz.models.formats.read import one_line
 
 MAX_ACTIVATION = 1 << 28
-"""Numbers that one layer may put out for one face: a gigabyte."""
+"""The most numbers in one layer's output for one face: a gigabyte."""
 
 _SLACK = 1_000_000
 _BASE_SETTINGS = frozenset({"name", "trainable"})
 
 
 def build(config: dict[str, Any], where: str, budget: int, trust: bool = False) -> Any:
-    """Return the keras.Model that `config` describes, its weights all zero.
+    """Build the keras.Model that a configuration describes, with weights of zero.
 
-    config: mended and checked. where: the file, for messages. budget: how many numbers its weights may have together, plus a
-    million; more raises ModelError before they are allocated. trust: let layers run the file's own code.
-    Raises ModelError naming the layer that Keras cannot make.
+    Args:
+        config: the configuration, upgraded and checked.
+        where: the file, for messages.
+        budget: the most numbers that its weights may have together, plus a million.
+        trust: let layers run the file's own code; then there is no budget.
+
+    Raises:
+        ModelError: the network would need more weights (they are not allocated), or Keras cannot make a layer; the message names it.
     """
     keras = running()
     if not trust:
@@ -40,22 +45,22 @@ def build(config: dict[str, Any], where: str, budget: int, trust: bool = False) 
             _within(None if trust else budget + _SLACK, where),
             keras.saving.custom_object_scope(_objects(keras)),
         ):
-            warnings.simplefilter("ignore")  # Keras' advice to the one who wrote the network
+            warnings.simplefilter("ignore")  # advice to the author of the network
             network = keras.saving.deserialize_keras_object(config, safe_mode=not trust)
     except FervizError:
         raise
     except (Exception, RecursionError) as error:
         name = _culprit(config, keras, trust)
         place = f" at layer {name!r}" if name else ""
-        raise ModelError(f"{where} cannot be rebuilt by Keras {keras.__version__}{place}: {_reason(error)}") from error
+        raise ModelError(f"{where} cannot be built by Keras {keras.__version__}{place}: {_reason(error)}") from error
     if not isinstance(network, keras.Model):
-        raise ModelError(f"{where} describes a {type(network).__name__}, which is a layer and no network")
+        raise ModelError(f"{where} describes a {type(network).__name__}, which is a layer and not a network")
     _check_activations(network, where)
     return network
 
 
 def _objects(keras: Any) -> dict[str, Any]:
-    """-> what a file may ask for by name: ours, and what the caller's own scope offers (a new scope would hide it)."""
+    """-> the objects that a file may ask for by name: ferviz' own, and the caller's (a new scope would hide those)."""
     state = keras.src.backend.common.global_state
     return {
         **(state.get_global_attribute("custom_objects_scope_dict") or {}),
@@ -69,9 +74,9 @@ def _old_hard_sigmoid(x: Any) -> Any:
 
 @contextlib.contextmanager
 def _within(budget: int | None, where: str) -> Iterator[None]:
-    """Count every variable before it is made, and make it zero: values come from the file, so no time is spent on others.
+    """Count every variable before it is made (more numbers than `budget` are a ModelError, None = any), and make it zero.
 
-    budget: the most numbers, None = any. where: the file, for the ModelError that more of them raise.
+    The values come from the file, so no time is spent on initial ones.
     """
     total = 0
 
@@ -95,14 +100,14 @@ def _within(budget: int | None, where: str) -> Iterator[None]:
 
 
 def _creator(spend: Callable[[float], None]) -> Callable[..., Any]:
-    """Return what TensorFlow is to ask for each variable: it sees all of them, whoever makes them."""
+    """-> a variable creator for TensorFlow: it sees every variable, whatever code makes it."""
     tf = tensorflow()
 
     def creator(following: Any, **settings: Any) -> Any:
         value = settings.get("initial_value")
         if not callable(value):
             return following(**settings)
-        with tf.Graph().as_default():  # here the value is only described, not made
+        with tf.Graph().as_default():  # in a graph the value is only described, not computed
             described = value()
         spend(np.prod(described.shape.as_list(), dtype=np.float64))
         settings["initial_value"] = np.zeros(described.shape.as_list(), described.dtype.as_numpy_dtype)
@@ -113,45 +118,45 @@ def _creator(spend: Callable[[float], None]) -> Callable[..., Any]:
 
 @contextlib.contextmanager
 def _adding_weights(spend: Callable[[float], None]) -> Iterator[None]:
-    """On other backends: the one method through which Keras' layers make their weights, wrapped for the time of the block."""
+    """For other backends: wrap the method through which Keras' layers make their weights inside the block."""
     layer = running().layers.Layer
-    plain = layer.add_weight
+    original = layer.add_weight
 
     def add_weight(self: Any, *args: Any, **settings: Any) -> Any:
         shape = settings.get("shape", args[0] if args else ())
         spend(np.prod((shape,) if isinstance(shape, int) else tuple(shape or ()), dtype=np.float64))
-        return plain(self, *args, **(settings | {"initializer": "zeros"}))
+        return original(self, *args, **(settings | {"initializer": "zeros"}))
 
     layer.add_weight = add_weight
     try:
         yield
     finally:
-        layer.add_weight = plain
+        layer.add_weight = original
 
 
 def _without_empty_settings(config: Any, keras: Any) -> Any:
-    """Leave out settings that a layer does not know and that say nothing anyway (None, False, empty).
+    """-> the configuration without the settings that a layer does not know and whose value is None, False or empty.
 
-    Of augmentation, which is passed through here, whatever it does not know is left out.
+    Augmentation layers, which are passed through, lose every setting that they do not know.
     """
     if isinstance(config, list):
-        return [_without_empty_settings(one, keras) for one in config]
+        return [_without_empty_settings(item, keras) for item in config]
     if not isinstance(config, dict):
         return config
     config = {k: _without_empty_settings(v, keras) for k, v in config.items()}
     name, settings = config.get("class_name"), config.get("config")
     if name in LAYERS and isinstance(settings, dict):
         module = keras.src.legacy.layers if layer_module(name) != "keras.layers" else keras.layers
-        known = _BASE_SETTINGS | set(inspect.signature(getattr(module, name).__init__).parameters)
-        nothing: tuple[Any, ...] = (None, False, [], {}, "")
+        parameters = _BASE_SETTINGS | set(inspect.signature(getattr(module, name).__init__).parameters)
+        empty: tuple[Any, ...] = (None, False, [], {}, "")
         config["config"] = {
-            k: v for k, v in settings.items() if k in known or (v not in nothing and name not in AUGMENTATION)
+            k: v for k, v in settings.items() if k in parameters or (v not in empty and name not in AUGMENTATION)
         }
     return config
 
 
 def _culprit(config: dict[str, Any], keras: Any, trust: bool) -> str:
-    """Return the name of the first layer that cannot be made on its own, "" if all of them can (then it is the graph)."""
+    """-> the name of the first layer that cannot be built alone, "" if all of them can (then the error lies in the graph)."""
     inner = config.get("config")
     for layer in inner.get("layers", []) if isinstance(inner, dict) else []:
         if not isinstance(layer, dict):
@@ -163,17 +168,17 @@ def _culprit(config: dict[str, Any], keras: Any, trust: bool) -> str:
                 warnings.simplefilter("ignore")
                 keras.saving.deserialize_keras_object(alone, safe_mode=not trust)
         except Exception:
-            within = _culprit(layer, keras, trust)
-            return f"{name}/{within}" if within else name
+            nested = _culprit(layer, keras, trust)
+            return f"{name}/{nested}" if nested else name
     return ""
 
 
 def _reason(error: BaseException) -> str:
-    """Return what Keras says in one line: the exception inside its long account, where there is one."""
+    """-> Keras' message in one line: the exception inside its long report, where there is one."""
     text = str(error)
     unknown = re.search(r"(?:Could not locate|Unknown) (class|function|layer):? '([^']+)'", text)
     if unknown:
-        return f"nobody registered the {unknown[1]} {unknown[2]!r}, so import the code that defines it first"
+        return f"the {unknown[1]} {unknown[2]!r} is not registered, so import the code that defines it first"
     if "marshal" in text or "defaults) must be None" in text:
         return "the Python code in one of its Lambda layers cannot be read by this version of Python"
     inner = re.search(r"Exception encountered: (?!<class)(.*)", text)
@@ -192,11 +197,17 @@ def _check_activations(network: Any, where: str) -> None:
         with contextlib.suppress(AttributeError, ValueError, TypeError):
             shape = [side for side in tuple(step.output.shape)[1:] if side]
             if np.prod(shape, dtype=np.float64) > MAX_ACTIVATION:
-                raise ModelError(f"{where} asks layer {step.name!r} for {tuple(shape)} numbers a face; that is not run")
+                raise ModelError(
+                    f"the output of layer {step.name!r} of {where} has {tuple(shape)} numbers a face; the most are {MAX_ACTIVATION}"
+                )
 
 
 def leaf_layers(network: Any) -> list[Any]:
-    """Return the layers of a network and of the networks inside it, innermost only, in order."""
+    """Return the layers of a network in order, with nested networks replaced by their own layers.
+
+    Args:
+        network: a keras.Model.
+    """
     keras = running()
     result = []
     for layer in network.layers:

@@ -1,7 +1,7 @@
-"""The names of Keras' own classes that a picture network may ask for: the allow-list that files are held against.
+"""The names of Keras' own classes that a picture network may ask for: the entries of the allow-list.
 
-Only what computes on pictures and features is here. Layers that run code of the file's own (Lambda), load other files
-(TFSMLayer, StringLookup), or work on text are not, and neither is anything that is not Keras'.
+Only what computes on pictures and features is listed. Layers that run the file's own code (Lambda), load other files
+(TFSMLayer, StringLookup), or work on text are missing, and so is everything that is not part of Keras.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ AUGMENTATION = _names(
     AugMix AutoContrast Equalization RandAugment Solarization CutMix MixUp
     """
 )
-"""Layers that change pictures while a network is trained, and (all but RandomCrop, AutoContrast, ...) let them pass after."""
+"""Layers that change pictures during training, and (all but RandomCrop, AutoContrast, ...) pass them through afterwards."""
 
 LAYERS = AUGMENTATION | _names(
     """
@@ -54,7 +54,7 @@ SHORT_NAMES = {
     "DenseV2": "Dense", "CenterCropV2": "CenterCrop", "RandomWidth": "Identity", "RandomHeight": "Identity",
     "Noise": "GaussianNoise",
 }  # fmt: skip
-"""Other names of the same layers, from Keras 1 to 3. RandomWidth and RandomHeight left Keras; trained, they did nothing."""
+"""Other names of the same layers, from Keras 1 to 3. RandomWidth and RandomHeight left Keras; after training they did nothing."""
 
 _NUMPY_OPS = """
     Absolute Add All Any Average BroadcastTo Ceil Clip Concatenate Conjugate Divide DivideNoNan Dot Einsum Exp ExpandDims Expm1
@@ -77,7 +77,7 @@ OPERATIONS = {
 """Operations that Keras 3 writes between the layers of a functional network (`x / 255` is a TrueDivide), by module."""
 
 VALUES = frozenset({"__keras_tensor__", "__slice__", "__ellipsis__", "__numpy__", "__tensor__"})
-"""What stands for plain values in Keras' JSON."""
+"""The class names of plain values in Keras' JSON."""
 
 ACTIVATIONS = _names(
     """
@@ -93,9 +93,9 @@ OLD_HARD_SIGMOID = {
     "config": "old_hard_sigmoid",
     "registered_name": "old_hard_sigmoid",
 }
-"""clip(0.2 x + 0.5, 0, 1), as Keras' JSON asks for it: what `hard_sigmoid` was before Keras 3, whose own has the slope 1/6."""
+"""clip(0.2 x + 0.5, 0, 1) in Keras' JSON: the `hard_sigmoid` of before Keras 3, whose own has the slope 1/6."""
 
 SIZE_KEYS = frozenset({"filters", "units", "kernel_size", "pool_size", "strides", "size", "depth_multiplier", "height", "width",
                        "dilation_rate", "n", "groups", "num_heads", "key_dim", "value_dim", "input_dim", "output_dim"})  # fmt: skip
 MAX_SIZE = 1 << 20
-"""More filters, units or pixels in one number of a configuration do not exist outside of files made to fill the memory."""
+"""The most filters, units or pixels; larger numbers exist only in files that are made to fill the memory."""

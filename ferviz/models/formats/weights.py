@@ -1,4 +1,4 @@
-"""From weights in a file to the variables of a network, across the ways in which Keras has stored them."""
+"""Load weights from a file into a network, whichever version of Keras stored them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from ferviz.engines.backend import running
 from ferviz.errors import ModelError
 from ferviz.models.formats.build import leaf_layers
-from ferviz.models.formats.read import attribute, keras_origin, names, one_line, open_hdf5
+from ferviz.models.formats.read import keras_origin, one_line, open_hdf5, read_attribute, read_names
 
 Values = list[tuple[str, np.ndarray]]
 """(stored name, array) of each weight of a layer, in the stored order."""
@@ -21,11 +21,19 @@ Values = list[tuple[str, np.ndarray]]
 _FLIPPED = ("Conv1D", "Conv2D", "Conv3D", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose")
 _STATE = ("statevar", "state_var", "seed", "rng_state", "seed_generator_state")
 _OLD_CONTAINER = "_layer_checkpoint_dependencies"
-_V3 = ("layers", _OLD_CONTAINER, "vars", "_operations", "_functional")
+_KERAS3_GROUPS = ("layers", _OLD_CONTAINER, "vars", "_operations", "_functional")
 
 
 def count_weights(source: Path | bytes, where: str) -> int:
-    """Return how many numbers the weights in an HDF5 file have together. Raises ModelError for a damaged file."""
+    """Count the numbers of all weights in an HDF5 file.
+
+    Args:
+        source: a path, or the bytes of a file.
+        where: the file's name, for messages.
+
+    Raises:
+        ModelError: the file is damaged.
+    """
     total = 0
     with open_hdf5(source, where) as file:
 
@@ -38,22 +46,32 @@ def count_weights(source: Path | bytes, where: str) -> int:
     return total
 
 
-def is_v3(file: Any) -> bool:
-    """Is this the layout of Keras 3 (and of tf.keras since 2.12): groups that mirror the network, without lists of names?"""
+def is_keras3_layout(file: Any) -> bool:
+    """Return whether weights are stored as by Keras 3 (and tf.keras since 2.12): groups that mirror the network, without lists of names.
+
+    Args:
+        file: an open h5py.File.
+    """
     return "layer_names" not in file.attrs and "layer_names0" not in file.attrs and "model_weights" not in file and (
-        any(key.replace("\\", "/").split("/")[0] in _V3 for key in file)
+        any(key.replace("\\", "/").split("/")[0] in _KERAS3_GROUPS for key in file)
     )  # fmt: skip
 
 
 def load_weights(network: Any, source: Path | bytes, where: str, note: Callable[[str], None]) -> None:
-    """Put the weights in `source` into `network`.
+    """Load the weights of an HDF5 file into a network.
 
-    source: a path, or the bytes of an HDF5 file. where: named in messages. note: takes a sentence about what was assumed.
-    Raises ModelError when names, numbers or shapes do not fit, or when a weight is not finite.
+    Args:
+        network: a keras.Model.
+        source: a path, or the bytes of a file.
+        where: the file's name, for messages.
+        note: takes a sentence about what was assumed.
+
+    Raises:
+        ModelError: names, numbers or shapes do not fit, or a weight is not finite.
     """
     with open_hdf5(source, where) as file:
-        if is_v3(file):
-            _load_v3(network, file, where)
+        if is_keras3_layout(file):
+            _load_keras3(network, file, where)
         else:
             group = file.get("model_weights", file)
             version, backend = keras_origin(file)
@@ -71,12 +89,12 @@ def load_weights(network: Any, source: Path | bytes, where: str, note: Callable[
 # -- Keras 3 -----------------------------------------------------------------------------------------------------------
 
 
-def _load_v3(network: Any, file: Any, where: str) -> None:
+def _load_keras3(network: Any, file: Any, where: str) -> None:
     keras = running()
     with tempfile.TemporaryDirectory(prefix="ferviz-") as folder:
-        # Keras insists on its own suffix; and tf.keras 2.12 on Windows wrote backslashes into the groups' names.
+        # Keras demands its own suffix; and tf.keras 2.12 on Windows wrote backslashes into the groups' names.
         copy = Path(folder) / "network.weights.h5"
-        _copied(file, copy)
+        _copy(file, copy)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -85,46 +103,47 @@ def _load_v3(network: Any, file: Any, where: str) -> None:
             raise ModelError(f"the weights of {where} do not fit its architecture: {one_line(error, 240)}") from error
 
 
-def _copied(file: Any, to: Path) -> None:
+def _copy(file: Any, path: Path) -> None:
+    """Copy everything but the optimizer, under the paths of today's Keras."""
     import h5py
 
-    found: dict[str, Any] = {}
-    file.visititems(lambda name, item: None if name.startswith("optimizer") else found.update({name: item}))
-    with h5py.File(to, "w") as target:
+    items: dict[str, Any] = {}
+    file.visititems(lambda name, item: None if name.startswith("optimizer") else items.update({name: item}))
+    with h5py.File(path, "w") as target:
         for key in file.attrs:
             target.attrs[key] = file.attrs[key]
-        for name, item in zip(_todays_paths(list(found)), found.values(), strict=True):
+        for name, item in zip(_upgrade_paths(list(items)), items.values(), strict=True):
             if isinstance(item, h5py.Dataset):
                 target.create_dataset(name, data=item[()])
-                made = target[name]
+                copy = target[name]
             else:
-                made = target.require_group(name)
+                copy = target.require_group(name)
             for key in item.attrs:
-                made.attrs[key] = item.attrs[key]
+                copy.attrs[key] = item.attrs[key]
 
 
-def _todays_paths(names: list[str]) -> list[str]:
-    """The paths in a file of tf.keras 2.12 -> today's: it counted the layers of a class by twos (conv2d, conv2d_2, conv2d_4)."""
+def _upgrade_paths(names: list[str]) -> list[str]:
+    """-> today's paths for those of tf.keras 2.12, which numbered the layers of a class by twos (conv2d, conv2d_2, conv2d_4)."""
     paths = [name.replace("\\", "/").split("/") for name in names]
-    odd = set()  # (path of the container, class) that was counted by ones after all
+    odd = set()  # (path of the container, class) that is numbered by ones nevertheless
     for path in paths:
         for i, part in enumerate(path[1:], 1):
             kind, number = _numbered(part)
             if path[i - 1] == _OLD_CONTAINER and number % 2:
                 odd.add(("/".join(path[:i]), kind))
 
-    def today(path: list[str]) -> Iterator[str]:
+    def upgrade(path: list[str]) -> Iterator[str]:
         for i, part in enumerate(path):
             kind, number = _numbered(part)
             if i and path[i - 1] == _OLD_CONTAINER and number and ("/".join(path[:i]), kind) not in odd:
                 part = f"{kind}_{number // 2}"
             yield "layers" if part == _OLD_CONTAINER else part
 
-    return ["/".join(today(path)) for path in paths]
+    return ["/".join(upgrade(path)) for path in paths]
 
 
 def _numbered(part: str) -> tuple[str, int]:
-    """conv2d_4 -> (conv2d, 4)."""
+    """-> (conv2d, 4) for conv2d_4."""
     kind, _, number = part.rpartition("_")
     return (kind, int(number)) if kind and number.isdecimal() else (part, 0)
 
@@ -133,7 +152,7 @@ def _numbered(part: str) -> tuple[str, int]:
 
 
 class _Origin:
-    """Who wrote the weights. version, backend: "" if unknown. note: takes sentences."""
+    """The Keras that wrote the weights; version and backend are "" if unknown, `note` takes sentences."""
 
     def __init__(self, version: str, backend: str, note: Callable[[str], None]) -> None:
         self.old = version.startswith(("0.", "1.")) or not version
@@ -141,19 +160,21 @@ class _Origin:
 
 
 def _stored(group: Any, where: str) -> dict[str, Values]:
-    """-> {layer: values} of every layer with weights, in the stored order."""
+    """-> {layer: values} for every layer with weights, in the stored order."""
     if "nb_layers" in group.attrs:  # Keras 0.x and 1.0: layer_0/param_0 ...
         result = {}
-        for i in range(min(int(attribute(group, "nb_layers")), 5000)):
-            one = group[f"layer_{i}"]
+        for i in range(min(int(read_attribute(group, "nb_layers")), 5000)):
+            layer = group[f"layer_{i}"]
             result[f"layer_{i}"] = [
-                (f"param_{p}", _array(one, f"param_{p}")) for p in range(int(attribute(one, "nb_params")))
+                (f"param_{p}", _array(layer, f"param_{p}")) for p in range(int(read_attribute(layer, "nb_params")))
             ]
     else:
-        listed = names(group, "layer_names")
+        listed = read_names(group, "layer_names")
         if not listed:
-            raise ModelError(f"{where} is HDF5, but no Keras weights: it has no layer_names")
-        result = {name: [(w, _array(group[name], w)) for w in names(group[name], "weight_names")] for name in listed}
+            raise ModelError(f"{where} is HDF5, but holds no Keras weights: it has no layer_names")
+        result = {
+            name: [(w, _array(group[name], w)) for w in read_names(group[name], "weight_names")] for name in listed
+        }
     return {name: values for name, values in result.items() if values and not all(_is_state(*v) for v in values)}
 
 
@@ -162,7 +183,7 @@ def _array(group: Any, name: str) -> np.ndarray:
 
 
 def _is_state(name: str, value: np.ndarray) -> bool:
-    """Random generators of augmentation layers were stored among the weights; they are none."""
+    """Whether a stored array is the state of a random generator, which augmentation layers stored among the weights."""
     last = name.rpartition("/")[2].lower()
     return value.dtype.kind in "iu" and any(word in last for word in _STATE)
 
@@ -173,23 +194,23 @@ def _load_by_layer(network: Any, stored: dict[str, Values], where: str, origin: 
     plain = {_plain(name): values for name, values in stored.items()}
     if len(stored) != len(layers):
         raise ModelError(
-            f"the weights of {where} are for {len(stored)} layers, but its architecture has {len(layers)} with weights; "
-            "they do not belong together"
+            f"the weights of {where} belong to {len(stored)} layers, but its architecture has {len(layers)} with weights; "
+            "architecture and weights do not belong together"
         )
     if set(by_name) == set(plain) and len(by_name) == len(layers):
         pairs = [(by_name[name], values) for name, values in plain.items()]
-    else:  # the same network built another time has other numbers in its names: then the order counts, as Keras does it
+    else:  # the same network built again has other numbers in its names: then the order decides, as in Keras
         pairs = list(zip(layers, stored.values(), strict=True))
     for layer, values in pairs:
         _load_layer(layer, values, where, origin)
 
 
 def _load_layer(layer: Any, values: Values, where: str, origin: _Origin) -> None:
-    inner = [one for one in leaf_layers(layer) if _variables(one)] if getattr(layer, "layers", None) else []
+    inner = [leaf for leaf in leaf_layers(layer) if _variables(leaf)] if getattr(layer, "layers", None) else []
     parts = _by_inner_layer(values, inner)
     if parts is not None:
-        for one, own in parts:
-            _load_layer(one, own, where, origin)
+        for leaf, own in parts:
+            _load_layer(leaf, own, where, origin)
         return
     variables = _variables(layer)
     if len(values) != len(variables):
@@ -197,11 +218,11 @@ def _load_layer(layer: Any, values: Values, where: str, origin: _Origin) -> None
             f"layer {layer.name!r} of {where} has {len(variables)} weights, but {len(values)} are stored; "
             "architecture and weights do not belong together"
         )
-    # All of one layer, or the variables of a nested network in the order in which Keras 2 listed them.
-    owners = {id(variable): one for one in inner for variable in _variables(one)}
+    # The variables of one layer, or those of a nested network in the order in which Keras 2 listed them.
+    owners = {id(variable): leaf for leaf in inner for variable in _variables(leaf)}
     for position, (variable, (_, value)) in enumerate(zip(variables, values, strict=True)):
         owner = owners.get(id(variable), layer)
-        value = _converted(owner, value, tuple(variable.shape), position if owner is layer else value.ndim < 2, origin)
+        value = _convert(owner, value, tuple(variable.shape), position if owner is layer else value.ndim < 2, origin)
         if tuple(value.shape) != tuple(variable.shape):
             raise ModelError(
                 f"layer {owner.name!r} of {where} needs weights of shape {tuple(variable.shape)}, but {tuple(value.shape)} "
@@ -211,13 +232,13 @@ def _load_layer(layer: Any, values: Values, where: str, origin: _Origin) -> None
 
 
 def _variables(layer: Any) -> list[Any]:
-    """The order in which Keras 1 and 2 stored a layer's weights: what is trained first."""
+    """-> a layer's variables in the order in which Keras 1 and 2 stored them: the trainable ones first."""
     return [*layer.trainable_weights, *layer.non_trainable_weights]
 
 
 def _by_inner_layer(values: Values, inner: Sequence[Any]) -> list[tuple[Any, Values]] | None:
-    """Sort a nested network's weights by the layer that their names tell; None where the names do not tell."""
-    layers = {one.name: one for one in inner}
+    """Sort a nested network's weights by the layers in their names; -> None where the names do not tell the layers."""
+    layers = {leaf.name: leaf for leaf in inner}
     if not inner or len(layers) != len(inner):
         return None
     parts: dict[str, Values] = {}
@@ -225,21 +246,21 @@ def _by_inner_layer(values: Values, inner: Sequence[Any]) -> list[tuple[Any, Val
         # "backbone/block/conv/kernel:0" belongs to "conv" or to what was "block/conv" and is "block_conv" here.
         words = name.split("/")[:-1]
         owners = ("_".join(words[start:]) for start in range(len(words)))
-        parts.setdefault(next((one for one in owners if one in layers), ""), []).append((name, value))
+        parts.setdefault(next((owner for owner in owners if owner in layers), ""), []).append((name, value))
     if set(parts) != set(layers):
         return None
     return [(layers[name], own) for name, own in parts.items()]
 
 
 def _plain(name: str) -> str:
-    """The name of a layer as `ferviz.models.formats.legacy.inbound_nodes` mends it: Keras 3 allows no slash."""
+    """-> a layer's name as `ferviz.models.formats.legacy.inbound_nodes` upgrades it: Keras 3 allows no slash."""
     return name.replace("/", "_")
 
 
-def _converted(
+def _convert(
     layer: Any, value: np.ndarray, shape: tuple[int, ...], position: int | bool, origin: _Origin
 ) -> np.ndarray:
-    """Bring one stored array into today's order of axes. position: which weight of the layer it is (0 = the kernel)."""
+    """-> a stored array in today's order of axes. position: which weight of the layer it is (0 = the kernel)."""
     kind = type(layer).__name__
     if position != 0 or value.ndim < 3:
         return value
@@ -255,10 +276,10 @@ def _converted(
         value = np.transpose(value, (0, 1, 3, 2))
     theano = origin.backend == "theano" or (not origin.backend and origin.old and first)
     if kind in _FLIPPED and theano:
-        # Theano convolves in the mathematical sense: its kernels stand on their heads.
+        # Theano computes true convolutions: its kernels are flipped.
         value = np.flip(value, axis=tuple(range(value.ndim - 2)))
         if not origin.backend:
             origin.note(
-                "the weights are taken for Theano's (channels first, Keras 1), whose kernels are turned by 180 degrees"
+                "the weights are assumed to be Theano's (channels first, Keras 1), so the kernels are rotated by 180 degrees"
             )
     return value

@@ -1,15 +1,14 @@
-"""Keras 1 spoke another language: nb_filter, border_mode, subsample, dim_ordering, output_dim, Merge. Here it is translated."""
+"""Upgrade layers of Keras 1, whose settings had other names: nb_filter, border_mode, subsample, dim_ordering, output_dim, Merge."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 Config = dict[str, Any]
 
-_SIGNS = frozenset({"nb_filter", "border_mode", "dim_ordering", "subsample", "subsample_length", "nb_row", "W_regularizer",
+_KERAS1_SETTINGS = frozenset({"nb_filter", "border_mode", "dim_ordering", "subsample", "subsample_length", "nb_row", "W_regularizer",
                     "b_regularizer", "inner_init", "pool_length"})  # fmt: skip
-_GONE = frozenset({"init", "W_regularizer", "b_regularizer", "W_constraint", "b_constraint", "U_regularizer", "inner_init",
+_REMOVED = frozenset({"init", "W_regularizer", "b_regularizer", "W_constraint", "b_constraint", "U_regularizer", "inner_init",
                    "forget_bias_init", "gamma_init", "beta_init", "gamma_regularizer", "beta_regularizer", "activity_regularizer",
                    "consume_less", "input_dtype", "weights", "input_length", "depthwise_init", "pointwise_init",
                    "output_shape", "sparse"})  # fmt: skip
@@ -31,18 +30,27 @@ _MERGES = {
 }
 
 
-def is_old(layer: Config, version: str) -> bool:
-    """Is this layer's configuration in Keras 1's words? version: of the Keras that wrote it, "" if unknown."""
+def is_keras1(layer: Config, version: str) -> bool:
+    """Return whether a layer's settings have the names of Keras 1.
+
+    Args:
+        layer: {"class_name", "config"}.
+        version: of the Keras that wrote it, "" if unknown.
+    """
     config = layer.get("config")
-    return isinstance(config, dict) and (version.startswith(("0.", "1.")) or not _SIGNS.isdisjoint(config))
+    return isinstance(config, dict) and (version.startswith(("0.", "1.")) or not _KERAS1_SETTINGS.isdisjoint(config))
 
 
-def modernised(layer: Config, note: Callable[[str], None]) -> Config:
-    """Return the layer in the words of Keras 2 and later. note: takes a sentence about what changed in meaning."""
+def rename_settings(layer: Config) -> Config:
+    """Return a layer of Keras 1 with the names that its settings have since Keras 2.
+
+    Args:
+        layer: {"class_name", "config"}.
+    """
     config: Config = {}
     name = layer["class_name"]
     for key, value in layer["config"].items():
-        if key in _GONE:
+        if key in _REMOVED:
             continue
         if key in ("nb_row", "nb_col", "dim_ordering"):
             continue
@@ -52,19 +60,23 @@ def modernised(layer: Config, note: Callable[[str], None]) -> Config:
             continue
         else:
             config[_RENAMED.get(key, key)] = value
-    old = layer["config"]
-    if "nb_row" in old and "nb_col" in old:
-        config["kernel_size"] = [old["nb_row"], old["nb_col"]]
-    if old.get("dim_ordering") in tuple(_DATA_FORMAT):
-        config["data_format"] = _DATA_FORMAT[old["dim_ordering"]]
+    before = layer["config"]
+    if "nb_row" in before and "nb_col" in before:
+        config["kernel_size"] = [before["nb_row"], before["nb_col"]]
+    if before.get("dim_ordering") in tuple(_DATA_FORMAT):
+        config["data_format"] = _DATA_FORMAT[before["dim_ordering"]]
     if name == "BatchNormalization" and config.get("mode") == 0:
-        # Modes 1 and 2 normalise by the picture or the batch at hand; Keras has no such layer any more and will say so.
+        # Modes 1 and 2 normalise by the current picture or batch; Keras has no such layer any more and will refuse it.
         del config["mode"]
     return {**layer, "config": config}
 
 
-def merged(layer: Config) -> Config:
-    """Merge (a layer of Keras 1 that joined others in a way its `mode` said) -> Add, Concatenate, Multiply, ..."""
+def replace_merge(layer: Config) -> Config:
+    """Replace Merge, which combined layers in the way that its `mode` named, by Add, Concatenate, Multiply, ...
+
+    Args:
+        layer: {"class_name", "config"}; other layers are returned as they are.
+    """
     config = layer.get("config")
     if layer.get("class_name") != "Merge" or not isinstance(config, dict):
         return layer

@@ -1,4 +1,7 @@
-"""The mends of single layers: settings that were renamed, that are gone, or that only training needs."""
+"""Upgrades of single layers: settings that were renamed or removed, or that only training needs.
+
+Each is a small function of one {"class_name", "config"} and the context; it returns the new dictionary.
+"""
 
 from __future__ import annotations
 
@@ -14,23 +17,37 @@ Config = dict[str, Any]
 
 @dataclass
 class Context:
-    """What the mends know of the file and say about it.
+    """What the upgrades know of the file, and the notes that they make.
 
-    version: of the Keras that wrote it, "" if unknown. whole: mends an object that lies inside another one.
+    Attributes:
+        version: of the Keras that wrote it, "" if unknown.
+        upgrade: upgrades an object that is nested in another one.
+        notes: sentences about what changed in meaning.
     """
 
     version: str
-    whole: Callable[[Config, Context], Config]
+    upgrade: Callable[[Config, Context], Config]
     notes: list[str] = field(default_factory=list)
 
     def note(self, sentence: str) -> None:
-        """Keep a sentence for the user, once."""
+        """Add a note, once.
+
+        Args:
+            sentence: the note.
+        """
         if sentence not in self.notes:
             self.notes.append(sentence)
 
 
 def input_shape(layer: Config) -> list[Any] | None:
-    """Return the shape with batch that a layer's configuration names, from the first layer of nested networks too."""
+    """Return the input shape in a layer's configuration, or in that of a nested network's first layer.
+
+    Args:
+        layer: {"class_name", "config"}.
+
+    Returns:
+        The shape with the batch, None where there is none.
+    """
     config = layer.get("config")
     if not isinstance(config, dict):
         return None
@@ -48,11 +65,11 @@ def input_shape(layer: Config) -> list[Any] | None:
 
 
 _TRAINING_ONLY = re.compile(r".*_(initializer|regularizer|constraint)$|^(activity_regularizer|quantization_config)$")
-_OBSOLETE = frozenset({"input_dtype", "time_major", "weights", "input_tensor", "sparse", "ragged", "reset_after_v1",
+_REMOVED = frozenset({"input_dtype", "time_major", "weights", "input_tensor", "sparse", "ragged", "reset_after_v1",
                        "experimental_autocast", "input_spec", "optional", "create_input", "fused", "virtual_batch_size",
                        "renorm", "renorm_clipping", "renorm_momentum", "adjustment", "data_format_v1", "autocast",
                        "force_generator", "rng_type"})  # fmt: skip
-_NOT_HERE: dict[str, frozenset[str]] = {
+_REMOVED_FROM: dict[str, frozenset[str]] = {
     "DepthwiseConv2D": frozenset({"groups", "filters"}),
     "DepthwiseConv1D": frozenset({"groups", "filters"}),
     "SeparableConv2D": frozenset({"groups"}),
@@ -70,40 +87,65 @@ _NOT_HERE: dict[str, frozenset[str]] = {
 
 
 def drop_training_settings(value: Config, context: Context) -> Config:
-    """Initialisers, regularisers, constraints, how it was built: nothing of it changes what a trained layer computes."""
+    """Drop what does not change what a trained layer computes: initialisers, regularisers, constraints, how it was built.
+
+    Args:
+        value: {"class_name", "config"} of a layer.
+        context: what is known of the file.
+    """
     config = {k: v for k, v in value["config"].items() if not _TRAINING_ONLY.match(k)}
     value = {k: v for k, v in value.items() if k not in ("build_config", "compile_config", "shared_object_id")}
     return {**value, "config": config}
 
 
 def use_float32(value: Config, context: Context) -> Config:
-    """Every type or policy ("float16", {"class_name": "Policy", ...}) -> Keras' float32."""
+    """Replace every type or policy ("float16", {"class_name": "Policy", ...}) by Keras' float32.
+
+    Args:
+        value: {"class_name", "config"} of a layer.
+        context: what is known of the file.
+    """
     config = dict(value["config"])
     policy = config.pop("dtype", None)
     if isinstance(policy, dict):
         inner = policy.get("config")
         policy = inner.get("name") if isinstance(inner, dict) else None
     if isinstance(policy, str) and ("16" in policy or "64" in policy) and value["class_name"] != "InputLayer":
-        context.note(f"the network was trained with {policy}; it runs in float32 here")
+        context.note(f"the network was trained with {policy}; ferviz runs it in float32")
     return {**value, "config": config}
 
 
-def drop_obsolete_keys(value: Config, context: Context) -> Config:
-    """Settings that Keras once wrote and no longer takes (`groups` of DepthwiseConv2D, `time_major`, `fused` ...)."""
-    gone = _OBSOLETE | _NOT_HERE.get(value["class_name"], frozenset())
-    return {**value, "config": {k: v for k, v in value["config"].items() if k not in gone}}
+def drop_removed_settings(value: Config, context: Context) -> Config:
+    """Drop settings that Keras once wrote and no longer accepts (`groups` of DepthwiseConv2D, `time_major`, `fused`, ...).
+
+    Args:
+        value: {"class_name", "config"} of a layer.
+        context: what is known of the file.
+    """
+    removed = _REMOVED | _REMOVED_FROM.get(value["class_name"], frozenset())
+    return {**value, "config": {k: v for k, v in value["config"].items() if k not in removed}}
 
 
-def single_axis(value: Config, context: Context) -> Config:
-    """BatchNormalization (and Softmax, Concatenate) with axis [3] -> 3."""
+def unwrap_axis(value: Config, context: Context) -> Config:
+    """Replace the axis [3] of BatchNormalization (and Softmax, Concatenate) by 3.
+
+    Args:
+        value: {"class_name", "config"} of a layer.
+        context: what is known of the file.
+    """
     axis = value["config"].get("axis")
     if isinstance(axis, list) and len(axis) == 1 and value["class_name"] != "Normalization":
         return {**value, "config": {**value["config"], "axis": axis[0]}}
     return value
 
 
-def plain_values(value: Config, context: Context) -> Config:
-    """{"class_name": "__tuple__", "items": [...]} and {"class_name": "TensorShape"} -> lists; a number in NumPy's clothes -> a number."""
+def unwrap_values(value: Config, context: Context) -> Config:
+    """Replace {"class_name": "__tuple__", "items": [...]} and {"class_name": "TensorShape"} by lists, NumPy numbers by numbers.
+
+    Args:
+        value: {"class_name", "config"} of a layer.
+        context: what is known of the file.
+    """
     return {**value, "config": {k: _plain(v) for k, v in value["config"].items()}}
 
 
@@ -119,8 +161,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def batch_shape(value: Config, context: Context) -> Config:
-    """InputLayer: batch_input_shape (Keras 1, 2) and input_shape -> batch_shape."""
+def rename_batch_shape(value: Config, context: Context) -> Config:
+    """Rename batch_input_shape (Keras 1 and 2) and input_shape of an InputLayer to batch_shape.
+
+    Args:
+        value: {"class_name", "config"} of a layer.
+        context: what is known of the file.
+    """
     if value["class_name"] != "InputLayer":
         return value
     shape = input_shape(value)
@@ -128,33 +175,43 @@ def batch_shape(value: Config, context: Context) -> Config:
     return {**value, "config": {**kept, "batch_shape": shape} if shape else kept}
 
 
-def activation_by_name(value: Config, context: Context) -> Config:
-    """An activation given as an object or by another name -> the string, or the layer, that Keras takes."""
+def name_activation(value: Config, context: Context) -> Config:
+    """Replace an activation that is an object, or has another name, by the string or the layer that Keras accepts.
+
+    Args:
+        value: {"class_name", "config"} of a layer.
+        context: what is known of the file.
+    """
     config = dict(value["config"])
     for key in ("activation", "recurrent_activation"):
-        given = config.get(key)
-        if isinstance(given, dict):
-            name = given.get("config") if given.get("class_name") == "function" else given.get("class_name")
-            known = _activation(name)
-            if known and not given.get("module", "").startswith("__"):
-                config[key] = known
+        activation = config.get(key)
+        if isinstance(activation, dict):
+            is_function = activation.get("class_name") == "function"
+            name = _activation(activation.get("config") if is_function else activation.get("class_name"))
+            if name and not activation.get("module", "").startswith("__"):
+                config[key] = name
             else:
-                config[key] = context.whole(given, context)
-        elif known := _activation(given):
-            config[key] = known
+                config[key] = context.upgrade(activation, context)
+        elif name := _activation(activation):
+            config[key] = name
         if config.get(key) == "hard_sigmoid" and context.version[:1] in ("1", "2"):
             config[key] = dict(OLD_HARD_SIGMOID)
     return {**value, "config": config}
 
 
-def _activation(given: Any) -> str:
-    """Return Keras' name of an activation that is given by a name ("Addons>mish", "log_softmax_v2"), "" for others."""
-    name = given.rpartition(">")[2].lower().removesuffix("_v2") if isinstance(given, str) else ""
+def _activation(name: Any) -> str:
+    """-> Keras' name of an activation ("Addons>mish", "log_softmax_v2"), "" for what is none."""
+    name = name.rpartition(">")[2].lower().removesuffix("_v2") if isinstance(name, str) else ""
     return name if name in ACTIVATIONS else ""
 
 
-def renamed_settings(value: Config, context: Context) -> Config:
-    """LeakyReLU's alpha -> negative_slope, ThresholdedReLU's, GaussianNoise's and ZeroPadding2D's old spellings."""
+def rename_settings(value: Config, context: Context) -> Config:
+    """Rename LeakyReLU's alpha to negative_slope, and old settings of ThresholdedReLU, GaussianNoise and ZeroPadding2D.
+
+    Args:
+        value: {"class_name", "config"} of a layer.
+        context: what is known of the file.
+    """
     config = dict(value["config"])
     if value["class_name"] == "LeakyReLU" and "alpha" in config:
         config.setdefault("negative_slope", config["alpha"])
@@ -171,7 +228,14 @@ def renamed_settings(value: Config, context: Context) -> Config:
 
 
 Step = Callable[[Config, Context], Config]
-SINGLE: tuple[Step, ...] = (
-    plain_values, drop_training_settings, use_float32, drop_obsolete_keys, single_axis, batch_shape, activation_by_name, renamed_settings,
-)  # fmt: skip
-"""What a layer goes through."""
+LAYER_STEPS: tuple[Step, ...] = (
+    unwrap_values,
+    drop_training_settings,
+    use_float32,
+    drop_removed_settings,
+    unwrap_axis,
+    rename_batch_shape,
+    name_activation,
+    rename_settings,
+)
+"""The upgrades of a layer, in order."""

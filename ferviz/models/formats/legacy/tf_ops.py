@@ -1,7 +1,7 @@
-"""TensorFlow functions that Keras 2 wrote into graphs (TFOpLambda and its kin) -> layers and operations of Keras 3.
+"""Replace TensorFlow functions that Keras 2 wrote into graphs (TFOpLambda and the like) by layers and operations of Keras 3.
 
 `x / 255.` became a TFOpLambda "math.truediv", `x[..., ::-1]` a SlicingOpLambda; keras.applications' own networks have them.
-What has a counterpart is replaced by it; everything else stays, and is refused afterwards with its name.
+What has no counterpart stays as it is, and the allow-list refuses it by its name.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ferviz.models.formats.legacy.inbound_nodes import LAMBDAS, Config
-from ferviz.models.formats.legacy.inbound_nodes import tensor as _keras_tensor
+from ferviz.models.formats.legacy.inbound_nodes import TF_OP_LAYERS, Config, keras_tensor
 
 _ARITHMETIC = {
     "add": "add", "addv2": "add", "subtract": "subtract", "sub": "subtract", "multiply": "multiply", "mul": "multiply",
     "truediv": "divide", "divide": "divide", "realdiv": "divide", "div": "divide", "biasadd": "add", "bias_add": "add",
 }  # fmt: skip
-_TWO = {"add": "Add", "subtract": "Subtract", "multiply": "Multiply"}
+_MERGE_LAYERS = {"add": "Add", "subtract": "Subtract", "multiply": "Multiply"}
 _ACTIVATIONS = {"sigmoid": "sigmoid", "tanh": "tanh", "swish": "silu", "silu": "silu", "elu": "elu", "selu": "selu",
                 "softplus": "softplus", "gelu": "gelu", "relu": "relu", "relu6": "relu6", "softsign": "softsign",
                 "log_softmax": "log_softmax"}  # fmt: skip
@@ -37,28 +36,35 @@ _UNARY = {
 }
 
 
-def replaced(layer: Config) -> Config:
-    """Return the counterpart of one layer of a graph (with `name` and `inbound_nodes`), or the layer itself if there is none."""
+def replace_tf_op(layer: Config) -> Config:
+    """Return the layer or operation of Keras 3 that computes the same as a TensorFlow function.
+
+    Args:
+        layer: one layer of a graph, with `name` and `inbound_nodes`.
+
+    Returns:
+        The replacement; the layer itself if it is no TensorFlow function or has no counterpart.
+    """
     nodes, config = layer.get("inbound_nodes"), layer.get("config")
     kind = str(layer.get("class_name")).rpartition(">")[2]
-    if kind not in LAMBDAS or not isinstance(config, dict) or not isinstance(nodes, list) or len(nodes) != 1:
+    if kind not in TF_OP_LAYERS or not isinstance(config, dict) or not isinstance(nodes, list) or len(nodes) != 1:
         return layer
     try:
-        operands, options = _called(nodes[0])
+        operands, options = _parse_call(nodes[0])
         if kind == "TensorFlowOpLayer":
             function, operands, options = _from_node(config, operands)
         else:
             function = str(config["function"])
-        found = _counterpart(function, operands, options)
+        replacement = _counterpart(function, operands, options)
     except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError):
-        return layer  # written in a way that we do not know
-    if found is None:
+        return layer  # in a form that is not known here
+    if replacement is None:
         return layer
-    name, settings, node = found
-    where = {"module": f"keras.src.ops.{settings.pop('ops')}"} if "ops" in settings else {}
+    name, settings, node = replacement
+    module = {"module": f"keras.src.ops.{settings.pop('ops')}"} if "ops" in settings else {}
     return {
         "class_name": name,
-        **where,
+        **module,
         "config": {"name": layer.get("name", config.get("name")), **settings},
         "name": layer.get("name", config.get("name")),
         "inbound_nodes": [node],
@@ -69,7 +75,7 @@ class Tensor(list[Any]):
     """The output of another layer: [name, call, output]; everything else among the operands is a constant."""
 
 
-def _called(node: Any) -> tuple[list[Any], Config]:
+def _parse_call(node: Any) -> tuple[list[Any], Config]:
     """-> (operands: Tensor or constant, other keyword arguments) of one call as Keras 2 wrote it."""
     references = [node] if node and isinstance(node[0], str) else node
     operands: list[Any] = []
@@ -100,27 +106,27 @@ def _plain(value: Any) -> Any:
 
 
 def _from_node(config: Config, operands: list[Any]) -> tuple[str, list[Any], Config]:
-    """TensorFlow 2.0 to 2.3 wrote the operation's NodeDef and its constants by position."""
+    """-> (function, operands, options) of TensorFlow 2.0 to 2.3, which wrote the operation's NodeDef and its constants by position."""
     definition = config["node_def"]
     definition = json.loads(definition) if isinstance(definition, str) else definition
     constants = {int(k): v for k, v in (config.get("constants") or {}).items()}
     rest = iter(operands)
-    both = [constants[i] if i in constants else next(rest) for i in range(len(constants) + len(operands))]
+    arguments = [constants[i] if i in constants else next(rest) for i in range(len(constants) + len(operands))]
     function = str(definition["op"]).lower()
     options: Config = {}
     if function in ("mean", "max"):
-        options = {"axis": both.pop(), "keepdims": bool(definition.get("attr", {}).get("keep_dims", {}).get("b"))}
+        options = {"axis": arguments.pop(), "keepdims": bool(definition.get("attr", {}).get("keep_dims", {}).get("b"))}
     elif function == "reshape":
-        options = {"shape": both.pop()}
+        options = {"shape": arguments.pop()}
     elif function == "concatv2":
-        function, options = "concat", {"axis": both.pop()}
-    return function, both, options
+        function, options = "concat", {"axis": arguments.pop()}
+    return function, arguments, options
 
 
 def _counterpart(function: str, operands: list[Any], options: Config) -> tuple[str, Config, Any] | None:
     """-> (class, settings, the call in Keras' JSON) for a TensorFlow function, None where there is none."""
     short = function.rpartition(".")[2].lower().removesuffix("_v2")
-    tensors = [one for one in operands if isinstance(one, Tensor)]
+    tensors = [operand for operand in operands if isinstance(operand, Tensor)]
     first = tensors[0]
     if short in _ARITHMETIC:
         return _arithmetic(_ARITHMETIC[short], operands, tensors)
@@ -165,8 +171,8 @@ def _counterpart(function: str, operands: list[Any], options: Config) -> tuple[s
         return "RGBToGrayscale", {"ops": "image"}, _calls([first])
     if short in ("resize", "resize_images") and isinstance(options.get("size"), list):
         height, width = options["size"]
-        how = options.get("method") or "bilinear"
-        return "Resizing", {"height": height, "width": width, "interpolation": how}, _calls([first])
+        method = options.get("method") or "bilinear"
+        return "Resizing", {"height": height, "width": width, "interpolation": method}, _calls([first])
     if short == "transpose":
         return "Permute", {"dims": list(options["perm"])[1:]}, _calls([first])
     if short == "expand_dims":
@@ -184,30 +190,30 @@ def _counterpart(function: str, operands: list[Any], options: Config) -> tuple[s
         return (
             "GetItem",
             {"ops": "numpy"},
-            {"args": [_keras_tensor(first), _slices(options["slice_spec"])], "kwargs": {}},
+            {"args": [keras_tensor(first), _slices(options["slice_spec"])], "kwargs": {}},
         )
     return None
 
 
-def _arithmetic(what: str, operands: list[Any], tensors: list[Tensor]) -> tuple[str, Config, Any] | None:
+def _arithmetic(operation: str, operands: list[Any], tensors: list[Tensor]) -> tuple[str, Config, Any] | None:
     left, right = operands
     if len(tensors) == 2:
-        if what == "divide":
-            return "TrueDivide", {"ops": "numpy"}, {"args": [_keras_tensor(t) for t in tensors], "kwargs": {}}
-        return _TWO[what], {}, _calls(tensors)
+        if operation == "divide":
+            return "TrueDivide", {"ops": "numpy"}, {"args": [keras_tensor(t) for t in tensors], "kwargs": {}}
+        return _MERGE_LAYERS[operation], {}, _calls(tensors)
     constant, tensor_first = (right, True) if isinstance(left, Tensor) else (left, False)
-    if what == "add":
+    if operation == "add":
         scale, offset = 1.0, constant
-    elif what == "multiply":
+    elif operation == "multiply":
         scale, offset = constant, 0.0
-    elif what == "subtract":
+    elif operation == "subtract":
         scale, offset = (1.0, _map(constant, lambda v: -v)) if tensor_first else (-1.0, constant)
     elif tensor_first:
         scale, offset = _map(constant, lambda v: 1.0 / v), 0.0
     elif isinstance(constant, list):
         return None
     else:
-        return "TrueDivide", {"ops": "numpy"}, {"args": [constant, _keras_tensor(tensors[0])], "kwargs": {}}
+        return "TrueDivide", {"ops": "numpy"}, {"args": [constant, keras_tensor(tensors[0])], "kwargs": {}}
     return "Rescaling", {"scale": scale, "offset": offset}, _calls(tensors)
 
 
@@ -219,7 +225,7 @@ def _map(value: Any, change: Any) -> Any:
 
 
 def _window(value: Any) -> Any:
-    """TensorFlow's 2, [2, 2] or [1, 2, 2, 1] -> Keras' 2 or [2, 2]."""
+    """-> Keras' 2 or [2, 2] for TensorFlow's 2, [2, 2] or [1, 2, 2, 1]."""
     return value[1:3] if isinstance(value, list) and len(value) == 4 else value
 
 

@@ -1,9 +1,9 @@
-"""Mends: what stands between a configuration that some Keras wrote, years ago, and the one that today's Keras reads.
+"""Upgrade a configuration that any version of Keras wrote to one that today's Keras reads.
 
-Each mend is a small function on one dictionary, named for what it does; `mend` runs them over all networks and layers,
-outermost first. They never see Keras and never look at values they do not understand: those are left for `safety.check`,
-which looks at the result. What only matters for training (initialisers, regularisers, constraints, types) is dropped, because a
-network that is read gets its weights from the file.
+Each step is a small function of one dictionary, named for what it does; `upgrade_config` runs the steps over all networks and layers,
+outermost first. The steps do not import Keras and leave values that they do not understand as they are: `allowlist.check_config`
+checks the result. What matters only for training (initialisers, regularisers, constraints, types) is dropped, because the
+weights come from the file.
 """
 
 from __future__ import annotations
@@ -13,55 +13,61 @@ from typing import Any
 
 from ferviz.models.formats.allowlist import NETWORK_MODULES, layer_module
 from ferviz.models.formats.keras_classes import LAYERS, NETWORKS, OPERATIONS, SHORT_NAMES
-from ferviz.models.formats.legacy import inbound_nodes as graph
 from ferviz.models.formats.legacy import keras1
-from ferviz.models.formats.legacy import tf_ops as operations
-from ferviz.models.formats.legacy.layers import SINGLE, Config, Context, Step, input_shape
+from ferviz.models.formats.legacy.inbound_nodes import upgrade_nodes
+from ferviz.models.formats.legacy.layers import LAYER_STEPS, Config, Context, Step, input_shape
+from ferviz.models.formats.legacy.tf_ops import replace_tf_op
 
 
 def upgrade_config(document: Config, version: str = "") -> tuple[Config, list[str]]:
-    """Return (configuration for today's Keras, notes about what was changed in meaning).
+    """Upgrade a configuration to the form that today's Keras reads.
 
-    document: {"class_name", "config"} as found in a file; it is not changed. version: of the Keras that wrote it, "" if unknown.
-    Anything that cannot be understood stays as it is.
+    Args:
+        document: {"class_name", "config"} as a file has it; it is not changed.
+        version: of the Keras that wrote it, "" if unknown.
+
+    Returns:
+        The new configuration, in which everything that was not understood is as before; and notes about what changed in meaning.
     """
-    context = Context(version, _object)
-    return _object(copy.deepcopy(document), context), context.notes
+    context = Context(version, _upgrade_object)
+    return _upgrade_object(copy.deepcopy(document), context), context.notes
 
 
 # -- one object: a network, a layer, or something else -----------------------------------------------------------------
 
 
-def _object(value: Config, context: Context) -> Config:
-    for step in NAMES:
+def _upgrade_object(value: Config, context: Context) -> Config:
+    for step in OBJECT_STEPS:
         value = step(value, context)
     name = value.get("class_name")
     if not isinstance(name, str) or str(value.get("module")) in OPERATIONS:
-        return _own(value)
+        return _name_module(value)
     if name in NETWORKS:
-        for step in WHOLE:
+        for step in NETWORK_STEPS:
             value = step(value, context)
         layers = value["config"].get("layers")
         if isinstance(layers, list):
-            value["config"]["layers"] = [_object(one, context) if isinstance(one, dict) else one for one in layers]
-        for step in FINISHED:
+            value["config"]["layers"] = [
+                _upgrade_object(layer, context) if isinstance(layer, dict) else layer for layer in layers
+            ]
+        for step in FINAL_STEPS:
             value = step(value, context)
-        return _own(value)
+        return _name_module(value)
     if name not in LAYERS or not isinstance(value.get("config"), dict):
         return value
-    if keras1.is_old(value, context.version):
-        value = keras1.modernised(value, context.note)
-    for step in SINGLE:
+    if keras1.is_keras1(value, context.version):
+        value = keras1.rename_settings(value)
+    for step in LAYER_STEPS:
         value = step(value, context)
     for key in ("layer", "backward_layer", "cell"):  # of Bidirectional, TimeDistributed, RNN
         inner = value["config"].get(key)
         if isinstance(inner, dict):
-            value["config"][key] = _object(inner, context)
-    return _own(value)
+            value["config"][key] = _upgrade_object(inner, context)
+    return _name_module(value)
 
 
-def _own(value: Config) -> Config:
-    """Say where Keras itself finds the class, whatever module the file names; other classes stay as they are."""
+def _name_module(value: Config) -> Config:
+    """-> the object with the module in which today's Keras finds its class; other classes stay as they are."""
     name = value.get("class_name")
     if value.get("registered_name") not in (None, name) or not isinstance(name, str):
         return value
@@ -78,20 +84,30 @@ def _own(value: Config) -> Config:
 
 
 def strip_package(value: Config, context: Context) -> Config:
-    """`Custom>Rescaling`, `keras>Functional`, `Addons>GroupNormalization` -> the class' own name, where Keras has it."""
+    """Replace `Custom>Rescaling`, `keras>Functional`, `Addons>GroupNormalization` by the class' own name, where Keras has it.
+
+    Args:
+        value: {"class_name", "config", ...} of a network or layer.
+        context: what is known of the file.
+    """
     for key in ("class_name", "registered_name"):
         full = value.get(key)
         if isinstance(full, str) and ">" in full:
             package, _, name = full.rpartition(">")
             if SHORT_NAMES.get(name, name) in LAYERS | NETWORKS and package in ("Custom", "Addons", "keras", "Keras"):
                 if package in ("Custom", "Addons"):
-                    context.note(f"{full} was read as Keras' own {name}")
+                    context.note(f"{full} is read as Keras' own {name}")
                 value = {**value, key: name}
     return value
 
 
 def rename_class(value: Config, context: Context) -> Config:
-    """Convolution2D -> Conv2D, MaxPool2D -> MaxPooling2D ... and a nameless `registered_name` goes with it."""
+    """Rename Convolution2D to Conv2D, MaxPool2D to MaxPooling2D, ...
+
+    Args:
+        value: {"class_name", "config", ...} of a network or layer.
+        context: what is known of the file.
+    """
     name = value.get("class_name")
     if isinstance(name, str) and name in SHORT_NAMES and str(value.get("module")) not in OPERATIONS:
         config = value.get("config")
@@ -104,8 +120,13 @@ def rename_class(value: Config, context: Context) -> Config:
     return value
 
 
-def operation_module(value: Config, context: Context) -> Config:
-    """An operation in an .h5 of Keras 3, which leaves out where the class is: TrueDivide, or Add that is called with (x, y)."""
+def name_operation_module(value: Config, context: Context) -> Config:
+    """Name the module of an operation in an .h5 of Keras 3, which leaves it out: TrueDivide, or Add that is called with (x, y).
+
+    Args:
+        value: {"class_name", "config", ...} of a layer.
+        context: what is known of the file.
+    """
     name, nodes = value.get("class_name"), value.get("inbound_nodes")
     if (
         value.get("module") is not None
@@ -122,7 +143,12 @@ def operation_module(value: Config, context: Context) -> Config:
 
 
 def unwrap_module_wrapper(value: Config, context: Context) -> Config:
-    """ModuleWrapper (keras and tf.keras mixed in one program) -> the layer inside, where the file names it."""
+    """Replace ModuleWrapper (keras and tf.keras mixed in one program) by the layer inside, where the file names it.
+
+    Args:
+        value: {"class_name", "config", ...} of a layer.
+        context: what is known of the file.
+    """
     config = value.get("config")
     if value.get("class_name") != "ModuleWrapper" or not isinstance(config, dict):
         return value
@@ -139,8 +165,13 @@ def unwrap_module_wrapper(value: Config, context: Context) -> Config:
 # -- networks ----------------------------------------------------------------------------------------------------------
 
 
-def list_config(value: Config, context: Context) -> Config:
-    """A Sequential whose config is the bare list of its layers (Keras 1 and 2.0 to 2.1) -> {"layers": [...]}."""
+def wrap_layer_list(value: Config, context: Context) -> Config:
+    """Replace the config of a Sequential that is a bare list of layers (Keras 1 and 2.0 to 2.1) by {"layers": [...]}.
+
+    Args:
+        value: {"class_name", "config", ...} of a network.
+        context: what is known of the file.
+    """
     if isinstance(value.get("config"), list):
         value = {**value, "config": {"name": str(value.get("name", "sequential")), "layers": value["config"]}}
     if not isinstance(value.get("config"), dict):
@@ -151,15 +182,25 @@ def list_config(value: Config, context: Context) -> Config:
     return value
 
 
-def model_is_functional(value: Config, context: Context) -> Config:
-    """`Model` with a graph of layers -> Functional."""
+def rename_model(value: Config, context: Context) -> Config:
+    """Rename `Model` with a graph of layers to Functional.
+
+    Args:
+        value: {"class_name", "config", ...} of a network.
+        context: what is known of the file.
+    """
     if value["class_name"] == "Model" and "input_layers" in value["config"]:
         return {**value, "class_name": "Functional", "registered_name": None}
     return value
 
 
 def unwrap_endpoints(value: Config, context: Context) -> Config:
-    """[["input_1", 0, 0]] -> ["input_1", 0, 0]: a single input or output is no list of them."""
+    """Replace [["input_1", 0, 0]] by ["input_1", 0, 0]: a single input or output is not a list.
+
+    Args:
+        value: {"class_name", "config", ...} of a network.
+        context: what is known of the file.
+    """
     config = value["config"]
     for key in ("input_layers", "output_layers"):
         ends = config.get(key)
@@ -171,7 +212,12 @@ def unwrap_endpoints(value: Config, context: Context) -> Config:
 
 
 def name_every_layer(value: Config, context: Context) -> Config:
-    """A graph's layers carry name and inbound_nodes beside their config; Keras 1 left them out where it could."""
+    """Give each layer of a graph its name and inbound_nodes beside its config; Keras 1 left them out where it could.
+
+    Args:
+        value: {"class_name", "config", ...} of a network.
+        context: what is known of the file.
+    """
     layers = value["config"].get("layers")
     if value["class_name"] != "Functional" or not isinstance(layers, list):
         return value
@@ -187,32 +233,52 @@ def name_every_layer(value: Config, context: Context) -> Config:
     return {**value, "config": {**value["config"], "layers": named}}
 
 
-def rewire(value: Config, context: Context) -> Config:
-    """Calls of nested networks that are counted from 1, tensors passed by name, names with slashes -> Keras 3's way."""
+def upgrade_calls(value: Config, context: Context) -> Config:
+    """Bring the calls of layers into Keras 3's form (see `inbound_nodes.upgrade_nodes`).
+
+    Args:
+        value: {"class_name", "config", ...} of a network.
+        context: what is known of the file.
+    """
     config = value["config"]
     if value["class_name"] != "Functional" or not isinstance(config.get("layers"), list):
         return value
-    return {**value, "config": graph.rewired(config, NETWORKS.__contains__, context.note)}
+    return {**value, "config": upgrade_nodes(config, NETWORKS.__contains__, context.note)}
 
 
 def replace_operations(value: Config, context: Context) -> Config:
-    """TFOpLambda, SlicingOpLambda, TensorFlowOpLayer -> the layer or operation of Keras 3 that does the same."""
+    """Replace TFOpLambda, SlicingOpLambda and TensorFlowOpLayer by the layer or operation of Keras 3 that computes the same.
+
+    Args:
+        value: {"class_name", "config", ...} of a network.
+        context: what is known of the file.
+    """
     layers = value["config"].get("layers")
     if value["class_name"] != "Functional" or not isinstance(layers, list):
         return value
-    replaced = [operations.replaced(layer) if isinstance(layer, dict) else layer for layer in layers]
+    replaced = [replace_tf_op(layer) if isinstance(layer, dict) else layer for layer in layers]
     return {**value, "config": {**value["config"], "layers": replaced}}
 
 
 def drop_training_keys(value: Config, context: Context) -> Config:
-    """What a network says about types, compiling and building itself is not needed to run it."""
+    """Drop a network's settings of types, compiling and building, which are not needed to run it.
+
+    Args:
+        value: {"class_name", "config", ...} of a network.
+        context: what is known of the file.
+    """
     value = {k: v for k, v in value.items() if k not in ("compile_config", "build_config", "shared_object_id")}
     value["config"] = {k: v for k, v in value["config"].items() if k != "dtype"}
     return value
 
 
-def make_input_layer(value: Config, context: Context) -> Config:
-    """A Sequential without InputLayer gets one from its first layer's batch_input_shape (Keras 1 and 2)."""
+def add_input_layer(value: Config, context: Context) -> Config:
+    """Give a Sequential without InputLayer one with the batch_input_shape of its first layer (Keras 1 and 2).
+
+    Args:
+        value: {"class_name", "config", ...} of a network.
+        context: what is known of the file.
+    """
     config = value["config"]
     layers = config.get("layers")
     if (
@@ -225,11 +291,11 @@ def make_input_layer(value: Config, context: Context) -> Config:
     shape = input_shape(layers[0]) or config.get("build_input_shape")
     first = layers[0].get("config")
     if layers[0].get("class_name") != "InputLayer" and isinstance(shape, list) and isinstance(first, dict):
-        entrance = {
+        input_layer = {
             "class_name": "InputLayer",
             "config": {"batch_shape": shape, "name": f"{first.get('name', 'first')}_input"},
         }
-        layers = [_own(entrance), *layers]
+        layers = [_name_module(input_layer), *layers]
     config = {k: v for k, v in config.items() if k != "build_input_shape"}
     return {**value, "config": {**config, "layers": [_without_shape(layer) for layer in layers]}}
 
@@ -241,28 +307,39 @@ def _without_shape(layer: Any) -> Any:
         or not isinstance(layer.get("config"), dict)
     ):
         return layer
-    gone = ("batch_input_shape", "batch_shape", "input_shape")
-    return {**layer, "config": {k: v for k, v in layer["config"].items() if k not in gone}}
+    shapes = ("batch_input_shape", "batch_shape", "input_shape")
+    return {**layer, "config": {k: v for k, v in layer["config"].items() if k not in shapes}}
 
 
-def merge_by_mode(value: Config, context: Context) -> Config:
-    """Merge of Keras 1 -> Add, Concatenate, Multiply, Average, Maximum or Dot."""
-    return keras1.merged(value)
+def replace_merge(value: Config, context: Context) -> Config:
+    """Replace Merge of Keras 1 by Add, Concatenate, Multiply, Average, Maximum or Dot.
+
+    Args:
+        value: {"class_name", "config", ...} of a layer.
+        context: what is known of the file.
+    """
+    return keras1.replace_merge(value)
 
 
-NAMES: tuple[Step, ...] = (strip_package, operation_module, unwrap_module_wrapper, merge_by_mode, rename_class)
-"""What any object goes through."""
+OBJECT_STEPS: tuple[Step, ...] = (
+    strip_package,
+    name_operation_module,
+    unwrap_module_wrapper,
+    replace_merge,
+    rename_class,
+)
+"""The upgrades of any object, in order."""
 
-WHOLE: tuple[Step, ...] = (
-    list_config,
-    model_is_functional,
+NETWORK_STEPS: tuple[Step, ...] = (
+    wrap_layer_list,
+    rename_model,
     unwrap_endpoints,
     name_every_layer,
-    rewire,
+    upgrade_calls,
     replace_operations,
     drop_training_keys,
 )
-"""What a network goes through before its layers."""
+"""The upgrades of a network before those of its layers."""
 
-FINISHED: tuple[Step, ...] = (make_input_layer,)
-"""What a network goes through after its layers."""
+FINAL_STEPS: tuple[Step, ...] = (add_input_layer,)
+"""The upgrades of a network after those of its layers."""
