@@ -70,7 +70,7 @@ class Diagram(Result):
     notes: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
 
-    def plot(self) -> Figure:  # type: ignore[override]
+    def plot(self) -> Figure:
         """Return the diagram as a matplotlib Figure (made without pyplot)."""
         from ferviz.rendering.diagram.boxes import Box, diagram_figure
 
