@@ -98,6 +98,9 @@ def load_model(
     return _compile(model) if engine == "litert" else model
 
 
+# -- networks in an engine ---------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class _LoadedNetwork:
     """A network in its engine, before it is clear what its outputs are called and what it is fed.
@@ -184,6 +187,9 @@ def _describe(loaded: _LoadedNetwork, labels: str | tuple[str, ...] | None, scal
     return Model(loaded.name, _digest(loaded.files), names, spec, loaded.engine, tuple(dict.fromkeys(notes)))
 
 
+# -- compiled forms ----------------------------------------------------------------------------------------------------
+
+
 def _open_compiled_file(path: Path, labels: Any, scaling: str | None, engine: str) -> Model:
     from ferviz.models.compiled.compile import open_compiled
 
@@ -223,6 +229,9 @@ def _compile(model: Model) -> Model:
     from ferviz.models.compiled.compile import compile_model, open_compiled
 
     return replace(open_compiled(compile_model(model)), origin=model.origin)
+
+
+# -- names and digests -------------------------------------------------------------------------------------------------
 
 
 def _stem(path: Path) -> str:
