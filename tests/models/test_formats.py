@@ -279,7 +279,7 @@ def test_trust_without_the_code_says_what_is_missing(rewritten: Callable[..., Pa
     def change(config: dict) -> None:
         config["config"]["layers"][1].update(module="mine", class_name="Attn", registered_name="mine>Attn")
 
-    with pytest.raises(ModelError, match="'Attn'.*import the code"):
+    with pytest.raises(ModelError, match=r"'Attn'.*import the code"):
         load_model(rewritten(change), trust=True, engine="keras")
 
 
