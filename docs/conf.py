@@ -59,9 +59,8 @@ napoleon_use_param = True
 
 # The gallery runs the scripts of examples/ on the bundled, compiled network, in a copy of that folder, because they write files.
 EXAMPLES = HERE.parent / "build" / "examples"
-shutil.copytree(
-    HERE.parent / "examples", EXAMPLES, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "README.md")
-)
+shutil.rmtree(EXAMPLES, ignore_errors=True)
+shutil.copytree(HERE.parent / "examples", EXAMPLES, ignore=shutil.ignore_patterns("__pycache__", "README.md"))
 sphinx_gallery_conf = {
     "examples_dirs": [str(EXAMPLES)],
     "gallery_dirs": ["gallery"],

@@ -25,6 +25,8 @@ GROUPS = {
 
 TYPES = """
 ferviz.engines.base.Engine
+ferviz.engines.base.LayerInfo
+ferviz.models.compiled.file.CompiledModel
 ferviz.faces.detectors.detector.Detector
 ferviz.faces.detectors.detector.Detection
 ferviz.dreaming.terms.Term
@@ -34,6 +36,10 @@ ferviz.dreaming.regularizers.Regularizers
 ferviz.dreaming.parameterization.Parameterization
 ferviz.evaluation.metrics.ClassFigures
 ferviz.evaluation.metrics.Reliability
+ferviz.evaluation.metrics.McNemar
+ferviz.evaluation.check.result.Convention
+ferviz.training.train.Progress
+ferviz.dreaming.deepdream.Octaves
 ferviz.rendering.sheets.sheet.Sheet
 ferviz.rendering.sheets.sheet.Cell
 ferviz.data.dataset.BadRow

@@ -117,12 +117,12 @@ class Engine(Protocol):
         Args:
             batch: (N, h, w, c) float32.
             layer: where the gradient is taken; INPUT is the picture.
-            weights: (N, T, K) for the logits, (N, T, *shape) for a layer whose activation is (N, *shape), channels last.
+            weights: (N, T, K) for the logits, `(N, T, *shape)` for a layer whose activation is `(N, *shape)`, channels last.
             of: the tensor that is differentiated: LOGITS or the name of a layer.
 
         Returns:
             The activation at `layer` (N, h, w, C), the gradient there (N, T, h, w, C) and the value of `of`, (N, K) for the logits
-            and (N, *shape) for a layer; all float32. The gradient may be a read-only view.
+            and `(N, *shape)` for a layer; all float32. The gradient may be a read-only view.
 
         Raises:
             UnknownNameError: for a layer that the network does not have.
