@@ -34,7 +34,7 @@ source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 exclude_patterns = ["images", "_ext", "**/sg_execution_times.rst", "**/GALLERY_HEADER.rst"]
 nitpicky = True
 # Types of other libraries have their own sites; without a network their links cannot be resolved. Everything of ferviz must be.
-nitpick_ignore_regex = [("py:.*", r"(?!ferviz\.).*")]
+nitpick_ignore_regex = [("py:.*", r"(?!ferviz\.).*"), ("py:.*", r"ferviz\.register\.[A-Z]")]
 suppress_warnings = ["config.cache"]
 
 # MyST
@@ -67,12 +67,13 @@ sphinx_gallery_conf = {
     "filename_pattern": r"/(?!sweep|your_own_network|video_timeline)[a-z_]+\.py$",
     "example_extensions": {".py"},
     "abort_on_example_error": True,
-    "within_subsection_order": "ExampleTitleSortKey",
+    "within_subsection_order": "gallery.order",
     "image_scrapers": (picture_scraper,),
     "capture_repr": ("_repr_html_",),
     "remove_config_comments": True,
     "write_computation_times": False,
     "show_memory": False,
+    "thumbnail_size": (480, 320),
     "show_signature": False,
     "min_reported_time": 1e9,
     "download_all_examples": False,

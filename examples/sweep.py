@@ -12,6 +12,8 @@ Any field of ferviz.TrainConfig or of ferviz.Augmentation can be varied. Run it 
 finished runs are not trained again. Without data it learns cartoon faces, in less than a minute.
 """
 
+# sphinx_gallery_thumbnail_path = "images/training-curves.png"
+
 import argparse
 import csv
 import itertools

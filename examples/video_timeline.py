@@ -5,6 +5,8 @@ A video, frame by frame
 A video to an annotated video, a table and a timeline of emotions; without a video, the portrait moves before a camera.
 """
 
+# sphinx_gallery_thumbnail_path = "images/video-frame.png"
+
 import argparse
 from pathlib import Path
 

@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 
 import ferviz
-from ferviz.attribution.methods.method import method_from_maps
-from ferviz.attribution.methods.registry import METHODS
 
 here = Path(__file__).parent
 
@@ -19,17 +17,12 @@ here = Path(__file__).parent
 # ``activation`` is (N, h, w, C), ``gradient`` (N, T, h, w, C) for T targets; the answer is (N, T, h, w).
 
 
+@ferviz.register.method("absolute-cam", "channels weighted by their gradient", title="Absolute CAM", from_maps=True)
 def absolute_cam(activation, gradient, *, power: float = 1.0):
     """Weigh every channel by the size of its mean gradient, for or against the target."""
     weights = np.abs(gradient.mean((2, 3))) ** power
     return np.einsum("nhwk,ntk->nthw", activation, weights)
 
-
-METHODS.add(
-    "absolute-cam",
-    "channels weighted by the size of their gradient",
-    method_from_maps(absolute_cam, title="Absolute CAM"),
-)
 
 # %%
 # It now works wherever a method is named, with its keyword as a setting.

@@ -6,6 +6,8 @@ A Keras network that ferviz has never seen, here a tiny untrained one, goes thro
 output is not shown on the site.)
 """
 
+# sphinx_gallery_thumbnail_path = "images/network-bundled.png"
+
 from pathlib import Path
 
 import keras

@@ -45,8 +45,8 @@ def method(
         at, title, signed, magnitude, needs, caution, from_maps: as of `ferviz.attribution.methods.method.Method`.
 
     Returns:
-        The decorator of a function (MethodInput, **settings) -> MethodOutput, or with `from_maps` of a function
-        (activation (N, h, w, C), gradient (N, T, h, w, C), **settings) -> maps (N, T, h, w).
+        The decorator of a function `(MethodInput, **settings) -> MethodOutput`, or with `from_maps` of a function
+        `(activation (N, h, w, C), gradient (N, T, h, w, C), **settings) -> maps (N, T, h, w)`.
 
     Raises:
         ValueError: the name is taken.
@@ -132,7 +132,7 @@ def architecture(name: str, summary: str) -> Callable[[F], F]:
         summary: one line about it.
 
     Returns:
-        The decorator of a function build(classes, *, seed, logits, **options) -> keras.Model.
+        The decorator of a function `build(classes, *, seed, logits, **options) -> keras.Model`.
 
     Raises:
         ValueError: the name is taken.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -12,8 +13,8 @@ import ferviz
 
 GROUPS = {
     "Networks": "load_model Model LayerInfo Prediction InputSpec compile_model CompiledModel diagram Diagram architectures",
-    "Faces": "find_faces read_image Face detectors",
-    "Explaining": "explain Explanation explain_dataset compare_explanations ExplanationComparison activations Activations "
+    "Faces": "find_faces read_image Face detectors Detector",
+    "Explaining": "explain Explanation explain_dataset AttributionJob compare_explanations ExplanationComparison activations Activations "
     "filters Filters methods",
     "Dreaming": "dream Dream objectives Objective Octaves",
     "Data": "read_data Dataset readers label_scheme label_schemes LabelScheme",
@@ -27,6 +28,9 @@ TYPES = """
 ferviz.engines.base.Engine
 ferviz.engines.base.LayerInfo
 ferviz.models.compiled.file.CompiledModel
+ferviz.attribution.methods.method.Method
+ferviz.attribution.targets.Target
+ferviz.engines.litert.CompiledNetwork
 ferviz.faces.detectors.detector.Detector
 ferviz.faces.detectors.detector.Detection
 ferviz.dreaming.terms.Term
@@ -38,17 +42,20 @@ ferviz.evaluation.metrics.ClassFigures
 ferviz.evaluation.metrics.Reliability
 ferviz.evaluation.metrics.McNemar
 ferviz.evaluation.check.result.Convention
+ferviz.evaluation.check.candidates.Preprocessing
+ferviz.evaluation.check.label_orders.LabelOrder
 ferviz.training.train.Progress
 ferviz.dreaming.deepdream.Octaves
 ferviz.rendering.sheets.sheet.Sheet
 ferviz.rendering.sheets.sheet.Cell
 ferviz.data.dataset.BadRow
+ferviz.data.table.Table
 ferviz.results.Result
 ferviz.results.Writer
 """
 """Types that public functions take or return in a corner, and those that extensions meet: documented where they are defined."""
 
-OPTIONS = ":members:\n   :undoc-members:\n   :show-inheritance:"
+OPTIONS = ":members:\n   :show-inheritance:"
 
 
 def groups() -> dict[str, list[str]]:
@@ -103,7 +110,38 @@ def write_pages(app: Sphinx) -> None:
             path.write_text(text, encoding="utf-8")
 
 
+def split_attributes(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Give each of several attributes that share a line of an `Attributes:` section a line of its own, as napoleon expects it."""
+    out: list[str] = []
+    entry: list[str] = []
+    inside = False
+    for line in [*lines, ""]:
+        if entry and line.startswith("        "):
+            entry.append(line)
+            continue
+        if entry:
+            names, _, first = entry[0].strip().partition(": ")
+            out += [part for shared in names.split(", ") for part in (f"    {shared}: {first}", *entry[1:])]
+            entry = []
+        if line and not line[0].isspace():
+            inside = line == "Attributes:"
+        if inside and re.match(r"    \w+(?:, \w+)+: ", line):
+            entry = [line]
+        else:
+            out.append(line)
+    lines[:] = out
+
+
+def plain_defaults(
+    app: Sphinx, what: str, name: str, obj: object, options: object, signature: str | None, returns: str | None
+) -> object:
+    """Write a default that a dataclass computes as `...`, so that Sphinx can read the signature."""
+    return (signature.replace("<factory>", "..."), returns) if signature else None
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension with Sphinx."""
     app.connect("builder-inited", write_pages)
+    app.connect("autodoc-process-docstring", split_attributes, priority=400)  # before napoleon
+    app.connect("autodoc-process-signature", plain_defaults)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

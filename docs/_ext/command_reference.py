@@ -71,7 +71,11 @@ def item(option: click.Parameter, context: click.Context) -> nodes.definition_li
         )
     flags = [*option.opts, *option.secondary_opts]
     flags.sort(key=lambda flag: (flag.startswith("--"), flag in option.secondary_opts))
-    takes = "" if getattr(option, "is_flag", False) or getattr(option, "count", False) else option.make_metavar(context)
+    takes = (
+        ""
+        if getattr(option, "is_flag", False) or getattr(option, "count", False)
+        else option.make_metavar(context).removesuffix(" RANGE")
+    )
     for place, flag in enumerate(flags):
         term += nodes.Text(", ") if place else nodes.Text("")
         term += nodes.literal("", flag)
@@ -86,7 +90,8 @@ def about(option: click.Parameter, context: click.Context) -> list[nodes.Node]:
     text = getattr(option, "help", None) or ""
     default = default_of(option, context)
     if default and "default" not in text.lower():
-        text = f"{text.rstrip('.')} (default: `{default}`)."
+        text = text if text.endswith("...") else text.removesuffix(".")
+        text = f"{text} (default: `{default}`)."
     elif not text:
         text = "Required." if option.required else "Optional."
     return inline(text)

@@ -8,6 +8,26 @@ from typing import Any
 
 from sphinx_gallery.scrapers import figure_rst
 
+ORDER = [
+    "explain_one_face",
+    "happy_rather_than_surprise",
+    "compare_methods",
+    "activations_of_a_layer",
+    "folder_to_table",
+    "look_at_a_data_set",
+    "write_a_method",
+    "your_own_network",
+    "video_timeline",
+    "sweep",
+]
+"""The examples in the order of the gallery: from one call to whole programs."""
+
+
+def order(name: str) -> int:
+    """Return an example's place in the gallery; one that is not in `ORDER` comes last."""
+    name = Path(name).stem
+    return ORDER.index(name) if name in ORDER else len(ORDER)
+
 
 def set_file(gallery_conf: dict[str, Any], fname: str) -> None:
     """Let a script know where it lies; sphinx-gallery runs it without `__file__`."""

@@ -26,8 +26,9 @@ class Method:
     """One attribution method.
 
     Attributes:
-        function: (MethodInput, **settings) -> MethodOutput, or with `from_maps` (activation (N, h, w, C), gradient (N, T, h, w, C),
-            **settings) -> maps (N, T, h, w). Its keyword-only arguments are the method's settings.
+        function: `(MethodInput, **settings) -> MethodOutput`, or with `from_maps`
+            `(activation (N, h, w, C), gradient (N, T, h, w, C), **settings) -> maps (N, T, h, w)`. Its keyword-only arguments are the
+            method's settings.
         at: "layer" for a map of a layer, "picture" for a map of the pixels.
         title: the name as written above pictures, e.g. "Grad-CAM"; "" = made from the name in the registry.
         signed: the settings under which the maps show evidence for and against, where by default they do not; a contrast of classes
