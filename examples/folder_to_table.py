@@ -13,9 +13,9 @@ import ferviz
 from ferviz.faces.regions import regions
 from ferviz.images import list_pictures
 
-# python examples/folder_to_table.py FOLDER; without one, the folder of this script.
+# python examples/folder_to_table.py FOLDER; without a folder, the portrait beside this script.
 here = Path(__file__).parent
-folder = Path(sys.argv[1]) if len(sys.argv) > 1 else here
+folder = Path(sys.argv[1]) if len(sys.argv) > 1 else here / "astronaut.png"
 
 model = ferviz.load_model()
 faces = []

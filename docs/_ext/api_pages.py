@@ -46,6 +46,7 @@ ferviz.evaluation.check.candidates.Preprocessing
 ferviz.evaluation.check.label_orders.LabelOrder
 ferviz.training.train.Progress
 ferviz.dreaming.deepdream.Octaves
+ferviz.dreaming.dream.DreamConfig
 ferviz.rendering.sheets.sheet.Sheet
 ferviz.rendering.sheets.sheet.Cell
 ferviz.data.dataset.BadRow

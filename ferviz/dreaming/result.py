@@ -136,7 +136,8 @@ class Dream(Result):
         """Classify these dreams with networks that took no part, and measure how near they are to real faces.
 
         Args:
-            judges, faces, **options: as in `ferviz.dreaming.judging.judge`.
+            judges, faces: as in `ferviz.dreaming.judging.judge`.
+            **options: as there.
 
         Returns:
             The judgement.
@@ -152,7 +153,8 @@ class Dream(Result):
         """Add a judgement to the captions and files.
 
         Args:
-            judges, faces, **options: as in `ferviz.dreaming.judging.judge`.
+            judges, faces: as in `ferviz.dreaming.judging.judge`.
+            **options: as there.
 
         Returns:
             The same dream with its judgement.
