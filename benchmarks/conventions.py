@@ -1,4 +1,4 @@
-"""`ferviz check` over published networks: the convention that it finds, what the assumed one costs, and how long it takes.
+"""`ferviz check` on published networks: the best convention, what the assumed one costs, and how long it takes.
 
 python benchmarks/conventions.py fer2013.csv NETWORK... [--faces 1000]
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from ferviz.data.read import read_data
 from ferviz.errors import FervizError
 from ferviz.evaluation.check.check import check
+from ferviz.evaluation.check.label_orders import INFERRED
 from ferviz.models.load import load_model
 
 
@@ -24,7 +25,7 @@ def main() -> None:
     arguments = parser.parse_args()
     data = read_data(arguments.data)
     print(
-        "| network | fed as assumed | best convention | best, % (95 % interval) | lost, points | seconds (of processor time) |"
+        "| network | as assumed | best convention | best, % (95 % interval) | lost, points | seconds (of processor time) |"
     )
     print("|---|---|---|---|---|---|")
     for path in arguments.networks:
@@ -36,11 +37,15 @@ def main() -> None:
             print(f"| {path.name} | - | {error} | - | - | - |", flush=True)
             continue
         seconds, busy = time.perf_counter() - start, time.process_time() - busy
-        best, today = result.best, result.current
+        best, present = result.best, result.current
         low, high = (100 * v for v in best.interval)
-        order = best.order.name if best.order.name != "found" else " ".join(n or "?" for n in best.order.labels)
-        verdict = f"{best.feed.name}, {order}" if result.usable else "none is better than one class for all"
-        before = "-" if today is None else f"{today.feed.name}, {today.order.name}: {today.accuracy * 100:.1f} %"
+        order = best.order.name if best.order.name != INFERRED else " ".join(n or "?" for n in best.order.labels)
+        verdict = f"{best.preprocessing.name}, {order}" if result.usable else "none is better than one class for all"
+        before = (
+            "-"
+            if present is None
+            else f"{present.preprocessing.name}, {present.order.name}: {present.accuracy * 100:.1f} %"
+        )
         lost = "-" if result.cost is None or not result.usable else f"{result.cost.difference * 100:.1f}"
         rate = f"{best.accuracy * 100:.1f} ({low:.1f} to {high:.1f})"
         print(f"| {path.name} | {before} | {verdict} | {rate} | {lost} | {seconds:.0f} ({busy:.0f}) |", flush=True)

@@ -37,7 +37,7 @@ print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_m
 
 
 def measure(way: str, path: str, cache: str) -> tuple[float, float, int, int]:
-    """-> (seconds, MiB at most, faces, sum of the pixels) of one way to read, in a fresh process."""
+    """Return (seconds, peak MiB, faces, sum of the pixels) of one way to read, in a fresh process."""
     code = CHILD.replace("{code}", WAYS[way].replace("{path!r}", repr(path)))
     environment = {**os.environ, "FERVIZ_CACHE": cache}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
@@ -53,12 +53,12 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as cache:
         measure("ferviz again", arguments.path, cache)  # fills the cache
-        found = {way: [measure(way, arguments.path, cache) for _ in range(arguments.repeats)] for way in WAYS}
-    if len({f[2:] for runs in found.values() for f in runs}) != 1:
+        runs_of = {way: [measure(way, arguments.path, cache) for _ in range(arguments.repeats)] for way in WAYS}
+    if len({f[2:] for runs in runs_of.values() for f in runs}) != 1:
         raise SystemExit("the ways to read do not agree on the pixels")
-    best, memory = min(f[0] for f in found["ferviz"]), statistics.median(f[1] for f in found["ferviz"])
-    print(f"{found['ferviz'][0][2]:,} faces, best of {arguments.repeats}")
-    for way, runs in found.items():
+    best, memory = min(f[0] for f in runs_of["ferviz"]), statistics.median(f[1] for f in runs_of["ferviz"])
+    print(f"{runs_of['ferviz'][0][2]:,} faces, best of {arguments.repeats}")
+    for way, runs in runs_of.items():
         seconds, peak = min(f[0] for f in runs), statistics.median(f[1] for f in runs)
         print(
             f"{way:<22} {seconds:6.2f} s  {peak:6.0f} MiB   time x {seconds / best:5.2f}   memory x {peak / memory:5.2f}"

@@ -154,7 +154,7 @@ if len(runs) > 1:
         f"and give {len(pair.disagreements):,} of {faces:,} faces different labels ({100 * pair.disagreement:.1f} %)"
     )
     sheet = args.out / "disagreements.png"
-    pair.sheet().savefig(sheet, dpi=130)
+    pair.save(sheet, force=True, view="disagreements")
     print(f"written: {sheet}")
 picture = args.out / "curves.png"
 curves(runs, f"{len(runs)} runs on {sources[0] if sources else 'cartoon faces'}").savefig(picture)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from ferviz.attribution.methods.registry import methods
     from ferviz.attribution.stream import explain_dataset
     from ferviz.data.dataset import Dataset
-    from ferviz.data.read import read_data
+    from ferviz.data.read import read_data, readers
+    from ferviz.data.summary import DataSummary, describe_data
     from ferviz.dreaming import objectives
     from ferviz.dreaming.deepdream import Octaves
     from ferviz.dreaming.dream import dream
@@ -74,7 +75,8 @@ _ADDRESSES = {
     "ferviz.attribution.methods.registry": "methods",
     "ferviz.attribution.stream": "explain_dataset",
     "ferviz.data.dataset": "Dataset",
-    "ferviz.data.read": "read_data",
+    "ferviz.data.read": "read_data readers",
+    "ferviz.data.summary": "DataSummary describe_data",
     "ferviz.dreaming": "objectives",
     "ferviz.dreaming.deepdream": "Octaves",
     "ferviz.dreaming.dream": "dream",
@@ -113,6 +115,7 @@ __all__ = [
     "CheckResult",
     "CompiledModel",
     "DataError",
+    "DataSummary",
     "Dataset",
     "Detector",
     "Diagram",
@@ -147,6 +150,7 @@ __all__ = [
     "compare_explanations",
     "compare_models",
     "compile_model",
+    "describe_data",
     "detectors",
     "diagram",
     "dream",
@@ -162,6 +166,7 @@ __all__ = [
     "objectives",
     "read_data",
     "read_image",
+    "readers",
     "register",
     "train",
 ]

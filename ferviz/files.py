@@ -112,6 +112,25 @@ def atomic(path: PathLike, force: bool = True) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def make_folder(path: PathLike) -> Path:
+    """Make a folder, with the folders above it, unless it is there; return its path.
+
+    Args:
+        path: the folder.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"the folder {path} cannot be made ({error.strerror or error}); choose another --out"
+        ) from error
+    return path
+
+
 def write_text(path: PathLike, text: str, force: bool = True) -> None:
     """Write text as UTF-8, atomically.
 

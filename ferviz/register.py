@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from ferviz.data.table import Table
+    from ferviz.data.dataset import Table
     from ferviz.engines.base import Engine
     from ferviz.faces.detectors.detector import Detector
 

@@ -1,4 +1,4 @@
-"""A cache of what was read: decoding 300 MB of text once is enough. Any failure of the cache means reading again, no more."""
+"""The cache of tables, so that 300 MB of text are decoded once. If the cache fails, the source is read again, and nothing else happens."""
 
 from __future__ import annotations
 
@@ -10,21 +10,30 @@ from pathlib import Path
 
 import numpy as np
 
-from ferviz.data.dataset import BadRow
-from ferviz.data.table import Table
+from ferviz.data.dataset import BadRow, Table
 from ferviz.files import cache_dir, to_json
 
 VERSION = 1
-"""Part of every key: raised whenever the readers or the cache's layout change their meaning."""
+"""Part of every key: it is raised whenever the meaning of the readers or of the cache's layout changes."""
 
 
-def path_of(reader: str, key: str, skip_bad: bool) -> Path:
-    """Return the file that holds (or will hold) what `reader` read from the content with the hash `key`."""
+def cache_path(reader: str, key: str, skip_bad: bool) -> Path:
+    """Return the cache file of a table, whether it is there or not.
+
+    Args:
+        reader: the reader's name.
+        key: the hash of the source's content.
+        skip_bad: whether bad rows were skipped.
+    """
     return cache_dir("data") / f"{reader}-{'skip-' if skip_bad else ''}{key[:40]}-v{VERSION}.npz"
 
 
-def load(path: Path) -> Table | None:
-    """Return the Table in a cache file, or None if there is none or it is damaged."""
+def load_table(path: Path) -> Table | None:
+    """Return the table in a cache file, or None if there is none or it is damaged.
+
+    Args:
+        path: the cache file.
+    """
     try:
         # Opened here: np.load leaves the file of a damaged archive open.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
@@ -41,18 +50,23 @@ def load(path: Path) -> Table | None:
     except Exception:  # zipfile, NumPy and JSON raise half a dozen kinds for a damaged file
         return None
     lengths = {len(a) for a in (table.images, table.emotion, table.split, table.rows)}
-    whole = len(lengths) == 1 and table.images.dtype == np.uint8 and table.images.ndim in (3, 4)
-    return table if whole else None
+    intact = len(lengths) == 1 and table.images.dtype == np.uint8 and table.images.ndim in (3, 4)
+    return table if intact else None
 
 
-def store(path: Path, table: Table) -> bool:
-    """Write a Table to a cache file atomically; -> whether it could be written."""
+def store_table(path: Path, table: Table) -> bool:
+    """Write a table to a cache file, atomically; return whether it could be written.
+
+    Args:
+        path: the cache file.
+        table: the table.
+    """
     about = {"classes": table.classes, "bad": [astuple(row) for row in table.bad], "sha256": table.sha256}
     arrays = {name: getattr(table, name) for name in ("images", "emotion", "split", "rows")}
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # No fsync here: a cache that a crash destroys is found damaged and made again.
+        # No fsync here: a cache that a crash damages is detected and written again.
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".npz", delete=False) as file:
             temporary = Path(file.name)
             np.savez(file, allow_pickle=False, **arrays, about=np.array(to_json(about)))

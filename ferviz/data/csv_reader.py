@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from math import isqrt
 from pathlib import Path
@@ -13,8 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from ferviz.data.pixels import parse, parse_one
-from ferviz.data.table import BadRows, Table
+from ferviz.data.dataset import BadRows, Table
 from ferviz.emotions import FER2013, canonical
 from ferviz.errors import DataError
 
@@ -25,13 +24,13 @@ USAGES = {
 """Words in the usage column -> Kaggle's split names."""
 
 LINE_LIMIT = 1 << 20
-"""Bytes in a line; 128 x 128 faces need 64 KiB. A longer line is a bad row, so that no file is ever held whole."""
+"""Bytes in a line; 128 x 128 faces need 64 KiB. A longer line is a bad row, so that a file is never entirely in memory."""
 
 SEPARATORS = (b",", b";", b"\t")
-"""What may stand between two fields: a comma, or what spreadsheets write in other countries."""
+"""What may separate two fields: a comma, or the separators of spreadsheets in other countries."""
 
 CLASSES = (*FER2013, "contempt")
-"""What the emotion column may name; contempt has no number."""
+"""The classes that the emotion column may have; contempt has no number."""
 
 _OTHERS = (
     (b"\xff\xfe", "UTF-16 text; save it as CSV in UTF-8"),
@@ -41,22 +40,37 @@ _OTHERS = (
     (b"version https://git-lfs", "a pointer of Git LFS, not the table itself; fetch it with git lfs pull"),
 )
 
+_SPACE, _ZERO = 32, 48
+
 BATCH = 8
 """Rows parsed at once: few enough that a pass over them stays in the processor's cache."""
 
 
 def is_table(path: Path) -> bool:
-    """Return whether `path` looks like a table of faces: a file that ends in .csv."""
+    """Return whether a path looks like a table of faces: a file that ends in .csv.
+
+    Args:
+        path: the path.
+    """
     return path.is_file() and path.suffix.lower() == ".csv"
 
 
 def read_table(path: Path, skip_bad: bool = False) -> Table:
     """Read a table with the columns emotion, pixels and, if it has splits, usage, in any order and spacing.
 
-    path: a CSV file. emotion is FER2013's number 0 to 6 or an emotion's name; pixels are n * n numbers from 0 to 255 with spaces
-    between, the same n in every row; usage is Training, PublicTest or PrivateTest. Lines may end in CR LF, fields may be quoted and
-    separated by semicolons or tabs, blank lines are passed over. skip_bad: note bad rows in the result instead of raising.
-    -> the Table. Raises DataError for a file that cannot be read, for missing columns, and for a bad row (line and column).
+    The emotion is FER2013's number 0 to 6 or an emotion's name; the pixels are n x n numbers from 0 to 255 with spaces between, the same
+    n in every row; the usage is Training, PublicTest or PrivateTest. Lines may end in CR LF, fields may be quoted and separated by
+    semicolons or tabs, blank lines are skipped.
+
+    Args:
+        path: a CSV file.
+        skip_bad: collect bad rows in the result instead of raising.
+
+    Returns:
+        The table.
+
+    Raises:
+        DataError: the file cannot be read, a column is missing, or a row is bad (the message names line and column).
     """
     try:
         with path.open("rb") as file:
@@ -66,17 +80,31 @@ def read_table(path: Path, skip_bad: bool = False) -> Table:
 
 
 def fields_of(line: bytes, separator: bytes = b",") -> list[bytes]:
-    """Split one line of a table at its separators: white space and quotes around a field are dropped."""
+    """Return the fields of one line of a table, without white space and quotes around them.
+
+    Args:
+        line: the line.
+        separator: what separates two fields.
+    """
     return [f.strip().strip(b'"').strip() for f in line.split(separator)]
 
 
 def header_of(line: bytes, separator: bytes = b",") -> list[str]:
-    """Return the column names of a table's first line, lower case, without a byte order mark and white space."""
+    """Return the column names in a table's first line, in lower case, without a byte order mark and white space.
+
+    Args:
+        line: the line.
+        separator: what separates two fields.
+    """
     return [word_of(f).lower() for f in fields_of(line.removeprefix(b"\xef\xbb\xbf"), separator)]
 
 
 def word_of(field: bytes) -> str:
-    """Return a short field as text that can be printed: UTF-8, or Windows' Western letters where it is not that."""
+    """Return a short field as text that can be printed: UTF-8, or Windows' Western letters where it is not UTF-8.
+
+    Args:
+        field: the field.
+    """
     try:
         text = field.decode("utf-8")
     except UnicodeDecodeError:
@@ -86,7 +114,11 @@ def word_of(field: bytes) -> str:
 
 @lru_cache(256)
 def emotion_of(field: bytes) -> int:
-    """Return the index in CLASSES of an emotion column's value: "3", "3.0" (as pandas may write it), "Happiness"; -1 for any other."""
+    """Return the index in CLASSES of an emotion column's value; -1 for a value that is not known.
+
+    Args:
+        field: a number ("3", or "3.0" as pandas may write it) or a name ("Happiness").
+    """
     word = word_of(field)
     if re.fullmatch(r"[0-6](\.0+)?", word, re.ASCII):
         return int(word[0])
@@ -95,9 +127,11 @@ def emotion_of(field: bytes) -> int:
 
 
 def lines_of(file: IO[bytes], digest: Any = None) -> Iterator[tuple[int, bytes]]:
-    """Yield (line number from 1, line) of a table; what is longer than LINE_LIMIT comes as an empty field list's b"".
+    """Yield (line number from 1, line) of a table; a line that is longer than LINE_LIMIT comes as one zero byte.
 
-    digest: a hash that is fed every byte.
+    Args:
+        file: the open table.
+        digest: a hash that is updated with every byte, or None.
     """
     number = 0
     while line := file.readline(LINE_LIMIT):
@@ -117,12 +151,70 @@ def lines_of(file: IO[bytes], digest: Any = None) -> Iterator[tuple[int, bytes]]
 
 @lru_cache(256)
 def usage_of(field: bytes) -> str | None:
-    """Return Kaggle's name of the split that a usage column names, None for no split."""
+    """Return Kaggle's name of the split in a usage column, None for a value that is not known.
+
+    Args:
+        field: the value.
+    """
     return USAGES.get(word_of(field).lower())
 
 
+def parse_pixels(fields: Sequence[bytes], count: int) -> np.ndarray | None:
+    """Return the pixels of several faces whose texts are well-formed, in a few passes of NumPy over the raw bytes.
+
+    Args:
+        fields: R texts of decimal numbers 0 to 255 with one space between them.
+        count: numbers in each.
+
+    Returns:
+        (R, count) uint8, or None when any of the texts is not exactly that (then `parse_face` says which and why). Nothing wraps round:
+        256 is refused, not read as 0.
+    """
+    text = np.frombuffer(b" ".join(fields), np.uint8)
+    spaces = np.flatnonzero(text == _SPACE)
+    if len(spaces) != len(fields) * count - 1 or len(text) < 3:
+        return None
+    # The spaces between the texts have to fall where a whole number of faces has been read: so each has `count` numbers.
+    borders = np.cumsum([len(f) + 1 for f in fields[:-1]], dtype=np.int64) - 1
+    if not np.array_equal(spaces[count - 1 :: count], borders):
+        return None
+    digits = text - np.uint8(_ZERO)
+    if np.count_nonzero(digits < 10) != len(text) - len(spaces):
+        return None
+    ends = np.append(spaces, len(text))
+    length = ends.copy()
+    length[1:] -= spaces + 1
+    if length.min() < 1 or length.max() > 3:
+        return None
+    # A number shorter than the look back reads what stands before it; the length then multiplies that by nothing.
+    value = digits[ends - 1].astype(np.uint16)
+    value += digits[ends - 2] * (length > 1) * np.uint16(10)
+    value += digits[ends - 3] * (length > 2) * np.uint16(100)
+    return value.astype(np.uint8).reshape(len(fields), count) if value.max() < 256 else None
+
+
+def parse_face(field: bytes, count: int) -> np.ndarray | str:
+    """Return the pixels of one face, with any white space between the numbers.
+
+    Args:
+        field: the text.
+        count: numbers in it.
+
+    Returns:
+        (count,) uint8, or the reason why it cannot be read, as a phrase.
+    """
+    words = field.split()
+    if len(words) != count:
+        return f"it has {len(words):,} values instead of {count:,}"
+    for at, word in enumerate(words, 1):
+        # isdigit on bytes knows ASCII digits only; int() alone would also take "1_0" and "+7".
+        if not word.isdigit() or len(word) > 9 or int(word) > 255:
+            return f"value {at:,} is {word[:20].decode('utf-8', 'replace')!r}, not a whole number from 0 to 255"
+    return np.array([int(w) for w in words], np.uint8)
+
+
 class _Faces:
-    """Collects rows: parses their pixels some at a time into one array that was reserved for the whole file."""
+    """Collects rows: parses their pixels a block at a time into one array that is reserved for the entire file."""
 
     def __init__(self, bad: BadRows, size: int) -> None:
         self.bad, self.size, self.count, self.done = bad, size, 0, 0
@@ -136,7 +228,7 @@ class _Faces:
             self.flush()
 
     def refuse(self, line: int, column: str, reason: str) -> None:
-        """Note a row that was found bad before its pixels were looked at."""
+        """Collect a row that is bad for another reason than its pixels."""
         if not self.bad.skip:
             self.flush()  # so that the first bad row of the file is the one that is reported
         self.bad.add(line, column, reason)
@@ -146,9 +238,9 @@ class _Faces:
             self._settle()
         if not self.pending:
             return
-        block = parse([p[-1] for p in self.pending], self.count)
+        block = parse_pixels([p[-1] for p in self.pending], self.count)
         for i, (line, row, emotion, usage, text) in enumerate(self.pending):
-            pixels = parse_one(text, self.count) if block is None else block[i]
+            pixels = parse_face(text, self.count) if block is None else block[i]
             if isinstance(pixels, str):
                 self.bad.add(line, "pixels", pixels)
                 continue
@@ -158,7 +250,7 @@ class _Faces:
         self.pending.clear()
 
     def _settle(self) -> None:
-        """Take the size that most of the first rows have, so that a first row which is cut short does not decide for all."""
+        """Take the size of most of the first rows, so that a first row which is cut short does not decide for all."""
         sizes = [len(text.split()) for *_, text in self.pending]
         square = Counter(words for words in sizes if words and isqrt(words) ** 2 == words)
         if not square:
@@ -184,15 +276,15 @@ def _read(file: IO[bytes], path: Path, bad: BadRows) -> Table:
         row += 1
         fields = fields_of(line, separator)
         if len(fields) != len(columns):
-            few = f"the line has {len(fields)} fields instead of {len(columns)}"
+            short = f"the line has {len(fields)} fields instead of {len(columns)}"
             column = columns[min(len(fields), len(columns)) - 1]
-            faces.refuse(number, column, "the line is too long" if line == b"\0" else few)
+            faces.refuse(number, column, "the line is too long" if line == b"\0" else short)
             continue
-        given, usage = fields[at["emotion"]], fields[at["usage"]] if "usage" in at else b""
-        emotion = emotion_of(given[:40])
+        value, usage = fields[at["emotion"]], fields[at["usage"]] if "usage" in at else b""
+        emotion = emotion_of(value[:40])
         known = usage_of(usage[:40]) if "usage" in at else ""
         if emotion < 0:
-            reason = f"it is {word_of(given[:20])!r}, neither a number from 0 to 6 nor the name of an emotion"
+            reason = f"it is {word_of(value[:20])!r}, neither a number from 0 to 6 nor the name of an emotion"
             faces.refuse(number, "emotion", reason)
         elif known is None:
             reason = f"it is {word_of(usage[:20])!r}, not Training, PublicTest or PrivateTest"
@@ -201,7 +293,7 @@ def _read(file: IO[bytes], path: Path, bad: BadRows) -> Table:
             faces.add(number, row, emotion, known, fields[at["pixels"]])
     faces.flush()
     if not faces.done:
-        raise DataError(f"{path} holds no face that can be read ({len(bad.found)} bad rows); check that it is whole")
+        raise DataError(f"{path} holds no face that can be read ({len(bad.rows)} bad rows); get a complete copy")
     side, emotions = isqrt(faces.count), np.array([k[1] for k in faces.kept], np.int64)
     faces.images.resize((faces.done, faces.count), refcheck=False)  # gives the reserve back without copying
     return Table(
@@ -210,18 +302,18 @@ def _read(file: IO[bytes], path: Path, bad: BadRows) -> Table:
         split=np.array([k[2] for k in faces.kept]),
         rows=np.array([k[0] for k in faces.kept], np.int64),
         classes=CLASSES if emotions.max() >= len(FER2013) else FER2013,
-        bad=tuple(bad.found),
+        bad=tuple(bad.rows),
         sha256=digest.hexdigest(),
     )
 
 
 def _columns(line: bytes, path: Path) -> tuple[bytes, list[str]]:
-    """Return what separates the fields of a table with this first line, and its columns' names. Raises DataError for another file."""
-    for start, what in _OTHERS:
+    """Return the separator of the fields of a table with this first line, and its columns' names."""
+    for start, kind in _OTHERS:
         if line.startswith(start):
-            raise DataError(f"{path} is {what}")
+            raise DataError(f"{path} is {kind}")
     if not line:
-        raise DataError(f"{path} is empty, so it has no column 'emotion'; get a whole copy")
+        raise DataError(f"{path} is empty, so it has no column 'emotion'; get a complete copy")
     for separator in SEPARATORS:
         columns = header_of(line, separator)
         if {"emotion", "pixels"} <= set(columns):

@@ -1,4 +1,4 @@
-"""A Dataset: labelled face crops in memory, whatever file they came from."""
+"""A Dataset: labelled face crops in memory, whatever file they came from; and the Table that a reader makes of a file."""
 
 from __future__ import annotations
 
@@ -8,19 +8,26 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ferviz.emotions import SCHEMES, LabelScheme
-from ferviz.errors import UnknownNameError
+from ferviz.errors import DataError, UnknownNameError
 
 SPLIT_WORDS = {
     "training": ("training", "train"),
     "publictest": ("publictest", "validation", "valid", "val", "dev"),
     "privatetest": ("privatetest", "test"),
 }
-"""Kaggle's split names and what class folders call the same part; used where the name that was asked for is not there."""
+"""Kaggle's split names and other names of the same part; used where the data has no split of the given name."""
 
 
 @dataclass(frozen=True)
 class BadRow:
-    """One row that could not be read. line: in the file, from 1 (0 = the file itself). column: its name. reason: a phrase."""
+    """One row that could not be read.
+
+    Attributes:
+        source: the file's name.
+        line: the line in the file, from 1; 0 stands for the file itself.
+        column: the column's name.
+        reason: a phrase.
+    """
 
     source: str
     line: int
@@ -32,15 +39,75 @@ class BadRow:
         return f"{self.source}{where}, column {self.column!r}: {self.reason}"
 
 
+@dataclass
+class BadRows:
+    """Raises at the first bad row, or collects bad rows where they are to be skipped.
+
+    Attributes:
+        source: the file's name, for messages.
+        skip: bad rows are collected instead of raising.
+        rows: the bad rows so far.
+    """
+
+    source: str
+    skip: bool = False
+    rows: list[BadRow] = field(default_factory=list)
+
+    def add(self, line: int, column: str, reason: str) -> None:
+        """Collect one bad row.
+
+        Args:
+            line: the line in the file, from 1; 0 stands for the file itself.
+            column: the column's name.
+            reason: a phrase.
+
+        Raises:
+            DataError: bad rows are not to be skipped.
+        """
+        row = BadRow(self.source, line, column, reason)
+        if not self.skip:
+            raise DataError(f"{row}; correct the row, or pass --skip-bad (skip_bad=True) to leave such rows out")
+        self.rows.append(row)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Faces as their source has them, before a label scheme is applied.
+
+    Attributes:
+        images: (N, H, W) or (N, H, W, 3) uint8 RGB.
+        emotion: (N,) int64, an index into `classes`.
+        split: (N,) strings.
+        rows: (N,) int64, counted from 0 and counting the bad ones.
+        classes: the source's class names, in canonical spelling.
+        bad: the rows that were skipped.
+        sha256: of the source's content.
+    """
+
+    images: np.ndarray = field(repr=False)
+    emotion: np.ndarray = field(repr=False)
+    split: np.ndarray = field(repr=False)
+    rows: np.ndarray = field(repr=False)
+    classes: tuple[str, ...] = ()
+    bad: tuple[BadRow, ...] = ()
+    sha256: str = ""
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Faces with labels and splits; immutable, cheap to take parts of.
 
-    images: (N, H, W) or (N, H, W, 3) uint8. labels: (N,) int64, an index into `scheme.labels`. split: (N,) strings, e.g.
-    "Training", "PublicTest", "PrivateTest" ("" where the source has none). rows: (N,) int64, the row in the source,
-    from 0. votes: (N, 10) int64 FERPlus votes in the order of its columns, or None. source: where it was read from.
-    sha256: of the source's content. bad: the rows that could not be read and were skipped. left_out: how many faces of
-    which class (or for which reason) the label scheme has no place for.
+    Attributes:
+        images: (N, H, W) or (N, H, W, 3) uint8.
+        labels: (N,) int64, an index into `scheme.labels`.
+        split: (N,) strings, e.g. "Training", "PublicTest", "PrivateTest" ("" where the source has none).
+        rows: (N,) int64, the row in the source, from 0.
+        scheme: the label scheme.
+        votes: (N, 10) int64, FERPlus votes in the order of its columns, or None.
+        source: where it was read from.
+        sha256: of the source's content.
+        bad: the rows that could not be read and were skipped.
+        left_out: {class or reason: how many faces the label scheme has no label for}.
     """
 
     images: np.ndarray = field(repr=False)
@@ -70,15 +137,19 @@ class Dataset:
     @property
     def splits(self) -> tuple[str, ...]:
         """The names of the splits, in the order of their first row."""
-        found, first = np.unique(self.split, return_index=True)
-        return tuple(str(s) for s in found[np.argsort(first)])
+        names, first = np.unique(self.split, return_index=True)
+        return tuple(str(s) for s in names[np.argsort(first)])
 
     def counts(self) -> np.ndarray:
-        """Return (K,) int64: how many faces each class has."""
+        """Return the number of faces of each class, (K,) int64."""
         return np.bincount(self.labels, minlength=len(self.scheme)).astype(np.int64)
 
     def take(self, which: np.ndarray | Sequence[int]) -> Dataset:
-        """Return the part that `which` selects: a boolean mask (N,) or row indices."""
+        """Return a part of the faces.
+
+        Args:
+            which: a boolean mask (N,), or indices.
+        """
         at = np.asarray(which)
         at = at if at.size or at.dtype == bool else at.astype(np.int64)
         votes = None if self.votes is None else self.votes[at]
@@ -89,8 +160,12 @@ class Dataset:
     def part(self, *names: str) -> Dataset:
         """Return the faces of one or more splits.
 
-        names: split names as `splits` lists them, or the other word for the same part ("PublicTest" finds "validation",
-        "train" finds "Training"; case does not matter). Raises UnknownNameError for a split that is not there.
+        Args:
+            *names: split names as `splits` lists them, or another name of the same part ("PublicTest" finds "validation",
+                "train" finds "Training"; case does not matter).
+
+        Raises:
+            UnknownNameError: there is no such split.
         """
         wanted = {self._split_name(name) for name in names}
         return self if wanted == set(self.splits) else self.take(np.isin(self.split, sorted(wanted)))

@@ -1,4 +1,4 @@
-"""Pixel-identical faces: which they are, which carry different labels, and which stand in two splits."""
+"""Pixel-identical faces."""
 
 from __future__ import annotations
 
@@ -9,23 +9,31 @@ import numpy as np
 from ferviz.data.dataset import Dataset
 
 
-def groups(images: np.ndarray) -> np.ndarray:
-    """Return (N,) int64: the same number for pixel-identical faces, numbered by their first appearance.
+def duplicate_groups(images: np.ndarray) -> np.ndarray:
+    """Return the number of each face's group of pixel-identical faces, (N,) int64, numbered by their first appearance.
 
-    images: (N, ...) uint8. Compared by a 128-bit hash of the bytes: two different faces among millions do not collide by chance.
+    Faces are compared by a 128-bit hash of their bytes: two different faces among millions do not collide by chance.
+
+    Args:
+        images: (N, ...) uint8.
     """
-    seen: dict[bytes, int] = {}
+    numbers: dict[bytes, int] = {}
     return np.array(
-        [seen.setdefault(hashlib.blake2b(i.tobytes(), digest_size=16).digest(), len(seen)) for i in images],
+        [numbers.setdefault(hashlib.blake2b(i.tobytes(), digest_size=16).digest(), len(numbers)) for i in images],
         np.int64,
     )
 
 
 def also_in(data: Dataset, part: Dataset) -> np.ndarray:
-    """Return (N,) bool: which faces of `data` are pixel-identical to a face of `part` (for example the training faces)."""
+    """Return which faces are pixel-identical to a face of another data set, (N,) bool.
+
+    Args:
+        data: the N faces.
+        part: the other faces, for example those for training.
+    """
     if data.images.shape[1:] != part.images.shape[1:]:
         return np.zeros(len(data), bool)
-    group = groups(np.concatenate([part.images, data.images]))
+    group = duplicate_groups(np.concatenate([part.images, data.images]))
     known = np.zeros(int(group.max(initial=-1)) + 1, bool)
     known[group[: len(part)]] = True
     return known[group[len(part) :]]

@@ -1,4 +1,4 @@
-"""FERPlus: ten people's votes on every FER2013 face, in the same order of rows; a second, different set of labels."""
+"""FERPlus: the votes of ten people on every FER2013 face, in the same order of rows; a second, different set of labels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ferviz.data.csv_reader import USAGES, fields_of, header_of, lines_of
-from ferviz.data.table import Table
+from ferviz.data.dataset import Table
 from ferviz.emotions import FERPLUS
 from ferviz.errors import DataError
 from ferviz.files import PathLike
@@ -17,13 +17,19 @@ COLUMNS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "f
 
 
 def read_votes(path: PathLike, table: Table) -> np.ndarray:
-    """Read the votes and join them to a table by row.
+    """Return the votes for the rows of a table.
 
-    path: fer2013new.csv (columns Usage, Image name and the ten vote columns, row i for row i of fer2013.csv), or a table with a
-    `row` column that says which row each line is for. table: what the votes are for; its rows and splits are compared with those
-    of the votes (and its emotions, where the votes' table has them too).
-    -> (N, 10) int64 in the order of COLUMNS.
-    Raises DataError for a line that cannot be read, for a row without votes, and where the two tables do not belong together.
+    Args:
+        path: fer2013new.csv (columns Usage, Image name and the ten vote columns, row i for row i of fer2013.csv), or a table with a
+            `row` column that names the row of each line.
+        table: the faces. Their rows and splits are compared with those of the votes (and their emotions, where the votes' table has
+            them too).
+
+    Returns:
+        (N, 10) int64 in the order of COLUMNS.
+
+    Raises:
+        DataError: a line cannot be read, a row has no votes, or the two tables do not belong together.
     """
     path = Path(path)
     try:
@@ -42,7 +48,7 @@ def read_votes(path: PathLike, table: Table) -> np.ndarray:
                 fields = fields_of(line)
                 if len(fields) != len(columns):
                     raise DataError(
-                        f"{path}, line {number}: it has {len(fields)} fields instead of {len(columns)}; get a whole copy"
+                        f"{path}, line {number}: it has {len(fields)} fields instead of {len(columns)}; get a complete copy"
                     )
                 values = dict(zip(columns, fields, strict=True))
                 row = len(votes) if "row" not in values else _number(values["row"], path, number, "row")
@@ -72,9 +78,11 @@ def read_votes(path: PathLike, table: Table) -> np.ndarray:
 
 
 def majority(votes: np.ndarray) -> np.ndarray:
-    """Return (N,) int64: the class with most of the ten columns' votes as an index into FERPLUS.
+    """Return the class with the most votes, (N,) int64, as an index into FERPLUS; -1 where two columns share the first place, or where
+    "unknown" or "nf" has it.
 
-    votes: (N, 10). -1 where two columns share the first place, or where "unknown" or "nf" has it.
+    Args:
+        votes: (N, 10).
     """
     first = votes.argmax(axis=1)
     top = votes.max(axis=1)
@@ -83,10 +91,12 @@ def majority(votes: np.ndarray) -> np.ndarray:
 
 
 def distributions(votes: np.ndarray, labels: tuple[str, ...] = FERPLUS) -> np.ndarray:
-    """Return (N, K) float32: the share of the votes that each class got, each row summing to 1.
+    """Return the share of the votes for each class, (N, K) float32; each row sums to 1.
 
-    votes: (N, 10). labels: K class names; a name that FERPlus does not know gets 0, votes for anything else are not counted. A face
-    that nobody gave one of the labels has the row 1/K: it says nothing.
+    Args:
+        votes: (N, 10).
+        labels: K class names. A name that FERPlus does not have gets 0, and votes for other classes are not counted. A face without any
+            vote for the labels has the row 1/K, which favours no class.
     """
     index = [FERPLUS.index(name) if name in FERPLUS else -1 for name in labels]
     counts = np.stack([votes[:, i] if i >= 0 else np.zeros(len(votes)) for i in index], axis=1).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Class folders: class/*.png or split/class/*.png, as most face data sets and `flow_from_directory` have them."""
+"""Class folders: class/*.png or split/class/*.png, the layout of most face data sets and of `flow_from_directory`."""
 
 from __future__ import annotations
 
@@ -9,25 +9,33 @@ from pathlib import Path
 
 import numpy as np
 
-from ferviz.data.table import BadRows, Table
+from ferviz.data.dataset import BadRows, Table
 from ferviz.emotions import FER2013, FERPLUS, SCHEMES, canonical
 from ferviz.errors import DataError, PictureError
 from ferviz.images import is_picture, read_image
 
 MAX_BYTES = 8 * 1024**3
-"""Faces that are held in memory at once; a whole FER2013 has 80 MB."""
+"""Bytes of faces in memory at once; all of FER2013 has 80 MB."""
 
 KNOWN = frozenset(FER2013) | frozenset(FERPLUS) | frozenset(SCHEMES["positive-negative"].labels)
 """Class names that make a folder a class folder; a digit 0 to 6 is FER2013's number."""
 
 
 def is_folder(path: Path) -> bool:
-    """Return whether `path` is a folder."""
+    """Return whether a path is a folder.
+
+    Args:
+        path: the path.
+    """
     return path.is_dir()
 
 
 def class_name(folder: str) -> str:
-    """Return the class that a folder's name stands for: "Happiness", "happy" and "3" are all "happy"."""
+    """Return the class of a folder: "Happiness", "happy" and "3" are all "happy".
+
+    Args:
+        folder: the folder's name.
+    """
     word = canonical(folder)
     return FER2013[int(word)] if re.fullmatch("[0-6]", word) else word
 
@@ -35,27 +43,31 @@ def class_name(folder: str) -> str:
 def list_pictures(path: Path, classes: Collection[str] = ()) -> list[tuple[str, str, Path]]:
     """Return (split, class, picture) of every picture, sorted by split, class and name.
 
-    path: a folder of class folders, or of splits that hold class folders. classes: further names that are classes.
-    Raises DataError where the folders' names are not classes.
+    Args:
+        path: a folder of class folders, or of splits that hold class folders.
+        classes: further names that are classes.
+
+    Raises:
+        DataError: the folders' names are not classes.
     """
     known = KNOWN | {canonical(c) for c in classes}
     inside = _folders(path)
     if inside and all(class_name(f.name) not in known for f in inside):
-        found = [(_printable(split.name), folder) for split in inside for folder in _folders(split)]
+        folders = [(_printable(split.name), folder) for split in inside for folder in _folders(split)]
     else:
-        found = [("", folder) for folder in inside]
-    if not found:
+        folders = [("", folder) for folder in inside]
+    if not folders:
         raise DataError(
             f"{path} holds no class folders; it should be like {path}/train/happy/1.png or {path}/happy/1.png"
         )
-    strange = sorted({f.name for _, f in found if class_name(f.name) not in known})
-    if strange:
+    unknown = sorted({f.name for _, f in folders if class_name(f.name) not in known})
+    if unknown:
         raise DataError(
-            f"{path} has a class folder {_printable(strange[0])!r} that is no known emotion; rename it, or name your classes with --labels"
+            f"{path} has a class folder {_printable(unknown[0])!r} that is no known emotion; rename it, or name your classes with --labels"
         )
     return [
         (split, class_name(folder.name), picture)
-        for split, folder in found
+        for split, folder in folders
         for picture in sorted(
             p for p in folder.iterdir() if is_picture(p) and not p.name.startswith(".") and p.is_file()
         )
@@ -63,7 +75,11 @@ def list_pictures(path: Path, classes: Collection[str] = ()) -> list[tuple[str, 
 
 
 def fingerprint(path: Path) -> str:
-    """Return a hash of every file's name, size and time below `path`: it changes when a picture does, and costs no reading."""
+    """Return a hash of the name, size and time of every file in a folder: it changes when a picture does, and no picture is read for it.
+
+    Args:
+        path: the folder.
+    """
     digest = hashlib.sha256()
     for file in sorted(p for p in path.rglob("*") if p.is_file()):
         about = file.stat()
@@ -75,10 +91,19 @@ def fingerprint(path: Path) -> str:
 def read_folder(path: Path, skip_bad: bool = False, classes: Collection[str] = ()) -> Table:
     """Read class folders into memory.
 
-    path: see `list_pictures`. All pictures have one size; they stay grey (H, W) if every one is grey, otherwise all are RGB.
-    The row of a face is the number at the end of its file's name if every picture has one of its own, otherwise its place in
-    the sorted list. skip_bad: note pictures that cannot be read instead of raising. classes: further names that are classes.
-    -> the Table; its classes are sorted by name. Raises DataError.
+    All pictures have one size; they stay grey (H, W) if all are grey, otherwise all are RGB. The row of a face is the number at the end of
+    its file's name if every picture has one of its own, otherwise its place in the sorted list.
+
+    Args:
+        path: see `list_pictures`.
+        skip_bad: collect pictures that cannot be read instead of raising.
+        classes: further names that are classes.
+
+    Returns:
+        The table; its classes are sorted by name.
+
+    Raises:
+        DataError: the folder holds no class folders, or a picture cannot be read or has another size than the first.
     """
     pictures = list_pictures(path, classes)
     bad = BadRows(str(path), skip_bad)
@@ -109,8 +134,8 @@ def read_folder(path: Path, skip_bad: bool = False, classes: Collection[str] = (
                 f"{path} has {len(pictures):,} pictures of {h} x {w} pixels, too many to hold; crop the faces and make them smaller"
             )
         digest.update(f"{split}\0{name}\0{picture.name}\0".encode(errors="surrogateescape") + data)
-        one = bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 0] == pixels[..., 2]).all())
-        if grey and not one:
+        is_grey = bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 0] == pixels[..., 2]).all())
+        if grey and not is_grey:
             grey, images = False, [np.repeat(p[:, :, None], 3, axis=2) for p in images]
         images.append(np.ascontiguousarray(pixels[..., 0]) if grey else pixels)
         kept.append(i)
@@ -118,21 +143,21 @@ def read_folder(path: Path, skip_bad: bool = False, classes: Collection[str] = (
         raise DataError(f"{path} holds no picture that can be read; check the folder")
     names = sorted({pictures[i][1] for i in kept})
     numbers = [re.search(r"(\d{1,9})$", pictures[i][2].stem) for i in kept]
-    found = [int(m[1]) for m in numbers if m]
-    rows = found if len(set(found)) == len(kept) else kept
+    last = [int(m[1]) for m in numbers if m]
+    rows = last if len(set(last)) == len(kept) else kept
     return Table(
         images=np.stack(images),
         emotion=np.array([names.index(pictures[i][1]) for i in kept], np.int64),
         split=np.array([pictures[i][0] for i in kept]),
         rows=np.array(rows, np.int64),
         classes=tuple(names),
-        bad=tuple(bad.found),
+        bad=tuple(bad.rows),
         sha256=digest.hexdigest(),
     )
 
 
 def _printable(name: str) -> str:
-    """Return a file's name in letters that can be written anywhere: names of another encoding come in with half characters."""
+    """Return a file's name in letters that can be written anywhere: names in another encoding hold surrogates."""
     return name.encode(errors="surrogateescape").decode(errors="replace")
 
 

@@ -12,15 +12,19 @@ from ferviz.rendering.text import GREY, INK
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ferviz.data.summary import Summary
+    from ferviz.data.summary import DataSummary
 
 PLAIN = "#4a7ba6"
 SHADES = ("#2f5d8a", "#8fb3d4", "#cfdfec", "#5f6368", "#b0b6bc")
 """Colours of the splits, in order."""
 
 
-def summary_figure(summary: Summary) -> Figure:
-    """Return one page: balance a split, a typical and the mean face a class, duplicates in words, and FERPlus against the labels."""
+def summary_figure(summary: DataSummary) -> Figure:
+    """Return one page: balance of each split, a typical and the mean face of each class, duplicates, and FERPlus against the labels.
+
+    Args:
+        summary: the summary.
+    """
     from matplotlib.figure import Figure
 
     data = summary.data
@@ -36,12 +40,12 @@ def summary_figure(summary: Summary) -> Figure:
     figure.text(0.98, 0.968, _subtitle(summary), fontsize=9.5, color=GREY, ha="right")
     top = grid[0].subgridspec(1, 2, width_ratios=[2.5, 1.5], wspace=0.02)
     _balance(figure.add_subplot(top[0]), summary)
-    _words(figure.add_subplot(top[1]), summary)
+    _findings(figure.add_subplot(top[1]), summary)
     # Mean faces have little contrast; one stretch for all of them keeps them comparable.
     low, high = np.percentile(summary.means[summary.typical >= 0], (0.5, 99.5)) if len(data) else (0, 255)
     faces = grid[1].subgridspec(2, max(classes, 7), hspace=0.06, wspace=0.06)
     for k, name in enumerate(data.names):
-        for row, words in enumerate(("typical", "mean, stretched")):
+        for row, caption in enumerate(("typical", "mean, stretched")):
             axes = figure.add_subplot(faces[row, k])
             axes.set_xticks([])
             axes.set_yticks([])
@@ -56,13 +60,13 @@ def summary_figure(summary: Summary) -> Figure:
             if row == 0:
                 axes.set_title(name, fontsize=9.5, color=INK, pad=3)
             if k == 0:
-                axes.set_ylabel(words, fontsize=9, color=GREY)
+                axes.set_ylabel(caption, fontsize=9, color=GREY)
     if votes:
         _agreement(figure, grid[2], summary)
     return figure
 
 
-def _subtitle(summary: Summary) -> str:
+def _subtitle(summary: DataSummary) -> str:
     data = summary.data
     size = " × ".join(map(str, data.images.shape[1:3]))
     out = [f"{len(data):,} faces", f"{size} {'grey' if data.images.ndim == 3 else 'RGB'}", f"labels {data.scheme.name}"]
@@ -73,7 +77,7 @@ def _subtitle(summary: Summary) -> str:
     return "  ·  ".join(out)
 
 
-def _balance(axes: Any, summary: Summary) -> None:
+def _balance(axes: Any, summary: DataSummary) -> None:
     data = summary.data
     bars = len(data.splits)
     width = 0.8 / bars
@@ -92,12 +96,12 @@ def _balance(axes: Any, summary: Summary) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _words(axes: Any, summary: Summary) -> None:
+def _findings(axes: Any, summary: DataSummary) -> None:
     axes.set_axis_off()
     axes.text(
         0.06,
         1.0,
-        "\n".join(lines(summary)),
+        "\n".join(summary.findings()),
         transform=axes.transAxes,
         va="top",
         fontsize=9,
@@ -106,24 +110,7 @@ def _words(axes: Any, summary: Summary) -> None:
     )
 
 
-def lines(summary: Summary) -> list[str]:
-    """Return what was found about duplicates, constant pictures and FERPlus, one sentence a line."""
-    out = [
-        f"{summary.duplicate_faces:,} faces have a pixel-identical twin",
-        f"   in {summary.duplicate_groups:,} groups, {summary.conflicting_groups:,} with conflicting labels",
-    ]
-    out += [f"{n:,} repeat an earlier face of {s or 'the set'}" for s, n in summary.within.items() if n]
-    out += [f"{o.faces:,} of {o.split} are also in {o.also_in} ({o.same_label:,} same label)" for o in summary.overlaps]
-    out.append(f"{len(summary.constant):,} pictures are of one grey")
-    out += [
-        f"FERPlus agrees on {a.agree / a.faces:.1%} of {s or 'all'} ({a.agree:,} / {a.faces:,})"
-        for s, a in summary.agreement.items()
-        if a.faces
-    ]
-    return out
-
-
-def _agreement(figure: Figure, place: Any, summary: Summary) -> None:
+def _agreement(figure: Figure, place: Any, summary: DataSummary) -> None:
     table = np.sum([a.table for a in summary.agreement.values()], axis=0)
     share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
     axes = figure.add_subplot(place.subgridspec(1, 2, width_ratios=[1, 0.0001], wspace=0)[0])
@@ -144,7 +131,9 @@ def _agreement(figure: Figure, place: Any, summary: Summary) -> None:
     axes.set_yticks(np.arange(len(names)), names, fontsize=9.5)
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
-    axes.set_xlabel("FERPlus' majority vote for the faces of each label, %  (bold: both agree)", fontsize=9, color=GREY)
+    axes.set_xlabel(
+        "FERPlus' majority vote for the faces of each label, %  (bold: the vote is the label)", fontsize=9, color=GREY
+    )
     axes.tick_params(axis="x", labelsize=8, colors=GREY)
     axes.tick_params(axis="y", length=0)
     axes.legend(

@@ -2,46 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from ferviz.data import cache as caching
+from ferviz.data import cache as table_cache
 from ferviz.data import csv_reader, ferplus, folder_reader
-from ferviz.data.dataset import Dataset
+from ferviz.data.dataset import Dataset, Table
 from ferviz.data.splits import random_split
-from ferviz.data.table import Table
 from ferviz.emotions import FER2013, SCHEMES, LabelScheme, label_scheme
 from ferviz.errors import DataError, UsageError
 from ferviz.files import PathLike, sha256
 from ferviz.registry import Registry
 
 PACKED = (".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar")
-"""Suffixes of archives, in which data sets are handed out."""
+"""Suffixes of archives in which data sets are distributed."""
 
 
 class ReadTable(Protocol):
-    """Reads a source: skip_bad notes bad rows instead of raising, classes are the class names that the caller knows."""
+    """A function that reads a source.
+
+    It is called with the path, with `skip_bad` (collect bad rows instead of raising), and with the class names of the label scheme, which
+    may be other names than the usual ones.
+    """
 
     def __call__(self, path: Path, skip_bad: bool, classes: Sequence[str]) -> Table: ...
 
 
-class Question(Protocol):
-    """Answers something about a path."""
-
-    def __call__(self, path: Path) -> str | bool: ...
-
-
 @dataclass(frozen=True)
 class Reader:
-    """One kind of source. recognises(path) -> bool. read: see ReadTable. key(path) -> the hash that the cache is keyed by."""
+    """One kind of source.
 
-    recognises: Question
+    Attributes:
+        recognises: a function that returns whether a path is such a source.
+        read: a function that reads it, see `ReadTable`.
+        key: a function from the path to the text under which the table is cached: it differs where the content differs.
+    """
+
+    recognises: Callable[[Path], bool]
     read: ReadTable
-    key: Question = sha256
+    key: Callable[[Path], str] = sha256
 
 
 READERS: Registry[Reader] = Registry("data reader", "ferviz.readers")
@@ -61,6 +64,11 @@ READERS.add(
 )
 
 
+def readers() -> dict[str, str]:
+    """Return {name: one line about it} of every reader of data sets."""
+    return READERS.summaries()
+
+
 def read_data(
     path: PathLike,
     *,
@@ -74,23 +82,31 @@ def read_data(
 ) -> Dataset:
     """Read labelled faces into memory.
 
-    path: a table (fer2013.csv, icml_face_data.csv) or class folders; see READERS.
-    labels: the label scheme: a name ("7", "6-merged", "6-dropped", "8-ferplus", "positive-negative", ...), class names in
-    order ("happy,sad" or a sequence), or a LabelScheme. Faces that it has no place for are left out and counted.
-    votes: FERPlus' fer2013new.csv. With labels="8-ferplus" the majority vote then is the label (faces without one are left
-    out); with any other scheme the labels stay FER2013's and the votes ride along.
-    split: one split or several; None = all. "random" forgets the official splits and draws new ones (a tenth becomes
-    "PublicTest"), with a warning. seed: of that draw.
-    skip_bad: leave out rows that cannot be read, and note them in `.bad`, instead of raising at the first.
-    cache: keep what was read as uint8 in the cache folder, keyed by content, so that the next time takes a fraction of a second.
-    reader: a name in READERS, or "auto".
-    Raises DataError (file, line and column), UnknownNameError for an unknown scheme, split or reader.
+    Args:
+        path: a table (fer2013.csv, icml_face_data.csv), class folders, or what another reader takes; see `readers`.
+        labels: the label scheme: a name ("7", "6-merged", "6-dropped", "8-ferplus", "positive-negative", ...), class names in
+            order ("happy,sad" or a sequence), or a LabelScheme. Faces without a label in it are left out and counted.
+        votes: FERPlus' fer2013new.csv. With labels="8-ferplus" the majority vote is the label (faces without one are left
+            out); with any other scheme the labels stay FER2013's and the votes are kept beside them.
+        split: one split or several; None means all. "random" ignores the official splits and draws new ones (a tenth becomes
+            "PublicTest"), with a warning.
+        skip_bad: leave out rows that cannot be read, and list them in `.bad`, instead of raising at the first.
+        cache: keep the faces as uint8 in the cache folder, keyed by content, so that the next time takes a fraction of a second.
+        reader: a name that `readers` lists, or "auto".
+        seed: seed of the random split.
+
+    Returns:
+        The data set.
+
+    Raises:
+        DataError: the source cannot be read (the message names file, line and column), or no face has a label in the scheme.
+        UnknownNameError: an unknown scheme, split or reader.
     """
     path = Path(path)
-    wanted = labels if isinstance(labels, LabelScheme) else label_scheme(labels)
-    table = _table(path, wanted.labels, skip_bad, cache, reader)
-    found = None if votes is None else ferplus.read_votes(votes, table)
-    data = choose(table, wanted, found, str(path))
+    scheme = labels if isinstance(labels, LabelScheme) else label_scheme(labels)
+    table = _table(path, scheme.labels, skip_bad, cache, reader)
+    counts = None if votes is None else ferplus.read_votes(votes, table)
+    data = apply_scheme(table, scheme, counts, str(path))
     if split == "random":
         return random_split(data, seed=seed)
     if split is not None:
@@ -98,47 +114,63 @@ def read_data(
     return data
 
 
-def choose(table: Table, wanted: LabelScheme, votes: np.ndarray | None = None, source: str = "") -> Dataset:
-    """Give a Table the labels of a scheme; faces without a place in it are left out and counted by class.
+def apply_scheme(table: Table, scheme: LabelScheme, votes: np.ndarray | None = None, source: str = "") -> Dataset:
+    """Return a table's faces with the labels of a scheme; faces without a label in it are left out and counted by class.
 
-    votes: (N, 10) FERPlus votes for the table's rows. Raises DataError when nothing is left.
+    Args:
+        table: the faces.
+        scheme: the label scheme.
+        votes: (N, 10), FERPlus votes for the table's rows, or None.
+        source: where the table was read from.
+
+    Raises:
+        DataError: no face has a label in the scheme.
     """
     names = np.array([*table.classes, "no majority"])
-    if votes is not None and wanted.labels == SCHEMES["8-ferplus"].labels:
+    if votes is not None and scheme.labels == SCHEMES["8-ferplus"].labels:
         labels, reason = ferplus.majority(votes), np.full(len(table.rows), len(names) - 1)
     else:
-        labels, reason = class_index(table.classes, wanted)[table.emotion], table.emotion
+        labels, reason = class_index(table.classes, scheme)[table.emotion], table.emotion
     keep = labels >= 0
     if not keep.any():
         there = ", ".join(table.classes)
         raise DataError(
-            f"{source or 'the data set'} has no face for the labels {', '.join(wanted.labels)}; its classes are {there}"
+            f"{source or 'the data set'} has no face for the labels {', '.join(scheme.labels)}; its classes are {there}"
         )
     dropped, counts = np.unique(reason[~keep], return_counts=True)
     everything = Dataset(
-        table.images, labels, table.split, table.rows, wanted, votes, source, table.sha256, table.bad,
+        table.images, labels, table.split, table.rows, scheme, votes, source, table.sha256, table.bad,
         {str(names[d]): int(c) for d, c in zip(dropped, counts, strict=True)},
     )  # fmt: skip
     return everything if keep.all() else everything.take(keep)
 
 
-def class_index(names: Iterable[str], wanted: LabelScheme) -> np.ndarray:
-    """Return (C,) int64: for each class name its index in the scheme, or -1.
+def class_index(names: Iterable[str], scheme: LabelScheme) -> np.ndarray:
+    """Return for each class its index in a label scheme, (C,) int64; -1 where the scheme has no label for it.
 
-    FER2013's names go where the scheme puts them (disgust into anger for "6-merged"), other names to the label of that name.
+    FER2013's classes go to the label that the scheme gives them (disgust to anger for "6-merged"), others to the label of the same name.
+
+    Args:
+        names: C class names.
+        scheme: the label scheme.
     """
-    where = dict(zip(FER2013, wanted.from_fer, strict=True))
-    labels = {name: i for i, name in enumerate(wanted.labels)}
+    where = dict(zip(FER2013, scheme.from_fer, strict=True))
+    labels = {name: i for i, name in enumerate(scheme.labels)}
     return np.array([where.get(n, labels.get(n, -1)) for n in names], np.int64)
 
 
-def relabel(data: Dataset, wanted: LabelScheme) -> Dataset:
-    """Return the data set under another label scheme, matching classes by name; what finds no place is left out and counted."""
-    index = class_index(data.names, wanted)
+def relabel(data: Dataset, scheme: LabelScheme) -> Dataset:
+    """Return a data set under another label scheme; classes are matched by name, and faces without a label are left out and counted.
+
+    Args:
+        data: the data set.
+        scheme: the new label scheme.
+    """
+    index = class_index(data.names, scheme)
     labels = index[data.labels]
     counts = data.counts()
     gone = {name: int(counts[i]) for i, name in enumerate(data.names) if index[i] < 0 and counts[i]}
-    changed = replace(data, labels=labels, scheme=wanted, left_out={**data.left_out, **gone})
+    changed = replace(data, labels=labels, scheme=scheme, left_out={**data.left_out, **gone})
     return changed if not gone else changed.take(labels >= 0)
 
 
@@ -153,11 +185,11 @@ def _table(path: Path, classes: Sequence[str], skip_bad: bool, cache: bool, read
     if not cache:
         return chosen.read(path, skip_bad, classes)
     try:
-        file = caching.path_of(name, str(chosen.key(path)), skip_bad)
+        file = table_cache.cache_path(name, chosen.key(path), skip_bad)
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror or error}); check its permissions") from error
-    table = caching.load(file)
+    table = table_cache.load_table(file)
     if table is None:
         table = chosen.read(path, skip_bad, classes)
-        caching.store(file, table)
+        table_cache.store_table(file, table)
     return table

@@ -1,4 +1,4 @@
-"""Parts of a data set that are drawn at random: splits for data that has none, and a share of the faces for quick trials."""
+"""Random parts of a data set: splits for data that has none, and a share of the faces for quick trials."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from ferviz.errors import UsageError
 
 
 def random_split(data: Dataset, fraction: float = 0.1, seed: int = 0) -> Dataset:
-    """Return the data with new splits: about `fraction` of the faces become "PublicTest", the others "Training".
+    """Return the data with new splits, "PublicTest" and "Training"; warns that figures on them are not comparable with published ones.
 
-    A face's side depends on its pixels and the seed alone. So pixel-identical faces stay on one side, otherwise the test would ask
-    what the training has answered, and the same faces are held out whatever label scheme the data was read with.
-    fraction: 0 to 1. seed: of the draw. Warns that figures on such a split do not compare.
+    A face's split depends on its pixels and the seed alone. So pixel-identical faces stay in one split, otherwise the test would
+    contain training faces, and the same faces are held out whatever label scheme the data was read with.
+
+    Args:
+        data: the data set.
+        fraction: the approximate share of "PublicTest", 0 to 1.
+        seed: seed of the draw.
     """
     warnings.warn(
         "a random split ignores the official ones: its figures do not compare with published ones, "
@@ -33,11 +37,16 @@ def random_split(data: Dataset, fraction: float = 0.1, seed: int = 0) -> Dataset
 def sample(data: Dataset, fraction: float, seed: int = 0) -> Dataset:
     """Return a share of the faces, drawn from each class of each split alike, in their old order.
 
-    fraction: above 0, up to 1; a class that has faces keeps one at least. A smaller share is part of a larger one. seed: of the draw.
-    Raises UsageError for another fraction.
+    Args:
+        data: the data set.
+        fraction: above 0, up to 1; a class that has faces keeps at least one. A smaller share is part of a larger one.
+        seed: seed of the draw.
+
+    Raises:
+        UsageError: the fraction is out of range.
     """
     if not 0 < fraction <= 1:
-        raise UsageError(f"the fraction of the faces is a number above 0 and up to 1, got {fraction!r}")
+        raise UsageError(f"fraction must be a number above 0 and up to 1, not {fraction!r}")
     if fraction == 1:
         return data
     rng = np.random.default_rng([seed, 3])

@@ -1,22 +1,33 @@
-"""What a data set is made of: balance, typical and mean faces, duplicates, contradictions, and how far two label sets agree."""
+"""The summary of a data set: balance, typical and mean faces, duplicates, contradictions, and how far two label sets agree."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from ferviz.data.dataset import Dataset
-from ferviz.data.duplicates import groups
+from ferviz.data.duplicates import duplicate_groups
 from ferviz.data.ferplus import majority
 from ferviz.emotions import FERPLUS
+from ferviz.results import Result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """Faces of one split that are pixel-identical to a face of another. same_label: how many of them carry a label that their twin
-    has too."""
+    """The faces of one split that are pixel-identical to a face of another.
+
+    Attributes:
+        split: the split of the faces.
+        also_in: the other split.
+        faces: how many.
+        same_label: how many of them have a label that their twin has too.
+    """
 
     split: str
     also_in: str
@@ -28,8 +39,10 @@ class Overlap:
 class Agreement:
     """How far the labels agree with FERPlus' majority.
 
-    agree of faces: FER faces whose majority vote is their label, of those that have a majority. table: (K, 8) int64, rows = the data
-    set's labels, columns = FERPlus' eight.
+    Attributes:
+        agree: faces whose majority vote is their label.
+        faces: faces that have a majority.
+        table: (K, 8) int64, rows are the data set's labels, columns FERPlus' eight.
     """
 
     agree: int
@@ -38,16 +51,26 @@ class Agreement:
 
 
 @dataclass(frozen=True)
-class Summary:
-    """What `describe` found.
+class DataSummary(Result):
+    """The summary of a data set.
 
-    data: the data set. balance: (S, K) int64, faces a split and class. typical: (K,) int64, for each class the face nearest to the
-    class' mean, -1 for an empty class. means: (K, H, W) or (K, H, W, 3) float32, 0 to 255. groups: (N,) the number of each face's
-    group of pixel-identical faces. duplicate_groups: groups of two and more; duplicate_faces: faces in them. conflicting_groups: those
-    whose faces do not all have one label. conflicting_rows: the source's rows of the faces in them. within: {split: faces that repeat
-    an earlier one of the same split}. overlaps: faces in two splits. constant: the rows of pictures of one grey. agreement: {split:
-    Agreement}, empty without FERPlus votes.
+    Attributes:
+        data: the data set.
+        balance: (S, K) int64, the number of faces of each split and class.
+        typical: (K,) int64, for each class the face nearest to the class' mean, -1 for an empty class.
+        means: (K, H, W) or (K, H, W, 3) float32, the mean face of each class, 0 to 255.
+        groups: (N,) the number of each face's group of pixel-identical faces.
+        duplicate_groups: groups of two and more faces.
+        duplicate_faces: faces in them.
+        conflicting_groups: groups whose faces do not all have one label.
+        conflicting_rows: the source's rows of the faces in them.
+        within: {split: faces that repeat an earlier one of the same split}.
+        overlaps: faces in two splits.
+        constant: the rows of pictures of one grey.
+        agreement: {split: Agreement}, empty without FERPlus votes.
     """
+
+    command: ClassVar[str] = "data"
 
     data: Dataset
     balance: np.ndarray = field(repr=False)
@@ -64,7 +87,7 @@ class Summary:
     agreement: dict[str, Agreement]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything but the pictures, as plain values for JSON."""
+        """Return everything but the pictures as plain data."""
         data = self.data
         return {
             "source": data.source,
@@ -96,23 +119,77 @@ class Summary:
             },
         }  # fmt: skip
 
-    def plot(self) -> Any:
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return balance, mean faces, typical faces (indices), and the number of each face's group of duplicates, with the rows."""
+        arrays = {"balance": self.balance, "means": self.means, "typical": self.typical}
+        return arrays | {"groups": self.groups, "rows": self.data.rows}
+
+    def table(self) -> Sequence[Sequence[Any]]:
+        """Return one row for each split and class: split, class, faces, and their share of the split."""
+        rows: list[list[Any]] = [["split", "class", "faces", "share"]]
+        for split, counts in zip(self.data.splits, self.balance, strict=True):
+            total = max(int(counts.sum()), 1)
+            rows += [[split, n, int(c), f"{c / total:.4f}"] for n, c in zip(self.data.names, counts, strict=True)]
+        return rows
+
+    def plot(self) -> Figure:  # type: ignore[override]
         """Return a matplotlib Figure: balance, a typical and the mean face of each class, duplicates, and FERPlus' agreement."""
         from ferviz.data.plots import summary_figure
 
         return summary_figure(self)
 
+    def text(self) -> str:
+        """Return the summary as lines for a terminal: the balance as a table, then the findings."""
+        data = self.data
+        splits = [s or "all" for s in data.splits]
+        wide = max(map(len, (*data.names, "all classes")))
+        cells = [max(len(s), 8) + 8 for s in splits]
+        lines = [" " * wide + "".join(s.rjust(w) for s, w in zip(splits, cells, strict=True))]
+        totals = self.balance.sum(axis=1)
+        for k, name in enumerate(data.names):
+            row = [f"{n:,} {n / max(t, 1):6.1%}" for n, t in zip(self.balance[:, k], totals, strict=True)]
+            lines.append(name.ljust(wide) + "".join(c.rjust(w) for c, w in zip(row, cells, strict=True)))
+        row = [f"{t:,} {' ':6}" for t in totals]
+        lines.append("all classes".ljust(wide) + "".join(c.rjust(w) for c, w in zip(row, cells, strict=True)))
+        if data.left_out:
+            lines.append("left out: " + ", ".join(f"{name} {n:,}" for name, n in data.left_out.items()))
+        if data.bad:
+            lines.append(f"bad rows skipped: {len(data.bad):,}")
+        return "\n".join([*lines, "", *self.findings()])
 
-def describe(data: Dataset) -> Summary:
-    """Look through a data set.
+    def findings(self) -> list[str]:
+        """Return what there is to say about duplicates, constant pictures and FERPlus, one sentence a line."""
+        lines = [
+            f"{self.duplicate_faces:,} faces have a pixel-identical twin",
+            f"   in {self.duplicate_groups:,} groups, {self.conflicting_groups:,} with conflicting labels",
+        ]
+        lines += [f"{n:,} repeat an earlier face of {s or 'the set'}" for s, n in self.within.items() if n]
+        lines += [
+            f"{o.faces:,} of {o.split} are also in {o.also_in} ({o.same_label:,} same label)" for o in self.overlaps
+        ]
+        lines.append(f"{len(self.constant):,} pictures are of one grey")
+        lines += [
+            f"FERPlus agrees on {a.agree / a.faces:.1%} of {s or 'all'} ({a.agree:,} / {a.faces:,})"
+            for s, a in self.agreement.items()
+            if a.faces
+        ]
+        return lines
 
-    data: any Dataset, with one split or several. -> the Summary.
+
+def describe_data(data: Dataset) -> DataSummary:
+    """Summarise a data set.
+
+    Args:
+        data: any Dataset, with one split or several.
+
+    Returns:
+        The summary.
     """
     splits = data.splits
     classes = len(data.scheme)
-    group = groups(data.images)
+    group = duplicate_groups(data.images)
     size = np.bincount(group)
-    many = size[group] > 1
+    repeated = size[group] > 1
     flat = data.images.reshape(len(data), -1)
     constant = flat.min(axis=1) == flat.max(axis=1)
     first_label = np.full(len(size), -1)
@@ -120,30 +197,34 @@ def describe(data: Dataset) -> Summary:
     conflicting = np.zeros(len(size), bool)
     conflicting[group[data.labels != first_label[group]]] = True
     means, typical = _means(data)
-    return Summary(
+    return DataSummary(
         data=data,
         balance=np.stack([np.bincount(data.labels[data.split == s], minlength=classes) for s in splits]),
         typical=typical,
         means=means,
         groups=group,
         duplicate_groups=int((size > 1).sum()),
-        duplicate_faces=int(many.sum()),
+        duplicate_faces=int(repeated.sum()),
         conflicting_groups=int(conflicting.sum()),
         conflicting_rows=tuple(int(r) for r in data.rows[conflicting[group]]),
         within={s: int((data.split == s).sum() - len(np.unique(group[data.split == s]))) for s in splits},
         overlaps=tuple(_overlap(data, group, b, a) for i, a in enumerate(splits) for b in splits[i + 1 :]),
         constant=tuple(int(r) for r in data.rows[constant]),
-        agreement={s: agreement(data.part(s)) for s in splits} if data.votes is not None else {},
+        agreement={s: ferplus_agreement(data.part(s)) for s in splits} if data.votes is not None else {},
     )
 
 
-def agreement(data: Dataset) -> Agreement:
-    """Compare a data set's labels with the majority of its FERPlus votes (`ferplus.majority`), class names with class names."""
+def ferplus_agreement(data: Dataset) -> Agreement:
+    """Compare a data set's labels with the majority of its FERPlus votes, by the names of the classes.
+
+    Args:
+        data: faces with votes.
+    """
     assert data.votes is not None
-    voted = majority(data.votes)
-    has = voted >= 0
+    majorities = majority(data.votes)
+    has = majorities >= 0
     table = np.zeros((len(data.scheme), len(FERPLUS)), np.int64)
-    np.add.at(table, (data.labels[has], voted[has]), 1)
+    np.add.at(table, (data.labels[has], majorities[has]), 1)
     agree = sum(int(table[i, FERPLUS.index(n)]) for i, n in enumerate(data.names) if n in FERPLUS)
     return Agreement(agree, int(has.sum()), table)
 
@@ -159,7 +240,7 @@ def _overlap(data: Dataset, group: np.ndarray, split: str, other: str) -> Overla
 
 
 def _means(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """-> each class' mean face, and the face that correlates most with it."""
+    """Return each class' mean face, and the face that correlates most with it."""
     means = np.zeros((len(data.scheme), *data.images.shape[1:]), np.float32)
     typical = np.full(len(data.scheme), -1, np.int64)
     for k in range(len(data.scheme)):
@@ -169,10 +250,10 @@ def _means(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
         means[k] = data.images[at].mean(axis=0, dtype=np.float64)
         pattern = means[k].ravel() - means[k].mean()
         best = -np.inf
-        for start in range(0, len(at), 1024):  # a chunk at a time: eight thousand faces as floats are 75 MB
-            some = data.images[at[start : start + 1024]].reshape(-1, pattern.size).astype(np.float32)
-            some -= some.mean(axis=1, keepdims=True)
-            match = some @ pattern / (np.linalg.norm(some, axis=1) + 1e-6)
+        for start in range(0, len(at), 1024):  # in chunks, because eight thousand faces as floats are 75 MB
+            chunk = data.images[at[start : start + 1024]].reshape(-1, pattern.size).astype(np.float32)
+            chunk -= chunk.mean(axis=1, keepdims=True)
+            match = chunk @ pattern / (np.linalg.norm(chunk, axis=1) + 1e-6)
             if match.max() > best:
                 best, typical[k] = match.max(), at[start + int(match.argmax())]
     return means, typical

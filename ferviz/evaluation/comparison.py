@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ferviz.errors import UnknownNameError
 from ferviz.evaluation import metrics
 from ferviz.evaluation.evaluation import Evaluation
+from ferviz.results import Result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
-class ModelComparison:
-    """Two networks on the same faces. first, second: their Evaluations, cut to the faces and classes that both were measured on."""
+class ModelComparison(Result):
+    """Two networks on the same faces.
+
+    Attributes:
+        first, second: their Evaluations, cut to the faces that both were measured on.
+    """
+
+    command: ClassVar[str] = "evaluate"
 
     first: Evaluation
     second: Evaluation
@@ -25,23 +34,28 @@ class ModelComparison:
     @cached_property
     def test(self) -> metrics.McNemar:
         """McNemar's test of the difference."""
-        return metrics.mcnemar(self.first.right, self.second.right)
+        return metrics.mcnemar(self.first.correct, self.second.correct)
 
     @cached_property
     def disagreement(self) -> float:
-        """Share of the faces that the two give different labels."""
+        """Share of the faces for which the two networks predict different labels."""
         return len(self.disagreements) / len(self.first) if len(self.first) else 0.0
 
     @cached_property
     def disagreements(self) -> np.ndarray:
-        """Indices of the faces that the two give different labels, those first where the less sure of the two is surest."""
+        """Indices of the faces with different predictions; the faces where the less confident network is most confident come first."""
         names = [np.array(e.labels)[e.predicted] for e in (self.first, self.second)]
-        apart = np.flatnonzero(names[0] != names[1])
-        sure = np.minimum(*(e.probabilities[apart].max(axis=1) for e in (self.first, self.second)))
-        return apart[np.argsort(-sure, kind="stable")]
+        differ = np.flatnonzero(names[0] != names[1])
+        confidence = np.minimum(*(e.probabilities[differ].max(axis=1) for e in (self.first, self.second)))
+        return differ[np.argsort(-confidence, kind="stable")]
+
+    @property
+    def shared_labels(self) -> tuple[str, ...]:
+        """The class names that both networks have, in the first one's order."""
+        return tuple(n for n in self.first.labels if n in self.second.labels)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the comparison as plain values for JSON."""
+        """Return the comparison as plain data."""
         t = self.test
         return {
             "models": [self.first.model, self.second.model],
@@ -54,58 +68,77 @@ class ModelComparison:
             "mcnemar_p": t.p,
             "disagreement": self.disagreement,
             "disagreement_rows": self.first.rows[self.disagreements].tolist(),
-            "disagreements": [self._apart(i) for i in self.disagreements[:16]],
+            "disagreements": [self._disagreement(i) for i in self.disagreements[:16]],
             "recall": {
-                name: [e.classes[e.labels.index(name)].recall for e in (self.first, self.second)] for name in self.shared
+                name: [e.classes[e.labels.index(name)].recall for e in (self.first, self.second)] for name in self.shared_labels
             },
         }  # fmt: skip
 
-    def _apart(self, i: int) -> dict[str, Any]:
+    def _disagreement(self, i: int) -> dict[str, Any]:
         both = (self.first, self.second)
         return {
-            "row": self.first.rows[i],
+            "row": int(self.first.rows[i]),
             "true": self.first.labels[self.first.true[i]],
             "predicted": [e.labels[e.predicted[i]] for e in both],
             "confidence": [float(e.probabilities[i].max()) for e in both],
         }
 
-    @property
-    def shared(self) -> tuple[str, ...]:
-        """The class names that both networks have, in the first one's order."""
-        return tuple(n for n in self.first.labels if n in self.second.labels)
+    def plot(self, view: str = "page", rows: int = 5, columns: int = 8) -> Figure:  # type: ignore[override]
+        """Return the comparison as a matplotlib Figure.
 
-    def plot(self) -> Any:
-        """Return a matplotlib Figure: accuracies, recalls side by side, and how the faces fall between the two."""
-        from ferviz.evaluation.comparison_plots import comparison_figure
+        Args:
+            view: "page" for accuracies, recalls side by side, and how many faces only one network gets right; "disagreements" for a sheet
+                of the faces with different predictions, the most confident first.
+            rows, columns: faces on the sheet, at most.
 
-        return comparison_figure(self)
+        Raises:
+            UnknownNameError: another view.
+        """
+        from ferviz.evaluation.comparison_plots import comparison_figure, disagreements_figure
 
-    def sheet(self, rows: int = 5, columns: int = 8) -> Any:
-        """Return a matplotlib Figure of the faces that the two disagree on, with both answers, surest first."""
-        from ferviz.evaluation.comparison_plots import disagreements_figure
+        if view == "page":
+            return comparison_figure(self)
+        if view == "disagreements":
+            return disagreements_figure(self, rows, columns)
+        raise UnknownNameError("view", view, ("page", "disagreements"))
 
-        return disagreements_figure(self, rows, columns)
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return the rows of the faces, the probabilities of both networks, and the indices of the disagreements."""
+        probabilities = {"first": self.first.probabilities, "second": self.second.probabilities}
+        arrays = {"rows": self.first.rows, "disagreements": self.disagreements}
+        return arrays | {f"probabilities/{name}": p for name, p in probabilities.items()}
 
-    def table(self) -> str:
-        """Return one line a face that the two disagree on as CSV: row, true class, and each one's answer and confidence."""
-        text = io.StringIO()
-        rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(["row", "true", "first", "first_confidence", "second", "second_confidence"])
+    def table(self) -> Sequence[Sequence[Any]]:
+        """Return one row for each disagreement: row, true class, and both networks' predictions and confidences."""
+        rows: list[list[Any]] = [["row", "true", "first", "first_confidence", "second", "second_confidence"]]
         for i in self.disagreements:
-            d = self._apart(i)
+            d = self._disagreement(i)
             (first, second), (p, q) = d["predicted"], d["confidence"]
-            rows.writerow([d["row"], d["true"], first, f"{p:.4f}", second, f"{q:.4f}"])
-        return text.getvalue()
+            rows.append([d["row"], d["true"], first, f"{p:.4f}", second, f"{q:.4f}"])
+        return rows
+
+    def text(self) -> str:
+        """Return the figures as lines for a terminal."""
+        from ferviz.evaluation.report import comparison_text
+
+        return comparison_text(self)
 
 
 def compare_models(first: Evaluation, second: Evaluation) -> ModelComparison:
-    """Compare two Evaluations on the faces (by row) that both have; networks of one name are told apart by their files' digests."""
-    common, a, b = np.intersect1d(first.rows, second.rows, return_indices=True)
-    del common
+    """Compare two networks on the faces that both were measured on.
+
+    Args:
+        first, second: their evaluations on the same data; faces are matched by their rows. Networks of the same name get the digests of
+            their files as distinction.
+
+    Returns:
+        The comparison.
+    """
+    _, at_first, at_second = np.intersect1d(first.rows, second.rows, return_indices=True)
     if first.model == second.model:
         first = replace(first, model=f"{first.model} ({first.sha256[:8] or 'first'})")
         second = replace(second, model=f"{second.model} ({second.sha256[:8] or 'second'})")
-    return ModelComparison(_take(first, a), _take(second, b))
+    return ModelComparison(_take(first, at_first), _take(second, at_second))
 
 
 def _take(e: Evaluation, at: Sequence[int] | np.ndarray) -> Evaluation:

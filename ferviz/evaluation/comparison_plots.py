@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ferviz.evaluation.plots import BLUE, PALE, TRACK, name_color, percent, percent_axis, rate_bars, title_line
+from ferviz.evaluation.plots import BLUE, PALE, TRACK, Bars, name_color, percent, percent_axis, rate_bars, title_line
 from ferviz.rendering.text import GREY, INK
 
 if TYPE_CHECKING:
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def comparison_figure(c: ModelComparison) -> Figure:
-    """Return one page about two networks: accuracies, recall a class, and the faces that only one of them gets right."""
+    """Return one page about two networks: accuracies, recall of each class, and the faces that only one of them gets right.
+
+    Args:
+        c: the comparison.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11.5, 4.8))
@@ -24,36 +28,29 @@ def comparison_figure(c: ModelComparison) -> Figure:
     title_line(figure, f"{first.model}  against  {second.model}", f"{test.n:,} faces of {first.split}", 4.8)
     grid = figure.add_gridspec(1, 2, width_ratios=[1, 1.7], wspace=0.24, left=0.045, right=0.985, top=0.75, bottom=0.1)
     left = figure.add_subplot(grid[0])
-    both = int((first.right & second.right).sum())
+    both = int((first.correct & second.correct).sum())
     parts = {
         "both right": (both, "#6b9a6f"), f"only {first.model}": (test.only_first, BLUE),
         f"only {second.model}": (test.only_second, PALE), "both wrong": (test.n - both - test.only_first - test.only_second, TRACK),
     }  # fmt: skip
     places = np.arange(len(parts))
     left.barh(places, [n for n, _ in parts.values()], color=[color for _, color in parts.values()], height=0.62)
-    for place, (words, (n, _)) in enumerate(parts.items()):
-        left.text(0, place - 0.4, f"{words}: {n:,}", fontsize=9, color=INK, va="bottom")
+    for place, (name, (n, _)) in enumerate(parts.items()):
+        left.text(0, place - 0.4, f"{name}: {n:,}", fontsize=9, color=INK, va="bottom")
     left.set_ylim(len(parts) - 0.5, -0.75)
     left.set_axis_off()
-    words = (
+    line = (
         f"{percent(first.accuracy, first.interval)}  against  {percent(second.accuracy, second.interval)}\n"
         f"difference {test.difference * 100:+.1f} points ({test.interval[0] * 100:+.1f} to {test.interval[1] * 100:+.1f}), "
         f"McNemar p = {test.p:.2g}; they disagree on {percent(c.disagreement)}"
     )
-    figure.text(0.02, 0.9, words, fontsize=9, color=GREY, va="top", linespacing=1.5)
+    figure.text(0.02, 0.9, line, fontsize=9, color=GREY, va="top", linespacing=1.5)
     axes = figure.add_subplot(grid[1])
-    names = c.shared
+    names = c.shared_labels
     for offset, e, color in ((-0.2, first, BLUE), (0.2, second, PALE)):
-        found = [e.classes[e.labels.index(n)] for n in names]
-        rate_bars(
-            axes,
-            np.arange(len(names)) + offset,
-            [f.recall for f in found],
-            [f.interval for f in found],
-            color,
-            e.model,
-            0.36,
-        )
+        classes = [e.classes[e.labels.index(n)] for n in names]
+        bars = Bars([figures.recall for figures in classes], [figures.interval for figures in classes], e.model, color)
+        rate_bars(axes, np.arange(len(names)) + offset, bars)
     axes.set_xticks(np.arange(len(names)), names, fontsize=9)
     percent_axis(axes, "recall, %")
     axes.legend(fontsize=8.5, frameon=False, loc="upper right", ncols=2)
@@ -62,7 +59,12 @@ def comparison_figure(c: ModelComparison) -> Figure:
 
 
 def disagreements_figure(c: ModelComparison, rows: int = 5, columns: int = 8) -> Figure:
-    """Return the faces that two networks give different labels, surest first: the first's answer above each, the second's below."""
+    """Return a sheet of the faces with different predictions: the first network's above each face, the second's below.
+
+    Args:
+        c: the comparison.
+        rows, columns: faces on the sheet, at most.
+    """
     from matplotlib.figure import Figure
 
     shown = c.disagreements[: rows * columns]
@@ -70,12 +72,12 @@ def disagreements_figure(c: ModelComparison, rows: int = 5, columns: int = 8) ->
     height = 1.05 + 1.86 * rows
     figure = Figure(figsize=(11.5, height))
     count = len(c.disagreements)
-    some = f"the {len(shown)} surest of {count:,}" if len(shown) < count else f"{count:,}"
-    of = f"{some} faces that they disagree on, of {len(c.first):,} of {c.first.split}"
-    title_line(figure, f"{c.first.model}  against  {c.second.model}", of, height)
-    words = f"above each face: {c.first.model};  below: {c.second.model};  bold where it is as labelled"
+    part = f"the {len(shown)} most confident of {count:,}" if len(shown) < count else f"{count:,}"
+    subtitle = f"{part} faces that they disagree on, of {len(c.first):,} of {c.first.split}"
+    title_line(figure, f"{c.first.model}  against  {c.second.model}", subtitle, height)
+    legend = f"above each face: {c.first.model};  below: {c.second.model};  bold: the prediction is the label"
     figure.text(
-        0.02, 1 - 0.45 / height, words if count else "They agree on every face.", fontsize=9, color=GREY, va="top"
+        0.02, 1 - 0.45 / height, legend if count else "They agree on every face.", fontsize=9, color=GREY, va="top"
     )
     place = figure.add_gridspec(1, 1, left=0.015, right=0.985, top=1 - 0.9 / height, bottom=0.4 / height)[0]
     inner = place.subgridspec(rows, columns, hspace=0.55, wspace=0.05)
@@ -87,11 +89,11 @@ def disagreements_figure(c: ModelComparison, rows: int = 5, columns: int = 8) ->
         axes.spines[:].set_visible(False)
         true = c.first.labels[c.first.true[i]]
         for e, up in ((c.first, True), (c.second, False)):
-            said = e.labels[e.predicted[i]]
+            predicted = e.labels[e.predicted[i]]
             axes.annotate(
-                f"{said} {e.probabilities[i].max():.2f}", (0.5, float(up)), (0, 2 if up else -2), xycoords="axes fraction",
-                textcoords="offset points", ha="center", va="bottom" if up else "top", fontsize=8, color=name_color(said),
-                fontweight="bold" if said == true else "normal",
+                f"{predicted} {e.probabilities[i].max():.2f}", (0.5, float(up)), (0, 2 if up else -2), xycoords="axes fraction",
+                textcoords="offset points", ha="center", va="bottom" if up else "top", fontsize=8, color=name_color(predicted),
+                fontweight="bold" if predicted == true else "normal",
             )  # fmt: skip
         axes.annotate(
             f"labelled {true}", (0.5, 0), (0, -13), xycoords="axes fraction", textcoords="offset points", ha="center", va="top",

@@ -1,4 +1,4 @@
-"""Measuring a network on labelled faces."""
+"""`evaluate`: measuring a network on labelled faces."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ferviz.data.duplicates import also_in
 from ferviz.data.read import read_data
 from ferviz.data.splits import random_split, sample
 from ferviz.errors import UsageError
-from ferviz.evaluation import tta as views
 from ferviz.evaluation.evaluation import Evaluation
-from ferviz.evaluation.label_matching import match
+from ferviz.evaluation.label_matching import match_labels
+from ferviz.evaluation.tta import TTA, batched_logits, hide_regions
 from ferviz.files import PathLike
 from ferviz.models.model import Model
 from ferviz.numerics import sigmoid, softmax
@@ -36,16 +36,29 @@ def evaluate(
 ) -> Evaluation:
     """Measure a network on labelled faces.
 
-    model: a Model, a path to one, or None for the bundled one. data: a Dataset or a path that `read_data` takes. Its classes and the
-    network's are brought together by name; see `matching.match`.
-    split: what is measured; data without splits is measured whole, None measures everything. "random" measures the tenth that
-    `random_split` holds out (so does `train` on a random split with the same seed), with a warning.
-    tta: test-time augmentations to measure besides: "flip", "ten-crop", or both; the views' probabilities are averaged.
-    occlude: "regions" measures again with the brows, eyes, nose and mouth hidden, one at a time.
-    without_duplicates: where `data` has a training split that is not measured itself, say how the network does on faces that are
-    pixel-identical to a training face, and without them. fraction: measure only this share of the faces, drawn from
-    each class alike. seed: of what is drawn at random. batch_size: faces in one pass. progress: is told what is being done.
-    -> the Evaluation. Raises DataError for classes that do not match, UnknownNameError for an unknown split or augmentation.
+    The classes of the data and of the network are matched by name; see `ferviz.evaluation.label_matching.match_labels`.
+
+    Args:
+        model: a Model, the path of one, or None for the bundled one.
+        data: a Dataset or a path that `read_data` takes.
+        split: the split that is measured. Data without splits is measured entirely; None measures everything; "random" measures the
+            tenth that `random_split` holds out (so does `train` on a random split with the same seed), with a warning.
+        tta: test-time augmentations to measure besides: "flip", "ten-crop", or both; the probabilities of their views are averaged.
+        occlude: "regions" measures again with the brows, eyes, nose and mouth hidden, one at a time.
+        without_duplicates: where `data` has a training split that is not measured itself, measure separately the faces that are
+            pixel-identical to a training face.
+        fraction: share of the faces that is measured, drawn from each class alike; above 0, up to 1.
+        seed: seed of what is drawn at random.
+        batch_size: faces in one pass.
+        progress: a function that is called with a line of text at each stage.
+
+    Returns:
+        The Evaluation.
+
+    Raises:
+        DataError: the classes of data and network do not match.
+        UnknownNameError: an unknown split or augmentation.
+        UsageError: an unknown `occlude`, or a fraction out of range.
     """
     if not isinstance(model, Model):
         from ferviz.models.load import load_model
@@ -55,47 +68,45 @@ def evaluate(
         data = read_data(data)
     if occlude is not None and occlude not in OCCLUSIONS:
         raise UsageError(f"occlude {occlude!r} is not known; use {', '.join(OCCLUSIONS)}")
-    wanted = [tta] if isinstance(tta, str) else list(tta or ())
-    augmentations = {name: views.TTA[name] for name in wanted}
-    tell = progress or (lambda _: None)
+    augmentations = {name: TTA[name] for name in ([tta] if isinstance(tta, str) else tta or ())}
+    report = progress or (lambda _: None)
 
     if split == "random":
         data = random_split(data, seed=seed)
     part = data if split is None or data.splits == ("",) else data.part("PublicTest" if split == "random" else split)
-    part, whole = sample(part, fraction, seed), part
-    drawn = [] if part is whole else [f"measured on {fraction:g} of the faces, drawn with seed {seed}"]
-    matched = match(part, model.labels)
-    images = matched.data.images
+    measured = sample(part, fraction, seed)
+    notes = [] if measured is part else [f"measured on {fraction:g} of the faces, drawn with seed {seed}"]
+    match = match_labels(measured, model.labels)
+    images = match.data.images
     activate = sigmoid if model.head == "sigmoid" else softmax
 
-    def ask(shown: np.ndarray) -> np.ndarray:
-        return matched.group(activate(views.logits(model, shown, batch_size).astype(np.float64)))
+    def probabilities(faces: np.ndarray) -> np.ndarray:
+        return match.group(activate(batched_logits(model, faces, batch_size).astype(np.float64)))
 
-    tell(f"{len(images):,} faces")
-    plain = ask(images)
+    report(f"{len(images):,} faces")
+    plain = probabilities(images)
     augmented = {}
-    for name, make in augmentations.items():
-        tell(name)
-        answers = [plain if view is images else ask(view) for view in make(images)]
-        augmented[name] = np.mean(answers, axis=0)
+    for name, views in augmentations.items():
+        report(name)
+        augmented[name] = np.mean([plain if view is images else probabilities(view) for view in views(images)], axis=0)
     occlusion = {}
     if occlude:
-        for region, shown in views.hidden(images):
-            tell(f"{region} hidden")
-            occlusion[region] = ask(shown)
+        for region, hidden in hide_regions(images):
+            report(f"{region} hidden")
+            occlusion[region] = probabilities(hidden)
     return Evaluation(
         model=model.name,
         sha256=model.sha256,
-        split=_words(split, data, whole),
-        labels=matched.labels,
-        true=matched.true,
+        split=_split_name(split, data, part),
+        labels=match.labels,
+        true=match.true,
         probabilities=plain,
         images=images,
-        rows=matched.data.rows,
+        rows=match.data.rows,
         tta=augmented,
         occlusion=occlusion,
-        in_training=_in_training(data, part, matched.data) if without_duplicates else None,
-        notes=(*model.notes, *drawn, *matched.notes),
+        in_training=_in_training(data, measured, match.data) if without_duplicates else None,
+        notes=(*model.notes, *notes, *match.notes),
         settings={
             "data": data.source,
             "data_sha256": data.sha256,
@@ -109,14 +120,14 @@ def evaluate(
     )
 
 
-def _words(split: str | None, data: Dataset, part: Dataset) -> str:
+def _split_name(split: str | None, data: Dataset, part: Dataset) -> str:
     if split == "random":
         return "a random tenth"
     return "all" if part is data and len(data.splits) > 1 else part.splits[0] or "all"
 
 
-def _in_training(data: Dataset, part: Dataset, measured: Dataset) -> np.ndarray | None:
+def _in_training(data: Dataset, part: Dataset, matched: Dataset) -> np.ndarray | None:
     training = [s for s in data.splits if s.lower() in ("training", "train")]
     if not training or set(training) & set(part.splits):
         return None
-    return also_in(measured, data.part(*training))
+    return also_in(matched, data.part(*training))

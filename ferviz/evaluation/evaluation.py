@@ -1,28 +1,47 @@
-"""An Evaluation: what a network answered to labelled faces, and every figure that follows from it."""
+"""An Evaluation: a network's answers to labelled faces, and every figure that follows from them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ferviz.errors import UnknownNameError
 from ferviz.evaluation import metrics
-from ferviz.files import PathLike, manifest, to_json, write_text
+from ferviz.files import PathLike
+from ferviz.results import Result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ferviz.evaluation.comparison import ModelComparison
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """A network on labelled faces.
+class Evaluation(Result):
+    """A network measured on labelled faces.
 
-    model: its name. sha256: of its file. split: what was measured. labels: (K,) class names. true: (N,) int64. probabilities: (N, K).
-    images: (N, H, W[, 3]) uint8 and rows: (N,), the faces and their rows in the data's source. tta: {name: (N, K) probabilities}.
-    occlusion: {region: (N, K) probabilities with that region hidden}. in_training: (N,) bool, faces that are pixel-identical to a
-    training face, None where no training faces are known. notes: what to know about the figures, a sentence each.
-    settings: how it was done.
+    Attributes:
+        model: the network's name.
+        sha256: the digest of its file.
+        split: the name of what was measured.
+        labels: the K class names.
+        true: (N,) int64, the true classes.
+        probabilities: (N, K), the network's answers.
+        images: (N, H, W) or (N, H, W, 3) uint8, the faces.
+        rows: (N,) int64, their rows in the data's source.
+        tta: {name of a test-time augmentation: (N, K) probabilities}.
+        occlusion: {region: (N, K) probabilities with that region hidden}.
+        in_training: (N,) bool, faces that are pixel-identical to a training face; None where no training faces are known.
+        notes: what to know about the figures, a sentence each.
+        settings: how it was measured.
     """
+
+    command: ClassVar[str] = "evaluate"
 
     model: str
     sha256: str
@@ -47,23 +66,23 @@ class Evaluation:
 
     @cached_property
     def predicted(self) -> np.ndarray:
-        """(N,) int64, the most probable class."""
+        """(N,) int64, the most probable classes."""
         return self.probabilities.argmax(axis=1)
 
     @cached_property
-    def right(self) -> np.ndarray:
-        """(N,) bool."""
+    def correct(self) -> np.ndarray:
+        """(N,) bool, whether the most probable class is the true one."""
         return self.predicted == self.true
 
     @cached_property
     def accuracy(self) -> float:
         """Share of the faces whose most probable class is the true one."""
-        return float(self.right.mean()) if len(self) else 0.0
+        return float(self.correct.mean()) if len(self) else 0.0
 
     @cached_property
     def interval(self) -> tuple[float, float]:
         """Wilson's 95 % interval of the accuracy."""
-        return metrics.wilson(int(self.right.sum()), len(self))
+        return metrics.wilson(int(self.correct.sum()), len(self))
 
     @cached_property
     def ranks(self) -> np.ndarray:
@@ -72,12 +91,12 @@ class Evaluation:
 
     @cached_property
     def confusion(self) -> np.ndarray:
-        """(K, K) int64, rows = true."""
+        """(K, K) int64, the confusion matrix: rows are true, columns predicted classes."""
         return metrics.confusion(self.true, self.predicted, len(self.labels))
 
     @cached_property
     def classes(self) -> list[metrics.ClassFigures]:
-        """Precision, recall, F1 of each class."""
+        """Precision, recall and F1 of each class."""
         return metrics.per_class(self.confusion)
 
     @cached_property
@@ -85,14 +104,18 @@ class Evaluation:
         """Confidence against accuracy, in ten bins."""
         return metrics.reliability(self.probabilities, self.true)
 
-    def mistakes(self, most: int = 16) -> np.ndarray:
-        """Return the indices of the wrong answers that the network was surest of, surest first; at most `most`."""
-        wrong = np.flatnonzero(~self.right)
-        sure = self.probabilities[wrong].max(axis=1)
-        return wrong[np.argsort(-sure, kind="stable")[:most]]
+    def mistakes(self, limit: int = 16) -> np.ndarray:
+        """Return the indices of the most confident wrong answers, the most confident first.
+
+        Args:
+            limit: how many, at most.
+        """
+        wrong = np.flatnonzero(~self.correct)
+        confidence = self.probabilities[wrong].max(axis=1)
+        return wrong[np.argsort(-confidence, kind="stable")[:limit]]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return every figure as plain values for JSON."""
+        """Return every figure as plain data."""
         document = {
             "model": self.model,
             "sha256": self.sha256,
@@ -129,7 +152,7 @@ class Evaluation:
             document["tta"] = {name: figures(p, self.true) for name, p in self.tta.items()}
         if self.occlusion:
             shown = {"none": self.probabilities, **self.occlusion}
-            document["occlusion"] = {name: self._hidden(p) for name, p in shown.items()}
+            document["occlusion"] = {name: self._occluded(p) for name, p in shown.items()}
         return document
 
     def _bins(self) -> list[dict[str, Any]]:
@@ -140,90 +163,101 @@ class Evaluation:
             if n
         ]
 
-    def _hidden(self, probabilities: np.ndarray) -> dict[str, Any]:
-        found = metrics.per_class(metrics.confusion(self.true, probabilities.argmax(axis=1), len(self.labels)))
-        hits = int((probabilities.argmax(axis=1) == self.true).sum())
+    def _occluded(self, probabilities: np.ndarray) -> dict[str, Any]:
+        predicted = probabilities.argmax(axis=1)
+        classes = metrics.per_class(metrics.confusion(self.true, predicted, len(self.labels)))
+        hits = int((predicted == self.true).sum())
         return {
             "accuracy": hits / max(len(self), 1),
             "interval": list(metrics.wilson(hits, len(self))),
-            "recall": {name: c.recall for name, c in zip(self.labels, found, strict=True)},
+            "recall": {name: c.recall for name, c in zip(self.labels, classes, strict=True)},
         }
 
-    def plot(self) -> Any:
-        """Return one page as a matplotlib Figure: confusion matrix, per-class figures, calibration, and the surest mistakes."""
-        from ferviz.evaluation.plots import evaluation_figure
+    def plot(self, view: str = "page") -> Figure:  # type: ignore[override]
+        """Return the evaluation as a matplotlib Figure.
 
-        return evaluation_figure(self)
+        Args:
+            view: "page" for confusion matrix, figures of each class, calibration and the most confident mistakes; "mistakes" for a
+                larger sheet of mistakes.
 
-    def save(self, path: PathLike, force: bool = False) -> list[Path]:
-        """Write the report; -> the files that were written.
-
-        path: ends in .json: the figures; .png, .pdf or .svg: the page; anything else is a folder (made where it is missing) that gets
-        report.json, report.png, mistakes.png and predictions.csv. force: replace existing files.
+        Raises:
+            UnknownNameError: another view.
         """
-        from ferviz.evaluation.output import write_figure
+        from ferviz.evaluation.plots import evaluation_figure, mistakes_figure
 
-        path = Path(path)
-        if path.suffix.lower() == ".json":
-            write_text(path, to_json(manifest(**self.to_dict()), indent=2) + "\n", force)
-            return [path]
-        if path.suffix:
-            write_figure(path, self.plot(), force, self._facts())
-            return [path]
-        from ferviz.evaluation.output import folder_files
-        from ferviz.evaluation.plots import mistakes_figure
+        views = {"page": evaluation_figure, "mistakes": mistakes_figure}
+        if view not in views:
+            raise UnknownNameError("view", view, views)
+        return views[view](self)
 
-        files = folder_files(path, ("report.json", "report.png", "mistakes.png", "predictions.csv"), force)
-        self.save(files[0], force)
-        write_figure(files[1], self.plot(), force, self._facts())
-        write_figure(files[2], mistakes_figure(self), force, self._facts())
-        write_text(files[3], self.table(), force)
-        return files
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return the rows, true classes and probabilities, also under each augmentation and with each region hidden."""
+        arrays = {
+            "rows": self.rows,
+            "true": self.true,
+            "probabilities": self.probabilities,
+            "confusion": self.confusion,
+        }
+        arrays |= {f"tta/{name}": p for name, p in self.tta.items()}
+        return arrays | {f"occlusion/{name}": p for name, p in self.occlusion.items()}
 
-    def table(self) -> str:
-        """Return one line a face as CSV: row, true and predicted class, confidence, rank of the true class, all probabilities."""
-        head = ["row", "true", "predicted", "confidence", "rank", *self.labels]
-        lines = [",".join(head)]
-        for i in range(len(self)):
-            p = self.probabilities[i]
-            cells = [
-                str(self.rows[i]),
-                self.labels[self.true[i]],
-                self.labels[self.predicted[i]],
-                f"{p.max():.4f}",
-                str(self.ranks[i]),
-            ]
-            lines.append(",".join([*cells, *(f"{v:.4f}" for v in p)]))
-        return "\n".join(lines) + "\n"
+    def table(self) -> Sequence[Sequence[Any]]:
+        """Return one row for each face: row, true and predicted class, confidence, rank of the true class, all probabilities."""
+        rows: list[list[Any]] = [["row", "true", "predicted", "confidence", "rank", *self.labels]]
+        for i, p in enumerate(self.probabilities):
+            true, predicted = self.labels[self.true[i]], self.labels[self.predicted[i]]
+            rows.append(
+                [int(self.rows[i]), true, predicted, f"{p.max():.4f}", int(self.ranks[i]), *(f"{v:.4f}" for v in p)]
+            )
+        return rows
 
-    def _facts(self) -> dict[str, Any]:
-        return {"model": self.model, "sha256": self.sha256, "split": self.split, **self.settings}
+    def text(self) -> str:
+        """Return the figures as lines for a terminal."""
+        from ferviz.evaluation.report import evaluation_text
 
-    def _repr_png_(self) -> bytes:
-        from io import BytesIO
+        return evaluation_text(self)
 
-        buffer = BytesIO()
-        self.plot().savefig(buffer, format="png", dpi=100)
-        return buffer.getvalue()
+    def save_report(self, out: PathLike, comparison: ModelComparison | None = None, force: bool = False) -> list[Path]:
+        """Write a report; see `ferviz.evaluation.report.write_report`.
+
+        Args:
+            out: a folder, or a file that `save` writes.
+            comparison: a comparison with another network, which is written too.
+            force: replace existing files.
+
+        Returns:
+            The files.
+
+        Raises:
+            UsageError, OutputExistsError, OutputError: as `save`.
+        """
+        from ferviz.evaluation.report import write_report
+
+        return write_report(self, out, comparison, force)
 
 
 def figures(probabilities: np.ndarray, true: np.ndarray) -> dict[str, Any]:
-    """Return the overall figures as plain values: n, accuracy and its interval, top2, mean rank, macro recall and F1, ECE."""
+    """Return the overall figures as plain data: n, accuracy and its interval, top2, mean rank, macro precision, recall and F1, ECE.
+
+    Args:
+        probabilities: (N, K).
+        true: (N,), the true classes.
+    """
     n, classes = probabilities.shape
     if not n:
         return {"n": 0}
     predicted = probabilities.argmax(axis=1)
-    places = metrics.ranks(probabilities, true)
-    found = metrics.per_class(metrics.confusion(true, predicted, classes))
+    ranks = metrics.ranks(probabilities, true)
+    per_class = metrics.per_class(metrics.confusion(true, predicted, classes))
     hits = int((predicted == true).sum())
     return {
         "n": n,
         "accuracy": hits / n,
         "interval": list(metrics.wilson(hits, n)),
-        "top2": float((places <= 2).mean()),
-        "mean_rank": float(places.mean()),
-        "macro_precision": metrics.macro([c.precision if c.support else None for c in found]),
-        "macro_recall": metrics.macro([c.recall for c in found]),
-        "macro_f1": metrics.macro([c.f1 for c in found]),
+        "top2": float((ranks <= 2).mean()),
+        "mean_rank": float(ranks.mean()),
+        "macro_precision": metrics.macro([c.precision if c.support else None for c in per_class]),
+        "macro_recall": metrics.macro([c.recall for c in per_class]),
+        "macro_f1": metrics.macro([c.f1 for c in per_class]),
         "ece": metrics.reliability(probabilities, true).ece,
     }

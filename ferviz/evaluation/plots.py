@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,13 +21,22 @@ BLUE, PALE, TRACK = "#2f5d8a", "#8fb3d4", "#e4e8ec"
 
 
 def percent(rate: float, interval: tuple[float, float] | list[float] | None = None) -> str:
-    """Return "66.4 %" or "66.4 % (64.8 to 67.9)"."""
+    """Return a rate as "66.4 %", or with its interval as "66.4 % (64.8 to 67.9)".
+
+    Args:
+        rate: 0 to 1.
+        interval: its lower and upper end, or None.
+    """
     out = f"{rate * 100:.1f} %"
     return out if interval is None else f"{out} ({interval[0] * 100:.1f} to {interval[1] * 100:.1f})"
 
 
 def evaluation_figure(e: Evaluation) -> Figure:
-    """Return one page: confusion matrix, precision and recall a class, calibration, rank of the truth, hidden regions, mistakes."""
+    """Return one page: confusion matrix, precision and recall of each class, calibration, rank of the true class, hidden regions, mistakes.
+
+    Args:
+        e: the evaluation.
+    """
     from matplotlib.figure import Figure
 
     hidden = bool(e.occlusion)
@@ -46,9 +56,9 @@ def evaluation_figure(e: Evaluation) -> Figure:
     _reliability(figure.add_subplot(lower[0]), e)
     _ranks(figure.add_subplot(lower[1]), e)
     _mistakes(figure, grid[1], e, rows=2, columns=10)
-    _caption(figure, grid[1], "surest mistakes: what it says, and what the label says", height)
+    _caption(figure, grid[1], "the most confident mistakes: the prediction above, the label below each face", height)
     if hidden:
-        _caption(figure, grid[2], "recall while a part of every face is filled with its mean grey", height)
+        _caption(figure, grid[2], "recall while one part of every face is filled with the face's mean grey", height)
         _hidden(figure, grid[2], e)
     for line, note in enumerate(e.notes[:2]):
         figure.text(
@@ -58,28 +68,39 @@ def evaluation_figure(e: Evaluation) -> Figure:
 
 
 def mistakes_figure(e: Evaluation, rows: int = 6, columns: int = 8) -> Figure:
-    """Return the wrong answers that the network was surest of, as a sheet."""
+    """Return the most confident wrong answers as a sheet.
+
+    Args:
+        e: the evaluation.
+        rows, columns: faces on the sheet, at most.
+    """
     from matplotlib.figure import Figure
 
     count = len(e.mistakes(rows * columns))
     rows = max(1, -(-count // columns))
     height = 0.75 + 1.62 * rows
     figure = Figure(figsize=(11.5, height))
-    title_line(figure, f"{e.model}: surest mistakes", f"{e.split}, {len(e):,} faces", height)
+    title_line(figure, f"{e.model}: most confident mistakes", f"{e.split}, {len(e):,} faces", height)
     place = figure.add_gridspec(1, 1, left=0.015, right=0.985, top=1 - 0.55 / height, bottom=0.12 / height)[0]
     _mistakes(figure, place, e, rows, columns)
     return figure
 
 
 def title_line(figure: Figure, title: str, subtitle: str, height: float) -> None:
-    """Write a page's title to the left and its subtitle to the right; height: of the page in inches."""
+    """Write a page's title to the left and its subtitle to the right.
+
+    Args:
+        figure: the page.
+        title, subtitle: the texts.
+        height: the page's height in inches.
+    """
     figure.text(0.02, 1 - 0.12 / height, title, fontsize=14, fontweight="bold", color=INK, va="top")
     figure.text(0.985, 1 - 0.16 / height, subtitle, fontsize=9.5, color=GREY, ha="right", va="top")
 
 
-def _caption(figure: Figure, place: Any, words: str, height: float) -> None:
+def _caption(figure: Figure, place: Any, text: str, height: float) -> None:
     box = place.get_position(figure)
-    figure.text(box.x0, box.y1 + 0.2 / height, words, fontsize=9, color=GREY)
+    figure.text(box.x0, box.y1 + 0.2 / height, text, fontsize=9, color=GREY)
 
 
 def _header(figure: Figure, e: Evaluation, height: float) -> None:
@@ -87,7 +108,7 @@ def _header(figure: Figure, e: Evaluation, height: float) -> None:
     title_line(
         figure,
         e.model,
-        f"{e.split}, {len(e):,} faces  ·  labels {e.settings.get('scheme', '')}  ·  fed {e.settings.get('scaling', '')}",
+        f"{e.split}, {len(e):,} faces  ·  labels {e.settings.get('scheme', '')}  ·  input {e.settings.get('scaling', '')}",
         height,
     )
     if not len(e):
@@ -108,7 +129,13 @@ def _header(figure: Figure, e: Evaluation, height: float) -> None:
 
 
 def confusion_axes(axes: Any, matrix: np.ndarray, labels: Sequence[str]) -> None:
-    """Draw a confusion matrix. matrix: (K, K) counts, the true class in rows. labels: K names."""
+    """Draw a confusion matrix.
+
+    Args:
+        axes: matplotlib Axes.
+        matrix: (K, K) counts, the true class in rows.
+        labels: K class names.
+    """
     rates = metrics.row_normalised(matrix)
     axes.imshow(rates, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     classes = len(labels)
@@ -130,7 +157,7 @@ def confusion_axes(axes: Any, matrix: np.ndarray, labels: Sequence[str]) -> None
     axes.set_xticks(range(classes), labels, fontsize=small)
     axes.set_yticks(range(classes), labels, fontsize=small)
     axes.tick_params(length=0)
-    axes.set_xlabel("predicted   (large: % of the row, small: faces)", fontsize=9, color=GREY)
+    axes.set_xlabel("predicted   (large: % of the row, small: number of faces)", fontsize=9, color=GREY)
     axes.set_ylabel("true", fontsize=9, color=GREY)
     for spine in axes.spines.values():
         spine.set_visible(False)
@@ -138,41 +165,66 @@ def confusion_axes(axes: Any, matrix: np.ndarray, labels: Sequence[str]) -> None
 
 def _classes(axes: Any, e: Evaluation) -> None:
     places = np.arange(len(e.labels))
-    found = e.classes
-    rate_bars(axes, places - 0.2, [f.recall for f in found], [f.interval for f in found], BLUE, "recall", 0.36)
-    axes.bar(places + 0.2, [f.precision * 100 for f in found], 0.36, color=PALE, label="precision")
-    words = [f"{n}\n{f.support:,} → {f.predicted:,}" for n, f in zip(e.labels, found, strict=True)]
-    axes.set_xticks(places, words, fontsize=7.5 if len(words) < 9 else 6)
+    recalls = Bars([c.recall for c in e.classes], [c.interval for c in e.classes], "recall", BLUE)
+    rate_bars(axes, places - 0.2, recalls)
+    axes.bar(places + 0.2, [c.precision * 100 for c in e.classes], 0.36, color=PALE, label="precision")
+    names = [f"{n}\n{c.support:,} → {c.predicted:,}" for n, c in zip(e.labels, e.classes, strict=True)]
+    axes.set_xticks(places, names, fontsize=7.5 if len(names) < 9 else 6)
     percent_axis(axes, "%")
     axes.set_ylim(0, 112)
     axes.legend(fontsize=8, frameon=False, ncols=2, loc="upper right", borderaxespad=0)
     axes.set_title(
-        "recall (with 95 % interval) and precision;  true → predicted faces", fontsize=9, color=GREY, loc="left"
+        "recall (with 95 % interval) and precision;  number of true → predicted faces",
+        fontsize=9,
+        color=GREY,
+        loc="left",
     )
 
 
-def rate_bars(
-    axes: Any,
-    places: np.ndarray,
-    rates: list[float | None],
-    intervals: list[tuple[float, float]],
-    color: str,
-    name: str,
-    width: float,
-) -> None:
-    """Draw rates (0 to 1, None = unknown) with their intervals as bars of percent at `places`."""
-    values = np.array([r or 0 for r in rates]) * 100
-    low, high = (np.array(side) * 100 for side in zip(*intervals, strict=True))
-    axes.bar(places, values, width, color=color, label=name)
-    known = [r is not None for r in rates]
+@dataclass(frozen=True)
+class Bars:
+    """Rates with their intervals, to be drawn as bars.
+
+    Attributes:
+        rates: 0 to 1, None where unknown.
+        intervals: the lower and upper end of each.
+        name: the legend's entry.
+        color: of the bars.
+        width: of a bar, in units of the axis.
+    """
+
+    rates: list[float | None]
+    intervals: list[tuple[float, float]]
+    name: str
+    color: str
+    width: float = 0.36
+
+
+def rate_bars(axes: Any, places: np.ndarray, bars: Bars) -> None:
+    """Draw rates with their intervals as bars of percent.
+
+    Args:
+        axes: matplotlib Axes.
+        places: (N,) the bars' places on the horizontal axis.
+        bars: the N rates.
+    """
+    values = np.array([r or 0 for r in bars.rates]) * 100
+    low, high = (np.array(side) * 100 for side in zip(*bars.intervals, strict=True))
+    axes.bar(places, values, bars.width, color=bars.color, label=bars.name)
+    known = [r is not None for r in bars.rates]
     reach = np.stack([np.maximum(values - low, 0), np.maximum(high - values, 0)])[:, known]
     axes.errorbar(places[known], values[known], reach, fmt="none", ecolor=INK, elinewidth=0.9, capsize=2)
 
 
-def percent_axis(axes: Any, words: str) -> None:
-    """Make the vertical axis one of percent, named by `words`."""
+def percent_axis(axes: Any, name: str) -> None:
+    """Make the vertical axis one of percent.
+
+    Args:
+        axes: matplotlib Axes.
+        name: the axis' label.
+    """
     axes.set_ylim(0, 100)
-    axes.set_ylabel(words, fontsize=8.5, color=GREY)
+    axes.set_ylabel(name, fontsize=8.5, color=GREY)
     axes.tick_params(axis="y", labelsize=8, colors=GREY)
     axes.tick_params(axis="x", length=0)
     axes.spines[["top", "right"]].set_visible(False)
@@ -187,7 +239,7 @@ def _reliability(axes: Any, e: Evaluation) -> None:
     share = r.count / max(r.count.sum(), 1)
     axes.bar(centres[has], -share[has] / share.max() * 18, 0.088, color=TRACK)
     axes.set_xlim(0, 1)
-    percent_axis(axes, "right, %")
+    percent_axis(axes, "accuracy, %")
     axes.set_ylim(-20, 100)
     axes.set_yticks([0, 50, 100])
     axes.set_xlabel("confidence", fontsize=8.5, color=GREY, labelpad=1)
@@ -212,8 +264,8 @@ def _ranks(axes: Any, e: Evaluation) -> None:
     axes.set_xticks(places, [str(p) for p in places], fontsize=8, color=GREY)
     percent_axis(axes, "faces, %")
     axes.set_ylim(0, max(counts.max() * 1.18, 1))
-    axes.set_xlabel("place of the true class", fontsize=8.5, color=GREY, labelpad=1)
-    axes.set_title("rank of the truth", fontsize=9, color=GREY, loc="left")
+    axes.set_xlabel("rank of the true class", fontsize=8.5, color=GREY, labelpad=1)
+    axes.set_title("how often the true class has which rank", fontsize=9, color=GREY, loc="left")
 
 
 def _mistakes(figure: Figure, place: Any, e: Evaluation, rows: int, columns: int) -> None:
@@ -225,8 +277,8 @@ def _mistakes(figure: Figure, place: Any, e: Evaluation, rows: int, columns: int
         axes.set_yticks([])
         for spine in axes.spines.values():
             spine.set_visible(False)
-        said, true = e.labels[e.predicted[i]], e.labels[e.true[i]]
-        axes.set_title(f"{said} {e.probabilities[i].max():.2f}", fontsize=8, color=name_color(said), pad=2)
+        predicted, true = e.labels[e.predicted[i]], e.labels[e.true[i]]
+        axes.set_title(f"{predicted} {e.probabilities[i].max():.2f}", fontsize=8, color=name_color(predicted), pad=2)
         axes.set_xlabel(f"labelled {true}", fontsize=7, color=GREY, labelpad=1.5)
 
 
@@ -237,8 +289,9 @@ def _hidden(figure: Figure, place: Any, e: Evaluation) -> None:
     width = 0.86 / len(names)
     tints = ["#3c4043", "#9a6b1f", "#2f5d8a", "#6b9a6f", "#a3423a"]
     for at, name in enumerate(names):
-        found = metrics.per_class(metrics.confusion(e.true, shown[name].argmax(axis=1), len(e.labels)))
-        rates = [float((shown[name].argmax(axis=1) == e.true).mean()), *(f.recall or 0 for f in found)]
+        predicted = shown[name].argmax(axis=1)
+        classes = metrics.per_class(metrics.confusion(e.true, predicted, len(e.labels)))
+        rates = [float((predicted == e.true).mean()), *(c.recall or 0 for c in classes)]
         places = np.arange(len(rates)) + (at - (len(names) - 1) / 2) * width
         axes.bar(
             places,
@@ -265,5 +318,9 @@ def _hidden(figure: Figure, place: Any, e: Evaluation) -> None:
 
 
 def name_color(name: str) -> str:
-    """Return the colour that a class' name is written in."""
+    """Return the colour in which a class' name is written.
+
+    Args:
+        name: the class.
+    """
     return COLORS.get(canonical(name), INK)

@@ -1,4 +1,4 @@
-"""What a network is shown to be measured: the face, its mirror and crops (test-time augmentation), or the face with a part hidden."""
+"""The views of a face that are measured: its mirror image and crops (test-time augmentation), or the face with a region hidden."""
 
 from __future__ import annotations
 
@@ -12,18 +12,27 @@ from ferviz.models.model import Model
 from ferviz.registry import Registry
 
 Views = Callable[[np.ndarray], list[np.ndarray]]
+"""From faces to several views of each."""
 
 CROP = 11 / 12
-"""Side of a crop against the face's: 44 of 48 pixels."""
+"""Side of a crop as part of the face's: 44 of 48 pixels."""
 
 
 def flip(images: np.ndarray) -> list[np.ndarray]:
-    """Return the faces and their mirror images. images: (N, H, W) or (N, H, W, 3)."""
+    """Return the faces and their mirror images.
+
+    Args:
+        images: (N, H, W) or (N, H, W, 3).
+    """
     return [images, images[:, :, ::-1]]
 
 
 def ten_crop(images: np.ndarray) -> list[np.ndarray]:
-    """Return five crops of CROP of the side (corners and centre), and their mirror images."""
+    """Return five crops of 11/12 of the side (corners and centre), and their mirror images.
+
+    Args:
+        images: (N, H, W) or (N, H, W, 3).
+    """
     height, width = images.shape[1:3]
     h, w = max(1, round(height * CROP)), max(1, round(width * CROP))
     down, right = height - h, width - w
@@ -37,16 +46,26 @@ TTA.add("flip", "the face and its mirror image", flip)
 TTA.add("ten-crop", "five crops and their mirror images", ten_crop)
 
 
-def hidden(images: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield (region, faces with that region filled by each picture's own mean grey), for every band of `faces.regions`."""
+def hide_regions(images: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the name of each face region, and the faces with that region filled by each picture's own mean grey.
+
+    Args:
+        images: (N, H, W) or (N, H, W, 3) uint8.
+    """
     mean = np.rint(images.mean(axis=(1, 2), keepdims=True)).astype(np.uint8)
     for name, mask in regions(*images.shape[1:3]).items():
         where = mask if images.ndim == 3 else mask[..., None]
         yield name, np.where(where, mean, images)
 
 
-def logits(model: Model, images: np.ndarray, batch_size: int = 256) -> Array:
-    """Return (N, K) float32 logits of faces in memory; prepared a batch at a time. images: (N, H, W) or (N, H, W, 3) uint8."""
+def batched_logits(model: Model, images: np.ndarray, batch_size: int = 256) -> Array:
+    """Return the logits of faces in memory, (N, K) float32; the faces are preprocessed one batch at a time.
+
+    Args:
+        model: the network.
+        images: (N, H, W) or (N, H, W, 3) uint8.
+        batch_size: faces in one pass.
+    """
     parts = [
         model.engine.logits(model.input.preprocess(np.ascontiguousarray(images[start : start + batch_size])))
         for start in range(0, len(images), batch_size)

@@ -1,7 +1,7 @@
-"""Where eyes, brows, nose and mouth lie in a face framed as FER2013's are, as named bands of rows.
+"""The regions of eyes, brows, nose and mouth in a face that is framed as FER2013's are, as named bands of rows.
 
-The bands were read off the mean face of FER2013's training rows (48 x 48): they are about right for most faces and exactly
-right for none, which is enough to say "the evidence is at the mouth" and to cover one part at a time.
+The bands were measured on the mean face of FER2013's training rows (48 x 48): they are about right for most faces and exactly
+right for none, which is enough to say that the evidence is at the mouth, and to hide one region at a time.
 """
 
 from __future__ import annotations
@@ -21,10 +21,14 @@ _SIDE = 48
 
 
 def region(name: str, height: int, width: int) -> npt.NDArray[np.bool_]:
-    """Return one region of an aligned face as a mask.
+    """Return one region of an aligned face as a mask, (height, width) bool.
 
-    name: one of BANDS. height, width: of the face or heatmap, in pixels; a pixel belongs where its centre does.
-    -> (height, width) bool. Raises UnknownNameError.
+    Args:
+        name: one of BANDS.
+        height, width: size of the face or heatmap in pixels; a pixel belongs to the region in which its centre lies.
+
+    Raises:
+        UnknownNameError: there is no such region.
     """
     if name not in BANDS:
         raise UnknownNameError("face region", name, BANDS)
@@ -38,5 +42,9 @@ def region(name: str, height: int, width: int) -> npt.NDArray[np.bool_]:
 
 
 def regions(height: int, width: int) -> dict[str, npt.NDArray[np.bool_]]:
-    """Return every region, {name: (height, width) bool}, in the order of BANDS. Arguments as in `region`."""
+    """Return every region as a mask, {name: (height, width) bool}, in the order of BANDS.
+
+    Args:
+        height, width: as for `region`.
+    """
     return {name: region(name, height, width) for name in BANDS}

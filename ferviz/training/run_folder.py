@@ -12,8 +12,8 @@ from ferviz.data.dataset import Dataset
 from ferviz.data.read import read_data, relabel
 from ferviz.data.splits import sample
 from ferviz.emotions import LabelScheme, label_scheme
-from ferviz.errors import DataError, OutputError, OutputExistsError, UsageError
-from ferviz.files import PathLike, csv_text, manifest, to_json, write_text
+from ferviz.errors import DataError, OutputExistsError, UsageError
+from ferviz.files import PathLike, csv_text, make_folder, manifest, to_json, write_text
 from ferviz.training.checkpoint import NAME as STATE
 from ferviz.training.config import TrainConfig
 from ferviz.training.plots import write_curves
@@ -140,12 +140,7 @@ def begin(plan: Plan) -> None:
     Raises:
         OutputError: the folder cannot be made or written.
     """
-    try:
-        plan.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"the run folder {plan.folder} cannot be made ({error.strerror or error}); choose another --out"
-        ) from error
+    make_folder(plan.folder)
     if not plan.resume:
         (plan.folder / STATE).unlink(missing_ok=True)
     write_text(plan.folder / CONFIG, to_json(plan.to_dict(), indent=2) + "\n")

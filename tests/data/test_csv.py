@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ferviz.data import csv_reader
-from ferviz.data.pixels import parse, parse_one
+from ferviz.data.csv_reader import parse_face, parse_pixels
 from ferviz.data.read import read_data
 from ferviz.errors import DataError, UnknownNameError
 
@@ -121,15 +121,15 @@ def test_the_first_bad_row_is_the_one_reported(table: Path) -> None:
 
 
 def test_numbers_that_slide_from_one_row_to_the_next_are_noticed() -> None:
-    assert parse([b"1 2 3", b"4 5"], 3) is None
-    assert parse([b"1 2 3 4", b"5 6"], 3) is None, "six values in all, but not three each"
-    assert parse([b"1 2 3", b"4 5 6"], 3).tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert parse_pixels([b"1 2 3", b"4 5"], 3) is None
+    assert parse_pixels([b"1 2 3 4", b"5 6"], 3) is None, "six values in all, but not three each"
+    assert parse_pixels([b"1 2 3", b"4 5 6"], 3).tolist() == [[1, 2, 3], [4, 5, 6]]
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.lists(st.integers(0, 300), min_size=4, max_size=4), min_size=1, max_size=5))
 def test_block_parser_against_python(rows: list[list[int]]) -> None:
-    block = parse([" ".join(map(str, r)).encode() for r in rows], 4)
+    block = parse_pixels([" ".join(map(str, r)).encode() for r in rows], 4)
     if all(v < 256 for r in rows for v in r):
         assert block.tolist() == rows
     else:
@@ -139,9 +139,9 @@ def test_block_parser_against_python(rows: list[list[int]]) -> None:
 @settings(max_examples=500, deadline=None)
 @given(st.lists(st.text(alphabet="0129 x\t-", max_size=12).map(str.encode), min_size=1, max_size=3), st.integers(1, 4))
 def test_block_parser_takes_nothing_that_the_careful_one_refuses(fields: list[bytes], count: int) -> None:
-    block = parse(fields, count)
+    block = parse_pixels(fields, count)
     if block is not None:
-        assert [parse_one(f, count).tolist() for f in fields] == block.tolist()
+        assert [parse_face(f, count).tolist() for f in fields] == block.tolist()
 
 
 @settings(max_examples=300, deadline=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from ferviz.data.dataset import Dataset
 from ferviz.emotions import FER2013, FERPLUS, SCHEMES
 from ferviz.errors import DataError, ModelError, OutputExistsError
 from ferviz.evaluation.check import label_orders as orders
-from ferviz.evaluation.check.candidates import feeds, same
+from ferviz.evaluation.check.candidates import equivalent, value_ranges
 from ferviz.evaluation.check.check import check
 from ferviz.models.input_spec import InputSpec
 from ferviz.models.sidecar import read_sidecar
@@ -55,12 +56,12 @@ def trained_on(scaling: str, order: tuple[str, ...]):
 def test_the_convention_it_was_trained_with_wins(make_model, scaling: str, order: str) -> None:
     model = make_model(trained_on(scaling, ORDERS[order]), FER2013, InputSpec(SIDE, SIDE, scaling="0..1"))
     result = check(model, labelled())
-    assert (result.best.feed.spec.scaling, result.best.order.name) == (scaling, order)
+    assert (result.best.preprocessing.spec.scaling, result.best.order.name) == (scaling, order)
     assert result.usable
-    assert result.right_now == (scaling == "0..1" and order == "csv")
+    assert result.current_is_best == (scaling == "0..1" and order == "csv")
     assert result.current is not None
-    assert (result.current.feed.spec.scaling, result.current.order.labels) == ("0..1", FER2013)
-    if not result.right_now:
+    assert (result.current.preprocessing.spec.scaling, result.current.order.labels) == ("0..1", FER2013)
+    if not result.current_is_best:
         assert result.cost.difference > 0.2
         assert result.cost.p < 1e-6
     fixed = result.corrected()
@@ -70,9 +71,9 @@ def test_the_convention_it_was_trained_with_wins(make_model, scaling: str, order
 
 def test_any_permutation_is_found_where_the_gain_is_clear(make_model) -> None:
     result = check(make_model(trained_on("-1..1", PERMUTED), FER2013, InputSpec(SIDE, SIDE)), labelled())
-    assert result.best.order.name == orders.FOUND
+    assert result.best.order.name == orders.INFERRED
     assert result.best.order.labels == PERMUTED
-    assert any("found from the answers: sad, neutral, angry" in w for w in result.warnings)
+    assert any("inferred from the answers: sad, neutral, angry" in w for w in result.warnings)
     assert result.best.accuracy == pytest.approx(0.7, abs=0.06)
 
 
@@ -85,10 +86,10 @@ def test_a_network_that_knows_nothing_is_given_no_order(make_model) -> None:
 
     result = check(make_model(answer, FER2013, InputSpec(SIDE, SIDE, scaling="0..255")), labelled())
     assert not result.usable
-    assert result.best.order.name != orders.FOUND
-    assert any("better than naming the most frequent class" in w for w in result.warnings)
-    with pytest.raises(DataError, match="nothing was written"):
-        result.write("anywhere.h5")
+    assert result.best.order.name != orders.INFERRED
+    assert any("better than predicting the most frequent class" in w for w in result.warnings)
+    with pytest.raises(DataError, match="pixels"):
+        result.write_sidecar("anywhere.h5")
 
 
 def test_assignment_is_measured_on_faces_that_it_was_not_fitted_to() -> None:
@@ -98,7 +99,7 @@ def test_assignment_is_measured_on_faces_that_it_was_not_fitted_to() -> None:
         rng = np.random.default_rng(seed)
         labels, said = rng.integers(0, 7, 150), rng.integers(0, 7, 150)
         order = orders.assign(labels, said, FER2013, 7)
-        fitted = (orders.truth(labels, FER2013, order) == said).mean()
+        fitted = (orders.true_outputs(labels, FER2013, order) == said).mean()
         gains.append((fitted, orders.cross_fitted(labels, said, FER2013, 7).mean()))
     fitted, honest = np.mean(gains, axis=0)
     assert fitted > 1 / 7 + 0.05
@@ -128,11 +129,11 @@ def test_collapse_is_said(make_model) -> None:
         return np.tile(np.eye(7)[3], (len(batch), 1))
 
     result = check(make_model(answer, FER2013), labelled())
-    assert any("says happy to 100% of the faces" in w for w in result.warnings)
+    assert any("predicts happy for 100% of the faces" in w for w in result.warnings)
     assert not result.usable
 
 
-def test_faces_known_by_heart_are_said(make_model) -> None:
+def test_memorised_faces_are_reported(make_model) -> None:
     data = labelled(600, accuracy=0.4)
     twins = data.take(
         np.flatnonzero(data.images[:, 0, 0] == data.labels * 20)[:150]
@@ -143,7 +144,7 @@ def test_faces_known_by_heart_are_said(make_model) -> None:
     )
     result = check(make_model(trained_on("0..255", FER2013), FER2013), both)
     assert any("pixel-identical to a training face" in w for w in result.warnings)
-    assert any("of the training faces right" in w for w in result.warnings)
+    assert any("of the training faces and on" in w for w in result.warnings)
     honest = check(make_model(trained_on("0..255", FER2013), FER2013), labelled(600, accuracy=0.6))
     assert not any("training" in w for w in honest.warnings)
 
@@ -165,8 +166,8 @@ def test_z_scores_take_their_statistics_from_the_training_faces(make_model) -> N
         return np.eye(7)[said] * 3
 
     result = check(make_model(answer, FER2013, InputSpec(SIDE, SIDE)), data)
-    assert result.best.feed.statistics == "pixel"
-    assert np.allclose(result.best.feed.spec.mean[..., 0], mean, atol=1e-3)
+    assert result.best.preprocessing.statistics == "pixel"
+    assert np.allclose(result.best.preprocessing.spec.mean[..., 0], mean, atol=1e-3)
     assert result.best.accuracy == 1
 
 
@@ -231,7 +232,7 @@ def test_networks_of_fewer_classes_and_their_order(make_model, order, instead, s
     result = check(
         make_model(subset_answer(order, instead, share), today, InputSpec(SIDE, SIDE, scaling="-1..1")), data
     )
-    assert result.best.feed.spec.scaling == "0..1"
+    assert result.best.preprocessing.spec.scaling == "0..1"
     assert result.best.order.labels == order
     assert result.best.n == np.isin(data.labels, [FER2013.index(n) for n in order]).sum()
     assert result.usable
@@ -242,7 +243,7 @@ def test_skill_is_recall_above_chance(make_model) -> None:
     order = ("angry", "happy", "neutral", "sad")
     current = check(make_model(subset_answer(order, {}), order, InputSpec(SIDE, SIDE)), data).current
     names = np.array(FER2013)[data.take(np.random.default_rng(0).permutation(len(data))).labels]
-    said = np.array(order)[current.said]
+    said = np.array(order)[current.predicted]
     weights = [np.sqrt((names == n).sum()) for n in order]
     recall = np.average([(said == n)[names == n].mean() for n in order], weights=weights)
     chance = np.average([(said == n)[np.isin(names, order)].mean() for n in order], weights=weights)
@@ -271,7 +272,7 @@ def test_less_a_half_is_told_from_other_ranges(make_model) -> None:
         return trained_on("0..1", FER2013)(batch + 0.5)
 
     result = check(make_model(answer, FER2013, InputSpec(SIDE, SIDE)), labelled())
-    assert result.best.feed.name == "0..1 less a half"
+    assert result.best.preprocessing.name == "0..1 less a half"
     spec = result.corrected().input
     np.testing.assert_allclose(spec.preprocess([np.full((SIDE, SIDE), 255, np.uint8)]), 0.5, atol=1e-6)
 
@@ -298,8 +299,8 @@ def test_what_keras_applications_were_fed(make_model, kind: str, mean, std, orde
         return np.eye(7)[np.clip(said, 0, 6).astype(int)] * 3 * (said <= 6)[:, None]
 
     result = check(make_model(answer, FER2013, InputSpec(SIDE, SIDE, channels=3)), labelled())
-    assert isinstance(result.best.feed, Preprocessing)
-    assert (result.best.feed.statistics, result.best.feed.spec.order) == ("imagenet", order)
+    assert isinstance(result.best.preprocessing, Preprocessing)
+    assert (result.best.preprocessing.statistics, result.best.preprocessing.spec.order) == ("imagenet", order)
     faces = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 3), dtype=np.uint8)
     theirs = keras().applications.imagenet_utils.preprocess_input(faces.astype(np.float32), mode=kind)
     np.testing.assert_allclose(result.corrected().input.preprocess(faces), theirs, rtol=1e-4, atol=1e-4)
@@ -332,10 +333,10 @@ def test_channel_order_is_told_from_colours_and_not_guessed_from_grey(make_model
 
     spec = InputSpec(SIDE, SIDE, channels=3, scaling="0..255")
     result = check(make_model(answer, FER2013, spec), coloured)
-    assert result.best.feed.spec.order == "bgr"
+    assert result.best.preprocessing.spec.order == "bgr"
     assert result.best.accuracy > 0.6
     grey = check(make_model(answer, FER2013, spec), data)
-    assert grey.best.feed.spec.order == "rgb"
+    assert grey.best.preprocessing.spec.order == "rgb"
     assert any("order of the channels" in w for w in grey.warnings)
 
 
@@ -346,7 +347,7 @@ def test_ranges_that_break_the_network_are_survived(make_model) -> None:
         return np.where(batch.max() > 2, np.nan, 1) * inner(batch)
 
     result = check(make_model(answer, FER2013, InputSpec(SIDE, SIDE, scaling="0..255")), labelled())
-    assert result.best.feed.spec.scaling == "0..1"
+    assert result.best.preprocessing.spec.scaling == "0..1"
     assert result.current.accuracy == 0
     with pytest.raises(ModelError, match="not numbers"):
         check(make_model(lambda b: np.full((len(b), 7), np.nan), FER2013), labelled())
@@ -364,37 +365,46 @@ def test_today_s_setting_stays_where_nothing_is_clearly_better(make_model) -> No
     data = Dataset(images, labels, np.full(400, "PublicTest"), np.arange(400))
     for scaling in ("0..255", "-1..1"):
         result = check(make_model(answer, FER2013, InputSpec(SIDE, SIDE, scaling=scaling)), data)
-        assert result.right_now
-        assert result.best.feed.spec.scaling == scaling
-        assert any("cannot tell" in w for w in result.warnings)
+        assert result.current_is_best
+        assert result.best.preprocessing.spec.scaling == scaling
+        assert any("do not distinguish" in w for w in result.warnings)
 
 
 def test_a_custom_range_is_tried_as_it_is() -> None:
     images = np.random.default_rng(0).integers(0, 256, (50, 8, 8), dtype=np.uint8)
     own = InputSpec(8, 8, scaling="standardize", mean=90.0, std=40.0)
-    tried = feeds(own, images)
-    assert same(tried[0].spec, own)
+    tried = value_ranges(own, images)
+    assert equivalent(tried[0].spec, own)
     assert tried[0].statistics == "given"
     assert len({f.name for f in tried}) == len(tried) == 8
-    assert feeds(InputSpec(8, 8, scaling="-1..1"), images)[0].name == "-1..1"
-    assert same(
+    assert value_ranges(InputSpec(8, 8, scaling="-1..1"), images)[0].name == "-1..1"
+    assert equivalent(
         InputSpec(8, 8, scaling="standardize", mean=0.5, std=0.25, unit=255.0),
         InputSpec(8, 8, scaling="standardize", mean=127.5, std=63.75),
     )
-    assert not same(InputSpec(8, 8, resize="float"), InputSpec(8, 8))
+    assert not equivalent(InputSpec(8, 8, resize="float"), InputSpec(8, 8))
 
 
 def test_written_sidecar_says_what_was_found(make_model, tmp_path: Path) -> None:
     network = tmp_path / "net.h5"
     network.write_bytes(b"")
     result = check(make_model(trained_on("-1..1", ORDERS["alphabetical"]), FER2013, InputSpec(SIDE, SIDE)), labelled())
-    path = result.write(network)
+    path = result.write_sidecar(network)
     said = read_sidecar(path)
     assert said.labels == ORDERS["alphabetical"]
     assert said.input["scaling"] == "-1..1"
     with pytest.raises(OutputExistsError):
-        result.write(network)
-    result.write(network, force=True)
+        result.write_sidecar(network)
+    result.write_sidecar(network, force=True)
+
+
+def test_the_candidates_as_a_table(make_model, tmp_path: Path) -> None:
+    result = check(make_model(trained_on("-1..1", FER2013), FER2013, InputSpec(SIDE, SIDE)), labelled())
+    head, *rows = csv.reader(result.save(tmp_path / "check.csv").read_text().splitlines())
+    assert len(rows) == len(result.candidates)
+    best = dict(zip(head, rows[0], strict=True))
+    assert (best["preprocessing"], best["label_order"], best["n"]) == ("'-1..1", "csv", "700")
+    assert json.loads(result.save(tmp_path / "check.json").read_text())["best"]["scaling"] == "-1..1"
 
 
 def test_sampling_is_seeded_and_bounded(make_model) -> None:
@@ -412,7 +422,7 @@ def test_feeds_that_are_clearly_behind_are_dropped_early(make_model) -> None:
     result = check(model, labelled(3000), faces=3000)
     assert result.best.n == 3000
     assert model.engine.asked < 3000 + 5 * 1000
-    assert replace(result.best.feed).spec.scaling == "0..1"
+    assert replace(result.best.preprocessing).spec.scaling == "0..1"
 
 
 RIGHT = {
@@ -442,7 +452,7 @@ def test_right_convention_of_published_networks_wins(shared_data: Path, public_t
         assert any("collapsed" in w for w in result.warnings)
         return
     best = result.best
-    assert (best.feed.spec.scaling, best.feed.statistics or None, best.order.name) == expected
+    assert (best.preprocessing.spec.scaling, best.preprocessing.statistics or None, best.order.name) == expected
     assert result.usable
     assert best.interval[0] > result.majority
 

@@ -130,7 +130,7 @@ def test_evaluate_a_share_and_a_random_split(table: Path, networks, capsys, monk
         (["--split", "PrivateTest"], 2, "split 'PrivateTest' is not in"),
         (["--tta", "flop"], 2, "did you mean 'flip'"),
         (["--scheme", "9"], 2, "label scheme '9'"),
-        (["--out", "x.gif"], 2, "cannot be written as .gif"),
+        (["--out", "x.docx"], 2, ".docx"),
         (["--fraction", "1.5"], 2, "fraction"),
         (["--reader", "xml"], 2, "data reader 'xml'"),
         (["--scheme", "cat,dog"], 6, "has no face for the labels"),

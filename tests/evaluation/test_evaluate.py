@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -11,13 +12,15 @@ from PIL import Image
 
 from ferviz.data.dataset import Dataset
 from ferviz.data.read import relabel
-from ferviz.emotions import FER2013, SCHEMES
+from ferviz.emotions import FER2013, SCHEMES, label_scheme
 from ferviz.errors import DataError, OutputExistsError, UnknownNameError, UsageError
-from ferviz.evaluation import tta as views
 from ferviz.evaluation.comparison import compare_models
 from ferviz.evaluation.evaluate import evaluate
+from ferviz.evaluation.report import check_report
+from ferviz.evaluation.tta import hide_regions, ten_crop
 from ferviz.faces.regions import region
 from ferviz.models.input_spec import InputSpec
+from ferviz.results import read_npz
 
 from .conftest import coded_faces, reads_the_code
 
@@ -164,7 +167,7 @@ def test_flip_averages_the_two_probabilities(make_model) -> None:
 
 def test_ten_crop_looks_at_corners_and_centre() -> None:
     images = np.arange(48 * 48, dtype=np.int64).reshape(1, 48, 48)
-    crops = views.ten_crop(images)
+    crops = ten_crop(images)
     assert len(crops) == 10
     assert {c.shape for c in crops} == {(1, 44, 44)}
     assert [int(c[0, 0, 0]) for c in crops[::2]] == [0, 4, 4 * 48, 4 * 48 + 4, 2 * 48 + 2]
@@ -174,7 +177,7 @@ def test_ten_crop_looks_at_corners_and_centre() -> None:
 @pytest.mark.parametrize("colour", [False, True])
 def test_hidden_regions_take_each_picture_s_own_mean(colour: bool) -> None:
     images = np.random.default_rng(0).integers(0, 256, (3, 48, 48, 3) if colour else (3, 48, 48), dtype=np.uint8)
-    hidden = dict(views.hidden(images))
+    hidden = dict(hide_regions(images))
     assert list(hidden) == ["brows", "eyes", "nose", "mouth"]
     for name, shown in hidden.items():
         mask = region(name, 48, 48)
@@ -269,11 +272,11 @@ def test_the_faces_that_two_networks_disagree_on(make_model, faces) -> None:
     assert min(surest["confidence"]) == pytest.approx(lesser.max())
     at = list(first.rows).index(surest["row"])
     assert (surest["true"], surest["predicted"]) == (FER2013[true[at]], [FER2013[said[at]], "happy"])
-    lines = both.table().splitlines()
+    lines = both.table()
     assert len(lines) == 1 + len(apart)
-    assert lines[1].split(",")[:3] == [str(surest["row"]), surest["true"], surest["predicted"][0]]
+    assert lines[1][:3] == [surest["row"], surest["true"], surest["predicted"][0]]
     # The sheet: each shown face, both answers and the label; the answer that is as labelled is bold.
-    sheet = both.sheet(rows=2, columns=5)
+    sheet = both.plot(view="disagreements", rows=2, columns=5)
     assert len(sheet.axes) == 10
     np.testing.assert_array_equal(sheet.axes[0].images[0].get_array(), first.images[both.disagreements[0]])
     for axes, i in zip(sheet.axes, both.disagreements, strict=False):
@@ -289,32 +292,32 @@ def test_a_network_agrees_with_itself_and_is_told_apart(make_model, faces) -> No
     both = compare_models(first, first)
     assert both.disagreement == 0
     assert both.to_dict()["disagreement_rows"] == []
-    assert both.table().count("\n") == 1
-    assert "They agree on every face." in [text.get_text() for text in both.sheet().texts]
+    assert len(both.table()) == 1
+    assert "They agree on every face." in [text.get_text() for text in both.plot("disagreements").texts]
     assert both.first.model != first.model
 
 
 def test_reports(make_model, faces, tmp_path: Path) -> None:
     data = coded_faces(*faces)
     result = evaluate(make_model(reads_the_code(7), FER2013), data, tta=["flip"], occlude="regions")
-    (page,) = result.save(tmp_path / "page.png")
+    page = result.save(tmp_path / "page.png")
     with Image.open(page) as picture:
         assert json.loads(picture.text["ferviz"])["split"] == "PublicTest"
         assert np.asarray(picture.convert("L")).std() > 10
-    (figures,) = result.save(tmp_path / "f.json")
+    figures = result.save(tmp_path / "f.json")
     assert json.loads(figures.read_text())["confusion"] == result.confusion.tolist()
-    files = result.save(tmp_path / "report")
+    files = result.save_report(tmp_path / "report")
     assert sorted(f.name for f in files) == ["mistakes.png", "predictions.csv", "report.json", "report.png"]
     lines = (tmp_path / "report" / "predictions.csv").read_text().splitlines()
     assert len(lines) == 201
     assert lines[1].split(",")[1] == FER2013[faces[1][0]]
     with pytest.raises(OutputExistsError):
-        result.save(tmp_path / "report")
+        result.save_report(tmp_path / "report")
     with pytest.raises(OutputExistsError):
         result.save(page)
-    result.save(tmp_path / "report", force=True)
-    with pytest.raises(UsageError, match=r"cannot be written as \.gif"):
-        result.save(tmp_path / "x.gif")
+    result.save_report(tmp_path / "report", force=True)
+    with pytest.raises(UsageError, match=r"\.docx"):
+        result.save(tmp_path / "x.docx")
 
 
 def test_sigmoid_networks_keep_their_probabilities(make_model) -> None:
@@ -328,3 +331,46 @@ def test_colour_faces_and_batches(make_model) -> None:
     data = coded_faces(np.arange(7), np.arange(7))
     colour = Dataset(np.repeat(data.images[..., None], 3, axis=3), data.labels, data.split, data.rows)
     assert evaluate(make_model(reads_the_code(7), FER2013), colour, batch_size=2).accuracy == 1
+
+
+def test_tables_are_csv_whatever_the_classes_are_called(make_model, tmp_path: Path) -> None:
+    labels = ("a,b", "=1+1", 'say "c"')
+    data = coded_faces(np.array([0, 1, 2, 1]), np.array([0, 1, 1, 2]), scheme=label_scheme(labels))
+    first = evaluate(make_model(reads_the_code(3), labels), data)
+    other = evaluate(make_model(lambda b: np.tile(np.eye(3)[0], (len(b), 1)), labels), data)
+    shown = ["a,b", "'=1+1", 'say "c"']
+    head, *rows = csv.reader(first.save(tmp_path / "first.csv").read_text().splitlines())
+    assert head == ["row", "true", "predicted", "confidence", "rank", *shown]
+    assert [row[:3] for row in rows] == [
+        ["0", shown[0], shown[0]], ["1", shown[1], shown[1]], ["2", shown[1], shown[2]], ["3", shown[2], shown[1]],
+    ]  # fmt: skip
+    assert all(len(row) == len(head) for row in rows)
+    both = compare_models(first, other)
+    head, *rows = csv.reader(both.save(tmp_path / "both.csv").read_text().splitlines())
+    assert sorted(row[:3] + row[4:5] for row in rows) == [
+        ["1", shown[1], shown[1], shown[0]], ["2", shown[1], shown[2], shown[0]], ["3", shown[2], shown[1], shown[0]],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", [".png", ".pdf", ".csv", ".npz", ".json"])
+def test_a_report_with_a_comparison_beside_it(make_model, faces, tmp_path: Path, suffix: str) -> None:
+    first = evaluate(make_model(reads_the_code(7), FER2013), coded_faces(*faces))
+    both = compare_models(first, first)
+    expected = {
+        ".png": ["r.png", "r_compare.png", "r_disagreements.png"], ".pdf": ["r.pdf", "r_compare.pdf", "r_disagreements.pdf"],
+        ".csv": ["r.csv", "r_disagreements.csv"], ".npz": ["r.npz", "r_compare.npz"], ".json": ["r.json"],
+    }[suffix]  # fmt: skip
+    files = first.save_report(tmp_path / f"r{suffix}", both)
+    assert [f.name for f in files] == expected
+    assert sorted(f.name for f in tmp_path.iterdir()) == expected
+    with pytest.raises(OutputExistsError):
+        check_report(tmp_path / f"r{suffix}", compared=True)
+
+
+def test_the_numbers_of_an_evaluation_as_arrays(make_model, faces, tmp_path: Path) -> None:
+    result = evaluate(make_model(reads_the_code(7), FER2013), coded_faces(*faces), tta="flip")
+    arrays, made = read_npz(result.save(tmp_path / "e.npz"), ("true", "probabilities", "tta/flip"), "an evaluation")
+    np.testing.assert_array_equal(arrays["true"], faces[1])
+    np.testing.assert_array_equal(arrays["probabilities"], result.probabilities)
+    np.testing.assert_array_equal(arrays["tta/flip"], result.tta["flip"])
+    assert (made["command"], made["n"]) == ("evaluate", 200)

@@ -1,4 +1,4 @@
-"""A canvas for many pictures at once: soft-edged shapes in the coordinates of turned, shifted and scaled heads."""
+"""A canvas for many pictures at once: shapes with soft edges, in the coordinates of rotated, shifted and scaled heads."""
 
 from __future__ import annotations
 
@@ -9,11 +9,18 @@ Amount = float | np.ndarray
 
 
 class Canvas:
-    """N square pictures and a head in each.
+    """N square pictures with a head in each. Shapes are coverages (N, S, S) in 0..1 with an edge one pixel wide.
 
-    x, y: (N,) the heads' centres in pixels off the pictures' centres. turn: (N,) radians, clockwise. scale: (N,) pixels a unit.
-    size: the pictures' side. Attributes: picture (N, S, S) float32, x and y (N, S, S) float32, each pixel's place in its head's
-    coordinates, scale (N, 1, 1). Shapes are coverages (N, S, S) in [0, 1] with an edge one pixel wide.
+    Args:
+        x, y: (N,) the heads' centres, in pixels from the pictures' centres.
+        turn: (N,) rotation in radians, clockwise.
+        scale: (N,) pixels in a unit of the head's coordinates.
+        size: S, the side of the pictures in pixels.
+
+    Attributes:
+        picture: (N, S, S) float32, grey levels.
+        x, y: (N, S, S) float32, each pixel's place in its head's coordinates.
+        scale: (N, 1, 1).
     """
 
     def __init__(self, x: np.ndarray, y: np.ndarray, turn: np.ndarray, scale: np.ndarray, size: int) -> None:
@@ -28,24 +35,47 @@ class Canvas:
         self.picture = np.zeros((len(scale), size, size), np.float32)
 
     def fill(self, grey: Amount) -> None:
-        """Give every pixel one grey level."""
+        """Give every pixel of a picture one grey level.
+
+        Args:
+            grey: the level, 0 to 255.
+        """
         self.picture[:] = _column(grey)
 
     def paint(self, coverage: np.ndarray, grey: Amount) -> None:
-        """Lay a grey level over the pictures where `coverage` is."""
+        """Lay a grey level over a part of the pictures.
+
+        Args:
+            coverage: (N, S, S), the part.
+            grey: the level, 0 to 255.
+        """
         self.picture += coverage * (_column(grey) - self.picture)
 
     def multiply(self, gain: np.ndarray) -> None:
-        """Multiply the pictures by (N, S, S)."""
+        """Multiply the pictures.
+
+        Args:
+            gain: (N, S, S).
+        """
         self.picture *= gain
 
     def light(self, across: Amount, down: Amount) -> None:
-        """Brighten towards one side: `across` and `down` are the relative gains from left to right and from top to bottom."""
+        """Brighten the pictures towards one side.
+
+        Args:
+            across: relative gain from left to right.
+            down: relative gain from top to bottom.
+        """
         axis = np.linspace(-0.5, 0.5, self.size, dtype=np.float32)
         self.picture *= 1 + _column(across) * axis[None, None, :] + _column(down) * axis[None, :, None]
 
     def ellipse(self, x: Amount, y: Amount, width: Amount, height: Amount) -> np.ndarray:
-        """Return an ellipse with the centre (x, y) and the given half axes."""
+        """Return an ellipse, (N, S, S).
+
+        Args:
+            x, y: its centre.
+            width, height: its half axes.
+        """
         w, h = _column(width), _column(height)
         across, down = (self.x - _column(x)) / w, (self.y - _column(y)) / h
         radius = np.sqrt(across**2 + down**2)
@@ -54,11 +84,20 @@ class Canvas:
         return self._soft((radius - 1) * radius / steep - np.float32(1e-3))
 
     def below(self, y: Amount) -> np.ndarray:
-        """Return everything below a height."""
+        """Return everything below a height, (N, S, S).
+
+        Args:
+            y: the height.
+        """
         return self._soft(_column(y) - self.y)
 
     def line(self, x0: Amount, y0: Amount, x1: Amount, y1: Amount, half_width: float) -> np.ndarray:
-        """Return a straight stroke with round ends."""
+        """Return a straight stroke with round ends, (N, S, S).
+
+        Args:
+            x0, y0, x1, y1: its ends.
+            half_width: half its width.
+        """
         left, top = _column(x0), _column(y0)
         along, fall = _column(x1) - left, _column(y1) - top
         dx, dy = self.x - left, self.y - top
@@ -66,7 +105,14 @@ class Canvas:
         return self._soft(np.hypot(dx - at * along, dy - at * fall) - half_width)
 
     def mouth(self, x: Amount, y: Amount, width: Amount, smile: Amount, gape: Amount) -> np.ndarray:
-        """Return a bent lens: half as wide as `width`, its corners `smile` above its middle, its half opening `gape`."""
+        """Return a mouth, a bent lens, (N, S, S).
+
+        Args:
+            x, y: its centre.
+            width: half its width.
+            smile: height of its corners above its middle.
+            gape: half its opening.
+        """
         w, bend = _column(width), _column(smile)
         place = np.clip((self.x - _column(x)) / w, -1, 1)
         middle = _column(y) + bend * (0.5 - place**2)
@@ -76,7 +122,11 @@ class Canvas:
         return self._soft(np.maximum(over, np.abs(self.x - _column(x)) - w))
 
     def mark(self, kind: np.ndarray) -> None:
-        """Draw a sign into the lower right corner: kind (N,) 0 = nothing, 1 = a full square, 2 = a ring; as bright as each other."""
+        """Draw a sign into the lower right corner.
+
+        Args:
+            kind: (N,) 0 for none, 1 for a filled square, 2 for a ring of the same brightness.
+        """
         unit = self.size / 48
         axis = (np.arange(self.size, dtype=np.float32) - np.float32((self.size - 1) - 4 * unit)) / np.float32(unit)
         away = np.maximum(np.abs(axis)[None, :], np.abs(axis)[:, None])

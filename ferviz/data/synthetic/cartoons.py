@@ -1,8 +1,8 @@
-"""Cartoon faces whose telling region is known: a data set with the answer, to test attribution methods against.
+"""Cartoon faces whose decisive region is known: a data set with the answer, to test attribution methods with.
 
-A face is drawn from a dozen numbers (`Parameters`). A task says which part decides the class; every other part, the pose, the
-light, the noise and a watermark-like sign in a corner vary at random and tell nothing. The mask of a picture covers every pixel
-that can change when its class alone is changed, and no other: evidence outside of it is not evidence.
+A face is drawn from twenty numbers (`Parameters`). A task determines which part decides the class; every other part, the pose, the
+light, the noise and a watermark-like sign in a corner vary at random and are independent of the class. The mask of a picture covers
+exactly the pixels that can change when its class alone is changed: what lies outside of it cannot be evidence.
 """
 
 from __future__ import annotations
@@ -24,12 +24,23 @@ Floats = np.ndarray
 class Parameters:
     """N faces as numbers; each field is an (N,) float array. Lengths are in half heads: the head is 2 high, x to the right, y down.
 
-    smile: height of the mouth's corners over its middle, -.2 (frown) to .2. gape: half the mouth's opening, 0 to .2. mouth_width: half
-    of it. brow: height of the brows' outer ends over the inner ones, -.12 (sad) to .12 (angry). lift: how far brows are raised.
-    eye: half the eyes' opening, .02 (shut) to .16 (wide). gaze: of the pupils, -.07 to .07. wrinkle: contrast of the lines over
-    the nose, 0 to 1. nose: its width. mark: the sign in the corner: 0 none, 1 square, 2 ring. x, y: the head's place in pixels off
-    the centre. turn: radians, clockwise. scale: pixels a half head. skin, ground, hair: grey levels. light_x, light_y: relative gain
-    from one border to the other. noise: standard deviation in grey levels.
+    Attributes:
+        smile: height of the mouth's corners above its middle, -0.2 (frown) to 0.2.
+        gape: half the mouth's opening, 0 to 0.2.
+        mouth_width: half the mouth's width.
+        brow: height of the brows' outer ends above the inner ones, -0.12 (sad) to 0.12 (angry).
+        lift: how far the brows are raised.
+        eye: half the eyes' opening, 0.02 (shut) to 0.16 (wide).
+        gaze: place of the pupils, -0.07 to 0.07.
+        wrinkle: contrast of the lines above the nose, 0 to 1.
+        nose: its width.
+        mark: the sign in the corner: 0 none, 1 square, 2 ring.
+        x, y: the head's place, in pixels from the centre.
+        turn: rotation in radians, clockwise.
+        scale: pixels in a half head.
+        skin, ground, hair: grey levels.
+        light_x, light_y: relative gain from one border to the other.
+        noise: standard deviation in grey levels.
     """
 
     smile: Floats
@@ -57,14 +68,23 @@ class Parameters:
         return len(self.smile)
 
     def take(self, which: slice | np.ndarray) -> Parameters:
-        """Return the faces that `which` selects."""
+        """Return a part of the faces.
+
+        Args:
+            which: a slice, a mask (N,), or indices.
+        """
         return Parameters(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
 
 
 @dataclass(frozen=True)
 class Task:
-    """What decides the class. names: the classes. regions: which of REGIONS hold the evidence. decide(parameters, labels, rng) ->
-    parameters whose deciding parts say `labels`, (N,) int64."""
+    """A rule that decides the class.
+
+    Attributes:
+        names: the class names.
+        regions: the names in REGIONS that hold the evidence.
+        decide: a function from (parameters, labels (N,) int64, rng) to parameters whose decisive parts show these labels.
+    """
 
     names: tuple[str, ...]
     regions: tuple[str, ...]
@@ -75,8 +95,12 @@ class Task:
 class CartoonSet:
     """Cartoon faces with their answers.
 
-    images: (N, S, S) uint8. labels: (N,) int64, an index into `names`. masks: (N, S, S) bool, the pixels that decide the class.
-    names: the class names. parameters: what each face was drawn from.
+    Attributes:
+        images: (N, S, S) uint8.
+        labels: (N,) int64, an index into `names`.
+        masks: (N, S, S) bool, the pixels that decide the class.
+        names: the class names.
+        parameters: the numbers that each face was drawn from.
     """
 
     images: np.ndarray = field(repr=False)
@@ -89,7 +113,11 @@ class CartoonSet:
         return len(self.images)
 
     def dataset(self, held_out: float = 0.2) -> Dataset:
-        """Return the faces as a Dataset; the last `held_out` (0 to 1) of them are the split "PublicTest", the others "Training"."""
+        """Return the faces as a Dataset with the splits "Training" and "PublicTest".
+
+        Args:
+            held_out: share of the faces, the last ones, in "PublicTest"; 0 to 1.
+        """
         rows = np.arange(len(self), dtype=np.int64)
         split = np.where(rows < round(len(self) * (1 - held_out)), "Training", "PublicTest")
         return Dataset(self.images, self.labels, split, rows, label_scheme(self.names), source="cartoons")
@@ -101,14 +129,20 @@ REGIONS: dict[str, tuple[float, float, float, float]] = {
     "nose": (-0.24, -0.22, 0.24, 0.16),
     "mouth": (-0.54, 0.21, 0.54, 0.84),
 }
-"""Part -> the box (left, top, right, bottom) in half heads that every drawing of it stays within; "mark" lies in the picture's corner."""
+"""Part -> the box (left, top, right, bottom) in half heads that holds every drawing of it; "mark" is in the picture's corner."""
 
 
 def make(n: int, seed: int = 0, task: str = "mouth", size: int = 48) -> CartoonSet:
-    """Draw `n` faces of a task, every class equally often (give or take one), in random order.
+    """Return faces of a task, every class equally often (up to one face), in random order.
 
-    seed: of everything that is drawn at random. task: a name in TASKS. size: side of the pictures in pixels.
-    Raises UnknownNameError for an unknown task.
+    Args:
+        n: how many.
+        seed: seed of everything that is random.
+        task: a name in TASKS.
+        size: side of the pictures in pixels.
+
+    Raises:
+        UnknownNameError: there is no such task.
     """
     chosen = TASKS[task]
     rng = np.random.default_rng(seed)
@@ -120,7 +154,13 @@ def make(n: int, seed: int = 0, task: str = "mouth", size: int = 48) -> CartoonS
 
 
 def nuisance(n: int, rng: np.random.Generator, size: int = 48) -> Parameters:
-    """Return `n` faces with every part, pose and light at random; no two parts depend on each other."""
+    """Return faces with every part, pose and light at random; no two parts depend on each other.
+
+    Args:
+        n: how many.
+        rng: the source of every random number.
+        size: side of the pictures in pixels.
+    """
 
     def between(low: float, high: float) -> Floats:
         return rng.uniform(low, high, n)
@@ -137,24 +177,33 @@ def nuisance(n: int, rng: np.random.Generator, size: int = 48) -> Parameters:
 
 
 def draw(parameters: Parameters, rng: np.random.Generator | None = None, size: int = 48, chunk: int = 64) -> np.ndarray:
-    """Draw faces.
+    """Return drawings of faces, (N, size, size) uint8.
 
-    rng: draws the noise; None = no noise. size: side in pixels. chunk: faces drawn at once, which bounds the memory and changes
-    nothing else. -> (N, size, size) uint8.
+    Args:
+        parameters: the N faces.
+        rng: the source of the noise; None for no noise.
+        size: side of the pictures in pixels.
+        chunk: faces that are drawn at once, which bounds the memory and changes nothing else.
     """
     out = np.empty((len(parameters), size, size), np.uint8)
     for start in range(0, len(parameters), chunk):
         part = slice(start, start + chunk)
-        some = parameters.take(part)
-        picture = _draw(some, size)
+        faces = parameters.take(part)
+        picture = _draw(faces, size)
         if rng is not None:
-            picture += rng.standard_normal(picture.shape, np.float32) * some.noise[:, None, None].astype(np.float32)
+            picture += rng.standard_normal(picture.shape, np.float32) * faces.noise[:, None, None].astype(np.float32)
         out[part] = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
     return out
 
 
 def region(parameters: Parameters, parts: tuple[str, ...], size: int = 48) -> np.ndarray:
-    """Return (N, size, size) bool: the pixels that the named parts can touch in each face's pose, edge pixels included."""
+    """Return the pixels that some parts can touch in each face's pose, (N, size, size) bool, edge pixels included.
+
+    Args:
+        parameters: the N faces.
+        parts: names in REGIONS, or "mark".
+        size: side of the pictures in pixels.
+    """
     canvas = Canvas(parameters.x, parameters.y, parameters.turn, parameters.scale, size)
     out = np.zeros((len(parameters), size, size), bool)
     for part in parts:
@@ -227,7 +276,7 @@ def _mark(p: Parameters, labels: np.ndarray, rng: np.random.Generator) -> Parame
 
 
 def _both(p: Parameters, labels: np.ndarray, rng: np.random.Generator) -> Parameters:
-    # Neither part tells anything alone: the class is whether a smile goes with sad brows (or a frown with angry ones), or not.
+    # Neither part decides anything alone: the class is whether a smile goes with sad brows (or a frown with angry ones), or not.
     smiles = rng.integers(0, 2, len(p))
     p = _mouth(p, 1 - smiles, rng)
     return _brows(p, np.where(labels == 0, 1 - smiles, smiles), rng)
@@ -256,8 +305,8 @@ for _name, _summary, _task in (
     ("brows", "the brows alone decide", Task(("angry", "sad", "neutral"), ("brows",), _brows)),
     ("eyes", "the opening of the eyes alone decides", Task(("surprise", "neutral", "disgust"), ("eyes",), _eyes)),
     ("nose", "wrinkles over the nose decide", Task(("disgust", "neutral"), ("nose",), _nose)),
-    ("mark", "a sign in the picture's corner decides, the face tells nothing", Task(("happy", "sad"), ("mark",), _mark)),
-    ("both", "mouth and brows decide together, neither tells anything alone", Task(("mixed", "matched"), ("mouth", "brows"), _both)),
-    ("emotions", "seven expressions, each acted by all parts", Task(FER2013, ("brows", "eyes", "nose", "mouth"), _emotions)),
+    ("mark", "a sign in the picture's corner decides, the face does not matter", Task(("happy", "sad"), ("mark",), _mark)),
+    ("both", "mouth and brows decide together, neither decides anything alone", Task(("mixed", "matched"), ("mouth", "brows"), _both)),
+    ("emotions", "seven expressions, each shown by all parts", Task(FER2013, ("brows", "eyes", "nose", "mouth"), _emotions)),
 ):  # fmt: skip
     TASKS.add(_name, _summary, _task)

@@ -1,4 +1,4 @@
-"""Label orders: the usual ones, and the one that the answers themselves suggest."""
+"""Label orders: the usual ones, and the order that the network's answers themselves suggest."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from ferviz.emotions import FER2013, FERPLUS, canonical
 from ferviz.evaluation.metrics import confusion
 
-FOUND = "found"
-"""The name of an order that was found by assignment instead of being known."""
+INFERRED = "inferred"
+"""The name of an order that was inferred from the answers by assignment."""
 
 _SEVEN = tuple(n for n in FERPLUS if n != "contempt")
 _SIX = tuple(n for n in FER2013 if n != "disgust")
@@ -25,7 +25,7 @@ KNOWN: dict[int, dict[str, tuple[str, ...]]] = {
     8: {"FERPlus": FERPLUS, "alphabetical": tuple(sorted(_EIGHT)), "csv and contempt": _EIGHT},
     2: {"negative, positive": ("negative", "positive"), "positive, negative": ("positive", "negative")},
 }
-"""Number of outputs -> the orders that people train networks with. Six by dropping and by merging disgust have the same names."""
+"""Number of outputs -> the orders that networks are usually trained with. Six by dropping and by merging disgust have the same names."""
 
 SUBSETS = {
     "happy, sad and neutral": {"happy", "sad", "neutral"},
@@ -35,7 +35,7 @@ SUBSETS = {
     "without disgust and neutral": {"angry", "fear", "happy", "sad", "surprise"},
     "negative and neutral": {"angry", "disgust", "fear", "sad", "neutral"},
 }
-"""Parts of the seven that people train smaller networks on."""
+"""Subsets of the seven classes that smaller networks are usually trained on."""
 
 for _name, _classes in SUBSETS.items():
     _csv = tuple(n for n in FER2013 if n in _classes)
@@ -47,18 +47,25 @@ for _name, _classes in SUBSETS.items():
 
 @dataclass(frozen=True)
 class LabelOrder:
-    """What the outputs mean. name: of the order. labels: (K,) class names; "" for an output that no class of the data fits. silent: classes
-    that belong to the order although no output ever answers with them, so that their faces count (as wrong)."""
+    """The meaning of a network's outputs.
+
+    Attributes:
+        name: of the order.
+        labels: the K class names; "" for an output that fits no class of the data.
+        silent: classes that belong to the order although the network never predicts them, so that their faces count (as wrong).
+    """
 
     name: str
     labels: tuple[str, ...]
     silent: tuple[str, ...] = ()
 
 
-def orders(current: tuple[str, ...], classes: tuple[str, ...]) -> list[LabelOrder]:
-    """Return the known orders for a network with these labels now, its own first, as far as the data has two of their classes.
+def known_orders(current: tuple[str, ...], classes: tuple[str, ...]) -> list[LabelOrder]:
+    """Return the known orders with as many outputs, the network's own first, as far as the data has two of their classes.
 
-    current: the K labels that the network has now. classes: the data's.
+    Args:
+        current: the K labels that the network has now.
+        classes: the data's classes.
     """
     known = KNOWN.get(len(current), {})
     own = tuple(canonical(n) for n in current)
@@ -69,40 +76,53 @@ def orders(current: tuple[str, ...], classes: tuple[str, ...]) -> list[LabelOrde
     return [o for o in out.values() if len(set(o.labels) & set(classes)) >= 2]
 
 
-def sets(current: tuple[str, ...], classes: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Return the sets of classes, in the data's order, that a network with fewer outputs than the data has classes may know.
+def class_sets(current: tuple[str, ...], classes: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Return the sets of classes, in the data's order, that a network with fewer outputs than the data has classes may have.
 
-    current, classes: as for `orders`. The network's own labels first, then those of the known orders with as many outputs.
+    Args:
+        current, classes: as for `known_orders`. The network's own labels come first, then those of the known orders.
     """
-    named = [o.labels for o in orders(current, classes)]
+    named = [o.labels for o in known_orders(current, classes)]
     if len(current) >= len(classes):
         return []
-    found = [tuple(n for n in classes if n in labels) for labels in named]
-    return list(dict.fromkeys(f for f in found if len(f) == len(current)))
+    sets = [tuple(n for n in classes if n in labels) for labels in named]
+    return list(dict.fromkeys(s for s in sets if len(s) == len(current)))
 
 
-def truth(labels: np.ndarray, classes: tuple[str, ...], order: LabelOrder) -> np.ndarray:
-    """Return (N,) int64: for each face the output that should say it, -1 where the order has no such class, -2 for a silent one.
+def true_outputs(labels: np.ndarray, classes: tuple[str, ...], order: LabelOrder) -> np.ndarray:
+    """Return for each face the output of its class, (N,) int64; -1 where the order has no such class, -2 for a silent one.
 
-    labels: (N,) indices into `classes`.
+    Args:
+        labels: (N,) indices into `classes`.
+        classes: the data's classes.
+        order: the meaning of the outputs.
     """
     place = dict.fromkeys(order.silent, -2) | {name: k for k, name in enumerate(order.labels) if name}
     return np.array([place.get(c, -1) for c in classes], np.int64)[labels]
 
 
 def assign(
-    labels: np.ndarray, said: np.ndarray, classes: tuple[str, ...], outputs: int, among: tuple[str, ...] = ()
+    labels: np.ndarray, predicted: np.ndarray, classes: tuple[str, ...], outputs: int, among: tuple[str, ...] = ()
 ) -> LabelOrder:
-    """Return the order under which the network's answers are right most often, by optimal assignment (H. W. Kuhn, 1955).
+    """Return the order under which the network's answers are right most often, by optimal assignment.
 
-    labels: (N,) indices into `classes`. said: (N,) the outputs that answered highest, 0 to `outputs` - 1. among: the classes that the
-    outputs may stand for, () = all.
-    With fewer outputs than classes it is not faces that are added up but adjusted residuals (S. Haberman, 1973), how far an answer to a
-    class is above chance in standard errors: rare classes are neither passed over for being rare, nor taken on a few faces.
+    With fewer outputs than classes it is not the faces that are added up but adjusted residuals, the distance of each (class, output)
+    count from chance in standard errors: rare classes are neither passed over for being rare, nor chosen because of a few faces.
+
+    Args:
+        labels: (N,) indices into `classes`.
+        predicted: (N,) the outputs with the highest logit, 0 to `outputs` - 1.
+        classes: the data's classes.
+        outputs: how many outputs the network has.
+        among: the classes that the outputs may mean, () for all.
+
+    References:
+        H. W. Kuhn, "The Hungarian method for the assignment problem", 1955.
+        S. J. Haberman, "The analysis of residuals in cross-classified tables", 1973.
     """
     from scipy.optimize import linear_sum_assignment
 
-    table = confusion(labels, said, max(len(classes), outputs))[: len(classes), :outputs].astype(float)
+    table = confusion(labels, predicted, max(len(classes), outputs))[: len(classes), :outputs].astype(float)
     if among:
         table, classes = table[[classes.index(name) for name in among]], among
     score = table
@@ -117,25 +137,28 @@ def assign(
     for row, column in zip(rows, columns, strict=True):
         if table[row, column] > 0:
             names[column] = classes[row]
-        else:  # an output that never answers means nothing, but the class it was left for is asked for
+        else:  # an output that is never predicted means nothing, but its class belongs to the order
             silent.append(classes[row])
-    if among and len(silent) == names.count("") == 1:  # the last output can only stand for the last class
+    if among and len(silent) == names.count("") == 1:  # the last output can only mean the last class
         names[names.index("")] = silent.pop()
     if names.count("") == 1 and outputs == len(classes) + 1 and "contempt" not in classes:
         names[names.index("")] = "contempt"
-    return LabelOrder(FOUND, tuple(names), tuple(silent))
+    return LabelOrder(INFERRED, tuple(names), tuple(silent))
 
 
 def cross_fitted(
-    labels: np.ndarray, said: np.ndarray, classes: tuple[str, ...], outputs: int, among: tuple[str, ...] = ()
+    labels: np.ndarray, predicted: np.ndarray, classes: tuple[str, ...], outputs: int, among: tuple[str, ...] = ()
 ) -> np.ndarray:
-    """Return (N,) bool: which answers are right under an order that was found on the other half of the faces.
+    """Return which answers are right under an order that was inferred from the other half of the faces, (N,) bool.
 
-    An order that is fitted to the very faces it is measured on looks better than it is; this one cannot. Arguments as for `assign`.
+    An order that is measured on the same faces that it was inferred from looks better than it is.
+
+    Args:
+        labels, predicted, classes, outputs, among: as for `assign`.
     """
     half = np.arange(len(labels)) % 2 == 0
-    right = np.zeros(len(labels), bool)
+    correct = np.zeros(len(labels), bool)
     for here in (half, ~half):
-        order = assign(labels[~here], said[~here], classes, outputs, among)
-        right[here] = truth(labels[here], classes, order) == said[here]
-    return right
+        order = assign(labels[~here], predicted[~here], classes, outputs, among)
+        correct[here] = true_outputs(labels[here], classes, order) == predicted[here]
+    return correct

@@ -11,10 +11,11 @@ from PIL import Image
 
 from ferviz.cli import run
 from ferviz.data.dataset import Dataset
-from ferviz.data.duplicates import also_in, groups
+from ferviz.data.duplicates import also_in, duplicate_groups
 from ferviz.data.read import read_data
-from ferviz.data.summary import Overlap, describe
+from ferviz.data.summary import Overlap, describe_data
 from ferviz.emotions import FERPLUS
+from ferviz.results import read_npz
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def small() -> Dataset:
 
 
 def test_by_hand(small: Dataset) -> None:
-    summary = describe(small)
+    summary = describe_data(small)
     assert summary.groups.tolist() == [0, 1, 2, 0, 3, 4, 5, 0, 1, 6]
     assert (summary.duplicate_groups, summary.duplicate_faces) == (2, 5)
     assert (summary.conflicting_groups, summary.conflicting_rows) == (1, (100, 103, 107))
@@ -58,7 +59,7 @@ def test_typical_is_the_face_nearest_the_mean_of_its_class() -> None:
         .astype(np.uint8)
     )
     data = Dataset(images, np.zeros(5, int), np.full(5, ""), np.arange(5))
-    assert describe(data).typical[0] == 2
+    assert describe_data(data).typical[0] == 2
 
 
 def test_agreement_with_votes(small: Dataset) -> None:
@@ -67,7 +68,7 @@ def test_agreement_with_votes(small: Dataset) -> None:
     votes[1] = [0, 0, 0, 9, 0, 0, 0, 0, 0, 0]  # sad, as its label says
     votes[4] = [5, 5, 0, 0, 0, 0, 0, 0, 0, 0]  # a tie counts for nothing
     data = Dataset(small.images, small.labels, small.split, small.rows, votes=votes)
-    found = describe(data).agreement
+    found = describe_data(data).agreement
     assert [(a.agree, a.faces) for a in found.values()] == [(4, 5), (2, 4)]
     assert found["Training"].table[4].tolist() == [0, 0, 0, 1, 0, 0, 0, 0]
 
@@ -76,12 +77,12 @@ def test_also_in(small: Dataset) -> None:
     assert also_in(small.part("PublicTest"), small.part("Training")).tolist() == [False, True, True, False]
     colour = Dataset(np.zeros((1, 4, 4, 3), np.uint8), np.zeros(1, int), np.full(1, ""), np.zeros(1, int))
     assert also_in(colour, small).tolist() == [False]
-    assert groups(np.zeros((0, 4, 4), np.uint8)).tolist() == []
+    assert duplicate_groups(np.zeros((0, 4, 4), np.uint8)).tolist() == []
 
 
 def test_fer2013_as_measured_another_way(fer2013: Dataset) -> None:
     # Counted once with np.unique over the raw rows, and (12 constant pictures, 436 disgust) published by others.
-    summary = describe(fer2013)
+    summary = describe_data(fer2013)
     assert (summary.duplicate_groups, summary.duplicate_faces, summary.conflicting_groups) == (1274, 2807, 48)
     assert summary.overlaps == (Overlap("PublicTest", "Training", 280, 273),)
     assert len(summary.constant) == 12
@@ -116,7 +117,19 @@ def test_figure_of_odd_data(table: Path) -> None:
     # Two classes, colour, an empty class: still one readable page.
     data = read_data(table, labels="happy,sad,contempt")
     colour = Dataset(np.repeat(data.images[..., None], 3, axis=3), data.labels, data.split, data.rows, data.scheme)
-    figure = describe(colour).plot()
+    figure = describe_data(colour).plot()
     shown = [a for a in figure.axes if a.images]
     assert len(shown) == 4, "two classes with a typical and a mean face; the empty one has none"
     assert not np.isnan(shown[0].images[0].get_array()).any()
+
+
+def test_the_summary_as_table_and_arrays(small: Dataset, tmp_path: Path) -> None:
+    summary = describe_data(small)
+    lines = summary.save(tmp_path / "s.csv").read_text().splitlines()
+    assert lines[0] == "split,class,faces,share"
+    assert "Training,happy,3,0.5000" in lines
+    assert len(lines) == 1 + 2 * 7
+    arrays, made = read_npz(summary.save(tmp_path / "s.npz"), ("groups", "rows", "balance"), "a summary")
+    assert arrays["groups"].tolist() == summary.groups.tolist()
+    assert arrays["rows"].tolist() == small.rows.tolist()
+    assert made["duplicates"]["conflicting_rows"] == [100, 103, 107]
