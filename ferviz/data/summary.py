@@ -132,7 +132,7 @@ class DataSummary(Result):
             rows += [[split, n, int(c), f"{c / total:.4f}"] for n, c in zip(self.data.names, counts, strict=True)]
         return rows
 
-    def plot(self) -> Figure:  # type: ignore[override]
+    def plot(self) -> Figure:
         """Return a matplotlib Figure: balance, a typical and the mean face of each class, duplicates, and FERPlus' agreement."""
         from ferviz.data.plots import summary_figure
 

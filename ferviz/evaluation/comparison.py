@@ -83,7 +83,7 @@ class ModelComparison(Result):
             "confidence": [float(e.probabilities[i].max()) for e in both],
         }
 
-    def plot(self, view: str = "page", rows: int = 5, columns: int = 8) -> Figure:  # type: ignore[override]
+    def plot(self, view: str = "page", rows: int = 5, columns: int = 8) -> Figure:
         """Return the comparison as a matplotlib Figure.
 
         Args:

@@ -173,7 +173,7 @@ class Evaluation(Result):
             "recall": {name: c.recall for name, c in zip(self.labels, classes, strict=True)},
         }
 
-    def plot(self, view: str = "page") -> Figure:  # type: ignore[override]
+    def plot(self, view: str = "page") -> Figure:
         """Return the evaluation as a matplotlib Figure.
 
         Args:
