@@ -59,7 +59,7 @@ def bundle(run: Path, data: Dataset, assets: Path = ASSETS, network: str = "best
         raise ModelError(f"{path} has {size:,} bytes; the bundled network may have {MAX_BYTES:,}")
     if model.labels != SCHEMES["7"].labels:
         raise ModelError(
-            f"{path} knows {', '.join(model.labels)}; the bundled network knows FER2013's seven in their order"
+            f"{path} has the labels {', '.join(model.labels)}; the bundled network needs FER2013's seven in their order"
         )
     measured = measure(model, data.take(data.split == validation))
     if abs(measured["accuracy"] - row["val_accuracy"]) > TOLERANCE:

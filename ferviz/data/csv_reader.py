@@ -1,4 +1,4 @@
-"""Kaggle's FER2013 tables: fer2013.csv and icml_face_data.csv, a row at a time, columns found by name."""
+"""Kaggle's FER2013 tables: fer2013.csv and icml_face_data.csv, read a row at a time, with columns in any order."""
 
 from __future__ import annotations
 
@@ -167,14 +167,13 @@ def parse_pixels(fields: Sequence[bytes], count: int) -> np.ndarray | None:
         count: numbers in each.
 
     Returns:
-        (R, count) uint8, or None when any of the texts is not exactly that (then `parse_face` says which and why). Nothing wraps round:
-        256 is refused, not read as 0.
+        (R, count) uint8, or None when any of the texts is not exactly that (then `parse_face` gives the reason). 256 is refused, not read as 0.
     """
     text = np.frombuffer(b" ".join(fields), np.uint8)
     spaces = np.flatnonzero(text == _SPACE)
     if len(spaces) != len(fields) * count - 1 or len(text) < 3:
         return None
-    # The spaces between the texts have to fall where a whole number of faces has been read: so each has `count` numbers.
+    # Each text has `count` numbers if every `count`-th space is one of those between the texts.
     borders = np.cumsum([len(f) + 1 for f in fields[:-1]], dtype=np.int64) - 1
     if not np.array_equal(spaces[count - 1 :: count], borders):
         return None
@@ -186,7 +185,7 @@ def parse_pixels(fields: Sequence[bytes], count: int) -> np.ndarray | None:
     length[1:] -= spaces + 1
     if length.min() < 1 or length.max() > 3:
         return None
-    # A number shorter than the look back reads what stands before it; the length then multiplies that by nothing.
+    # Before a short number stand other bytes; its length multiplies them by 0.
     value = digits[ends - 1].astype(np.uint16)
     value += digits[ends - 2] * (length > 1) * np.uint16(10)
     value += digits[ends - 3] * (length > 2) * np.uint16(100)
@@ -207,7 +206,7 @@ def parse_face(field: bytes, count: int) -> np.ndarray | str:
     if len(words) != count:
         return f"it has {len(words):,} values instead of {count:,}"
     for at, word in enumerate(words, 1):
-        # isdigit on bytes knows ASCII digits only; int() alone would also take "1_0" and "+7".
+        # isdigit on bytes accepts ASCII digits only; int() alone would also take "1_0" and "+7".
         if not word.isdigit() or len(word) > 9 or int(word) > 255:
             return f"value {at:,} is {word[:20].decode('utf-8', 'replace')!r}, not a whole number from 0 to 255"
     return np.array([int(w) for w in words], np.uint8)
@@ -259,7 +258,7 @@ class _Faces:
             self.pending.clear()
             return
         self.count = square.most_common(1)[0][0]
-        # A number takes two bytes at least, so the file cannot hold more rows than this; pages that stay untouched cost nothing.
+        # A number takes two bytes at least, so the file cannot hold more rows than this; pages that are never written take no memory.
         self.images = np.empty((self.size // (2 * self.count) + 1, self.count), np.uint8)
 
 
@@ -320,7 +319,7 @@ def _columns(line: bytes, path: Path) -> tuple[bytes, list[str]]:
             return separator, columns
     columns = header_of(line)
     missing = "emotion" if "emotion" not in columns else "pixels"
-    shown = ", ".join(columns)[:80].strip() or "nothing"
+    shown = ", ".join(columns)[:80].strip() or "no text"
     raise DataError(
         f"{path} has no column {missing!r} in its first line ({shown}); it is not a FER2013 table with labels"
     )

@@ -158,7 +158,7 @@ class DataSummary(Result):
         return "\n".join([*lines, "", *self.findings()])
 
     def findings(self) -> list[str]:
-        """Return what there is to say about duplicates, constant pictures and FERPlus, one sentence a line."""
+        """Return the findings about duplicates, constant pictures and FERPlus, one on each line."""
         lines = [
             f"{self.duplicate_faces:,} faces have a pixel-identical twin",
             f"   in {self.duplicate_groups:,} groups, {self.conflicting_groups:,} with conflicting labels",

@@ -135,7 +135,7 @@ def build_networks(plan: Plan) -> Networks:
     if config.ferplus_weight:
         if plan.faces.votes is None:
             raise DataError(
-                "ferplus_weight asks for FERPlus' votes, but the data has none; name its fer2013new.csv with --votes"
+                "ferplus_weight needs FERPlus' votes, and the data has none; name fer2013new.csv with --votes"
             )
         networks.learning, networks.ferplus_outputs = _with_votes(core, config.seed), FERPLUS_OUTPUTS
     if config.teachers:

@@ -69,8 +69,8 @@ class _Sample:
         images = self.data.images[start:count]
         if not len(images):
             return
-        fed = replace(self.model, input=trial.preprocessing.spec)
-        logits = batched_logits(fed, images, self.batch_size)
+        variant = replace(self.model, input=trial.preprocessing.spec)
+        logits = batched_logits(variant, images, self.batch_size)
         trial.finite &= bool(np.isfinite(logits).all())
         trial.logits = np.concatenate([trial.logits, np.nan_to_num(logits, nan=-1e9, posinf=1e9, neginf=-1e9)])
 

@@ -79,7 +79,7 @@ def majority_share(best: Convention, data: Dataset) -> float:
     """Return the share of the most frequent class among the faces that count.
 
     Args:
-        best: the convention that says which faces count.
+        best: the convention that decides which faces count.
         data: the faces of the check.
     """
     labels = data.labels[: len(best.covered)][best.covered]
@@ -117,8 +117,8 @@ def memorised(model: Model, best: Convention, data: Dataset, training: Dataset, 
             f"and on {best.correct[outside].mean():.0%} of the others: accuracies that count such faces are too high"
         )
     sample = training.take(np.linspace(0, len(training) - 1, min(TRAINING_FACES, len(training))).round().astype(int))
-    fed = replace(model, input=best.preprocessing.spec)
-    predicted = batched_logits(fed, sample.images, batch_size).argmax(axis=1)
+    variant = replace(model, input=best.preprocessing.spec)
+    predicted = batched_logits(variant, sample.images, batch_size).argmax(axis=1)
     true = true_outputs(sample.labels, tuple(data.names), best.order)
     correct = (predicted == true)[true != -1]
     if _far_above(correct, best.correct[outside]):
