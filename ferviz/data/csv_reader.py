@@ -167,7 +167,8 @@ def parse_pixels(fields: Sequence[bytes], count: int) -> np.ndarray | None:
         count: numbers in each.
 
     Returns:
-        (R, count) uint8, or None when any of the texts is not exactly that (then `parse_face` gives the reason). 256 is refused, not read as 0.
+        (R, count) uint8, or None when any of the texts is not exactly that (then `parse_face` gives the reason). 256 is refused, not
+        read as 0.
     """
     text = np.frombuffer(b" ".join(fields), np.uint8)
     spaces = np.flatnonzero(text == _SPACE)
