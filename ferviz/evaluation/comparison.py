@@ -128,16 +128,17 @@ def compare_models(first: Evaluation, second: Evaluation) -> ModelComparison:
     """Compare two networks on the faces that both were measured on.
 
     Args:
-        first, second: their evaluations on the same data; faces are matched by their rows. Networks of the same name get the digests of
-            their files as distinction.
+        first, second: their evaluations on the same data; faces are matched by their rows. Networks of the same name are
+            distinguished by the digests of their files.
 
     Returns:
         The comparison.
     """
     _, at_first, at_second = np.intersect1d(first.rows, second.rows, return_indices=True)
     if first.model == second.model:
-        first = replace(first, model=f"{first.model} ({first.sha256[:8] or 'first'})")
-        second = replace(second, model=f"{second.model} ({second.sha256[:8] or 'second'})")
+        distinct = first.sha256[:8] != second.sha256[:8]
+        first = replace(first, model=f"{first.model} ({first.sha256[:8] if distinct else 'first'})")
+        second = replace(second, model=f"{second.model} ({second.sha256[:8] if distinct else 'second'})")
     return ModelComparison(_take(first, at_first), _take(second, at_second))
 
 

@@ -264,8 +264,8 @@ def _ranks(axes: Any, e: Evaluation) -> None:
     axes.set_xticks(places, [str(p) for p in places], fontsize=8, color=GREY)
     percent_axis(axes, "faces, %")
     axes.set_ylim(0, max(counts.max() * 1.18, 1))
-    axes.set_xlabel("rank of the true class", fontsize=8.5, color=GREY, labelpad=1)
-    axes.set_title("how often the true class has which rank", fontsize=9, color=GREY, loc="left")
+    axes.set_xlabel("rank, 1 = most probable", fontsize=8.5, color=GREY, labelpad=1)
+    axes.set_title("rank of the true class", fontsize=9, color=GREY, loc="left")
 
 
 def _mistakes(figure: Figure, place: Any, e: Evaluation, rows: int, columns: int) -> None:

@@ -294,7 +294,7 @@ def test_a_network_agrees_with_itself_and_is_told_apart(make_model, faces) -> No
     assert both.to_dict()["disagreement_rows"] == []
     assert len(both.table()) == 1
     assert "They agree on every face." in [text.get_text() for text in both.plot("disagreements").texts]
-    assert both.first.model != first.model
+    assert (both.first.model, both.second.model) == ("pixels (first)", "pixels (second)")
 
 
 def test_reports(make_model, faces, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferviz.evaluation import metrics
+from ferviz.numerics import softmax
 
 TRUE = np.array([0, 0, 0, 0, 1, 1, 2, 2, 2, 2])
 SAID = np.array([0, 0, 1, 2, 1, 0, 2, 2, 2, 1])
@@ -78,10 +79,10 @@ def test_calibration_by_hand() -> None:
 
 def test_a_network_as_sure_as_it_is_right_is_calibrated() -> None:
     rng = np.random.default_rng(1)
-    p = metrics.softmax(rng.normal(0, 2, (40000, 5)))
+    p = softmax(rng.normal(0, 2, (40000, 5)))
     true = (p.cumsum(axis=1) > rng.random((40000, 1))).argmax(axis=1)
     assert metrics.reliability(p, true).ece < 0.012
-    assert metrics.reliability(metrics.softmax(np.log(p) * 3), true).ece > 0.1
+    assert metrics.reliability(softmax(np.log(p) * 3), true).ece > 0.1
 
 
 def test_mcnemar_by_hand() -> None:
@@ -104,9 +105,3 @@ def test_binomial_tails_against_exact_fractions(a: int, b: int) -> None:
 
 def test_binomial_tails_of_many() -> None:
     assert metrics.binomial_tails(49_000, 100_000) == pytest.approx(2.5e-10, rel=0.05)
-
-
-def test_softmax_and_sigmoid_do_not_overflow() -> None:
-    extreme = np.array([[1000.0, -1000.0], [0, 0]])
-    assert metrics.softmax(extreme).tolist() == [[1, 0], [0.5, 0.5]]
-    assert metrics.sigmoid(extreme).tolist() == [[1, 0], [0.5, 0.5]]
