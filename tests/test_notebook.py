@@ -40,10 +40,10 @@ def test_results_say_in_one_line_what_they_hold(model):
         (model.predict(FACES)[0], ["angry 0.", "neutral 0.", "Face("]),
     )  # fmt: skip
     for result, parts in expected:
-        said = repr(result)
-        assert all(part in said for part in parts), said
-        assert len(said) < 300
-        assert "\n" not in said
+        text = repr(result)
+        assert all(part in text for part in parts), text
+        assert len(text) < 300
+        assert "\n" not in text
 
 
 def test_results_are_pickled_and_models_say_why_not(model):

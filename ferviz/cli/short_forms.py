@@ -71,32 +71,33 @@ class PictureCommand(SectionedCommand):
         data = any(word.endswith(".csv") or word.startswith("--reader") for word in words)
         if not (data and "dataset" in self.kinds) and not any(word.endswith((*SUFFIXES, ".gif")) for word in words):
             return None
-        params = self._parse(args)
+        parsed = self._parse(args)
+        given = parsed.params["paths"] or ()
         # Options that exist nowhere stand among the paths; the command that takes over reports them.
-        paths = [Path(path).suffix.lower() for path in params["paths"] or () if not path.startswith("-")]
-        if "dataset" in self.kinds and ((params.get("reader") or "auto") != "auto" or ".csv" in paths):
+        behind = args[args.index("--") :] if "--" in args else ()
+        paths = [Path(path).suffix.lower() for path in given if not path.startswith("-") or path in behind]
+        if "dataset" in self.kinds and ((parsed.params.get("reader") or "auto") != "auto" or ".csv" in paths):
             kind = "dataset"
-        elif "video" in self.kinds and (_has_video(paths) or (".gif" in paths and _wants_video(params))):
+        elif "video" in self.kinds and (_has_video(paths) or (".gif" in paths and _wants_video(parsed))):
             kind = "video"
         else:
             return None
-        if len(paths) > 1 and len(paths) == len(params["paths"]):
+        if len(paths) > 1 and len(paths) == len(given):
             raise UsageError(
                 f"{self.name} takes {NOUNS[kind]} by itself; call ferviz once for each, without other files"
             )
         return kind
 
-    def _parse(self, args: Sequence[str]) -> dict[str, Any]:
-        """-> the values of the options of every kind, and the positional arguments under "paths"; it raises nothing."""
+    def _parse(self, args: Sequence[str]) -> click.Context:
+        """-> a context with the options of every kind, and the positional arguments as "paths"; it raises nothing."""
         known: dict[str | None, click.Parameter] = {}
         for command in (*map(self.command_for, self.kinds), self):
             known |= {p.name: p for p in command.params if isinstance(p, click.Option)}
         every = click.Command("", params=[*known.values(), click.Argument(["paths"], nargs=-1)])
-        settings: dict[str, Any] = {"resilient_parsing": True, "ignore_unknown_options": True}
-        return every.make_context("", list(args), **settings).params
+        return every.make_context("", list(args), resilient_parsing=True, ignore_unknown_options=True)
 
     def _explained(self, error: click.NoSuchOption, kind: str | None) -> click.UsageError:
-        """-> an error that says for which kind of input there is such an option, else the same error."""
+        """-> an error that names the kind of input for which there is such an option, otherwise the same error."""
         if kind is not None and _has_option(self, error.option_name):
             return click.UsageError(f"{error.option_name} is not used for {NOUNS[kind]}", error.ctx)
         for other in self.kinds:
@@ -110,9 +111,10 @@ def _has_video(suffixes: Iterable[str]) -> bool:
     return any(suffix in SUFFIXES for suffix in suffixes)
 
 
-def _wants_video(params: dict[str, Any]) -> bool:
+def _wants_video(parsed: click.Context) -> bool:
     """-> whether the options ask for what only videos give; otherwise a GIF is a picture."""
-    return bool(params.get("timeline") or params.get("table") or str(params.get("out")).lower().endswith(".mp4"))
+    out = str(parsed.params.get("out"))
+    return bool(parsed.params.get("timeline") or parsed.params.get("table") or out.lower().endswith(".mp4"))
 
 
 def _has_option(command: click.Command, flag: str) -> bool:

@@ -28,6 +28,7 @@ def chosen(arguments: list[str]) -> tuple[str, click.Context]:
     [
         ("predict clip.mp4 --every 2", "video predict clip.mp4 --every 2"),
         ("predict --every 2 -o a.mp4 -- clip.MOV", "video predict --every 2 -o a.mp4 -- clip.MOV"),
+        ("predict -- -clip.mp4", "video predict -- -clip.mp4"),
         ("explain clip.mp4 -O steps=4", "video explain clip.mp4 -O steps=4"),
         ("gradcam clip.mp4", "video gradcam clip.mp4"),
         ("predict a.gif --table a.csv", "video predict a.gif --table a.csv"),

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from ferviz.cli.console import Console
-from ferviz.cli.face_files import FaceFiles
 from ferviz.cli.inputs import open_model
 from ferviz.cli.options import FaceOptions, ModelOptions, OutputOptions
 from ferviz.cli.pictures import PictureFaces, faces_of
-from ferviz.cli.prediction_report import PredictionReport, annotate_picture, annotation_paths, network_facts
 from ferviz.cli.sections import options
 from ferviz.cli.short_forms import PictureCommand
 from ferviz.errors import FervizError, UsageError
 
 if TYPE_CHECKING:
+    from ferviz.cli.prediction_report import PredictionReport
     from ferviz.models.prediction import Prediction
 
 CHUNK = 64
@@ -51,6 +50,8 @@ def command(
 
     A video has options of its own: see ferviz video predict --help; the short form ferviz predict clip.mp4 works too.
     """
+    from ferviz.cli.face_files import FaceFiles
+    from ferviz.cli.prediction_report import PredictionReport, annotate_picture, annotation_paths, network_facts
     from ferviz.images import list_pictures
 
     if output.as_json + jsonl + as_csv > 1:
