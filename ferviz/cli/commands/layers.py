@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,7 +12,7 @@ from ferviz.cli.console import Console, print_json
 from ferviz.cli.inputs import open_model
 from ferviz.cli.options import ModelOptions, OutputOptions
 from ferviz.cli.sections import SectionedCommand, options
-from ferviz.errors import ModelError, UsageError
+from ferviz.errors import UsageError
 
 if TYPE_CHECKING:
     from ferviz.attribution.filters import Filters
@@ -73,14 +73,12 @@ def command(
     loaded = open_model(model, Console(quiet=True))
     if filters or diagram:
         return _draw(loaded, filters, max_channels, shared_scale, output)
-    try:
-        default, remark = loaded.default_layer()
-    except ModelError as error:
-        default, remark = "", str(error)
+    from ferviz.models.model_summary import model_record, model_text
+
     if output.as_json:
-        print_json("layers", _document(loaded, default, remark))
+        print_json("layers", model_record(loaded))
     else:
-        click.echo("\n".join(_lines(loaded, default, remark, output.quiet)))
+        click.echo(model_text(loaded, notes=not output.quiet))
     return 0
 
 
@@ -109,76 +107,3 @@ def _draw(model: Model, layer: str | None, max_channels: int | None, shared: boo
         print_json("layers", {**result.to_dict(), "out": out})
     Console(output.quiet).say(f"wrote {out}")
     return 0
-
-
-def _document(model: Model, default: str, remark: str) -> dict[str, Any]:
-    spec = model.input
-    return {
-        "model": {"name": model.name, "sha256": model.sha256, "engine": model.engine.name, "head": model.head},
-        "input": {
-            "height": spec.height,
-            "width": spec.width,
-            "channels": spec.channels,
-            "scaling": spec.scaling,
-            "order": spec.order,
-            "resize": spec.resize,
-            "assumed": list(spec.assumed),
-        },
-        "labels": list(model.labels),
-        "notes": list(model.notes),
-        "default_layer": default or None,
-        "default_layer_note": remark or None,
-        "parameters": _parameters(model),
-        "layers": [
-            {
-                "name": layer.name,
-                "kind": layer.kind,
-                "shape": list(layer.shape),
-                "spatial": layer.spatial,
-                "parameters": layer.parameters,
-            }
-            for layer in model.layers
-        ],
-    }
-
-
-def _lines(model: Model, default: str, remark: str, quiet: bool) -> list[str]:
-    spec = model.input
-    size = " x ".join("any" if side is None else str(side) for side in (spec.height, spec.width))
-    colour = "grey" if spec.channels == 1 else f"colour ({spec.order})"
-    assumed = ", assumed" if "scaling" in spec.assumed else ""
-    lines = [
-        f"{model.name}: {_parameters(model):,} weights, ends in {_ENDS[model.head]}, run by {model.engine.name}",
-        f"  input   {size} {colour}, values {spec.scaling}{assumed}",
-        f"  labels  {', '.join(model.labels)}",
-        f"  sha256  {model.sha256}",
-    ]
-    if not quiet:
-        lines += [f"  note    {note}" for note in model.notes]
-    if remark and not quiet:
-        lines.append(f"  note    {remark}")
-    if model.layers:
-        rows = [(layer.name, layer.kind, _shape(layer.shape), f"{layer.parameters:,}") for layer in model.layers]
-        widths = [max(len(row[column]) for row in rows) for column in range(4)]
-        lines.append("")
-        for layer, row in zip(model.layers, rows, strict=True):
-            mark = "->" if layer.name == default else " *" if layer.spatial else "  "
-            cells = [cell.ljust(width) for cell, width in zip(row[:3], widths, strict=False)]
-            lines.append(f"  {mark} {'  '.join(cells)}  {row[3].rjust(widths[3])}")
-    return lines
-
-
-_ENDS = {"softmax": "softmax", "sigmoid": "sigmoid (independent outputs)", "linear": "logits (softmax is added)"}
-
-
-def _shape(shape: tuple[int | None, ...]) -> str:
-    return " x ".join("any" if side is None else str(side) for side in shape)
-
-
-def _parameters(model: Model) -> int:
-    """Weights of the innermost layers, each layer once however often it is called."""
-    counted: dict[str, int] = {}
-    for layer in model.layers:
-        counted[layer.name.partition(":")[0]] = layer.parameters
-    holders = {name.rpartition("/")[0] for name in counted}
-    return sum(number for name, number in counted.items() if name not in holders)
