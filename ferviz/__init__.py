@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ferviz.data.summary import DataSummary, describe_data
     from ferviz.dreaming import objectives
     from ferviz.dreaming.deepdream import Octaves
-    from ferviz.dreaming.dream import dream
+    from ferviz.dreaming.dream import DreamConfig, dream
     from ferviz.dreaming.objectives import Objective
     from ferviz.dreaming.result import Dream
     from ferviz.emotions import LabelScheme, label_scheme, label_schemes
@@ -79,7 +79,7 @@ _ADDRESSES = {
     "ferviz.data.summary": "DataSummary describe_data",
     "ferviz.dreaming": "objectives",
     "ferviz.dreaming.deepdream": "Octaves",
-    "ferviz.dreaming.dream": "dream",
+    "ferviz.dreaming.dream": "DreamConfig dream",
     "ferviz.dreaming.objectives": "Objective",
     "ferviz.dreaming.result": "Dream",
     "ferviz.emotions": "LabelScheme label_scheme label_schemes",
@@ -120,6 +120,7 @@ __all__ = [
     "Detector",
     "Diagram",
     "Dream",
+    "DreamConfig",
     "Evaluation",
     "Explanation",
     "ExplanationComparison",

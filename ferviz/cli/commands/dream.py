@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qsl
 
 import click
@@ -13,7 +14,7 @@ from ferviz.cli.console import Console, print_json
 from ferviz.cli.inputs import open_data, open_model
 from ferviz.cli.options import DataOptions, FaceOptions, ModelOptions, OutputOptions
 from ferviz.cli.pictures import default_output
-from ferviz.cli.sections import SectionedCommand, options
+from ferviz.cli.sections import Number, OptionGroup, SectionedCommand, option, options
 from ferviz.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,67 +33,94 @@ JUDGE = (
 )
 
 
+@dataclass(frozen=True)
+class ObjectiveOptions(OptionGroup):
+    """What the pictures shall excite."""
+
+    section: ClassVar[str] = "Objective"
+    target: str | None = option(
+        "--target",
+        "-t",
+        metavar="CLASS",
+        help="all, a class, several (happy,sad), or a contrast (happy-sad).  [default: all]",
+    )
+    layer: str | None = option(
+        "--layer",
+        "-l",
+        metavar="NAME",
+        help="Dream of this layer's channels; with --image: more of what the layer sees.",
+    )
+    channel: str | None = option(
+        "--channel", "-c", metavar="NUMBERS", help="Of --layer: 12, or 3,7,9, or all, or mean (all channels together)."
+    )
+    count: int = option(
+        "--count", default=16, type=click.IntRange(1), help="How many of the layer's most active channels."
+    )
+
+
+@dataclass(frozen=True)
+class StartOptions(OptionGroup):
+    """The picture that a dream starts from."""
+
+    section: ClassVar[str] = "Starting picture"
+    image: str | None = option(
+        "--image",
+        "-i",
+        metavar="PICTURE",
+        help="Start from this picture instead of noise; classes start from its largest face.",
+    )
+    octaves: int | None = option(
+        "--octaves", type=click.IntRange(1), help="Number of sizes of --image.  [default: 4 for layers]"
+    )
+    size: int | None = option(
+        "--size", type=click.IntRange(16, 4096), help="Longer side of the largest octave, in pixels."
+    )
+
+
+@dataclass(frozen=True)
+class AscentOptions(OptionGroup):
+    """How the pictures are computed."""
+
+    section: ClassVar[str] = "Gradient ascent"
+    steps: int = option("--steps", default=128, help="Steps of gradient ascent.")
+    learning_rate: float | None = option(
+        "--learning-rate", type=Number(0, min_open=True), help="Size of a step.  [default: the prior's own]"
+    )
+    samples: int = option("--samples", default=4, help="Transformed copies of each picture that a step averages.")
+    prior: str | None = option(
+        "--prior",
+        type=click.Choice(PRIORS),
+        help="Keep dreams near real faces.  [default: faces for classes, none for layers]",
+    )
+    strength: float = option("--strength", default=1.0, help="The prior's weight, 0 or more.")
+    precision: str = option(
+        "--precision",
+        default="auto",
+        type=click.Choice(PRECISIONS),
+        help="Of the convolutions; auto = half if the processor has instructions for it.",
+    )
+    copies: int = option("--copies", default=1, help="Dreams of each kind, from different noise.")
+
+
+@dataclass(frozen=True)
+class JudgeOptions(OptionGroup):
+    """What the dreams are compared with."""
+
+    section: ClassVar[str] = "Real faces and other networks"
+    faces: str | None = option(
+        "--faces",
+        metavar="DATA",
+        help="Labelled faces: for --facets, --judge (distances) and the choice of channels.",
+    )
+    facets: int | None = option(
+        "--facets",
+        type=click.IntRange(1),
+        help="Dreams of each class, one for each group of its real faces (needs --faces).",
+    )
+    judges: tuple[str, ...] = option("--judge", "-j", default=(), multiple=True, metavar="FILE", help=JUDGE)
+
+
 @click.command("dream", cls=SectionedCommand)
-@click.option(
-    "--target",
-    "-t",
-    metavar="CLASS",
-    help="all, a class, several (happy,sad), or a contrast (happy-sad).  [default: all]",
-)
-@click.option(
-    "--layer", "-l", metavar="NAME", help="Dream of this layer's channels; with --image: more of what the layer sees."
-)
-@click.option(
-    "--channel", "-c", metavar="NUMBERS", help="Of --layer: 12, or 3,7,9, or all, or mean (all channels together)."
-)
-@click.option(
-    "--count",
-    type=click.IntRange(1),
-    default=16,
-    show_default=True,
-    help="How many of the layer's most active channels.",
-)
-@click.option(
-    "--image",
-    "-i",
-    metavar="PICTURE",
-    help="Start from this picture instead of noise; classes start from its largest face.",
-)
-@click.option("--octaves", type=click.IntRange(1), help="Number of sizes of --image.  [default: 4 for layers]")
-@click.option("--size", type=click.IntRange(16, 4096), help="Longer side of the largest octave, in pixels.")
-@click.option("--steps", type=int, default=128, show_default=True, help="Steps of gradient ascent.")
-@click.option(
-    "--learning-rate", type=click.FloatRange(0, min_open=True), help="Size of a step.  [default: the prior's own]"
-)
-@click.option(
-    "--samples", type=int, default=4, show_default=True, help="Transformed copies of each picture that a step averages."
-)
-@click.option(
-    "--prior",
-    type=click.Choice(PRIORS),
-    help="Keep dreams near real faces.  [default: faces for classes, none for layers]",
-)
-@click.option("--strength", type=float, default=1.0, show_default=True, help="The prior's weight, 0 or more.")
-@click.option(
-    "--precision",
-    type=click.Choice(PRECISIONS),
-    default="auto",
-    show_default=True,
-    help="Of the convolutions; auto = half if the processor has instructions for it.",
-)
-@click.option("--copies", type=int, default=1, show_default=True, help="Dreams of each kind, from different noise.")
-@click.option(
-    "--facets",
-    type=click.IntRange(1),
-    help="Dreams of each class, one for each group of its real faces (needs --faces).",
-)
-@click.option(
-    "--faces",
-    "faces_path",
-    metavar="DATA",
-    help="Labelled faces: for --facets, --judge (distances) and the choice of channels.",
-)
-@click.option("--judge", "-j", "judges", multiple=True, metavar="FILE", help=JUDGE)
 @click.option("--animate", metavar="FILE", help="Also write the steps as an animation: .gif or .webp.")
 @click.option("--side", type=click.IntRange(16, 1024), help="Pixels of each dream on the sheet.")
 @options(
@@ -100,25 +128,12 @@ JUDGE = (
     without=("threshold", "min_size", "largest", "max_side", "tilt", "split", "scheme", "votes"),
 )
 def command(
-    target: str | None,
-    layer: str | None,
-    channel: str | None,
-    count: int,
-    image: str | None,
-    octaves: int | None,
-    size: int | None,
-    steps: int,
-    learning_rate: float | None,
-    samples: int,
-    prior: str | None,
-    strength: float,
-    precision: str,
-    copies: int,
-    facets: int | None,
-    faces_path: str | None,
-    judges: tuple[str, ...],
     animate: str | None,
     side: int | None,
+    objective: ObjectiveOptions,
+    start: StartOptions,
+    ascent: AscentOptions,
+    judging: JudgeOptions,
     model: ModelOptions,
     detection: FaceOptions,
     data: DataOptions,
@@ -132,48 +147,40 @@ def command(
     from ferviz.dreaming.result import Dream, check_animation
 
     console = Console(output.quiet)
-    out = Path(output.out) if output.out else default_output([image] if image else [], "dream")
+    out = Path(output.out) if output.out else default_output([start.image] if start.image else [], "dream")
     Dream.check_path(out, output.force)
     if animate:
         check_animation(animate, output.force)
-    if channel and not layer:
-        raise UsageError("--channel needs --layer, the layer whose channel it is (see: ferviz layers)")
-    if layer and target:
-        raise UsageError("--target is about classes and --layer about a layer; give one of them")
-    if (octaves or size) and not image:
-        raise UsageError("--octaves and --size belong to --image, the picture to dream on")
-    if (detection.detector != "auto" or detection.detector_model) and (not image or layer):
-        raise UsageError(
-            "--detector and --detector-model find the face of --image that a class is dreamt on; leave them out"
-        )
-    if (data.reader != "auto" or data.skip_bad) and not faces_path:
-        raise UsageError("--reader and --skip-bad determine how --faces DATA is read; name the data too")
-    start: str | Pixels | None = image
-    if image and not (layer or octaves or size):
-        start = _face(image, detection)
+    _check(objective, start, judging, detection, data)
+    image = _starting_picture(objective, start, detection)
     from ferviz.dreaming.deepdream import Octaves
     from ferviz.dreaming.dream import DreamConfig, dream
 
-    faces = open_data(faces_path, data, console, seed=output.seed) if faces_path else None
+    faces = open_data(judging.faces, data, console, seed=output.seed) if judging.faces else None
     network = open_model(model, console)
-    others = [open_judge(text, model.trust) for text in judges]
+    others = [open_judge(text, model.trust) for text in judging.judges]
     for other in others:
         for note in other.notes:
             console.warn(f"{other.name}: {note}")
     config = DreamConfig(
-        samples, strength, precision=precision, facets=facets or 0, faces=faces, frames=FRAMES if animate else 0
+        samples=ascent.samples,
+        strength=ascent.strength,
+        precision=ascent.precision,
+        facets=judging.facets or 0,
+        faces=faces,
+        frames=FRAMES if animate else 0,
     )
     with console.steps("dreaming") as progress:
         result = dream(
             network,
-            _objectives(network, target, layer, channel, count, image is not None, faces),
-            steps=steps,
+            _objectives(network, objective, start.image is not None, faces),
+            steps=ascent.steps,
             seed=output.seed,
-            copies=copies,
-            prior=prior,
-            image=start,
-            octaves=Octaves(octaves, size=size) if octaves or size else None,
-            learning_rate=learning_rate,
+            copies=ascent.copies,
+            prior=ascent.prior,
+            image=image,
+            octaves=Octaves(start.octaves, size=start.size) if start.octaves or start.size else None,
+            learning_rate=ascent.learning_rate,
             config=config,
             progress=progress,
         )
@@ -191,27 +198,39 @@ def command(
     return 0
 
 
-def _face(image: str, detection: FaceOptions) -> Pixels:
-    """Return the crop of the picture's largest face, as every other command would explain it."""
+def _check(
+    objective: ObjectiveOptions, start: StartOptions, judging: JudgeOptions, detection: FaceOptions, data: DataOptions
+) -> None:
+    if objective.channel and not objective.layer:
+        raise UsageError("--channel needs --layer, the layer whose channel it is (see: ferviz layers)")
+    if objective.layer and objective.target:
+        raise UsageError("--target is about classes and --layer about a layer; give one of them")
+    if (start.octaves or start.size) and not start.image:
+        raise UsageError("--octaves and --size belong to --image, the picture to dream on")
+    if (detection.detector != "auto" or detection.detector_model) and (not start.image or objective.layer):
+        raise UsageError(
+            "--detector and --detector-model find the face of --image that a class is dreamt on; leave them out"
+        )
+    if (data.reader != "auto" or data.skip_bad) and not judging.faces:
+        raise UsageError("--reader and --skip-bad determine how --faces DATA is read; name the data too")
+
+
+def _starting_picture(objective: ObjectiveOptions, start: StartOptions, detection: FaceOptions) -> str | Pixels | None:
+    """Return the picture; where a class is dreamt on it, the crop of its largest face, as every other command would explain it."""
+    if not start.image or objective.layer or start.octaves or start.size:
+        return start.image
     from ferviz.faces.find import find_faces
 
-    (face,) = find_faces(image, detection.detector, detector_model=detection.detector_model, largest=True)
+    (face,) = find_faces(start.image, detection.detector, detector_model=detection.detector_model, largest=True)
     return face.pixels
 
 
-def _objectives(
-    model: Model,
-    target: str | None,
-    name: str | None,
-    channel: str | None,
-    count: int,
-    image: bool,
-    faces: Dataset | None,
-) -> list[Objective]:
+def _objectives(model: Model, wanted: ObjectiveOptions, image: bool, faces: Dataset | None) -> list[Objective]:
     from ferviz.dreaming import objectives
 
+    name, channel = wanted.layer, wanted.channel
     if not name:
-        return [_class_objective(model, text) for text in _targets(model, target or "all")]
+        return [_class_objective(model, text) for text in _targets(model, wanted.target or "all")]
     shape = model.layer(name).shape
     if channel == "mean" or (image and not channel):
         return [objectives.layer(name)]
@@ -220,7 +239,7 @@ def _objectives(
     elif channel:
         channels = _numbers(channel)
     else:
-        channels = objectives.most_active(model, name, count, faces)
+        channels = objectives.most_active(model, name, wanted.count, faces)
     return [objectives.channel(name, index) for index in channels]
 
 
