@@ -22,7 +22,7 @@ from ferviz.models import architectures
 from ferviz.models.architectures.layers import load_keras
 from ferviz.training.config import TrainConfig
 from ferviz.training.network import dtype_policy, resolve_precision
-from ferviz.training.train import Progress, train
+from ferviz.training.train import TrainingProgress, train
 
 
 def faces(rows: int) -> Dataset:
@@ -36,7 +36,7 @@ def ferviz_seconds(data: Dataset, options: dict[str, Any], epochs: int, precisio
     """The best whole epoch of `ferviz.train`, validation and files included."""
     ends: list[float] = []
 
-    def watch(p: Progress) -> None:
+    def watch(p: TrainingProgress) -> None:
         if p.validated:
             ends.append(time.perf_counter())
 

@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from ferviz.models.model import Model
     from ferviz.models.prediction import Prediction
     from ferviz.training.config import Augmentation, TrainConfig
-    from ferviz.training.train import TrainingRun, train
+    from ferviz.training.train import TrainingProgress, TrainingRun, train
 
 _ADDRESSES = {
     "ferviz.register": "register",
@@ -104,7 +104,7 @@ _ADDRESSES = {
     "ferviz.models.model": "Model",
     "ferviz.models.prediction": "Prediction",
     "ferviz.training.config": "Augmentation TrainConfig",
-    "ferviz.training.train": "TrainingRun train",
+    "ferviz.training.train": "TrainingProgress TrainingRun train",
 }
 _HOME = {name: module for module, names in _ADDRESSES.items() for name in names.split()}
 
@@ -141,6 +141,7 @@ __all__ = [
     "PictureError",
     "Prediction",
     "TrainConfig",
+    "TrainingProgress",
     "TrainingRun",
     "UnknownNameError",
     "UntrustedModelError",

@@ -16,10 +16,10 @@ GROUPS = {
     "Faces": "find_faces read_image Face detectors Detector",
     "Explaining": "explain Explanation explain_dataset AttributionJob compare_explanations ExplanationComparison activations Activations "
     "filters Filters methods",
-    "Dreaming": "dream Dream objectives Objective Octaves",
-    "Data": "read_data Dataset readers label_scheme label_schemes LabelScheme",
+    "Dreaming": "dream Dream DreamConfig objectives Objective Octaves",
+    "Data": "read_data Dataset describe_data DataSummary readers label_scheme label_schemes LabelScheme",
     "Measuring": "check CheckResult evaluate Evaluation compare_models ModelComparison",
-    "Training": "train TrainConfig Augmentation TrainingRun",
+    "Training": "train TrainConfig Augmentation TrainingRun TrainingProgress",
     "Extending": "register",
 }
 """Title of a page -> its names, in the order of reading. A public name that stands in none of them goes to "More"."""
@@ -44,7 +44,7 @@ ferviz.evaluation.metrics.McNemar
 ferviz.evaluation.check.result.Convention
 ferviz.evaluation.check.candidates.Preprocessing
 ferviz.evaluation.check.label_orders.LabelOrder
-ferviz.training.train.Progress
+ferviz.training.train.TrainingProgress
 ferviz.dreaming.deepdream.Octaves
 ferviz.dreaming.dream.DreamConfig
 ferviz.rendering.sheets.sheet.Sheet

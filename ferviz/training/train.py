@@ -27,7 +27,7 @@ from ferviz.training.schedule import learning_rate_at, plateau_factor, should_st
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """The position of a run, given to `progress` after every step and after every epoch.
 
     Attributes:
@@ -76,7 +76,7 @@ def train(
     resume: bool = False,
     force: bool = False,
     tensorboard: bool = False,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[TrainingProgress], None] | None = None,
 ) -> TrainingRun:
     """Train a network and leave it, with its history, in a run folder.
 
@@ -117,7 +117,9 @@ def train(
         return _execute(plan, tensorboard, progress)
 
 
-def _execute(plan: run_folder.Plan, tensorboard: bool, progress: Callable[[Progress], None] | None) -> TrainingRun:
+def _execute(
+    plan: run_folder.Plan, tensorboard: bool, progress: Callable[[TrainingProgress], None] | None
+) -> TrainingRun:
     config, classes, networks = plan.config, len(plan.faces.scheme), build_networks(plan)
     training, validating = plan.parts()
     run_folder.begin(plan)
@@ -144,7 +146,7 @@ def _execute(plan: run_folder.Plan, tensorboard: bool, progress: Callable[[Progr
 
 def _run_epochs(
     plan: run_folder.Plan, networks: Networks, learner: Learner, source: Source, validating: Dataset, tensorboard: bool,
-    progress: Callable[[Progress], None] | None,
+    progress: Callable[[TrainingProgress], None] | None,
 ) -> list[dict[str, float]]:  # fmt: skip
     config, validation_images = plan.config, resize_faces(validating.images, *networks.size)
     sample = source.sample()
@@ -171,12 +173,14 @@ def _run_epochs(
         if progress:
             steps = source.steps
             left = row["seconds"] * (config.epochs - state.epoch)
-            progress(Progress(state.epoch, config.epochs, steps, steps, row["loss"], row["learning_rate"], left, row))
+            progress(
+                TrainingProgress(state.epoch, config.epochs, steps, steps, row["loss"], row["learning_rate"], left, row)
+            )
     return state.history
 
 
 def _run_epoch(
-    learner: Learner, source: Source, state: State, progress: Callable[[Progress], None] | None
+    learner: Learner, source: Source, state: State, progress: Callable[[TrainingProgress], None] | None
 ) -> dict[str, float]:
     config, steps, began = source.config, source.steps, time.monotonic()
     factor = plateau_factor(config, [r["val_accuracy"] for r in state.history])
@@ -194,5 +198,5 @@ def _run_epoch(
             pace = (time.monotonic() - began) / (step + 1)
             left = pace * ((config.epochs - state.epoch) * steps - step - 1)
             loss = float(np.mean(losses))
-            progress(Progress(state.epoch + 1, config.epochs, step + 1, steps, loss, learning_rate, left))
+            progress(TrainingProgress(state.epoch + 1, config.epochs, step + 1, steps, loss, learning_rate, left))
     return {"epoch": state.epoch + 1, "learning_rate": learning_rate, "loss": float(np.mean(losses)), "began": began}

@@ -19,7 +19,7 @@ from ferviz.models.load import load_model
 from ferviz.training import checkpoint
 from ferviz.training.config import Augmentation, TrainConfig
 from ferviz.training.loop import Learner
-from ferviz.training.train import Progress, train
+from ferviz.training.train import TrainingProgress, train
 
 OPTIONS = {"height": 24, "width": 24, "widths": [8], "blocks": [2], "stem": 8, "dropout": 0.2}
 SHORT = TrainConfig(epochs=3, batch_size=32, warmup=0.5, precision="float32")
@@ -30,8 +30,8 @@ class CutError(Exception):
     """Stands for whatever ends a run from outside."""
 
 
-def cut_at(epoch: int, step: int) -> Callable[[Progress], None]:
-    def watch(p: Progress) -> None:
+def cut_at(epoch: int, step: int) -> Callable[[TrainingProgress], None]:
+    def watch(p: TrainingProgress) -> None:
         if (p.epoch, p.step) == (epoch, step) and p.validated is None:
             raise CutError
 

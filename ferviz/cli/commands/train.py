@@ -17,7 +17,7 @@ from ferviz.cli.sections import NamedValue, Number, OptionGroup, SectionedComman
 from ferviz.training.config import Augmentation, TrainConfig
 
 if TYPE_CHECKING:
-    from ferviz.training.train import Progress
+    from ferviz.training.train import TrainingProgress
 
 TRAINING = TrainConfig()
 AUGMENTATION = TRAINING.augmentation
@@ -245,7 +245,7 @@ def train_config(
 
 
 @contextlib.contextmanager
-def _report(console: Console) -> Iterator[Callable[[Progress], None] | None]:
+def _report(console: Console) -> Iterator[Callable[[TrainingProgress], None] | None]:
     """Yield what `train` calls after every step: a bar with the time left at a terminal, one line an epoch elsewhere."""
     if console.quiet:
         yield None
@@ -261,7 +261,7 @@ def _report(console: Console) -> Iterator[Callable[[Progress], None] | None]:
     with Bar(*columns, console=RichConsole(stderr=True), transient=True) as bar:
         task = bar.add_task("training", total=None, state="")
 
-        def show(p: Progress) -> None:
+        def show(p: TrainingProgress) -> None:
             if p.validated:
                 bar.console.print(epoch_line(p), highlight=False)
             state = f"loss {p.loss:.3f}  {clock(p.seconds_left)} left"
@@ -270,7 +270,7 @@ def _report(console: Console) -> Iterator[Callable[[Progress], None] | None]:
         yield show
 
 
-def epoch_line(p: Progress) -> str:
+def epoch_line(p: TrainingProgress) -> str:
     """Return the line about an epoch that just ended.
 
     Args:
