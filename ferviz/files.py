@@ -53,7 +53,7 @@ def check_output(path: PathLike, force: bool = False) -> Path:
     return path
 
 
-def check_kind(path: PathLike, suffixes: Iterable[str]) -> None:
+def check_suffix(path: PathLike, suffixes: Iterable[str]) -> None:
     """Check that a file's suffix is one of those that can be written.
 
     Args:

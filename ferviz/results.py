@@ -20,7 +20,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from ferviz.errors import DataError, UnknownNameError
-from ferviz.files import PathLike, atomic, check_kind, check_output, csv_text, manifest, to_json
+from ferviz.files import PathLike, atomic, check_output, check_suffix, csv_text, manifest, to_json
 from ferviz.images import FORMATS, encode
 from ferviz.registry import Registry
 
@@ -91,7 +91,7 @@ class Result:
             OutputExistsError: the file is there and `force` is false.
             OutputError: the path's folder is not there, or the path is a folder.
         """
-        check_kind(path, cls.suffixes())
+        check_suffix(path, cls.suffixes())
         return check_output(path, force)
 
     def save(self, path: PathLike, force: bool = False, **options: Any) -> Path:

@@ -20,7 +20,7 @@ from ferviz.attribution.explanation import Explanation
 from ferviz.data.dataset import Dataset
 from ferviz.errors import OutputError, UsageError
 from ferviz.faces.crops import as_faces
-from ferviz.files import PathLike, atomic, check_kind, check_output, manifest, to_json, write_text
+from ferviz.files import PathLike, atomic, check_output, check_suffix, manifest, to_json, write_text
 
 PARTS = ".parts"
 STATE = "state.json"
@@ -61,7 +61,7 @@ def explain_dataset(
     parts = Path(path).with_name(Path(path).name + PARTS)
     # A run that was killed between giving the output its name and clearing up goes on, too.
     out = check_output(path, force or (resume and parts.is_dir()))
-    check_kind(out, (".npz",))
+    check_suffix(out, (".npz",))
     if not len(data):
         raise UsageError("the data set has no faces; nothing was written")
     question = _question(job, data)

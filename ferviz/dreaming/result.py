@@ -14,7 +14,7 @@ from ferviz.dreaming.class_terms import class_index
 from ferviz.dreaming.judging import Judgement, judge
 from ferviz.dreaming.objectives import Objective
 from ferviz.errors import DataError, UsageError
-from ferviz.files import PathLike, atomic, check_kind, check_output
+from ferviz.files import PathLike, atomic, check_output, check_suffix
 from ferviz.models.model import Model
 from ferviz.results import Result, read_npz
 
@@ -307,7 +307,7 @@ def check_animation(path: PathLike, force: bool = False) -> None:
         OutputExistsError: the file is there and `force` is false.
         OutputError: the path's folder is not there, or the path is a folder.
     """
-    check_kind(path, ANIMATIONS)
+    check_suffix(path, ANIMATIONS)
     check_output(path, force)
 
 

@@ -42,7 +42,7 @@ def load_model(
     """Read a network and find out what it takes and what its outputs are called.
 
     Labels and scaling that are not given are taken from the sidecar `<path>.ferviz.json`, then from the network itself, then assumed;
-    `notes` of the result say so.
+    `notes` of the result list what was inferred and assumed.
 
     Args:
         path: a file of any version of Keras (.keras, .h5, .hdf5; the content decides, not the name), an architecture as JSON (its
@@ -73,17 +73,8 @@ def load_model(
     if labels is not None and not isinstance(labels, str):
         labels = tuple(labels)
     if path is not None and not isinstance(path, str | os.PathLike):
-        if weights is not None:
-            raise UsageError("a network in memory has its weights already; load them into it, or give its file")
-        return _describe(_from_memory(path, labels, trust), labels, scaling)
-    is_bundled = path is None or (str(path) in bundled_networks() and not Path(path).exists())
-    if is_bundled:
-        path = bundled_path("bundled" if path is None else str(path))
-    assert path is not None
-    file_format = _format(path)
-    path = Path(path)
-    if weights is not None and (is_bundled or file_format not in _KERAS_FORMATS):
-        raise UsageError(f"{path.name} has its weights already; --weights (weights=) goes with an architecture as JSON")
+        return _describe(_from_memory(path, labels, weights, trust), labels, scaling)
+    path, file_format = _locate(path, weights)
     if file_format == COMPILED:
         return _open_compiled_file(path, labels, scaling, engine)
     if file_format not in _KERAS_FORMATS:
@@ -98,12 +89,22 @@ def load_model(
     return _compile(model) if engine == "litert" else model
 
 
-# -- networks in an engine ---------------------------------------------------------------------------------------------
+def _locate(path: PathLike | None, weights: PathLike | None) -> tuple[Path, str]:
+    """-> the file, None and names of bundled networks resolved, and its format; `weights` goes with an architecture only."""
+    is_bundled = path is None or (str(path) in bundled_networks() and not Path(path).exists())
+    if is_bundled:
+        path = bundled_path("bundled" if path is None else str(path))
+    assert path is not None
+    file_format = _format(path)
+    if weights is not None and (is_bundled or file_format not in _KERAS_FORMATS):
+        name = Path(path).name
+        raise UsageError(f"{name} has its weights already; --weights (weights=) goes with an architecture as JSON")
+    return Path(path), file_format
 
 
 @dataclass(frozen=True)
 class _LoadedNetwork:
-    """A network in its engine, before it is clear what its outputs are called and what it is fed.
+    """A network in its engine, before its labels and its input spec are known.
 
     Attributes:
         name: a short name.
@@ -132,7 +133,9 @@ def _read_keras(origin: Origin, file_format: str) -> _LoadedNetwork:
     return _open_keras(network, _stem(origin.path), where, tuple(files), notes, origin.trust)
 
 
-def _from_memory(network: Any, labels: Any, trust: bool) -> _LoadedNetwork:
+def _from_memory(network: Any, labels: Any, weights: PathLike | None, trust: bool) -> _LoadedNetwork:
+    if weights is not None:
+        raise UsageError("a network in memory has its weights already; load them into it, or give its file")
     keras: Any = sys.modules.get("keras")
     if keras is None or not isinstance(network, keras.Model):
         return _open_other(network, trust)
@@ -178,16 +181,13 @@ def _format(path: Any) -> str:
 
 
 def _describe(loaded: _LoadedNetwork, labels: str | tuple[str, ...] | None, scaling: str | None) -> Model:
-    """-> the Model: what the outputs are called and what the network is fed, by the caller, the sidecar, or the network itself."""
+    """-> the Model, with labels and input spec from the caller, the sidecar, or the network itself."""
     notes = list(loaded.notes)
     beside = find_sidecar(*loaded.files)
     sidecar = read_sidecar(beside) if beside else None
     names = infer_labels(labels, sidecar, loaded.classes, notes.append)
     spec = infer_input(loaded.size, loaded.network, scaling, sidecar, notes.append)
     return Model(loaded.name, _digest(loaded.files), names, spec, loaded.engine, tuple(dict.fromkeys(notes)))
-
-
-# -- compiled forms ----------------------------------------------------------------------------------------------------
 
 
 def _open_compiled_file(path: Path, labels: Any, scaling: str | None, engine: str) -> Model:
@@ -229,9 +229,6 @@ def _compile(model: Model) -> Model:
     from ferviz.models.compiled.compile import compile_model, open_compiled
 
     return replace(open_compiled(compile_model(model)), origin=model.origin)
-
-
-# -- names and digests -------------------------------------------------------------------------------------------------
 
 
 def _stem(path: Path) -> str:
