@@ -1,15 +1,15 @@
-"""One tree of expected errors; every leaf carries the exit code that the command line ends with.
+"""One tree of expected errors; every leaf carries the exit code that the command line ends with::
 
-FervizError                1   an expected error without a class of its own
-├── UsageError             2   an argument makes no sense
-│   └── UnknownNameError   2   a method, layer, class, detector ... that does not exist (lists those that do)
-├── PictureError           3   a picture or video that cannot be read
-├── ModelError             4   a network that cannot be read, or lacks what is needed
-│   └── UntrustedModelError 4  a network file that asks for code to be run
-├── NoFaceError            5   no face was found
-├── DataError              6   a data set that cannot be read (file, line, column)
-└── OutputError            1   an output that cannot be written (disk full, no permission)
-    └── OutputExistsError  7   the output is already there and may not be overwritten
+    FervizError                1   an expected error without a class of its own
+    ├── UsageError             2   an argument makes no sense
+    │   └── UnknownNameError   2   a method, layer, class, detector ... that does not exist (lists those that do)
+    ├── PictureError           3   a picture or video that cannot be read
+    ├── ModelError             4   a network that cannot be read, or lacks what is needed
+    │   └── UntrustedModelError 4  a network file that asks for code to be run
+    ├── NoFaceError            5   no face was found
+    ├── DataError              6   a data set that cannot be read (file, line, column)
+    └── OutputError            1   an output that cannot be written (disk full, no permission)
+        └── OutputExistsError  7   the output is already there and may not be overwritten
 
 Every message is one sentence: what was wrong, where, and what to do.
 """

@@ -2,10 +2,12 @@
 
 Reading takes PNG, JPEG, WebP, BMP, GIF, TIFF and AVIF (first frame), and HEIC where the extra ferviz[heif] is installed, and always
 gives RGB uint8 (H, W, 3):
+
 - the EXIF rotation is applied; transparent parts lie over mid-grey (128); CMYK, palette, grey and LAB become RGB;
 - 16-bit values are divided by 257, so that 65535 is white; 32-bit integers are read in the smallest of the ranges 0..255,
   0..65535, 0..2147483647 that holds them; floats as 0..1 or 0..255; other values are stretched from the smallest
   to the largest one. Nothing is clipped.
+
 Hostile files cost little: only regular files of at most MAX_BYTES are read, and the pixels that a header declares are counted before
 any of them is decoded.
 """

@@ -1,10 +1,12 @@
 """The sidecar: a small JSON file beside a network that tells what the network's own file does not: labels and input.
 
-{"schema_version": 1,
- "labels": ["angry", ..., "neutral"],            or the name of a label scheme, "7-alphabetical"
- "input": {"scaling": "standardize", "resize": "uint8", "order": "rgb", "unit": 255, "mean": 0.507, "std": 0.255,
-           "statistics": "my.npz", "height": 96, "width": 96},
- "about": {...}}                                  anything; ferviz does not look at it
+For example::
+
+    {"schema_version": 1,
+     "labels": ["angry", ..., "neutral"],            or the name of a label scheme, "7-alphabetical"
+     "input": {"scaling": "standardize", "resize": "uint8", "order": "rgb", "unit": 255, "mean": 0.507, "std": 0.255,
+               "statistics": "my.npz", "height": 96, "width": 96},
+     "about": {...}}                                  anything; ferviz does not look at it
 
 Every key but schema_version may be left out. `statistics` names an .npz beside the sidecar with the arrays `mean` and `std`.
 """
