@@ -25,6 +25,7 @@ tests: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
 
 docs: $(VENV)/installed-docs
+	rm -rf docs/gallery
 	$(BIN)/python -m sphinx -W --keep-going -n -q -b html docs build/docs
 	$(BIN)/python tools/check_site.py build/docs
 	@echo "The documentation is at $(CURDIR)/build/docs/index.html"

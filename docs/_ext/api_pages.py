@@ -50,7 +50,9 @@ ferviz.dreaming.dream.DreamConfig
 ferviz.rendering.sheets.sheet.Sheet
 ferviz.rendering.sheets.sheet.Cell
 ferviz.data.dataset.BadRow
-ferviz.data.table.Table
+ferviz.data.summary.Overlap
+ferviz.data.summary.Agreement
+ferviz.data.dataset.Table
 ferviz.results.Result
 ferviz.results.Writer
 """

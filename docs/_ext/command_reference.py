@@ -113,7 +113,8 @@ class CommandReference(SphinxDirective):
     """Puts a section for every command where it stands."""
 
     def run(self) -> list[nodes.Node]:
-        """Return the sections."""
+        """Return the sections; the page is read anew in every build, because the commands are no file of the site."""
+        self.env.note_reread()
         return [self.section(*entry) for entry in commands()]
 
     def section(self, name: str, context: click.Context, command: click.Command) -> nodes.section:
