@@ -96,7 +96,8 @@ def test_the_loop_in_numpy_walks_as_the_compiled_one(model: Get, name: str, scal
 @pytest.mark.parametrize("prior", ["faces", "class", "spectrum", "none"])
 def test_every_prior_dreams_on_an_engine_of_ones_own(model: Get, prior: str) -> None:
     network = plain(model())
-    config = DreamConfig(samples=2, frames=2)
+    # Without a prior only the cost of contrast keeps a dream of this small network from rising at once.
+    config = DreamConfig(samples=2, frames=2, strength=0.0 if prior == "none" else 1.0)
     dream = ferviz.dream(network, ["happy", "sad"], steps=16, prior=prior, seed=2, config=config)
     assert dream.images.shape == (2, 18, 18)
     assert dream.frames.shape == (2, 2, 18, 18)
@@ -127,8 +128,9 @@ def test_pictures_are_dreamt_at_the_size_that_the_engine_takes(model: Get, name:
 
 def test_the_engine_of_the_page_dreams_what_it_then_predicts(page: dict[str, Any]) -> None:
     model = page["model"]
+    config = DreamConfig(samples=1, strength=0.0, smooth=0.0)  # random kernels respond to grain and know no faces
     for target in model.labels:
-        dream = ferviz.dream(model, target, steps=48, prior="none", seed=1, config=DreamConfig(samples=2))
+        dream = ferviz.dream(model, target, steps=64, prior="none", seed=1, config=config)
         assert dream.trace[0, -8:].mean() > dream.trace[0, 0] + 1.0, target
         assert dream.predicted == (target,)
         assert model.predict(dream.images)[0].label == target
