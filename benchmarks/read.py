@@ -37,7 +37,13 @@ print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_m
 
 
 def measure(way: str, path: str, cache: str) -> tuple[float, float, int, int]:
-    """Return (seconds, peak MiB, faces, sum of the pixels) of one way to read, in a fresh process."""
+    """Return (seconds, peak MiB, faces, sum of the pixels) of one way to read, in a fresh process.
+
+    Args:
+        way: a key of WAYS.
+        path: the table.
+        cache: the folder for the cache.
+    """
     code = CHILD.replace("{code}", WAYS[way].replace("{path!r}", repr(path)))
     environment = {**os.environ, "FERVIZ_CACHE": cache}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)

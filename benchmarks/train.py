@@ -26,6 +26,11 @@ from ferviz.training.train import TrainingProgress, train
 
 
 def faces(rows: int) -> Dataset:
+    """Return faces made of noise.
+
+    Args:
+        rows: how many for training; 256 more are for validation.
+    """
     rng = np.random.default_rng(0)
     split = np.where(np.arange(rows + 256) < rows, "Training", "PublicTest")
     images = rng.integers(0, 256, (rows + 256, 48, 48)).astype(np.uint8)
@@ -33,7 +38,13 @@ def faces(rows: int) -> Dataset:
 
 
 def ferviz_seconds(data: Dataset, options: dict[str, Any], epochs: int, precision: str) -> float:
-    """The best whole epoch of `ferviz.train`, validation and files included."""
+    """Return the seconds of the fastest epoch of `ferviz.train`, with validation and files.
+
+    Args:
+        data, options: the faces, and the options of the architecture.
+        epochs: how many are measured, after the first.
+        precision: the number format.
+    """
     ends: list[float] = []
 
     def watch(p: TrainingProgress) -> None:
@@ -47,7 +58,11 @@ def ferviz_seconds(data: Dataset, options: dict[str, Any], epochs: int, precisio
 
 
 def keras_seconds(data: Dataset, options: dict[str, Any], epochs: int, precision: str) -> float:
-    """The best epoch of `network.fit` on arrays in memory."""
+    """Return the seconds of the fastest epoch of `network.fit` on arrays in memory.
+
+    Args:
+        data, options, epochs, precision: as for `ferviz_seconds`.
+    """
     keras = load_keras()
     part = data.take(data.split == "Training")
     with dtype_policy(precision):
@@ -62,6 +77,7 @@ def keras_seconds(data: Dataset, options: dict[str, Any], epochs: int, precision
 
 
 def main() -> None:
+    """Measure all in turns and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=2560)
     parser.add_argument("--rounds", type=int, default=2)

@@ -12,7 +12,7 @@ from ferviz.data.read import read_data
 from ferviz.data.splits import random_split, sample
 from ferviz.errors import UsageError
 from ferviz.evaluation.evaluation import Evaluation
-from ferviz.evaluation.label_matching import match_labels
+from ferviz.evaluation.label_matching import Match, match_labels
 from ferviz.evaluation.tta import TTA, batched_logits, hide_regions
 from ferviz.files import PathLike
 from ferviz.models.model import Model
@@ -77,23 +77,18 @@ def evaluate(
     measured = sample(part, fraction, seed)
     notes = [] if measured is part else [f"measured on {fraction:g} of the faces, drawn with seed {seed}"]
     match = match_labels(measured, model.labels)
+    predict = _predictor(model, match, batch_size)
     images = match.data.images
-    activate = sigmoid if model.head == "sigmoid" else softmax
-
-    def probabilities(faces: np.ndarray) -> np.ndarray:
-        return match.group(activate(batched_logits(model, faces, batch_size).astype(np.float64)))
-
     report(f"{len(images):,} faces")
-    plain = probabilities(images)
+    plain = predict(images)
     augmented = {}
     for name, views in augmentations.items():
         report(name)
-        augmented[name] = np.mean([plain if view is images else probabilities(view) for view in views(images)], axis=0)
+        augmented[name] = np.mean([plain if view is images else predict(view) for view in views(images)], axis=0)
     occlusion = {}
-    if occlude:
-        for region, hidden in hide_regions(images):
-            report(f"{region} hidden")
-            occlusion[region] = probabilities(hidden)
+    for region, hidden in hide_regions(images) if occlude else ():
+        report(f"{region} hidden")
+        occlusion[region] = predict(hidden)
     return Evaluation(
         model=model.name,
         sha256=model.sha256,
@@ -118,6 +113,12 @@ def evaluate(
             "seed": seed,
         },
     )
+
+
+def _predictor(model: Model, match: Match, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function from faces to the probabilities of the labels that are compared."""
+    activate = sigmoid if model.head == "sigmoid" else softmax
+    return lambda faces: match.group(activate(batched_logits(model, faces, batch_size).astype(np.float64)))
 
 
 def _split_name(split: str | None, data: Dataset, part: Dataset) -> str:

@@ -199,12 +199,7 @@ def check(
     source = part.images if training is None else training.images
     trials = [sample.trial(p) for p in candidates(model.input, source, part.images)]
     current = trials[0]
-    alive = trials
-    for count in [*(n for n in ROUNDS if n < len(part)), len(part)]:
-        report(f"{len(alive)} preprocessing{'s' if len(alive) > 1 else ''}, {count:,} faces")
-        for trial in alive:
-            sample.extend(trial, count)
-        alive = _survivors(sample, alive, current)
+    alive = _run_rounds(sample, trials, report)
     if not any(t.finite for t in trials):
         raise ModelError(
             f"{model.name} gives logits that are not numbers with every preprocessing; its weights may be damaged"
@@ -234,6 +229,18 @@ def check(
         majority_share(winner, part),
         data.source,
     )
+
+
+def _run_rounds(sample: _Sample, trials: list[_Trial], report: Callable[[str], None]) -> list[_Trial]:
+    """Extend the trials to all faces, dropping those that are clearly behind on the way; return the others. The first is the present."""
+    alive = trials
+    faces = len(sample.data)
+    for count in [*(n for n in ROUNDS if n < faces), faces]:
+        report(f"{len(alive)} preprocessing{'s' if len(alive) > 1 else ''}, {count:,} faces")
+        for trial in alive:
+            sample.extend(trial, count)
+        alive = _survivors(sample, alive, trials[0])
+    return alive
 
 
 def _survivors(sample: _Sample, trials: list[_Trial], current: _Trial) -> list[_Trial]:
