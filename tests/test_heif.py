@@ -126,11 +126,11 @@ def test_without_a_reader_the_sentence_names_what_to_install(monkeypatch: pytest
     shot.write_bytes(box(b"heic", b"mif1") + bytes(300))
     with pytest.raises(
         PictureError,
-        match=r"shot.heic is a HEIC picture; .*pip install pillow-heif \(the extra ferviz\[heif\]\), or save it as",
+        match=r"shot.heic.*HEIC.*pip install pillow-heif.*ferviz\[heif\]",
     ):
         images.read_image(shot)
     monkeypatch.setattr(features, "check", lambda name: False)
-    with pytest.raises(PictureError, match="AVIF picture, which this Pillow cannot read"):
+    with pytest.raises(PictureError, match=r"AVIF.*Pillow"):
         images.read_image(box(b"avif", b"mif1") + bytes(300))
 
 

@@ -99,9 +99,7 @@ def test_layers_by_name():
     net = model(*TRUNK)
     assert net.layer("relu1").shape == (24, 24, 8)
     assert net.layer("input").shape == (6, 6, 1)
-    with pytest.raises(
-        UnknownNameError, match=r"layer 'conv9' is not in this model; it has conv1, relu1, pool1.*conv1"
-    ):
+    with pytest.raises(UnknownNameError, match=r"layer 'conv9'.*conv1, relu1, pool1.*conv1"):
         net.layer("conv9")
 
 
