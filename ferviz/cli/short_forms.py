@@ -48,7 +48,7 @@ class PictureCommand(SectionedCommand):
             click.UsageError: an option does not exist, or not for this kind of input.
             UsageError: there are several videos or data sets.
         """
-        kind = self._kind(args)
+        kind = self._kind(args, completing=bool(extra.get("resilient_parsing")))
         try:
             if kind is None:
                 return super().make_context(info_name, args, parent=parent, **extra)
@@ -65,7 +65,7 @@ class PictureCommand(SectionedCommand):
         command: click.Command = importlib.import_module(f"ferviz.cli.commands.{kind}.{self.name}").command
         return command
 
-    def _kind(self, args: Sequence[str]) -> str | None:
+    def _kind(self, args: Sequence[str], completing: bool = False) -> str | None:
         # A look at the words, so that the commands of other kinds are imported for those kinds alone.
         words = tuple(word.lower() for word in args)
         data = any(word.endswith(".csv") or word.startswith("--reader") for word in words)
@@ -82,7 +82,7 @@ class PictureCommand(SectionedCommand):
             kind = "video"
         else:
             return None
-        if len(paths) > 1 and len(paths) == len(given):
+        if len(paths) > 1 and len(paths) == len(given) and not completing:
             raise UsageError(
                 f"{self.name} takes {NOUNS[kind]} by itself; call ferviz once for each, without other files"
             )

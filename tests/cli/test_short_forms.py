@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.shell_completion import ShellComplete
 
 from ferviz.cli import group, run
 
@@ -90,6 +91,24 @@ def test_an_option_of_another_input_is_an_error_that_names_it(arguments, names, 
     assert all(name in captured.err for name in names), captured.err
     assert captured.out == ""
     assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "offered", "not_offered"),
+    [
+        ("predict a.png --t", "--threshold", "--table"),
+        ("predict a.mp4 --t", "--table", "--tilt"),
+        ("predict a.mp4 b.mp4 --t", "--table", "--tilt"),
+        ("explain a.csv --re", "--resume", "--vmax"),
+        ("video p", "predict", "explain"),
+    ],
+)
+def test_a_shell_completes_the_options_of_the_input(words, offered, not_offered):
+    arguments = words.split()
+    completion = ShellComplete(group, {}, "ferviz", "_FERVIZ_COMPLETE")
+    items = {item.value for item in completion.get_completions(arguments[:-1], arguments[-1])}
+    assert offered in items
+    assert not_offered not in items
 
 
 def test_help_is_of_the_input(capsys):
