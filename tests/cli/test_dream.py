@@ -86,11 +86,11 @@ def test_the_seed_decides_and_npz_holds_the_pixels(network: str, tmp_path: Path)
 )
 def test_layers_channels_and_copies(network: str, tmp_path: Path, arguments: list[str], names: Any) -> None:
     assert ferviz_dream("-m", network, *arguments, "-o", tmp_path / "a.npz", *FEW) == 0
-    made = Dream.load(tmp_path / "a.npz")
+    result = Dream.load(tmp_path / "a.npz")
     if isinstance(names, int):
-        assert len(set(made.objective)) == names
+        assert len(set(result.objective)) == names
     else:
-        assert list(made.objective) == names
+        assert list(result.objective) == names
 
 
 def test_a_picture_is_dreamt_in_octaves(network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,10 +117,10 @@ def test_a_class_is_dreamt_on_the_largest_face_of_a_photograph(
     (face,) = ferviz.find_faces(portrait, largest=True)
     likeness = {}
     for name in ("face", "whole"):
-        made = Dream.load(f"{name}.npz").images[0]
+        dreamt = Dream.load(f"{name}.npz").images[0]
         for other, picture in (("face", face.pixels), ("whole", ferviz.read_image(portrait))):
-            small = np.asarray(Image.fromarray(picture).convert("L").resize(made.shape[::-1], Image.Resampling.BOX))
-            likeness[name, other] = np.corrcoef(made.ravel(), small.ravel())[0, 1]
+            small = np.asarray(Image.fromarray(picture).convert("L").resize(dreamt.shape[::-1], Image.Resampling.BOX))
+            likeness[name, other] = np.corrcoef(dreamt.ravel(), small.ravel())[0, 1]
     assert min(likeness["face", "face"], likeness["whole", "whole"]) > 0.8
     assert max(likeness["face", "whole"], likeness["whole", "face"]) < 0.6
     Image.new("RGB", (400, 300)).save("grey.png")

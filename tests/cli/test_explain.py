@@ -52,10 +52,10 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Model:
     from ferviz.cli import heatmaps
     from ferviz.cli.commands import activations
 
-    made = Model("by-hand", "ef" * 32, LABELS, InputSpec(48, 48, 1, "0..1"), LightAndDark())
+    fake = Model("by-hand", "ef" * 32, LABELS, InputSpec(48, 48, 1, "0..1"), LightAndDark())
     for module in (heatmaps, activations):
-        monkeypatch.setattr(module, "open_model", lambda options, console: made)
-    return made
+        monkeypatch.setattr(module, "open_model", lambda options, console: fake)
+    return fake
 
 
 @pytest.fixture(autouse=True)
@@ -153,7 +153,7 @@ def test_one_bad_picture_does_not_stop_the_rest(here, capsys, command):
     assert "words.png" in pictures[1]["error"]
     assert "no face" in pictures[2]["error"].lower()
     assert pictures[0]["error"] is pictures[3]["error"] is None
-    assert "words.png is not a" in err
+    assert "words.png" in err
     assert (here / f"1_{command}.png").is_file()
 
 
@@ -169,27 +169,27 @@ def test_all_bad(here, capsys):
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["gradcam", "none.png"], 3, "none.png is not there"),
-        (["gradcam", "words.png"], 3, "words.png is not a PNG"),
+        (["gradcam", "none.png"], 3, "none.png"),
+        (["gradcam", "words.png"], 3, "words.png.* PNG"),
         (["gradcam", "empty.png"], 5, "empty.png"),
-        (["gradcam", "face.png", "--layer", "ligth"], 2, "layer 'ligth' is not in this model; it has light, votes; did you mean 'light'?"),
-        (["gradcam", "face.png", "--target", "hapy"], 2, "class 'hapy' is not in this model; it has angry, happy, sad"),
+        (["gradcam", "face.png", "--layer", "ligth"], 2, "'ligth'.* light, votes.* 'light'"),
+        (["gradcam", "face.png", "--target", "hapy"], 2, "'hapy'.* angry, happy, sad"),
         (["gradcam", "face.png", "--layer", "votes"], 4, "votes"),
-        (["gradcam", "face.png", "--out", "a"], 2, "a has no suffix, which says the format; use one of .png"),
-        (["gradcam", "face.png", "--out", "a.docx"], 2, "a.docx cannot be written as .docx; use one of .png"),
-        (["gradcam", "face.png", "--out", "none/a.png"], 1, "the folder none is not there"),
-        (["gradcam", "face.png", "--out", "shots"], 2, "shots cannot be written, because it is a folder"),
+        (["gradcam", "face.png", "--out", "a"], 2, "a .*suffix.* .png"),
+        (["gradcam", "face.png", "--out", "a.docx"], 2, "a.docx .* .png"),
+        (["gradcam", "face.png", "--out", "none/a.png"], 1, "folder none"),
+        (["gradcam", "face.png", "--out", "shots"], 2, "shots .*folder"),
         (["gradcam", "face.png", "--detector", "none", "--batch-size", "0"], 2, "--batch-size"),
         (["gradcam", "face.png", "--vmax", "0"], 2, "--vmax"),
         (["gradcam", "face.png", "--method", "rise"], 2, "--method"),
-        (["explain", "face.png", "--method", "gradcm"], 2, "method 'gradcm' is not known; .* did you mean 'gradcam'"),
-        (["explain", "face.png", "--option", "steps"], 2, "is not NAME=VALUE"),
-        (["explain", "face.png", "--option", "steps=3"], 2, "setting 'steps' is not in this method"),
-        (["activations", "face.png", "--layer", "lights"], 2, "layer 'lights' is not in this model"),
-        (["activations", "face.png", "--layer", "votes", "--mode", "channels"], 2, "'votes' has no map"),
-        (["activations", "face.png", "--layer", "light", "--layer", "votes", "--mode", "channels"], 2, "draws one layer"),
+        (["explain", "face.png", "--method", "gradcm"], 2, "'gradcm'.* 'gradcam'"),
+        (["explain", "face.png", "--option", "steps"], 2, "'steps'.*NAME=VALUE"),
+        (["explain", "face.png", "--option", "steps=3"], 2, "setting 'steps'"),
+        (["activations", "face.png", "--layer", "lights"], 2, "'lights'.* 'light'"),
+        (["activations", "face.png", "--layer", "votes", "--mode", "channels"], 2, "'votes'"),
+        (["activations", "face.png", "--layer", "light", "--layer", "votes", "--mode", "channels"], 2, "--layer"),
         (["activations", "words.png"], 3, "words.png"),
-        (["activations", "face.png", "--out", "a.txt"], 2, "a.txt cannot be written as .txt"),
+        (["activations", "face.png", "--out", "a.txt"], 2, "a.txt"),
     ],
 )  # fmt: skip
 def test_mistakes_are_one_sentence_and_leave_nothing(here, capsys, arguments, code, says):
@@ -358,8 +358,8 @@ def test_a_real_network_from_its_file(here, monkeypatch, capfd):
     assert all(line.startswith(("note: ", "face.png: ", "wrote ")) for line in err.splitlines()), err
     pixels = np.zeros((1, 48, 48, 1), np.float32)
     pixels[:, :, :24] = 1
-    said = np.asarray(network(pixels))[0]
-    np.testing.assert_allclose(list(document["pictures"][0]["faces"][0]["probabilities"].values()), said, atol=1e-5)
+    expected = np.asarray(network(pixels))[0]
+    np.testing.assert_allclose(list(document["pictures"][0]["faces"][0]["probabilities"].values()), expected, atol=1e-5)
 
 
 def test_a_text_is_no_network(here, monkeypatch, capsys):
@@ -394,4 +394,4 @@ def test_the_reader_of_a_data_set_can_be_named(here, capsys, monkeypatch, model)
     assert run([*asked, "--force", "--reader", "csv", "--skip-bad", "--split", "PublicTest", "--json", "--quiet"]) == 0
     assert answer(capsys)["faces"] == 1
     assert run([*asked, "--reader", "cvs", "--force"]) == 2
-    assert "did you mean 'csv'" in capsys.readouterr().err
+    assert "'csv'" in capsys.readouterr().err
