@@ -104,7 +104,7 @@ def peer(model: Model, method: str, layer: str) -> Any:
     """A function (batch, class) -> maps of tf-keras-vis, prepared once as its users do, with its defaults; None if it cannot."""
     import warnings
 
-    from ferviz.engines.tf_keras_vis import _functional, _tool
+    from ferviz.engines.keras.tf_keras_vis import _functional, _tool
 
     warnings.simplefilter("ignore")  # that library's calls draw warnings from Keras
 
@@ -142,7 +142,7 @@ def xplique(model: Model, method: str, layer: str) -> Any:
     """A function (batch, class) -> maps of xplique, prepared once; None where it is not installed or cannot run the network."""
     if importlib.util.find_spec("xplique") is None:
         return None
-    from ferviz.engines.tf_keras_vis import _functional
+    from ferviz.engines.keras.tf_keras_vis import _functional
 
     kind, settings, _ = SAME_WORK[method]
     try:

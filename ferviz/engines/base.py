@@ -17,7 +17,7 @@ from ferviz.errors import ModelError
 
 if TYPE_CHECKING:
     from ferviz.engines.keras import KerasEngine
-    from ferviz.engines.keras_predict import KerasPredictEngine
+    from ferviz.engines.keras.keras_predict import KerasPredictEngine
 
 Array = npt.NDArray[np.float32]
 PictureShape = tuple[int | None, int | None, int]

@@ -63,7 +63,7 @@ def _open_keras(source: Any, trust: bool) -> Engine:
 
 
 def _open_keras_predict(source: Any, trust: bool) -> Engine:
-    from ferviz.engines.keras_predict import KerasPredictEngine
+    from ferviz.engines.keras.keras_predict import KerasPredictEngine
 
     return KerasPredictEngine(source)
 

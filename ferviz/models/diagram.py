@@ -32,7 +32,7 @@ def diagram(model: Model) -> Diagram:
     Raises:
         ModelError: the network is a compiled file or a SavedModel, whose connections cannot be reached.
     """
-    from ferviz.engines.topology import own_code, wiring
+    from ferviz.engines.keras.topology import connections, has_own_code
 
     engine = require_keras(model, "drawing a diagram")
     try:
@@ -41,9 +41,9 @@ def diagram(model: Model) -> Diagram:
         default = ""
     spec = model.input
     picture = LayerInfo(INPUT, "picture", (spec.height, spec.width, spec.channels), True)
-    layers = [(picture, ()), *wiring(engine)]
+    layers = [(picture, ()), *connections(engine)]
     notes = []
-    if own_code(engine.network):
+    if has_own_code(engine.network):
         notes.append(
             "This network runs code of its own: the arrows show what it did when it was traced; what it computes outside of layers "
             "(activations, additions) is not drawn."

@@ -29,7 +29,7 @@ def picture_input(network: Any, where: str) -> tuple[tuple[int | None, int | Non
     Raises:
         ModelError: the network takes anything but one picture with 1 or 3 channels.
     """
-    from ferviz.engines.keras_trace import input_shape, wants_channels_first
+    from ferviz.engines.keras.keras_trace import input_shape, wants_channels_first
 
     inputs = getattr(network, "inputs", None)
     if inputs is not None and len(inputs) != 1:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ferviz.engines.base import INPUT, Engine
+from ferviz.engines.keras.keras_gradients import logits_gradient
 from ferviz.errors import ModelError, UnknownNameError, UsageError
 
 KINDS = [
@@ -212,7 +213,7 @@ def test_new_weights_are_seen_without_a_new_engine(networks: Any) -> None:
 
 def test_no_filter_gradient_is_computed(engine: Any) -> None:
     e = engine("functional")
-    part = e._gradient_part(e.traced, INPUT, 1)
+    part = logits_gradient(e.traced, INPUT, 1)
     kinds = {op.type for op in part.graph.get_operations()}
     assert "Conv2DBackpropInput" in kinds  # the picture's gradient is there ...
     assert not [k for k in kinds if "BackpropFilter" in k]  # ... the weights' are not
@@ -220,7 +221,7 @@ def test_no_filter_gradient_is_computed(engine: Any) -> None:
 
 def test_a_question_about_a_late_layer_does_not_differentiate_the_trunk(engine: Any) -> None:
     e = engine("functional")
-    part = e._gradient_part(e.traced, "relu2", 4)
+    part = logits_gradient(e.traced, "relu2", 4)
     kinds = [op.type for op in part.graph.get_operations()]
     assert not [k for k in kinds if "Backprop" in k]
     assert kinds.count("Conv2D") == 3  # conv1, short and the pointwise half of conv2: one pass for all four targets

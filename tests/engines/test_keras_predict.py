@@ -7,7 +7,7 @@ import pytest
 
 from ferviz.engines.backend import keras
 from ferviz.engines.keras import KerasEngine
-from ferviz.engines.keras_predict import KerasPredictEngine, head
+from ferviz.engines.keras.keras_predict import KerasPredictEngine, head
 from ferviz.errors import ModelError
 
 

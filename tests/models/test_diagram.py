@@ -10,30 +10,30 @@ import pytest
 from PIL import Image
 
 import ferviz
-from ferviz.engines.topology import own_code, wiring
+from ferviz.engines.keras.topology import connections, has_own_code
 from ferviz.errors import ModelError, OutputExistsError, UsageError
 from ferviz.rendering.diagram.placement import THIN, place_boxes
 
 RESIDUAL = {"a": [], "b": ["a"], "c": ["b"], "d": ["c"], "short": ["b"], "add": ["d", "short", "a"], "end": ["add"]}
 
 
-def connections(engine) -> dict[str, tuple[str, ...]]:
-    return {layer.name: sources for layer, sources in wiring(engine)}
+def sources_by_layer(engine) -> dict[str, tuple[str, ...]]:
+    return {layer.name: sources for layer, sources in connections(engine)}
 
 
 def test_connections_of_each_kind_of_network(engine):
-    assert connections(engine("functional")) == {
+    assert sources_by_layer(engine("functional")) == {
         "conv1": ("input",), "norm1": ("conv1",), "relu1": ("norm1",), "short": ("relu1",), "conv2": ("relu1",),
         "add": ("conv2", "short"), "relu2": ("add",), "pool": ("relu2",), "drop": ("pool",), "head": ("drop",),
     }  # fmt: skip
-    shared = connections(engine("shared"))
+    shared = sources_by_layer(engine("shared"))
     assert (shared["twice:0"], shared["twice:1"]) == (("first",), ("twice:0",))
-    nested = connections(engine("nested"))
+    nested = sources_by_layer(engine("nested"))
     assert nested["backbone/inner/conv3"] == ("backbone/conv1",)
     assert set(nested) & {"backbone", "backbone/inner"} == set()
     # The relu between them is a function, not a layer.
-    assert connections(engine("subclassed")) == {"conv1": ("input",), "conv2": ("conv1",), "head": ("conv2",)}
-    assert connections(engine("channels_first"))["conv2"] == ("depth",)
+    assert sources_by_layer(engine("subclassed")) == {"conv1": ("input",), "conv2": ("conv1",), "head": ("conv2",)}
+    assert sources_by_layer(engine("channels_first"))["conv2"] == ("depth",)
 
 
 def test_a_layer_that_hands_on_its_input_is_not_skipped():
@@ -82,7 +82,7 @@ def test_a_layer_of_its_own_class_is_one_box():
 )
 def test_code_of_its_own_is_said(engine, name, own):
     network = engine(name).network
-    assert own_code(network) is own
+    assert has_own_code(network) is own
     notes = ferviz.diagram(ferviz.load_model(network)).notes
     assert bool(notes) is own
     assert all("code of its own" in note for note in notes)
@@ -93,7 +93,7 @@ def test_networks_are_left_as_they_were(engine):
     batch = np.random.default_rng(0).random((2, 18, 18, 1), np.float32)
     before = made.logits(batch)
     kept = {layer.name: dict(layer.__dict__) for layer in made.network.layers}
-    wiring(made)
+    connections(made)
     assert {layer.name: dict(layer.__dict__) for layer in made.network.layers} == kept
     np.testing.assert_array_equal(made.logits(batch), before)
 

@@ -17,7 +17,7 @@ def run_tf_keras_vis(name: str, request: MethodInput, *, expand: bool = False) -
     Raises:
         ModelError: that library cannot run the network.
     """
-    from ferviz.engines.tf_keras_vis import tf_keras_vis
+    from ferviz.engines.keras.tf_keras_vis import tf_keras_vis
 
     raw = tf_keras_vis(request.engine, name, request.batch, request.layer, request.logit_weights, request.seed, expand)
     return MethodOutput(raw, request.logits)

@@ -10,7 +10,7 @@ from ferviz.dreaming.ascent.engine_network import spread
 from ferviz.engines.base import LOGITS, KerasBacked, supports
 from ferviz.engines.compiler.freeze import freeze
 from ferviz.engines.keras import KerasEngine
-from ferviz.engines.keras_trace import Trace, trace
+from ferviz.engines.keras.keras_trace import Trace, trace
 from ferviz.errors import ModelError, UnknownNameError
 from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model

@@ -32,7 +32,7 @@ from ferviz.engines.compiler.conv_gradients import UnsupportedOpError
 from ferviz.engines.compiler.flatbuffer import merge
 from ferviz.engines.compiler.freeze import Frozen, LayerOutput, freeze
 from ferviz.engines.compiler.gradient_rules import RULES, Rule, guided_relu
-from ferviz.engines.keras_trace import trace
+from ferviz.engines.keras.keras_trace import trace
 from ferviz.engines.litert import CompiledNetwork
 from ferviz.errors import ModelError, UnknownNameError
 from ferviz.native_logs import unheard

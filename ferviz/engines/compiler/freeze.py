@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ferviz.engines.backend import tensorflow
-from ferviz.engines.keras_trace import Trace
+from ferviz.engines.keras.keras_trace import Trace
 from ferviz.errors import ModelError
 
 _MADE_OF_WEIGHTS = {"Conv2D", "DepthwiseConv2dNative"}

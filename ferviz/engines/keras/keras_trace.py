@@ -1,9 +1,9 @@
 """One traced copy of a Keras network in which every layer's output can be reached.
 
-While TensorFlow traces the network, each layer's `call` is wrapped so that it notes the tensor it returns; the wrappers
+While TensorFlow traces the network, each layer's `call` is wrapped so that it records the tensor it returns; the wrappers
 are gone again before anybody else can see them. That works for every way of writing a network (functional, Sequential,
 subclassed, nested) because it looks at what runs and not at how it was put together. Everything else is cut out of the
-traced graph: its output's last operation says whether the logits end in a softmax, gradients are added between noted
+traced graph: its output's last operation says whether the logits end in a softmax, gradients are added between recorded
 tensors, and what a question does not need is pruned, filter gradients included.
 """
 
@@ -17,11 +17,11 @@ from typing import Any
 
 from ferviz.engines.backend import keras as get_keras
 from ferviz.engines.backend import tensorflow
-from ferviz.errors import ModelError
+from ferviz.errors import ModelError, UnknownNameError
 
 _LOCK = threading.RLock()  # wrapping is seen by every thread that uses the same layers, so one trace at a time
 
-_KEPT_PASSING = {"Identity", "Cast", "Reshape", "Squeeze", "ExpandDims", "StopGradient", "PreventGradient"}
+_VALUE_PRESERVING = {"Identity", "Cast", "Reshape", "Squeeze", "ExpandDims", "StopGradient", "PreventGradient"}
 _HEADS = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 _GUIDED = "FervizGuidedRelu"
 MOST_STEPS = 64
@@ -32,23 +32,32 @@ MOST_STEPS = 64
 class Call:
     """One call of one layer while the network was traced.
 
-    address: "conv3", "backbone/conv3", or "shared:1" for the second call of a layer that is used more than once.
-    layer: the Keras layer. tensor: what it returned. channels_first: the order of the tensor's axes. arrived: what it was given.
+    Attributes:
+        address: "conv3", "backbone/conv3", or "shared:1" for the second call of a layer that is used more than once.
+        layer: the Keras layer.
+        tensor: what it returned.
+        channels_first: the order of the tensor's axes.
+        inputs: the tensors that it was given.
     """
 
     address: str
     layer: Any
     tensor: Any
     channels_first: bool
-    arrived: tuple[Any, ...] = ()
+    inputs: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
 class Trace:
-    """A traced network. picture: (N, h, w, c) float32. logits: (N, K) float32. head: softmax, sigmoid or linear.
+    """A traced network.
 
-    calls: address -> Call in order of execution; a layer used more than once also answers, with its last call, to its
-    plain name (`aliases`). function: the graph as one wrapped function, to be pruned.
+    Attributes:
+        function: the graph as one wrapped function, to be pruned.
+        picture: the tensor (N, h, w, c) float32.
+        logits: the tensor (N, K) float32.
+        head: "softmax", "sigmoid" or "linear".
+        calls: address -> Call, in order of execution.
+        aliases: the plain name of a layer that is called more than once -> the address of its last call.
     """
 
     function: Any
@@ -58,8 +67,27 @@ class Trace:
     calls: dict[str, Call]
     aliases: dict[str, str] = field(default_factory=dict)
 
+    def call(self, address: str) -> Call:
+        """Return the call of a layer.
+
+        Args:
+            address: of the call, or a layer's plain name.
+
+        Raises:
+            UnknownNameError: for a layer that is not there.
+        """
+        address = self.aliases.get(address, address)
+        if address not in self.calls:
+            raise UnknownNameError("layer", address, self.calls, "this model")
+        return self.calls[address]
+
     def part(self, feeds: list[Any], fetches: list[Any]) -> Callable[..., Any]:
-        """Return the function from `feeds` to `fetches`, with all that it does not need left out."""
+        """Return the function from `feeds` to `fetches`, with all that it does not need left out.
+
+        Args:
+            feeds: tensors whose values are given.
+            fetches: tensors that are computed.
+        """
         part: Callable[..., Any] = self.function.prune(feeds, fetches)
         return part
 
@@ -69,38 +97,47 @@ def trace(
     shape: tuple[int | None, int | None, int],
     channels_first: bool | None = None,
     guided: bool = False,
-    apart: bool = False,
+    separate: bool = False,
 ) -> Trace:
-    """Trace `network` for pictures of `shape` (h, w, c; None = any) and any number of them.
+    """Trace a network for any number of pictures; the network is left exactly as it was.
 
-    channels_first: whether the network wants (N, c, h, w); None finds out. guided: every ReLU's gradient also drops
-    negative gradients (guided backpropagation). apart: every call returns a tensor of its own, also a layer that hands on what
-    it was given (Dropout). The network is left exactly as it was.
-    Raises ModelError when the network does not return one vector of class scores a picture.
+    Args:
+        network: a `keras.Model`.
+        shape: (h, w, c) of its pictures, None = any.
+        channels_first: whether the network takes (N, c, h, w); None finds out.
+        guided: every ReLU's gradient also drops negative gradients (guided backpropagation).
+        separate: every call returns a tensor of its own, also a layer that returns its own input (Dropout).
+
+    Raises:
+        ModelError: where the network does not return one vector of class scores a picture.
     """
     tf = tensorflow()
-    found: dict[str, Any] = {}
+    traced: dict[str, Any] = {}
     first = wants_channels_first(network) if channels_first is None else channels_first
 
     def run(picture: Any) -> Any:
         graph = tf.compat.v1.get_default_graph()
         override = graph.gradient_override_map({"Relu": _guided_relu(tf)} if guided else {})
-        with override, _noting(network, first, apart) as notes, _inlined(tf):
+        with override, _recording(network, first, separate) as records, _inlined(tf):
             x = tf.transpose(picture, [0, 3, 1, 2]) if first else picture
             output = _single(network(_as_input(network, x), training=False))
-            found["logits"], found["head"] = _logits(tf, output)
-            found["notes"] = [n for n in notes if getattr(n.tensor, "graph", None) is graph]
-        found["picture"] = picture
-        return found["logits"]
+            traced["logits"], traced["head"] = _logits(tf, output)
+            traced["calls"] = [n for n in records if getattr(n.tensor, "graph", None) is graph]
+        traced["picture"] = picture
+        return traced["logits"]
 
     with _LOCK:
         function = tf.compat.v1.wrap_function(run, [tf.TensorSpec([None, *shape], tf.float32)])
-    calls, aliases = _named(found["notes"])
-    return Trace(function, found["picture"], found["logits"], found["head"], calls, aliases)
+    calls, aliases = _named(traced["calls"])
+    return Trace(function, traced["picture"], traced["logits"], traced["head"], calls, aliases)
 
 
 def wants_channels_first(network: Any) -> bool:
-    """Return whether `network` takes its pictures as (N, c, h, w): from the input's shape, else from its first layer."""
+    """Return whether a network takes its pictures as (N, c, h, w): from the input's shape, else from its first layer.
+
+    Args:
+        network: a `keras.Model`.
+    """
     shape = input_shape(network)
     if shape is not None and len(shape) == 4:
         front, back = shape[1] in (1, 3), shape[3] in (1, 3)
@@ -113,7 +150,14 @@ def wants_channels_first(network: Any) -> bool:
 
 
 def input_shape(network: Any) -> tuple[int | None, ...] | None:
-    """Return the shape of the network's picture with its batch axis, in the network's own order; None if it is not built."""
+    """Return the shape of a network's picture with its batch axis, in the network's own order; None if it is not built.
+
+    Args:
+        network: a `keras.Model`.
+
+    Raises:
+        ModelError: for several inputs.
+    """
     try:
         shape = network.input_shape
     except (AttributeError, ValueError, RuntimeError):
@@ -153,7 +197,7 @@ def _logits(tf: Any, output: Any) -> tuple[Any, str]:
             tensor = tensor.op.inputs[0]
             break
         # In a vector with ones around it a transposition moves nothing either.
-        if kind not in _KEPT_PASSING and not (kind == "Transpose" and len(shape) > 2):
+        if kind not in _VALUE_PRESERVING and not (kind == "Transpose" and len(shape) > 2):
             tensor, kind = output, ""
             break
         tensor = tensor.op.inputs[0]
@@ -203,11 +247,11 @@ def _walk(network: Any, prefix: str = "") -> Iterator[tuple[Any, str]]:
 
 
 @contextlib.contextmanager
-def _noting(network: Any, channels_first: bool, apart: bool = False) -> Iterator[list[Call]]:
+def _recording(network: Any, channels_first: bool, separate: bool = False) -> Iterator[list[Call]]:
     """Wrap the `call` of every layer for the time of the block; yield the list that fills with one Call a call."""
     keras = get_keras()
-    notes: list[Call] = []
-    orders: dict[int, bool] = {}  # id of a noted tensor -> channels first; `notes` keeps the tensors alive
+    calls: list[Call] = []
+    orders: dict[int, bool] = {}  # id of a recorded tensor -> channels first; `calls` keeps the tensors alive
     layers = list(_walk(network))
     kept = ("call", "quantized_call", "_losses", "_loss_ids", "_called", "data_format", "unroll")
     before = [
@@ -217,26 +261,26 @@ def _noting(network: Any, channels_first: bool, apart: bool = False) -> Iterator
     def wrapped(layer: Any, address: str, call: Callable[..., Any]) -> Callable[..., Any]:
         is_convolution = isinstance(layer, (keras.layers.Conv2D, keras.layers.Conv2DTranspose))
 
-        def noting(*args: Any, **kwargs: Any) -> Any:
-            given = tuple(one for one in _flat((args, list(kwargs.values()))) if hasattr(one, "op"))
-            arrived = args[0] if args else next(iter(kwargs.values()), None)
-            while isinstance(arrived, (list, tuple)) and arrived:
-                arrived = arrived[0]
+        def recording(*args: Any, **kwargs: Any) -> Any:
+            inputs = tuple(value for value in _flat((args, list(kwargs.values()))) if hasattr(value, "op"))
+            first = args[0] if args else next(iter(kwargs.values()), None)
+            while isinstance(first, (list, tuple)) and first:
+                first = first[0]
             own = getattr(layer, "data_format", None)
-            order = own == "channels_first" if own else orders.get(id(arrived), channels_first)
-            if getattr(layer, "unroll", None) is False and _is_short(arrived):
+            order = own == "channels_first" if own else orders.get(id(first), channels_first)
+            if getattr(layer, "unroll", None) is False and _is_short(first):
                 layer.__dict__["unroll"] = True  # a loop can neither be frozen nor compiled
             if is_convolution and own == "channels_first" and not kwargs and len(args) == 1:
                 output = _as_channels_last(layer, call, args[0])
             else:
                 output = call(*args, **kwargs)
             if hasattr(output, "op") and output.dtype.is_floating and output.shape.rank is not None:
-                output = tensorflow().identity(output) if apart else output
+                output = tensorflow().identity(output) if separate else output
                 orders[id(output)] = order
-                notes.append(Call(address, layer, output, order, given))
+                calls.append(Call(address, layer, output, order, inputs))
             return output
 
-        return noting
+        return recording
 
     try:
         for layer, address in layers:
@@ -244,7 +288,7 @@ def _noting(network: Any, channels_first: bool, apart: bool = False) -> Iterator
             if "_losses" in layer.__dict__:  # a regulariser on activations would leave traced tensors there
                 layer.__dict__["_losses"], layer.__dict__["_loss_ids"] = [], set()
             layer.__dict__[name] = wrapped(layer, address, getattr(layer, name))
-        yield notes
+        yield calls
     finally:
         for layer, attributes in before:
             for name in kept:
@@ -257,7 +301,7 @@ def _noting(network: Any, channels_first: bool, apart: bool = False) -> Iterator
 def _flat(value: Any) -> list[Any]:
     if isinstance(value, dict):
         value = list(value.values())
-    return [inner for one in value for inner in _flat(one)] if isinstance(value, (list, tuple)) else [value]
+    return [inner for item in value for inner in _flat(item)] if isinstance(value, (list, tuple)) else [value]
 
 
 def _is_short(x: Any) -> bool:
@@ -277,19 +321,19 @@ def _as_channels_last(layer: Any, call: Callable[..., Any], x: Any) -> Any:
     return tf.transpose(y, [0, 3, 1, 2])
 
 
-def _named(notes: list[Call]) -> tuple[dict[str, Call], dict[str, str]]:
+def _named(records: list[Call]) -> tuple[dict[str, Call], dict[str, str]]:
     """Give repeated calls of a layer the addresses name:0, name:1, ..."""
     times: dict[str, int] = {}
-    for note in notes:
-        times[note.address] = times.get(note.address, 0) + 1
+    for record in records:
+        times[record.address] = times.get(record.address, 0) + 1
     calls: dict[str, Call] = {}
     count: dict[str, int] = {}
     aliases: dict[str, str] = {}
-    for note in notes:
-        address = note.address
+    for record in records:
+        address = record.address
         if times[address] > 1:
-            address = f"{note.address}:{count.get(note.address, 0)}"
-            count[note.address] = count.get(note.address, 0) + 1
-            aliases[note.address] = address
-        calls[address] = replace(note, address=address)
+            address = f"{record.address}:{count.get(record.address, 0)}"
+            count[record.address] = count.get(record.address, 0) + 1
+            aliases[record.address] = address
+        calls[address] = replace(record, address=address)
     return calls, aliases
