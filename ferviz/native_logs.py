@@ -28,11 +28,19 @@ NOISE = re.compile(
 
 
 @contextlib.contextmanager
-def silenced() -> Iterator[None]:
-    """Hold back what is written to file descriptor 2, and afterwards let through whatever is not log noise.
+def silenced(everything: bool = False) -> Iterator[None]:
+    """Keep native libraries' log lines, written straight to file descriptor 2, from the terminal for the time of the block.
 
-    Loading the libraries writes notes there before any setting of theirs is read, so nothing less helps.
+    Loading the libraries writes notes there before any setting of theirs is read, and LiteRT announces its processor back end past
+    every setting, so nothing less helps. Python errors are not lost: they travel as exceptions.
+
+    Args:
+        everything: drop all lines; otherwise those that are no log noise are written once the block ends.
     """
+    if everything:
+        with Path(os.devnull).open("wb") as sink, _in_place_of_errors(sink):
+            yield
+        return
     with tempfile.TemporaryFile() as held:
         try:
             with _in_place_of_errors(held):
@@ -43,17 +51,6 @@ def silenced() -> Iterator[None]:
             if rest:
                 with contextlib.suppress(OSError):
                     os.write(2, rest)
-
-
-@contextlib.contextmanager
-def unheard() -> Iterator[None]:
-    """Send file descriptor 2 to nowhere for the time of the block.
-
-    LiteRT announces its processor back end there, past every setting and past `sys.stderr`. Python errors are not lost: they
-    travel as exceptions.
-    """
-    with Path(os.devnull).open("wb") as nowhere, _in_place_of_errors(nowhere):
-        yield
 
 
 @contextlib.contextmanager

@@ -37,8 +37,7 @@ def filters(model: Model, layer: str) -> Filters:
         UsageError: the layer has no kernels.
         ModelError: the network is a compiled file or a SavedModel, which holds no kernels.
     """
-    from ferviz.engines.keras.topology import kernels
-    from ferviz.engines.keras.topology import operations_before
+    from ferviz.engines.keras.topology import kernels, operations_before
     from ferviz.models.require_keras import require_keras
 
     info = as_model(model).layer(layer)
@@ -51,7 +50,10 @@ def filters(model: Model, layer: str) -> Filters:
             + (f"these layers have: {', '.join(names)}" if names else "none of its layers has")
         )
     # Three input channels are colours where nothing on the way from the picture mixes or reorders them.
-    colours = model.input.channels == 3 == arrays[next(iter(arrays))].shape[2] and not operations_before(engine, layer) & _MOVING
+    colours = (
+        model.input.channels == 3 == arrays[next(iter(arrays))].shape[2]
+        and not operations_before(engine, layer) & _MOVING
+    )
     channels = {"rgb": ("red", "green", "blue"), "bgr": ("blue", "green", "red")}[model.input.order] if colours else ()
     settings = {"model": model.name, "model_sha256": model.sha256, "kind": info.kind}
     return Filters(layer, arrays, channels, settings)

@@ -22,7 +22,7 @@ from ferviz.dreaming.priors import prior as prior_of
 from ferviz.dreaming.regularizers import Regularizers
 from ferviz.dreaming.result import Dream
 from ferviz.dreaming.transforms import NONE, Transforms
-from ferviz.engines.precision import chosen as chosen_precision
+from ferviz.engines.precision import choose_precision
 from ferviz.errors import PictureError, UsageError, check_integer
 from ferviz.images import PictureSource, read_image
 from ferviz.models.model import Model, as_model
@@ -216,7 +216,7 @@ def _from_prior(request: _Request, progress: Progress | None) -> Dream:
 
 def _precision(model: Model, precision: str) -> str:
     """-> "half" or "single"; only TensorFlow's loop computes in half precision."""
-    chosen = chosen_precision(precision)
+    chosen = choose_precision(precision)
     if chosen == "single" or keras_engine_of(model) is not None:
         return chosen
     if precision == "half":

@@ -1,4 +1,4 @@
-"""The LiteRT engine: the same questions as any engine, answered by a compiled network without TensorFlow or Keras."""
+"""The LiteRT engine: what any engine computes, from a compiled network, without TensorFlow or Keras."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ import numpy as np
 
 from ferviz.engines.base import INPUT, LOGITS, Array, LayerInfo, PictureShape
 from ferviz.errors import ModelError, UnknownNameError, UsageError
-from ferviz.native_logs import unheard
+from ferviz.native_logs import silenced
 
 MEMORY = 48 * 1024**2
 """Bytes of results that one run of a graph may hold; larger batches are run in parts."""
 
-MOST = 16
+MAX_PICTURES = 16
 """Pictures of up to 64 x 64 pixels in one run; fewer of larger ones, and a quarter where a gradient goes all the way back, since what
 lies between keeps its place in memory until then. More are slower, for they do not fit the processor's caches: 64 cost 1.16 times
 as much a picture, and 1.6 times with gradients at every layer."""
 
 
 class NotCompiledError(ModelError):
-    """The compiled network does not hold what was asked for; the network it was made from does. `reason` says why."""
+    """The compiled network does not hold what was asked for; the network that it was compiled from does.
+
+    Attributes:
+        reason: what is missing.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"{reason}; ask the network itself with engine keras (or auto)")
@@ -86,26 +90,42 @@ class LiteRTEngine:
     # -- the three primitives --------------------------------------------------------------------------------------
 
     def logits(self, batch: Array) -> Array:
-        """batch (N, h, w, c) float32 -> class scores before softmax or sigmoid, (N, K) float32."""
+        """Compute the class scores before softmax or sigmoid.
+
+        Args:
+            batch: (N, h, w, c) float32.
+
+        Returns:
+            (N, K) float32.
+        """
         return self._predict(batch)[0].copy()
 
     def activations(self, batch: Array, layers: Sequence[str]) -> list[Array]:
-        """-> the output of each named layer, float32: (N, h, w, C) for maps, (N, ...) otherwise.
+        """Compute the outputs of layers.
 
-        Raises UnknownNameError for a layer that the network does not have, NotCompiledError for one that the file lacks.
+        Args:
+            batch: (N, h, w, c) float32.
+            layers: names of layers; INPUT is the picture.
+
+        Returns:
+            The output of each named layer, float32: (N, h, w, C) for maps, (N, ...) otherwise.
+
+        Raises:
+            UnknownNameError: for a layer that the network does not have.
+            NotCompiledError: for one that the file lacks.
         """
         wanted = [layer for layer in dict.fromkeys(layers) if layer != INPUT]
         for layer in wanted:
-            self._known(layer)
+            self._check_layer(layer)
             if layer not in self.compiled.activations:
                 raise NotCompiledError(f"the compiled network does not hold the activation of {layer!r}")
         if wanted == [self.compiled.default_layer]:
-            found = {wanted[0]: self._predict(batch)[1].copy()}
+            outputs = {wanted[0]: self._predict(batch)[1].copy()}
         elif wanted:
             named = {layer: f"activation/{layer}" for layer in wanted}
             answer = self._run("layers", named.values(), picture=self._batch(batch))
-            found = {layer: answer[name] for layer, name in named.items()}
-        return [batch if layer == INPUT else found[layer] for layer in layers]
+            outputs = {layer: answer[name] for layer, name in named.items()}
+        return [batch if layer == INPUT else outputs[layer] for layer in layers]
 
     def gradients(self, batch: Array, layer: str, weights: Array, of: str = LOGITS) -> tuple[Array, Array, Array]:
         """Compute for each of T targets the gradient of `sum_k weights[n, t, k] * logits[n, k]` at `layer`.
@@ -127,21 +147,46 @@ class LiteRTEngine:
             NotCompiledError: with the reason, for a gradient that the file lacks.
         """
         if of != LOGITS:
-            self._known(of)
+            self._check_layer(of)
             raise NotCompiledError(f"the compiled network holds gradients of the logits, not of {of!r}")
         return self._gradients(batch, layer, weights, "picture")
 
     # -- more that this engine can do ------------------------------------------------------------------------------
 
     def guided_gradients(self, batch: Array, layer: str, weights: Array) -> tuple[Array, Array, Array]:
-        """As `gradients` at the picture, but every ReLU on the way back also stops negative gradients."""
+        """Compute gradients at the picture where every ReLU on the way back also stops negative gradients.
+
+        Args:
+            batch: (N, h, w, c) float32.
+            layer: INPUT.
+            weights: (N, T, K) float32.
+
+        Returns:
+            As `gradients`.
+
+        Raises:
+            NotCompiledError: for any other layer.
+        """
         if layer != INPUT:
             raise NotCompiledError(f"the compiled network has guided gradients at the picture only, not at {layer!r}")
         return self._gradients(batch, layer, weights, "guided")
 
     def logits_from(self, batch: Array, layer: str, activation: Array) -> Array:
-        """What the network answers when `layer` says `activation` (N, h, w, C) instead of what it would say: (N, K)."""
-        self._known(layer)
+        """Compute the logits that follow when the default layer's activation is replaced.
+
+        Args:
+            batch: (N, h, w, c) float32; not used, for nothing bypasses the layer.
+            layer: the layer whose output is replaced.
+            activation: (N, h, w, C) float32, what stands in its place.
+
+        Returns:
+            (N, K) float32.
+
+        Raises:
+            UnknownNameError: for a layer that the network does not have.
+            NotCompiledError: for any but the default layer.
+        """
+        self._check_layer(layer)
         if layer != self.compiled.default_layer or "head" not in self._graphs:
             raise NotCompiledError(f"the compiled network cannot be entered at {layer!r}")
         blank = np.zeros((len(activation), self.classes), np.float32)
@@ -153,7 +198,7 @@ class LiteRTEngine:
         batch, weights = self._batch(batch), _contiguous(weights)
         if weights.ndim != 3 or weights.shape[0] != len(batch) or weights.shape[2] != self.classes:
             raise UsageError(f"weights must be ({len(batch)}, targets, {self.classes}), got {weights.shape}")
-        self._known(layer)
+        self._check_layer(layer)
         count, targets = weights.shape[:2]
         rows = weights.reshape(count * targets, self.classes)
 
@@ -197,7 +242,7 @@ class LiteRTEngine:
             raise UsageError(f"the network was compiled for pictures (N, {expected}), got {batch.shape}")
         return batch
 
-    def _known(self, layer: str) -> None:
+    def _check_layer(self, layer: str) -> None:
         if layer != INPUT and all(layer != info.name for info in self.layers):
             raise UnknownNameError("layer", layer, [info.name for info in self.layers], "this model")
 
@@ -249,8 +294,8 @@ class _Graphs:
         runner = self._runner(name)
         for wanted, details in ((inputs, runner.get_input_details()), (outputs, runner.get_output_details())):
             for key, shape in wanted.items():
-                found = details[key]
-                if found["dtype"] is not np.float32 or (shape and tuple(found["shape_signature"]) != shape):
+                detail = details[key]
+                if detail["dtype"] is not np.float32 or (shape and tuple(detail["shape_signature"]) != shape):
                     raise ModelError(
                         f"the compiled network's {name!r} has another {key!r} than its table says; compile it again"
                     )
@@ -263,30 +308,30 @@ class _Graphs:
         if count == 0:
             return {key: np.zeros((0, *details[key]["shape"][1:]), np.float32) for key in outputs}
         row = sum(int(np.prod(d["shape"][1:], dtype=np.int64)) * 4 for d in details.values())
-        part = int(np.clip(min(MEMORY // max(row, 1), _at_once(feeds)), 1, MOST))
+        rows = int(np.clip(min(MEMORY // max(row, 1), _at_once(feeds)), 1, MAX_PICTURES))
         if hasattr(runner, "_outputs"):  # copy out only what is wanted; without this attribute everything is
             runner._outputs = [pair for pair in self._all[name] if pair[0] in outputs]
-        found: dict[str, Array] = {}
-        for start in range(0, count, part):
-            some = {key: value[start : start + part] for key, value in feeds.items()}
+        results: dict[str, Array] = {}
+        for start in range(0, count, rows):
+            chunk = {key: value[start : start + rows] for key, value in feeds.items()}
             try:
-                answer = self._call(name, runner, some)
+                answer = self._call(name, runner, chunk)
             except (ValueError, RuntimeError) as error:
                 raise ModelError(
                     f"LiteRT could not run the compiled network ({_first(error)}); compile it again"
                 ) from error
-            if count <= part:
+            if count <= rows:
                 return {key: answer[key] for key in outputs}
             for key in outputs:
                 if start == 0:
-                    found[key] = np.empty((count, *answer[key].shape[1:]), np.float32)
-                found[key][start : start + part] = answer[key]
-        return found
+                    results[key] = np.empty((count, *answer[key].shape[1:]), np.float32)
+                results[key][start : start + rows] = answer[key]
+        return results
 
     def _call(self, name: str, runner: Callable[..., dict[str, Array]], feeds: dict[str, Array]) -> dict[str, Array]:
         if name in self._started:
             return runner(**feeds)
-        with unheard():  # the first run of a graph announces the processor back end
+        with silenced(everything=True):  # the first run of a graph announces the processor back end
             answer = runner(**feeds)
         self._started.add(name)
         return answer
@@ -301,8 +346,8 @@ class _Graphs:
 def _at_once(feeds: dict[str, Array]) -> int:
     picture = feeds.get("picture")
     if picture is None:
-        return MOST
-    most = min(MOST, MOST * 64 * 64 // max(picture.shape[1] * picture.shape[2], 1))
+        return MAX_PICTURES
+    most = min(MAX_PICTURES, MAX_PICTURES * 64 * 64 // max(picture.shape[1] * picture.shape[2], 1))
     return most // 4 if "weights" in feeds else most
 
 

@@ -1,7 +1,7 @@
 """Half precision for the network's convolutions, where the processor computes in it.
 
 Processors with AMX or AVX512-BF16 multiply bfloat16 numbers several times as fast as float32 ones. An ascent bears the rounding,
-which is smaller than the noise that every view adds on purpose; pictures, variables and Adam's moments stay in float32. TensorFlow's
+which is smaller than the noise that every sample adds on purpose; pictures, variables and Adam's moments stay in float32. TensorFlow's
 own graph optimizer decides which operations may be rounded (mixed precision after Micikevicius et al., ICLR 2018).
 """
 
@@ -22,11 +22,20 @@ PRECISIONS = {
 }
 """Names of the precisions and what they are."""
 
+CPUINFO = "/proc/cpuinfo"
+
 OPTION = "auto_mixed_precision_onednn_bfloat16"
 
 
-def chosen(precision: str) -> str:
-    """Return "half" or "single" for one of PRECISIONS. Raises UnknownNameError."""
+def choose_precision(precision: str) -> str:
+    """Return "half" or "single".
+
+    Args:
+        precision: one of PRECISIONS.
+
+    Raises:
+        UnknownNameError: for any other.
+    """
     if precision not in PRECISIONS:
         raise UnknownNameError("precision", precision, PRECISIONS)
     if precision == "auto":
@@ -34,25 +43,39 @@ def chosen(precision: str) -> str:
     return precision
 
 
+def processor_flags(cpuinfo: str = CPUINFO) -> frozenset[str]:
+    """Return the names of the processor's instruction sets, such as "amx_bf16"; empty where they cannot be known.
+
+    Args:
+        cpuinfo: Linux' description of the processor.
+    """
+    try:
+        return frozenset(Path(cpuinfo).read_text(encoding="utf-8").partition("flags")[2].partition("\n")[0].split())
+    except OSError:
+        return frozenset()
+
+
 @lru_cache(maxsize=1)
-def has_bfloat16(cpuinfo: str = "/proc/cpuinfo") -> bool:
+def has_bfloat16(cpuinfo: str = CPUINFO) -> bool:
     """Return whether the processor multiplies bfloat16 numbers itself; where that cannot be known, it does not.
 
-    cpuinfo: Linux' description of the processor. ONEDNN_MAX_CPU_ISA in the environment, which keeps TensorFlow from using what there
-    is, counts too.
+    ONEDNN_MAX_CPU_ISA in the environment, which keeps TensorFlow from using what there is, counts too.
+
+    Args:
+        cpuinfo: Linux' description of the processor.
     """
     if os.environ.get("ONEDNN_MAX_CPU_ISA", "DEFAULT").upper() not in ("DEFAULT", "ALL"):
         return False
-    try:
-        flags = Path(cpuinfo).read_text().partition("flags")[2].partition("\n")[0].split()
-    except OSError:
-        return False
-    return bool({"amx_bf16", "avx512_bf16"} & set(flags))
+    return bool({"amx_bf16", "avx512_bf16"} & processor_flags(cpuinfo))
 
 
 @contextlib.contextmanager
-def computing(precision: str) -> Iterator[None]:
-    """Compile and run what is called inside in "half" or "single" precision; outside everything stays as it was."""
+def convolution_precision(precision: str) -> Iterator[None]:
+    """Compile and run what is called inside the block in a precision; outside everything stays as it was.
+
+    Args:
+        precision: "half" or "single".
+    """
     from ferviz.engines.backend import tensorflow
 
     optimizer = tensorflow().config.optimizer

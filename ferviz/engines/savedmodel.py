@@ -1,4 +1,4 @@
-"""A SavedModel folder as an engine: it answers, but its inside cannot be reached, so it gives logits only."""
+"""A SavedModel folder as an engine: it predicts, but its layers cannot be reached, so it gives logits only."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ferviz.engines.base import LOGITS, Array, LayerInfo, PictureShape
 from ferviz.errors import FervizError, ModelError, UntrustedModelError
 
 _WHY = (
-    "a SavedModel has no layers that can be reached, only its answer: predict and methods that need nothing else (occlusion, "
+    "a SavedModel has no layers that can be reached, only logits: predict and methods that need nothing else (occlusion, "
     "RISE) work; for this, save the network as .keras or .h5"
 )
 _TINY = 1e-12
 _LARGEST = 1024**3
-_REACHING_OUT = frozenset(
+_UNSAFE_OPERATIONS = frozenset(
     {
         "ReadFile",
         "WriteFile",
@@ -63,9 +63,13 @@ _REACHING_OUT = frozenset(
 class SavedModelEngine:
     """Executes the serving signature of a SavedModel.
 
-    folder: the folder with saved_model.pb; a signature with one picture in and one vector out is needed.
-    trust: also take a graph with operations that read or write files or call Python.
-    Raises ModelError for everything else, UntrustedModelError for a graph with such operations.
+    Args:
+        folder: the folder with saved_model.pb; a signature with one picture in and one vector out is needed.
+        trust: also take a graph with operations that read or write files or call Python.
+
+    Raises:
+        ModelError: for a folder without such a signature.
+        UntrustedModelError: for a graph with such operations, without `trust`.
     """
 
     name = "savedmodel"
@@ -115,7 +119,7 @@ class SavedModelEngine:
 
     @property
     def head(self) -> str:
-        """What the answers are: "softmax", "sigmoid" (its inverse is then given as logits) or "linear"."""
+        """What the outputs are: "softmax", "sigmoid" (its inverse is then given as logits) or "linear"; found out from a few."""
         if self._head is None:
             height, width, channels = self.input_shape
             probe = np.random.default_rng(0).random((16, height or 96, width or 96, channels), dtype=np.float32)
@@ -127,7 +131,14 @@ class SavedModelEngine:
         return self._head
 
     def logits(self, batch: Array) -> Array:
-        """batch (N, h, w, c) float32 -> (N, K): the logits behind its probabilities, or what it says where those are none."""
+        """Compute the logits behind the network's probabilities, or its outputs where those are no probabilities.
+
+        Args:
+            batch: (N, h, w, c) float32.
+
+        Returns:
+            (N, K) float32.
+        """
         raw = self._run(batch)
         if self.head == "sigmoid":
             raw = np.clip(raw, _TINY, 1 - np.finfo(np.float32).eps)
@@ -135,11 +146,27 @@ class SavedModelEngine:
         return np.log(np.maximum(raw, _TINY)) if self.head == "softmax" else raw
 
     def activations(self, batch: Array, layers: Sequence[str]) -> list[Array]:
-        """Raises ModelError: a SavedModel's layers cannot be reached."""
+        """Raise an error, for a SavedModel's layers cannot be reached.
+
+        Args:
+            batch: (N, h, w, c) float32.
+            layers: names of layers.
+
+        Raises:
+            ModelError: always.
+        """
         raise ModelError(_WHY)
 
     def gradients(self, batch: Array, layer: str, weights: Array, of: str = LOGITS) -> tuple[Array, Array, Array]:
-        """Raises ModelError: a SavedModel's layers cannot be reached."""
+        """Raise an error, for a SavedModel's layers cannot be reached.
+
+        Args:
+            batch: (N, h, w, c) float32.
+            layer, weights, of: as for any engine.
+
+        Raises:
+            ModelError: always.
+        """
         raise ModelError(_WHY)
 
     def _run(self, batch: Any) -> Array:
@@ -149,11 +176,11 @@ class SavedModelEngine:
             return np.zeros((0, self.classes), np.float32)
         step, parts = self._fixed or len(x), []
         for start in range(0, len(x), step):
-            some = x[start : start + step]
-            full = np.concatenate([some, np.repeat(some[:1], step - len(some), 0)])  # a fixed batch is filled up
+            chunk = x[start : start + step]
+            full = np.concatenate([chunk, np.repeat(chunk[:1], step - len(chunk), 0)])  # a fixed batch is filled up
             with self._lock:
                 answer = self._call(**{self._input: tf.cast(tf.constant(full), self._dtype)})
-            parts.append(np.asarray(answer[self._output], np.float32)[: len(some)])
+            parts.append(np.asarray(answer[self._output], np.float32)[: len(chunk)])
         return np.concatenate(parts)
 
 
@@ -173,7 +200,7 @@ def _check_operations(folder: Path) -> None:
     for graph in (meta.graph_def for meta in description.meta_graphs):
         nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
         for node in nodes:
-            if node.op in _REACHING_OUT:
+            if node.op in _UNSAFE_OPERATIONS:
                 raise UntrustedModelError(
                     f"{folder} has the operation {node.op} in its graph, which reaches files or Python; "
                     "pass trust=True (--trust) only if you know where it comes from"

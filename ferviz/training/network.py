@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ferviz.data.dataset import Dataset
+from ferviz.engines.precision import processor_flags
 from ferviz.errors import DataError
 from ferviz.files import atomic, to_json, write_text
 from ferviz.models.architectures import build
@@ -40,10 +41,7 @@ def resolve_precision(precision: str) -> str:
 
         if tf.config.list_physical_devices("GPU"):
             return "bfloat16"
-    with contextlib.suppress(OSError):
-        if "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8"):
-            return "bfloat16"
-    return "float32"
+    return "bfloat16" if "amx_bf16" in processor_flags() else "float32"
 
 
 @contextlib.contextmanager

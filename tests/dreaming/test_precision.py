@@ -11,7 +11,7 @@ import pytest
 
 import ferviz
 from ferviz.dreaming.dream import DreamConfig
-from ferviz.engines.precision import OPTION, chosen, computing, has_bfloat16
+from ferviz.engines.precision import OPTION, choose_precision, convolution_precision, has_bfloat16
 from ferviz.errors import UnknownNameError
 from ferviz.files import PathLike
 
@@ -45,10 +45,10 @@ def test_the_processor_and_the_environment_decide(
 
 
 def test_names() -> None:
-    assert (chosen("half"), chosen("single")) == ("half", "single")
-    assert chosen("auto") in ("half", "single")
+    assert (choose_precision("half"), choose_precision("single")) == ("half", "single")
+    assert choose_precision("auto") in ("half", "single")
     with pytest.raises(UnknownNameError, match="did you mean 'half'"):
-        chosen("halb")
+        choose_precision("halb")
 
 
 def test_nothing_outside_the_ascent_is_rounded() -> None:
@@ -58,7 +58,7 @@ def test_nothing_outside_the_ascent_is_rounded() -> None:
     picture, kernel = random.random((4, 24, 24, 8), np.float32), random.random((3, 3, 8, 8), np.float32)
     exact = tf.function(lambda x: tf.nn.conv2d(x, kernel, 1, "SAME"))
     before = exact(picture).numpy()
-    with pytest.raises(ZeroDivisionError), computing("half"):
+    with pytest.raises(ZeroDivisionError), convolution_precision("half"):
         raise ZeroDivisionError
     assert not tf.config.optimizer.get_experimental_options().get(OPTION)
     assert (exact(picture).numpy() == before).all()

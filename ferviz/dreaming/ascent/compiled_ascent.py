@@ -20,7 +20,7 @@ from ferviz.dreaming.ascent.ascent_config import (
 from ferviz.dreaming.objectives import Objective
 from ferviz.dreaming.parameterization import SLOPE
 from ferviz.dreaming.transforms import blurred
-from ferviz.engines.precision import computing
+from ferviz.engines.precision import convolution_precision
 
 Forward = Callable[[Any, Sequence[str]], dict[str, Any]]
 """(pictures (N, h, w, c) tensor in 0..1, layer names) -> their tensors by name."""
@@ -126,7 +126,7 @@ class CompiledAscent:
         from ferviz.engines.backend import tensorflow
 
         tf = tensorflow()
-        with computing(self.config.precision):
+        with convolution_precision(self.config.precision):
             variables, first, second, trace = self._run(
                 state.variables, state.first, state.second, inside(starts), [list(map(tf.constant, b)) for b in bound],
                 [tf.constant(w, tf.float32) for w in weights], tf.constant(seed), tf.constant(state.done), tf.constant(steps),

@@ -91,7 +91,7 @@ class DreamNetwork:
             address = self._aliases.get(name, name)
             if address not in outputs:
                 raise UnknownNameError("layer", name, outputs, "this model")
-            tensor, tap = outputs[address], self._frozen.taps[address]
+            tensor, tap = outputs[address], self._frozen.outputs[address]
             if tap.channels_first and len(tensor.shape) == 4:
                 tensor = tf.transpose(tensor, (0, 2, 3, 1))
             tensor = tf.cast(tensor, tf.float32)

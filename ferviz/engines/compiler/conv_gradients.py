@@ -21,8 +21,12 @@ class UnsupportedOpError(Exception):
 class Window:
     """A window's geometry, each value as (vertical, horizontal).
 
-    size: positions of the input. out: positions of the output. reach: pixels that the window covers, dilation included.
-    before: padding above and left. stride, dilation: as in the layer.
+    Attributes:
+        size: positions of the input.
+        out: positions of the output.
+        reach: pixels that the window covers, dilation included.
+        before: padding above and left.
+        stride, dilation: as in the layer.
     """
 
     size: tuple[int, int]
@@ -34,7 +38,12 @@ class Window:
 
 
 def window(op: Any, kernel: Sequence[int]) -> Window:
-    """Read the geometry of a convolution or pooling node whose kernel covers (rows, columns) `kernel`."""
+    """Read the geometry of a convolution or pooling.
+
+    Args:
+        op: its node in the graph.
+        kernel: (rows, columns) that its kernel covers.
+    """
     x, y = op.inputs[0], op.outputs[0]
     stride = tuple(int(s) for s in op.get_attr("strides")[1:3])
     dilation = (1, 1)
@@ -56,7 +65,15 @@ def window(op: Any, kernel: Sequence[int]) -> Window:
 
 
 def spread(g: Any, stride: Sequence[int]) -> Any:
-    """Insert zeros so that neighbours of (N, h, w, C) come to lie `stride` apart: (N, h * stride, w * stride, C)."""
+    """Insert zeros so that neighbours come to lie a stride apart.
+
+    Args:
+        g: (N, h, w, C).
+        stride: (vertical, horizontal).
+
+    Returns:
+        (N, h * stride, w * stride, C).
+    """
     tf = tensorflow()
     down, right = stride
     if down == right == 1:
@@ -71,7 +88,13 @@ def spread(g: Any, stride: Sequence[int]) -> Any:
 
 
 def fit(g: Any, before: Sequence[int], sizes: Sequence[int]) -> Any:
-    """Move (N, h, w, C) by `before` rows and columns and give it `sizes`: zeros come in, what lies outside is cut."""
+    """Move a map and give it another size: zeros come in, what lies outside is cut.
+
+    Args:
+        g: (N, h, w, C).
+        before: (rows, columns) that it is moved by, down and right.
+        sizes: (rows, columns) of the result.
+    """
     tf = tensorflow()
     amounts = [(b, n - have - b) for b, n, have in zip(before, sizes, g.shape[1:3], strict=True)]
     add = [[max(v, 0) for v in pair] for pair in amounts]
@@ -84,15 +107,26 @@ def fit(g: Any, before: Sequence[int], sizes: Sequence[int]) -> Any:
 
 
 def spread_and_fit(g: Any, w: Window) -> Any:
-    """Lay a gradient out so that a plain convolution with the turned kernel gives the gradient at the input."""
+    """Lay a gradient out so that a plain convolution with the turned kernel gives the gradient at the input.
+
+    Args:
+        g: the gradient at the output, (N, h, w, C).
+        w: the window's geometry.
+    """
     before = [r - 1 - b for r, b in zip(w.reach, w.before, strict=True)]
     return fit(spread(g, w.stride), before, [n + r - 1 for n, r in zip(w.size, w.reach, strict=True)])
 
 
 def convolution(op: Any, g: Any, kernel: np.ndarray | None) -> Any:
-    """A convolution's gradient is a convolution of the spread-out gradient with the kernel turned by 180 degrees.
+    """Return a convolution's gradient: a convolution of the spread-out gradient with the kernel turned by 180 degrees.
 
-    kernel: (rows, columns, c, C), for a depthwise convolution (rows, columns, c, times); None where it is not a constant.
+    Args:
+        op: the convolution's node.
+        g: the gradient at its output, (N, h, w, C).
+        kernel: (rows, columns, c, C), for a depthwise convolution (rows, columns, c, times); None where it is not a constant.
+
+    Raises:
+        UnsupportedOpError: for a computed kernel, or a convolution in groups.
     """
     tf = tensorflow()
     if kernel is None:
@@ -116,18 +150,22 @@ def convolution(op: Any, g: Any, kernel: np.ndarray | None) -> Any:
 
 
 def max_pool(op: Any, g: Any) -> Any:
-    """Max pooling's gradient goes to the first maximum of each window, also where windows overlap.
+    """Return max pooling's gradient, which goes to the first maximum of each window, also where windows overlap.
 
     For each place in the window: 1 where the maximum lies there and at no earlier place, times the gradient, laid out there.
+
+    Args:
+        op: the pooling's node.
+        g: the gradient at its output, (N, h, w, C).
     """
     tf = tensorflow()
     x, y = op.inputs[0], op.outputs[0]
     kernel = [int(k) for k in op.get_attr("ksize")[1:3]]
     w = window(op, kernel)
-    whole = [
+    covered = [
         max((o - 1) * s + k, n + b) for o, s, k, n, b in zip(w.out, w.stride, kernel, w.size, w.before, strict=True)
     ]
-    after = [t - n - b for t, n, b in zip(whole, w.size, w.before, strict=True)]
+    after = [t - n - b for t, n, b in zip(covered, w.size, w.before, strict=True)]
     padded = x
     if any((*w.before, *after)):
         amounts = [[0, 0], [w.before[0], after[0]], [w.before[1], after[1]], [0, 0]]
@@ -139,19 +177,24 @@ def max_pool(op: Any, g: Any) -> Any:
             here = tf.strided_slice(
                 padded, [0, row, column, 0], [0, *end, 0], [1, *w.stride, 1], begin_mask=0b1001, end_mask=0b1001
             )
-            found = 1.0 - tf.minimum((y - here) * 3e38, 1.0)
+            is_first = 1.0 - tf.minimum((y - here) * 3e38, 1.0)
             if left is None:
-                left = 1.0 - found
+                left = 1.0 - is_first
             else:
-                found = found * left
-                left = left - found
-            part = fit(spread(g * found, w.stride), (row, column), whole)
+                is_first = is_first * left
+                left = left - is_first
+            part = fit(spread(g * is_first, w.stride), (row, column), covered)
             total = part if total is None else total + part
     return fit(total, [-b for b in w.before], w.size)
 
 
 def average_pool(op: Any, g: Any) -> Any:
-    """Average pooling's gradient: each output's share (padding does not count) goes to every pixel of its window."""
+    """Return average pooling's gradient: each output's share (padding does not count) goes to every pixel of its window.
+
+    Args:
+        op: the pooling's node.
+        g: the gradient at its output, (N, h, w, C).
+    """
     tf = tensorflow()
     kernel = [int(k) for k in op.get_attr("ksize")[1:3]]
     w = window(op, kernel)

@@ -1,4 +1,4 @@
-"""A Keras network -> one LiteRT file that answers every question of the engine seam, gradients included.
+"""A Keras network -> one LiteRT file that computes everything that engines do, gradients included.
 
 The file holds several graphs over the same weights, each under a name (LiteRT calls it a signature):
 
@@ -20,7 +20,7 @@ import io
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ from ferviz.engines.compiler.gradient_rules import RULES, Rule, guided_relu
 from ferviz.engines.keras.keras_trace import trace
 from ferviz.engines.litert import CompiledNetwork
 from ferviz.errors import ModelError, UnknownNameError
-from ferviz.native_logs import unheard
+from ferviz.native_logs import silenced
 
 if TYPE_CHECKING:
     from ferviz.engines.keras import KerasEngine
@@ -43,7 +43,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Unsupported:
-    """Stands where a gradient would be: why there is none."""
+    """Stands where a gradient would be.
+
+    Attributes:
+        reason: why there is none.
+    """
 
     reason: str
 
@@ -68,7 +72,7 @@ def compile_network(
         engine.traced if tuple(engine.input_shape) == shape else trace(engine.network, shape, engine.channels_first)
     )
     frozen = freeze(traced)
-    wanted = _chosen(engine, frozen, default, layers)
+    wanted = _select_layers(engine, frozen, default, layers)
     classes = int(traced.logits.shape[-1])
     tf = tensorflow()
     picture = tf.TensorSpec([None, *shape], tf.float32, name="picture")
@@ -103,8 +107,8 @@ def compile_network(
     )
 
 
-def _chosen(engine: Any, frozen: Frozen, default: str, layers: Sequence[str] | None) -> list[str]:
-    known = list(frozen.taps)
+def _select_layers(engine: Any, frozen: Frozen, default: str, layers: Sequence[str] | None) -> list[str]:
+    known = list(frozen.outputs)
     names = {layer.name for layer in engine.layers if layer.spatial}
     if layers is None:
         return [name for name in known if name in names or name == default]
@@ -124,15 +128,21 @@ def _sizes(traced: Any, name: str) -> tuple[int, ...]:
 
 
 def vjp(output: Any, seed: Any, sources: Iterable[Any], rules: dict[str, Rule] = RULES) -> list[Any]:
-    """Return, for each source tensor, the gradient of sum(output * seed), an Unsupported, or None where nothing depends on it.
+    """Return the vector-Jacobian products of a tensor: the gradient of sum(output * seed) at each source.
 
-    output, seed: tensors of one shape in the graph that is being built. An Unsupported says which operation has no rule.
+    Args:
+        output, seed: tensors of one shape in the graph that is being built.
+        sources: tensors of the same graph.
+        rules: {operation: gradient rule}.
+
+    Returns:
+        For each source its gradient, an Unsupported that says which operation has no rule, or None where nothing depends on it.
     """
     order = _operations(output)
-    found: dict[str, Any] = {output.name: seed}
+    gradients: dict[str, Any] = {output.name: seed}
     wanted = list(sources)
     for op in reversed(order):
-        upstream = found.get(op.outputs[0].name) if op.outputs else None
+        upstream = gradients.get(op.outputs[0].name) if op.outputs else None
         if upstream is None or op.type == "Placeholder":
             continue
         if isinstance(upstream, Unsupported):
@@ -146,8 +156,8 @@ def vjp(output: Any, seed: Any, sources: Iterable[Any], rules: dict[str, Rule] =
                 parts = [Unsupported(f"{error} ({op.type}) has no gradient in LiteRT's operations")] * len(op.inputs)
         for tensor, part in zip(op.inputs, parts, strict=True):
             if part is not None and tensor.op.type != "Const":
-                found[tensor.name] = _sum(found.get(tensor.name), part)
-    return [found.get(tensor.name) for tensor in wanted]
+                gradients[tensor.name] = _sum(gradients.get(tensor.name), part)
+    return [gradients.get(tensor.name) for tensor in wanted]
 
 
 def _sum(a: Any, b: Any) -> Any:
@@ -177,15 +187,15 @@ def _operations(output: Any) -> list[Any]:
 def _survey(
     frozen: Frozen, picture: Any, classes: int, maps: list[str], default: str
 ) -> tuple[dict[str, str], list[str], bool]:
-    """Find out what can be pulled back -> ({layer: why not}, [layers that can], whether anything goes round `default`)."""
+    """Find out which gradients there are -> ({layer: why not}, [layers that can], whether anything bypasses `default`)."""
     tf = tensorflow()
     with tf.Graph().as_default():
         x = tf.compat.v1.placeholder(tf.float32, picture.shape)
-        logits, taps = frozen.place(x)
+        logits, tensors = frozen.place(x)
         seed = tf.compat.v1.placeholder(tf.float32, [None, classes])
-        results = vjp(logits, seed, [x, *(taps[name] for name in maps)])
-        cut = tf.compat.v1.placeholder(tf.float32, taps[default].shape)
-        again, _ = frozen.place(x, {frozen.taps[default].tensor: cut})
+        results = vjp(logits, seed, [x, *(tensors[name] for name in maps)])
+        cut = tf.compat.v1.placeholder(tf.float32, tensors[default].shape)
+        again, _ = frozen.place(x, {frozen.outputs[default].tensor: cut})
         bypassed = any(op is x.op for op in _operations(again))
     refused = {
         name: result.reason if isinstance(result, Unsupported) else "the class scores do not depend on it"
@@ -198,61 +208,61 @@ def _survey(
 # -- graphs --------------------------------------------------------------------------------------------------------------
 
 
-def _out(tensor: Any, tap: LayerOutput) -> Any:
+def _out(tensor: Any, output: LayerOutput) -> Any:
     """A layer's activation as the network has it, from what the frozen graph has."""
     tf = tensorflow()
-    if tap.factor is not None:
-        tensor = tensor * (1.0 / tap.factor).astype(np.float32)
-    return tf.transpose(tensor, [0, 2, 3, 1]) if tap.channels_first and tensor.shape.rank == 4 else tensor
+    if output.factor is not None:
+        tensor = tensor * (1.0 / output.factor).astype(np.float32)
+    return tf.transpose(tensor, [0, 2, 3, 1]) if output.channels_first and tensor.shape.rank == 4 else tensor
 
 
-def _gradient_out(tensor: Any, tap: LayerOutput) -> Any:
+def _gradient_out(tensor: Any, output: LayerOutput) -> Any:
     tf = tensorflow()
-    if tap.factor is not None:
-        tensor = tensor * tap.factor
-    return tf.transpose(tensor, [0, 2, 3, 1]) if tap.channels_first and tensor.shape.rank == 4 else tensor
+    if output.factor is not None:
+        tensor = tensor * output.factor
+    return tf.transpose(tensor, [0, 2, 3, 1]) if output.channels_first and tensor.shape.rank == 4 else tensor
 
 
 def _predict(frozen: Frozen, default: str) -> Callable[..., dict[str, Any]]:
     def predict(picture: Any) -> dict[str, Any]:
-        logits, taps = frozen.place(picture)
-        return {"logits": logits, "activation": _out(taps[default], frozen.taps[default])}
+        logits, tensors = frozen.place(picture)
+        return {"logits": logits, "activation": _out(tensors[default], frozen.outputs[default])}
 
     return predict
 
 
 def _layers(frozen: Frozen, names: list[str]) -> Callable[..., dict[str, Any]]:
     def layers(picture: Any) -> dict[str, Any]:
-        _, taps = frozen.place(picture)
-        return {f"activation/{name}": _out(taps[name], frozen.taps[name]) for name in names}
+        _, tensors = frozen.place(picture)
+        return {f"activation/{name}": _out(tensors[name], frozen.outputs[name]) for name in names}
 
     return layers
 
 
 def _head(frozen: Frozen, default: str, picture: Any) -> Callable[..., dict[str, Any]]:
-    tap = frozen.taps[default]
+    output = frozen.outputs[default]
 
     def head(activation: Any, weights: Any) -> dict[str, Any]:
         tf = tensorflow()
-        inside = tf.transpose(activation, [0, 3, 1, 2]) if tap.channels_first else activation
-        if tap.factor is not None:
-            inside = inside * tap.factor
-        unused = tf.zeros([1, *picture.shape[1:]])  # nothing goes round the layer, so nothing of it is left in the file
-        logits, _ = frozen.place(unused, {tap.tensor: inside})
+        inside = tf.transpose(activation, [0, 3, 1, 2]) if output.channels_first else activation
+        if output.factor is not None:
+            inside = inside * output.factor
+        unused = tf.zeros([1, *picture.shape[1:]])  # nothing bypasses the layer, so nothing of it is left in the file
+        logits, _ = frozen.place(unused, {output.tensor: inside})
         gradient = vjp(logits, weights, [inside])[0]
-        return {"logits": logits, "gradient": _gradient_out(gradient, tap)}
+        return {"logits": logits, "gradient": _gradient_out(gradient, output)}
 
     return head
 
 
 def _gradients(frozen: Frozen, names: list[str]) -> Callable[..., dict[str, Any]]:
     def gradients(picture: Any, weights: Any) -> dict[str, Any]:
-        logits, taps = frozen.place(picture)
-        found = vjp(logits, weights, [taps[name] for name in names])
+        logits, tensors = frozen.place(picture)
+        results = vjp(logits, weights, [tensors[name] for name in names])
         answer = {"logits": logits}
-        for name, gradient in zip(names, found, strict=True):
-            answer[f"activation/{name}"] = _out(taps[name], frozen.taps[name])
-            answer[f"gradient/{name}"] = _gradient_out(gradient, frozen.taps[name])
+        for name, gradient in zip(names, results, strict=True):
+            answer[f"activation/{name}"] = _out(tensors[name], frozen.outputs[name])
+            answer[f"gradient/{name}"] = _gradient_out(gradient, frozen.outputs[name])
         return answer
 
     return gradients
@@ -280,7 +290,7 @@ def _convert(function: Callable[..., dict[str, Any]], specs: list[Any]) -> tuple
     concrete = tf.function(ordered, input_signature=specs, autograph=False).get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
     try:
-        with _hushed():
+        with _quiet_converter():
             content: bytes = converter.convert()
     except Exception as error:  # the converter raises whatever its C++ side says
         missing = sorted(set(re.findall(r"tf\.([A-Z]\w+)", str(error))))
@@ -292,9 +302,9 @@ def _convert(function: Callable[..., dict[str, Any]], specs: list[Any]) -> tuple
 
 
 @contextlib.contextmanager
-def _hushed() -> Any:
-    """Keep the converter's chatter (Python warnings, and notes on file descriptor 2) from the terminal."""
-    with warnings.catch_warnings(), unheard(), contextlib.redirect_stdout(io.StringIO()):
+def _quiet_converter() -> Iterator[None]:
+    """Keep the converter's Python warnings, standard output and log lines from the terminal."""
+    with warnings.catch_warnings(), silenced(everything=True), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         yield

@@ -20,16 +20,19 @@ from ferviz.engines.backend import tensorflow
 from ferviz.engines.keras.keras_trace import Trace
 from ferviz.errors import ModelError
 
-_MADE_OF_WEIGHTS = {"Conv2D", "DepthwiseConv2dNative"}
+_CONVOLUTIONS = {"Conv2D", "DepthwiseConv2dNative"}
 _ADDITIONS = {"Add", "AddV2", "BiasAdd"}
 _LEAST = 1e-20  # a factor below this cannot be divided by again
 
 
 @dataclass(frozen=True)
 class LayerOutput:
-    """Where a layer's output is found in the frozen graph.
+    """Where a layer's output lies in the frozen graph.
 
-    tensor: its name. channels_first: the order of its axes there. factor: (C,) that it was multiplied with, or None.
+    Attributes:
+        tensor: its name.
+        channels_first: the order of its axes there.
+        factor: (C,) that it was multiplied with, or None.
     """
 
     tensor: str
@@ -39,29 +42,47 @@ class LayerOutput:
 
 @dataclass(frozen=True)
 class Frozen:
-    """A network as one graph without variables. graph: the GraphDef. picture, logits: names of tensors. taps: one a layer."""
+    """A network as one graph without variables.
+
+    Attributes:
+        graph: the GraphDef.
+        picture, logits: names of tensors.
+        outputs: {layer: where its output lies}.
+    """
 
     graph: Any
     picture: str
     logits: str
-    taps: dict[str, LayerOutput]
+    outputs: dict[str, LayerOutput]
 
     def place(self, picture: Any, others: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Put the network into the graph that is being built: `picture` -> (logits, {layer: tensor}).
+        """Put the network into the graph that is being built.
 
-        others: {tensor name: tensor} of further tensors to replace, e.g. a layer's output by a placeholder.
+        Args:
+            picture: the tensor that stands for the picture.
+            others: {tensor name: tensor} of further tensors to replace, e.g. a layer's output by a placeholder.
+
+        Returns:
+            (logits, {layer: tensor}).
         """
         tf = tensorflow()
-        names = [self.logits, *(tap.tensor for tap in self.taps.values())]
+        names = [self.logits, *(output.tensor for output in self.outputs.values())]
         mapped = {self.picture: picture, **(others or {})}
-        found = tf.graph_util.import_graph_def(self.graph, input_map=mapped, return_elements=names, name="")
-        # A tensor that was replaced is returned as the file's own one; whoever replaced it wants theirs.
-        found = [mapped.get(name, tensor) for name, tensor in zip(names, found, strict=True)]
-        return found[0], dict(zip(self.taps, found[1:], strict=True))
+        tensors = tf.graph_util.import_graph_def(self.graph, input_map=mapped, return_elements=names, name="")
+        # A tensor that was replaced is returned as the graph's own one; the caller wants the one that replaces it.
+        tensors = [mapped.get(name, tensor) for name, tensor in zip(names, tensors, strict=True)]
+        return tensors[0], dict(zip(self.outputs, tensors[1:], strict=True))
 
 
 def freeze(trace: Trace) -> Frozen:
-    """Return the traced network with its weights as constants, everything that can be computed beforehand computed."""
+    """Return the traced network with its weights as constants, everything that can be computed beforehand computed.
+
+    Args:
+        trace: of the network.
+
+    Raises:
+        ModelError: for a network with a loop, which cannot be compiled.
+    """
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     calls = trace.calls
@@ -70,10 +91,10 @@ def freeze(trace: Trace) -> Frozen:
     graph = concrete.graph.as_graph_def()
     sources = {node.name: node for node in graph.node}
     outputs = [_root(sources, tensor.name) for tensor in concrete.outputs]
-    taps = {
+    layer_outputs = {
         name: LayerOutput(tensor, calls[name].channels_first) for name, tensor in zip(calls, outputs[1:], strict=True)
     }
-    frozen = Frozen(graph, concrete.inputs[0].name, outputs[0], taps)
+    frozen = Frozen(graph, concrete.inputs[0].name, outputs[0], layer_outputs)
     return _fold(_compute(frozen))
 
 
@@ -92,7 +113,7 @@ def _compute(frozen: Frozen) -> Frozen:
     """Replace what does not depend on the picture by its value, and drop what nothing asks for."""
     tf = tensorflow()
     nodes = {node.name: node for node in frozen.graph.node}
-    order = list(_sorted(nodes, {_node(frozen.logits), *(_node(t.tensor) for t in frozen.taps.values())}))
+    order = list(_sorted(nodes, {_node(frozen.logits), *(_node(t.tensor) for t in frozen.outputs.values())}))
     moving = {_node(frozen.picture)}
     for name in order:
         if any(_node(i) in moving for i in nodes[name].input):
@@ -116,7 +137,7 @@ def _compute(frozen: Frozen) -> Frozen:
             node.input[:] = [renamed.get(i, i) for i in nodes[name].input if i[0] != "^"]
     graph.versions.CopyFrom(frozen.graph.versions)
     kept = {node.name for node in graph.node}
-    return replace(frozen, graph=graph, taps={k: t for k, t in frozen.taps.items() if _node(t.tensor) in kept})
+    return replace(frozen, graph=graph, outputs={k: t for k, t in frozen.outputs.items() if _node(t.tensor) in kept})
 
 
 def _sorted(nodes: dict[str, Any], wanted: set[str]) -> Iterator[str]:
@@ -192,11 +213,11 @@ def _fold(frozen: Frozen) -> Frozen:
         kept = product.attr["T"].type
         product.attr.clear()
         product.attr["T"].type = kept
-    taps = {
-        name: replace(tap, factor=factors[_node(tap.tensor)]) if _node(tap.tensor) in factors else tap
-        for name, tap in frozen.taps.items()
+    layer_outputs = {
+        name: replace(output, factor=factors[_node(output.tensor)]) if _node(output.tensor) in factors else output
+        for name, output in frozen.outputs.items()
     }
-    return replace(frozen, taps=taps)
+    return replace(frozen, outputs=layer_outputs)
 
 
 def _chain(nodes: dict[str, Any], users: Counter[str], values: dict[str, np.ndarray], name: str) -> list[Any]:
@@ -204,7 +225,7 @@ def _chain(nodes: dict[str, Any], users: Counter[str], values: dict[str, np.ndar
     chain: list[Any] = []
     while name in nodes and users[name] == 1:
         node = nodes[name]
-        if node.op in _MADE_OF_WEIGHTS:
+        if node.op in _CONVOLUTIONS:
             layout = node.attr["data_format"].s
             known = _node(node.input[1]) in values and layout in (b"NHWC", b"")
             return [*chain, node] if known else []

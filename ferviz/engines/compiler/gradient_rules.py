@@ -24,7 +24,11 @@ STEEP = 3e38
 
 
 def rule(*types: str) -> Callable[[Rule], Rule]:
-    """Register the decorated function as the gradient rule of these TensorFlow operations."""
+    """Register the decorated function as the gradient rule of TensorFlow operations.
+
+    Args:
+        *types: names of the operations.
+    """
 
     def add(function: Rule) -> Rule:
         RULES.update(dict.fromkeys(types, function))
@@ -34,17 +38,30 @@ def rule(*types: str) -> Callable[[Rule], Rule]:
 
 
 def constant(tensor: Any) -> Any:
-    """Return a tensor's value as an array where it is a constant of the graph, else None."""
+    """Return a tensor's value as an array where it is a constant of the graph, else None.
+
+    Args:
+        tensor: of the graph.
+    """
     return tensorflow().get_static_value(tensor)
 
 
 def is_positive(tensor: Any) -> Any:
-    """(any shape), nowhere negative -> 1.0 where it is above zero, else 0.0; exact, and one pass in LiteRT's fast kernels."""
+    """Return 1.0 where a tensor is above zero, else 0.0; exact, and one pass in LiteRT's fast kernels.
+
+    Args:
+        tensor: of any shape, nowhere negative.
+    """
     return tensorflow().minimum(tensor * STEEP, 1.0)
 
 
 def like(gradient: Any, tensor: Any) -> Any:
-    """Sum a gradient over the axes that broadcasting stretched, so that it has `tensor`'s shape; None for constants."""
+    """Sum a gradient over the axes that broadcasting stretched; None for constants.
+
+    Args:
+        gradient: of the broadcast tensor.
+        tensor: gives the shape of the result.
+    """
     tf = tensorflow()
     if constant(tensor) is not None:
         return None
@@ -59,7 +76,15 @@ def like(gradient: Any, tensor: Any) -> Any:
 
 
 def shaped(gradient: Any, tensor: Any) -> Any:
-    """Reshape a gradient as `tensor` is, the number of pictures left open."""
+    """Reshape a gradient as another tensor is, the number of pictures left open.
+
+    Args:
+        gradient: to be reshaped.
+        tensor: gives the shape.
+
+    Raises:
+        UnsupportedOpError: where its sizes are not known.
+    """
     sizes = tensor.shape.as_list()
     if sizes.count(None) > 1 or (None in sizes and sizes[0] is not None):
         raise UnsupportedOpError("a reshape whose sizes are not known")
@@ -166,7 +191,12 @@ def _relu(op: Any, g: Any) -> list[Any]:
 
 
 def guided_relu(op: Any, g: Any) -> list[Any]:
-    """The rule of guided backpropagation: as ReLU's, and negative gradients stop too."""
+    """Return ReLU's gradient in guided backpropagation, where negative gradients stop too.
+
+    Args:
+        op: the ReLU's node.
+        g: the gradient at its output.
+    """
     return [tensorflow().nn.relu(g) * is_positive(op.outputs[0])]
 
 

@@ -23,7 +23,10 @@ _SIZES = {"Shape", "ShapeN", "Size", "Rank"}
 def is_affine(logits: Any, layer: Any, picture: Any) -> bool:
     """Return whether the gradient of the logits at a layer is the same for every picture of one size.
 
-    logits, layer, picture: tensors of one traced graph. False whenever an operation is not known to be linear.
+    False whenever an operation is not known to be linear.
+
+    Args:
+        logits, layer, picture: tensors of one traced graph.
     """
     moving: dict[str, bool] = {}
     behind: dict[str, bool] = {}

@@ -1,4 +1,4 @@
-"""tf-keras-vis, run on a network of ours: a second opinion by an implementation that shares no code with ferviz."""
+"""tf-keras-vis, run on a network of ferviz: a second opinion by an implementation that shares no code with ferviz."""
 
 from __future__ import annotations
 
@@ -22,10 +22,20 @@ def tf_keras_vis(
 ) -> Array:
     """Run one of tf-keras-vis' methods.
 
-    engine: a KerasEngine. method: one of NAMES. batch: (N, h, w, c). layer: of the top level of a functional or Sequential network.
-    weights: (N, T, K), on the logits. expand: bring the map to picture size as that library does (its interpolation aligns corners).
-    seed: of its SmoothGrad, which draws from TensorFlow's or NumPy's global generator; that one's state is put back afterwards.
-    -> (N, T, h, w), not normalised. Raises ModelError, with that library's own words, where it cannot run the network.
+    Args:
+        engine: one with a Keras network behind it.
+        method: one of NAMES.
+        batch: (N, h, w, c) float32.
+        layer: of the top level of a functional or Sequential network.
+        weights: (N, T, K), on the logits.
+        seed: of its SmoothGrad, which draws from TensorFlow's or NumPy's global generator; that one's state is restored afterwards.
+        expand: bring the map to picture size as that library does (its interpolation aligns corners).
+
+    Returns:
+        (N, T, h, w) float32, not normalised.
+
+    Raises:
+        ModelError: with that library's own words, where it cannot run the network, or for an engine without a Keras network.
     """
     engine = require(engine, KerasBacked, "tf-keras-vis").keras_engine()
     tf = tensorflow()
@@ -92,12 +102,12 @@ def _functional(engine: Any, batch: Array, softmax: bool) -> Any:
             model = keras.Model(model.inputs, last.input)
         else:
             last.activation = keras.activations.linear
-    said = np.asarray(model(batch[:2], training=False))
+    outputs = np.asarray(model(batch[:2], training=False))
     wanted = engine.logits(batch[:2])
     if softmax:
         powers = np.exp(wanted - wanted.max(1, keepdims=True))
         wanted = powers / powers.sum(1, keepdims=True)
-    if said.shape != wanted.shape or not np.allclose(said, wanted, atol=1e-2, rtol=1e-2):
+    if outputs.shape != wanted.shape or not np.allclose(outputs, wanted, atol=1e-2, rtol=1e-2):
         raise ModelError("tf-keras-vis cannot take the logits out of this network; it needs an activation to take away")
     return model
 

@@ -1,6 +1,6 @@
 """Compiled networks kept between runs, so that the second explanation of a network starts at once.
 
-An entry's name is a hash of everything that decides what it says: the network's bytes, the labels and scaling that were asked
+An entry's name is a hash of everything that decides what is in it: the network's bytes, the labels and scaling that were asked
 for, the sidecar, and the versions of ferviz and LiteRT. Entries are written atomically, so two processes may compile the same
 network at once; the least recently used ones go when the folder grows over its cap. Where the folder cannot be written, or an
 entry is damaged, everything works as if there were no cache.
@@ -36,8 +36,11 @@ _REFUSED = ".refused"
 class Origin:
     """Where a model came from: what a cache entry's name is made of.
 
-    path: the network's file. files: all files that it was read from. labels, scaling, trust: what the caller asked for.
-    weights: the caller's file of weights, or None.
+    Attributes:
+        path: the network's file.
+        files: all files that it was read from.
+        labels, scaling, trust: the caller's arguments of `load_model`.
+        weights: the caller's file of weights, or None.
     """
 
     path: Path
@@ -49,7 +52,11 @@ class Origin:
 
 
 def find(origin: Origin) -> CompiledModel | None:
-    """Return the compiled form of a network if there is one that still fits, else None; it never raises for a bad entry."""
+    """Return the compiled form of a network if there is one that still fits, else None; it never raises for a bad entry.
+
+    Args:
+        origin: of the network.
+    """
     with contextlib.suppress(OSError):
         entry = _entry(origin)
         if not entry.is_file():
@@ -65,11 +72,18 @@ def find(origin: Origin) -> CompiledModel | None:
     return None
 
 
-def keep(model: Model, origin: Origin, say: Callable[[str], None]) -> Path | None:
-    """Compile a model and keep it for the next time, unless that was done or found impossible before.
+def keep(model: Model, origin: Origin, log: Callable[[str], None]) -> Path | None:
+    """Compile a model that ran on Keras and keep it for the next time, unless that was done or failed before.
 
-    say: takes one sentence for the user. -> the entry, None where nothing was kept. Only a failure of the file system or
-    of the compilation is swallowed (and told).
+    A failure of the file system or of the compilation is reported through `log` and not raised.
+
+    Args:
+        model: the model; one that is compiled already is left alone.
+        origin: where it came from.
+        log: takes one sentence for the user.
+
+    Returns:
+        The entry, None where nothing was kept.
     """
     if isinstance(model.engine, LiteRTEngine | FallbackEngine):  # compiled already
         return None
@@ -81,28 +95,34 @@ def keep(model: Model, origin: Origin, say: Callable[[str], None]) -> Path | Non
         if not os.access(entry.parent, os.W_OK):
             raise PermissionError(13, "permission denied", str(entry.parent))
     except OSError as error:
-        say(
+        log(
             f"the cache cannot be written ({error.strerror or error}), so this network is not compiled for the next time"
         )
         return None
-    say(f"compiling {model.name} so that the next time takes no TensorFlow (--no-cache leaves it)")
+    log(f"compiling {model.name} so that the next time takes no TensorFlow (--no-cache leaves it)")
     try:
         compiled = replace(compile_model(model), sources=_sources(origin))
         write_compiled(entry, compiled, force=True)
     except ModelError as error:
-        say(f"{model.name} stays with Keras: {error}")
+        log(f"{model.name} stays with Keras: {error}")
         with contextlib.suppress(OutputError, OSError):
             write_text(entry.with_suffix(_REFUSED), f"{error}\n")
         return None
     except (OutputError, OSError) as error:
-        say(f"the compiled network could not be kept: {error}")
+        log(f"the compiled network could not be kept: {error}")
         return None
     tidy(entry.parent, entry)
     return entry
 
 
 def tidy(folder: Path, newest: Path | None = None, cap: int | None = None) -> None:
-    """Remove the least recently used entries until the rest fits under the cap. newest: stays in any case."""
+    """Remove the least recently used entries until the rest fits under the cap.
+
+    Args:
+        folder: the cache.
+        newest: an entry that stays in any case.
+        cap: in bytes; None = FERVIZ_CACHE_MB or CAP.
+    """
     if cap is None:
         cap = int(float(os.environ.get("FERVIZ_CACHE_MB") or CAP / 1024**2) * 1024**2)
     entries = []
@@ -149,13 +169,13 @@ def _sources(origin: Origin) -> dict[str, str]:
 def _fits(compiled: CompiledModel, origin: Origin) -> bool:
     """Whether the files beside the network are still those that the entry was made from."""
     folder = origin.path.parent
-    found = {name: folder / name for name in compiled.sources if Path(name).name == name}
-    if len(found) != len(compiled.sources) or not all(file.exists() for file in found.values()):
+    files = {name: folder / name for name in compiled.sources if Path(name).name == name}
+    if len(files) != len(compiled.sources) or not all(file.exists() for file in files.values()):
         return False
-    beside = find_sidecar(origin.path, *found.values())
-    if beside is not None and beside.name not in found:
+    beside = find_sidecar(origin.path, *files.values())
+    if beside is not None and beside.name not in files:
         return False
-    return all(sha256(file) == compiled.sources[name] for name, file in found.items())
+    return all(sha256(file) == compiled.sources[name] for name, file in files.items())
 
 
 def _statistics(sidecar: Path) -> list[Path]:

@@ -1,0 +1,355 @@
+"""What every engine promises, one test a promise, over every kind of engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ferviz.engines.base import (
+    INPUT,
+    LOGITS,
+    Engine,
+    GuidedGradients,
+    KerasBacked,
+    LayerInterventions,
+    Noting,
+    PredictedTargets,
+    engine_notes,
+    require,
+    supports,
+)
+from ferviz.engines.compiler.convert import compile_network
+from ferviz.engines.fallback import FallbackEngine
+from ferviz.engines.keras.keras_predict import KerasPredictEngine
+from ferviz.engines.litert import LiteRTEngine
+from ferviz.engines.registry import ENGINES, find_opener
+from ferviz.errors import ModelError, UnknownNameError, UsageError
+
+SIZE, CLASSES, LAYER = 18, 4, "relu2"
+
+
+class ExampleEngine:
+    """relu(picture * scale) as a map of two channels, its mean over places, a matrix: an engine without a framework."""
+
+    name, head, channels_first, classes, input_shape = "example", "linear", False, CLASSES, (SIZE, SIZE, 1)
+
+    def __init__(self) -> None:
+        from ferviz.engines.base import LayerInfo
+
+        self.layers = [LayerInfo(LAYER, "Relu", (SIZE, SIZE, 2), True)]
+        self.scale = np.array([1.5, -0.5], np.float32)
+        self.matrix = np.random.default_rng(1).normal(size=(2, CLASSES)).astype(np.float32)
+
+    def logits(self, batch: np.ndarray) -> np.ndarray:
+        return self.activations(batch, [LAYER])[0].mean((1, 2)) @ self.matrix
+
+    def activations(self, batch: np.ndarray, layers: Any) -> list[np.ndarray]:
+        for layer in layers:
+            if layer not in (LAYER, INPUT):
+                raise UnknownNameError("layer", layer, [LAYER], "this model")
+        return [batch if layer == INPUT else np.maximum(batch * self.scale, 0) for layer in layers]
+
+    def gradients(self, batch: np.ndarray, layer: str, weights: np.ndarray, of: str = LOGITS) -> Any:
+        maps, at, value = self.activations(batch, [LAYER, layer, LAYER if of == LOGITS else of])
+        expected = (CLASSES,) if of == LOGITS else value.shape[1:]
+        if len(weights) != len(batch) or weights.shape[2:] != expected:
+            raise UsageError(f"weights must be ({len(batch)}, targets, ...), got {weights.shape}")
+        gradient = weights
+        if of == LOGITS:
+            per_channel = np.einsum("ntk,ck->ntc", weights, self.matrix)[:, :, None, None] / SIZE**2
+            gradient = np.broadcast_to(per_channel, (*weights.shape[:2], *maps.shape[1:]))
+        if layer == INPUT:
+            gradient = (gradient * (maps > 0)[:, None] * self.scale).sum(-1, keepdims=True)
+        return at, gradient, self.logits(batch) if of == LOGITS else value
+
+
+@dataclass(frozen=True)
+class Kind:
+    """traced: layers and gradients can be reached. of_layers: also gradients of layers."""
+
+    build: Callable[[Any, Path], Engine]
+    traced: bool = True
+    of_layers: bool = True
+
+
+def compiled(keras: Any) -> LiteRTEngine:
+    return LiteRTEngine(compile_network(keras, (SIZE, SIZE), LAYER), threads=1)
+
+
+def saved_model(keras: Any, folder: Path) -> Engine:
+    from ferviz.engines.savedmodel import SavedModelEngine
+
+    keras.network.export(str(folder / "saved"), verbose=False)
+    return SavedModelEngine(folder / "saved")
+
+
+KINDS = {
+    "keras": Kind(lambda keras, _: keras),
+    "keras-predict": Kind(lambda keras, _: KerasPredictEngine(keras.network), traced=False, of_layers=False),
+    "savedmodel": Kind(saved_model, traced=False, of_layers=False),
+    "litert": Kind(lambda keras, _: compiled(keras), of_layers=False),
+    "fallback": Kind(lambda keras, _: FallbackEngine(compiled(keras), lambda: keras)),
+    "example": Kind(lambda keras, _: ExampleEngine()),  # type: ignore[arg-type,return-value]
+}
+TRACED = [name for name, kind in KINDS.items() if kind.traced]
+OF_LAYERS = [name for name, kind in KINDS.items() if kind.of_layers]
+WITHOUT_LAYERS = [name for name, kind in KINDS.items() if not kind.traced]
+
+
+@pytest.fixture(scope="module")
+def get(engine: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Engine]:
+    opened: dict[str, Engine] = {}
+
+    def get(name: str) -> Engine:
+        if name not in opened:
+            opened[name] = KINDS[name].build(engine("functional"), tmp_path_factory.mktemp(name))
+        return opened[name]
+
+    return get
+
+
+@pytest.fixture(scope="module")
+def batch() -> np.ndarray:
+    return np.random.default_rng(3).random((3, SIZE, SIZE, 1), np.float32) + 0.1
+
+
+def some_weights(*shape: int) -> np.ndarray:
+    return np.random.default_rng(5).normal(size=shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_it_has_every_member_of_the_protocol(name: str, get: Any) -> None:
+    engine = get(name)
+    assert isinstance(engine, Engine)
+    assert engine.classes == CLASSES
+    assert engine.head in ("softmax", "sigmoid", "linear")
+    assert tuple(engine.input_shape) == (SIZE, SIZE, 1)
+    assert engine.channels_first is False
+
+
+@pytest.mark.parametrize("name", [name for name in KINDS if name not in ("fallback", "example")])
+def test_it_is_called_what_its_opener_is_called(name: str, get: Any) -> None:
+    assert get(name).name == name
+    assert name in ENGINES
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_logits_are_one_row_a_picture_whatever_lies_beside_it(name: str, get: Any, batch: np.ndarray) -> None:
+    logits = get(name).logits(batch)
+    assert logits.shape == (3, CLASSES)
+    assert logits.dtype == np.float32
+    np.testing.assert_allclose(get(name).logits(batch[1:2]), logits[1:2], atol=1e-5)
+    assert get(name).logits(batch[:0]).shape == (0, CLASSES)
+
+
+@pytest.mark.parametrize("name", TRACED)
+def test_activations_are_what_the_layers_are_described_as(name: str, get: Any, batch: np.ndarray) -> None:
+    engine = get(name)
+    picture, activation = engine.activations(batch, [INPUT, LAYER])
+    np.testing.assert_array_equal(picture, batch)
+    info = next(info for info in engine.layers if info.name == LAYER)
+    assert activation.shape == (3, *info.shape)
+
+
+@pytest.mark.parametrize("layer", [INPUT, LAYER])
+@pytest.mark.parametrize("name", TRACED)
+def test_gradients_have_one_map_a_target_and_bring_activation_and_logits(
+    name: str, layer: str, get: Any, batch: np.ndarray
+) -> None:
+    engine, weights = get(name), some_weights(3, 2, CLASSES)
+    activation, gradient, logits = engine.gradients(batch, layer, weights)
+    np.testing.assert_allclose(activation, engine.activations(batch, [layer])[0], atol=1e-5)
+    np.testing.assert_allclose(logits, engine.logits(batch), atol=1e-5)
+    assert gradient.shape == (3, 2, *activation.shape[1:])
+    alone = engine.gradients(batch[:1], layer, weights[:1, 1:])[1]
+    np.testing.assert_allclose(alone[:, 0], gradient[:1, 1], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", TRACED)
+def test_gradients_of_the_logits_are_finite_differences(name: str, get: Any, batch: np.ndarray) -> None:
+    engine, weights = get(name), some_weights(3, 2, CLASSES)
+    gradient = engine.gradients(batch, INPUT, weights)[1]
+
+    def value(pictures: np.ndarray) -> np.ndarray:
+        return np.einsum("ntk,nk->nt", weights, engine.logits(pictures), dtype=np.float64)
+
+    _agree(value, gradient, batch)
+
+
+@pytest.mark.parametrize("name", OF_LAYERS)
+def test_gradients_of_a_layer_are_finite_differences(name: str, get: Any, batch: np.ndarray) -> None:
+    engine = get(name)
+    (activation,) = engine.activations(batch, [LAYER])
+    weights = some_weights(3, 2, *activation.shape[1:])
+    picture, gradient, value_of = engine.gradients(batch, INPUT, weights, of=LAYER)
+    np.testing.assert_array_equal(picture, batch)
+    np.testing.assert_allclose(value_of, activation, atol=1e-5)
+
+    def value(pictures: np.ndarray) -> np.ndarray:
+        return np.einsum("nthwc,nhwc->nt", weights, engine.activations(pictures, [LAYER])[0], dtype=np.float64)
+
+    _agree(value, gradient, batch)
+
+
+def _agree(value: Callable[[np.ndarray], np.ndarray], gradient: np.ndarray, batch: np.ndarray) -> None:
+    """Directional derivatives; the median leaves out the few directions that cross a ReLU's corner."""
+    rng, step, errors, sizes = np.random.default_rng(7), 1e-3, [], []
+    for _ in range(9):
+        direction = rng.normal(size=batch.shape) * (rng.random(batch.shape) < 0.05)
+        measured = value((batch + step * direction).astype(np.float32)) - value(
+            (batch - step * direction).astype(np.float32)
+        )
+        wanted = np.einsum("nthwc,nhwc->nt", gradient, direction, dtype=np.float64)
+        errors.append(np.abs(measured / (2 * step) - wanted).max())
+        sizes.append(np.abs(wanted).max())
+    assert max(sizes) > 0
+    assert np.median(errors) < 0.02 * max(sizes) + 1e-3
+
+
+@pytest.mark.parametrize("name", OF_LAYERS)
+def test_the_gradient_of_a_layer_at_itself_is_its_weights(name: str, get: Any, batch: np.ndarray) -> None:
+    (activation,) = get(name).activations(batch, [LAYER])
+    weights = some_weights(3, 2, *activation.shape[1:])
+    np.testing.assert_array_equal(get(name).gradients(batch, LAYER, weights, of=LAYER)[1], weights)
+
+
+@pytest.mark.parametrize("name", TRACED)
+def test_a_layer_that_is_not_there_is_named(name: str, get: Any, batch: np.ndarray) -> None:
+    engine = get(name)
+    with pytest.raises(UnknownNameError, match="conv99"):
+        engine.activations(batch, ["conv99"])
+    with pytest.raises(UnknownNameError, match="conv99"):
+        engine.gradients(batch, "conv99", some_weights(3, 1, CLASSES))
+    with pytest.raises(UnknownNameError, match="conv99"):
+        engine.gradients(batch, INPUT, some_weights(3, 1, 2), of="conv99")
+
+
+@pytest.mark.parametrize("name", TRACED)
+def test_weights_of_another_shape_are_refused(name: str, get: Any, batch: np.ndarray) -> None:
+    with pytest.raises(UsageError, match="weights"):
+        get(name).gradients(batch, LAYER, some_weights(2, 1, CLASSES))
+    with pytest.raises(UsageError, match="weights"):
+        get(name).gradients(batch, LAYER, some_weights(3, 1, CLASSES + 3))
+
+
+@pytest.mark.parametrize("name", OF_LAYERS)
+def test_weights_of_a_layer_have_its_shape(name: str, get: Any, batch: np.ndarray) -> None:
+    with pytest.raises(UsageError, match="weights"):
+        get(name).gradients(batch, INPUT, some_weights(3, 1, CLASSES), of=LAYER)
+
+
+@pytest.mark.parametrize("name", WITHOUT_LAYERS)
+def test_without_layers_everything_about_layers_is_one_error(name: str, get: Any, batch: np.ndarray) -> None:
+    engine = get(name)
+    assert tuple(engine.layers) == ()
+    with pytest.raises(ModelError):
+        engine.activations(batch, [LAYER])
+    with pytest.raises(ModelError):
+        engine.gradients(batch, INPUT, some_weights(3, 1, CLASSES))
+
+
+def test_optional_protocols_are_declared(get: Any) -> None:
+    expected = {
+        "keras": (GuidedGradients, LayerInterventions, PredictedTargets, KerasBacked),
+        "keras-predict": (KerasBacked,),
+        "savedmodel": (),
+        "litert": (GuidedGradients, LayerInterventions),
+        "fallback": (GuidedGradients, LayerInterventions, KerasBacked, Noting),
+        "example": (),
+    }
+    every = (GuidedGradients, LayerInterventions, PredictedTargets, KerasBacked, Noting)
+    for name, protocols in expected.items():
+        assert tuple(p for p in every if supports(get(name), p)) == protocols, name
+
+
+def test_the_weight_of_the_predicted_class_goes_to_the_greatest_logit(get: Any, batch: np.ndarray) -> None:
+    engine = get("keras")
+    column = np.zeros((3, 1, CLASSES + 1), np.float32)
+    column[..., -1] = 1
+    one_hot = np.eye(CLASSES, dtype=np.float32)[engine.logits(batch).argmax(1)][:, None]
+    np.testing.assert_allclose(
+        engine.gradients(batch, INPUT, column)[1], engine.gradients(batch, INPUT, one_hot)[1], atol=1e-6
+    )
+
+
+def test_what_is_missing_is_named_with_who_needs_it(get: Any) -> None:
+    engine = get("example")
+    assert require(get("keras"), GuidedGradients, "guided-backprop") is get("keras")
+    with pytest.raises(ModelError, match=r"guided-backprop.*guided gradients.*example"):
+        require(engine, GuidedGradients, "guided-backprop")
+
+
+def test_the_fallback_asks_keras_for_gradients_of_layers_and_notes_it(engine: Any, batch: np.ndarray) -> None:
+    keras = engine("functional")
+    both = FallbackEngine(compiled(keras), lambda: keras)
+    assert engine_notes(both) == ()
+    weights = some_weights(3, 1, SIZE, SIZE, 5)
+    gradient = both.gradients(batch, INPUT, weights, of="relu1")[1]
+    np.testing.assert_array_equal(gradient, keras.gradients(batch, INPUT, weights, of="relu1")[1])
+    assert both.name == "keras"
+    assert any("relu1" in note for note in engine_notes(both))
+
+
+def test_the_gradient_of_a_layer_on_paper() -> None:
+    """conv = relu(w * x + b) with one weight a channel: d sum(v * conv) / dx = sum_c v_c w_c where w_c x + b_c > 0."""
+    from ferviz.engines.backend import keras
+    from ferviz.engines.keras import KerasEngine
+
+    layers = keras().layers
+    picture = layers.Input((2, 2, 1))
+    x = layers.Conv2D(2, 1, activation="relu", name="conv")(picture)
+    x = layers.Conv2D(1, 2, name="later", use_bias=False, kernel_initializer="ones")(x)
+    network = keras().Model(picture, layers.Dense(2, name="head")(layers.Flatten()(x)))
+    network.get_layer("conv").set_weights([np.array([[[[2.0, -3.0]]]], np.float32), np.array([0.0, 1.0], np.float32)])
+    engine = KerasEngine(network)
+    batch = np.array([[1.0, -1.0], [0.25, 0.0]], np.float32).reshape(1, 2, 2, 1)
+    weights = np.ones((1, 1, 2, 2, 2), np.float32) * np.array([1.0, 10.0], np.float32)
+    _, gradient, conv = engine.gradients(batch, INPUT, weights, of="conv")
+    assert conv[0].tolist() == [[[2, 0], [0, 4]], [[0.5, 0.25], [0, 1]]]
+    assert gradient[0, 0, ..., 0].tolist() == [[2, -30], [2 - 30, -30]]
+    # `later` is the sum of conv; weighted by 3, its gradient at conv is 3 everywhere.
+    assert engine.gradients(batch, "conv", np.full((1, 1, 1, 1, 1), 3, np.float32), of="later")[1].tolist() == (
+        np.full((1, 1, 2, 2, 2), 3.0).tolist()
+    )
+    with pytest.raises(ModelError, match="later"):
+        engine.gradients(batch, "later", weights, of="conv")
+
+
+def test_a_source_goes_to_the_engine_that_recognises_it(engine: Any, tmp_path: Path) -> None:
+    keras = engine("functional")
+    assert find_opener(keras.network) is ENGINES["keras"]
+    assert find_opener(compiled(keras).compiled) is ENGINES["litert"]
+    assert find_opener(tmp_path / "missing") is None
+    assert find_opener(3) is None
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "saved_model.pb").write_bytes(b"x")
+    assert find_opener(tmp_path / "saved") is ENGINES["savedmodel"]
+    assert isinstance(ENGINES["keras"].open(keras.network, False), Engine)
+
+
+def test_an_engine_of_ones_own_opens_files_that_nobody_else_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ferviz.engines.registry import Opener
+    from ferviz.models.load import load_model
+
+    path = tmp_path / "net.own"
+    path.write_bytes(b"OWN1....")
+    with pytest.raises(ModelError):
+        load_model(path)
+    monkeypatch.setattr(ENGINES, "_entries", dict(ENGINES._entries))
+    opener = Opener(
+        lambda source: isinstance(source, Path) and source.is_file() and source.read_bytes().startswith(b"OWN1"),
+        lambda source, trust: ExampleEngine(),  # type: ignore[arg-type,return-value]
+        "its answers are made up",
+    )
+    ENGINES.add("own", "networks of my own", opener)
+    model = load_model(path, labels="a,b,c,d", scaling="0..1")
+    assert (model.name, model.engine.name, model.input.size) == ("net", "example", (SIZE, SIZE))
+    assert any("made up" in note for note in model.notes)
+    assert model.probabilities(np.zeros((2, 30, 30), np.uint8)).shape == (2, 4)
