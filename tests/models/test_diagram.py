@@ -49,7 +49,7 @@ def test_a_layer_that_hands_on_its_input_is_not_skipped():
     x = layers.Add(name="add")([layers.ReLU(name="relu")(y), x])
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     network = keras.Model(picture, layers.Dense(2, name="head")(x))
-    found = connections(KerasEngine(network))
+    found = sources_by_layer(KerasEngine(network))
     assert (found["drop"], found["relu"], found["add"]) == (("conv",), ("drop",), ("relu", "conv"))
 
 
@@ -72,7 +72,7 @@ def test_a_layer_of_its_own_class_is_one_box():
         [layers.Input((8, 8, 1)), layers.Conv2D(3, 3, name="conv"), Gate(name="gate"), layers.Flatten(name="flat"),
          layers.Dense(2, name="head")]
     )  # fmt: skip
-    assert connections(KerasEngine(network)) == {
+    assert sources_by_layer(KerasEngine(network)) == {
         "conv": ("input",), "gate": ("conv",), "flat": ("gate",), "head": ("flat",)
     }  # fmt: skip
 
