@@ -13,6 +13,7 @@ ORDER = [
     "happy_rather_than_surprise",
     "compare_methods",
     "activations_of_a_layer",
+    "dream_of_two_classes",
     "folder_to_table",
     "look_at_a_data_set",
     "write_a_method",
