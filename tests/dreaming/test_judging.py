@@ -159,8 +159,10 @@ def test_files_hold_the_exact_pixels_and_how_they_were_made(model: Get, tmp_path
         written = json.loads(str(file["manifest"]))
     assert written["settings"] | {"prior": "faces", "strength": 1.0, "steps": 4} == written["settings"]
     assert written["dreams"][0]["objective"] == "happy"
-    for suffix in ("png", "jpg", "webp", "svg", "json"):
+    for suffix in ("png", "jpg", "webp", "svg", "pdf", "json"):
         made.save(tmp_path / f"a.{suffix}")
+    assert "model_sha256" in (tmp_path / "a.svg").read_text(encoding="utf-8"), "figures carry the manifest too"
+    assert b"model_sha256" in (tmp_path / "a.pdf").read_bytes().replace(b"\x00", b"")
     with Image.open(tmp_path / "a.png") as sheet:
         assert json.loads(sheet.info["ferviz"])["targets"] == ["happy", "sad"]
         assert sheet.width > 2 * 192
