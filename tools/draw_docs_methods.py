@@ -31,11 +31,11 @@ def main() -> None:
     names = arguments.methods or [name for name in ferviz.methods() if ":" not in name]
     maps = {}
     for name in names:
-        made = ferviz.explain(model, face, method=name, target="all", **QUICK.get(name, {}))
-        maps[name] = made.heatmaps[0]
-        print(f"{name:22} strongest for {made.targets[int(np.abs(maps[name]).max((1, 2)).argmax())]}")
-    said = model.predict(face)[0]
-    columns = [f"{label} {said.probabilities[label]:.2f}" for label in model.labels]
+        explanation = ferviz.explain(model, face, method=name, target="all", **QUICK.get(name, {}))
+        maps[name] = explanation.heatmaps[0]
+        print(f"{name:22} strongest for {explanation.targets[int(np.abs(maps[name]).max((1, 2)).argmax())]}")
+    prediction = model.predict(face)[0]
+    columns = [f"{label} {prediction.probabilities[label]:.2f}" for label in model.labels]
     write_image(arguments.out, methods_by_class(face.pixels, columns, maps), force=True)
     print(f"wrote {arguments.out}")
 
