@@ -1,11 +1,12 @@
 # make demo    set up .venv and explain the bundled portrait with the bundled network
 # make test    set up .venv and run lint, types and tests
+# make quick   the same without the slow tests, for the change in hand
 # make docs    set up .venv and build the documentation into build/docs
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test docs lint types tests format clean
+.PHONY: demo test quick docs lint types tests format clean
 
 demo: $(VENV)/installed
 	@mkdir -p demo
@@ -20,6 +21,9 @@ lint: $(VENV)/installed-dev
 
 types: $(VENV)/installed-dev
 	$(BIN)/mypy
+
+quick: lint types
+	$(BIN)/python -m pytest -q -m "not slow"
 
 tests: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
