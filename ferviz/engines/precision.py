@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from ferviz.errors import UnknownNameError
+from ferviz.errors import UnknownNameError, UsageError
 
 PRECISIONS = {
     "auto": "half where the processor has instructions for it, else single",
@@ -23,6 +23,9 @@ PRECISIONS = {
 """Names of the precisions and what they are."""
 
 CPUINFO = "/proc/cpuinfo"
+
+WITHOUT_BFLOAT16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI")
+"""Values of ONEDNN_MAX_CPU_ISA under which TensorFlow aborts the process when it comes to a bfloat16 convolution."""
 
 OPTION = "auto_mixed_precision_onednn_bfloat16"
 
@@ -35,14 +38,21 @@ def choose_precision(precision: str) -> str:
 
     Raises:
         UnknownNameError: for any other.
+        UsageError: "half", where ONEDNN_MAX_CPU_ISA in the environment keeps TensorFlow from computing in it.
     """
     if precision not in PRECISIONS:
         raise UnknownNameError("precision", precision, PRECISIONS)
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
+    if precision == "half" and limit in WITHOUT_BFLOAT16:
+        raise UsageError(
+            f"half precision needs AVX-512, which ONEDNN_MAX_CPU_ISA={limit} switches off; unset it, or use precision 'single'"
+        )
     if precision == "auto":
         return "half" if has_bfloat16() else "single"
     return precision
 
 
+@lru_cache(maxsize=8)
 def processor_flags(cpuinfo: str = CPUINFO) -> frozenset[str]:
     """Return the names of the processor's instruction sets, such as "amx_bf16"; empty where they cannot be known.
 
@@ -55,7 +65,6 @@ def processor_flags(cpuinfo: str = CPUINFO) -> frozenset[str]:
         return frozenset()
 
 
-@lru_cache(maxsize=1)
 def has_bfloat16(cpuinfo: str = CPUINFO) -> bool:
     """Return whether the processor multiplies bfloat16 numbers itself; where that cannot be known, it does not.
 

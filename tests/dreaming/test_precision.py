@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ import pytest
 
 import ferviz
 from ferviz.dreaming.dream import DreamConfig
-from ferviz.engines.precision import OPTION, choose_precision, convolution_precision, has_bfloat16
-from ferviz.errors import UnknownNameError
+from ferviz.engines.precision import OPTION, WITHOUT_BFLOAT16, choose_precision, convolution_precision, has_bfloat16
+from ferviz.errors import UnknownNameError, UsageError
 from ferviz.files import PathLike
 
 Get = Callable[..., Any]
@@ -44,11 +45,19 @@ def test_the_processor_and_the_environment_decide(
     assert not has_bfloat16(str(tmp_path / "nothing"))
 
 
-def test_names() -> None:
+def test_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     assert (choose_precision("half"), choose_precision("single")) == ("half", "single")
     assert choose_precision("auto") in ("half", "single")
     with pytest.raises(UnknownNameError, match="did you mean 'half'"):
         choose_precision("halb")
+
+
+def test_half_precision_is_refused_where_tensorflow_would_abort(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "avx2")
+    assert choose_precision("auto") == choose_precision("single") == "single"
+    with pytest.raises(UsageError, match="ONEDNN_MAX_CPU_ISA=AVX2"):
+        choose_precision("half")
 
 
 def test_nothing_outside_the_ascent_is_rounded() -> None:
@@ -64,6 +73,10 @@ def test_nothing_outside_the_ascent_is_rounded() -> None:
     assert (exact(picture).numpy() == before).all()
 
 
+@pytest.mark.skipif(
+    os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in WITHOUT_BFLOAT16,
+    reason="ONEDNN_MAX_CPU_ISA switches AVX-512 off",
+)
 def test_a_dream_in_half_precision_is_the_same_dream(model: Get) -> None:
     options = {"steps": 48, "seed": 3}
     half, single = (
