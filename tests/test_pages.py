@@ -35,6 +35,7 @@ OWN_TEST = {
     "compiled-networks.md",
 }
 """Pages whose code has a test of its own, beside the tests of what it extends."""
+SLOW = {"README.md", "tutorial.md", "evaluate.md", "read-the-pictures.md"}
 PAGES = [
     page
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -77,7 +78,13 @@ def foreign_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page.relative_to(ROOT).as_posix(), marks=[pytest.mark.slow] if page.name in SLOW else [])
+        for page in PAGES
+    ],
+)
 def test_the_page_runs_as_it_stands(
     page: Path, foreign_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -28,7 +28,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> str:
     networks = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(networks)
     file = tmp_path_factory.mktemp("network") / "tiny.keras"
-    networks.build("functional").save(file)
+    networks.build("softmax_layer").save(file)
     sidecar = {"schema_version": 1, "labels": ["angry", "happy", "sad", "surprise"], "input": {"scaling": "-1..1"}}
     Path(f"{file}.ferviz.json").write_text(json.dumps(sidecar))
     return str(file)
@@ -38,6 +38,7 @@ def ferviz_dream(*arguments: Any) -> int:
     return run(["dream", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_all_classes_with_judge_animation_and_json(
     network: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -63,6 +64,7 @@ def test_all_classes_with_judge_animation_and_json(
     assert "ferviz_dream.png" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_seed_decides_and_npz_holds_the_pixels(network: str, tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         assert (
@@ -71,16 +73,17 @@ def test_the_seed_decides_and_npz_holds_the_pixels(network: str, tmp_path: Path)
         )
     a, b, c = (Dream.load(tmp_path / f"{name}.npz") for name in "abc")
     assert a.objective == ("happy", "sad - angry")
+    assert (a.settings["seed"], c.settings["seed"]) == (1, 2)
     assert a.images.tobytes() == b.images.tobytes() != c.images.tobytes()
 
 
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [
-        (["--layer", "relu1", "--channel", "3,0"], ["relu1 3", "relu1 0"]),
-        (["--layer", "relu1", "--channel", "mean"], ["relu1"]),
-        (["--layer", "add", "--channel", "all"], [f"add {i}" for i in range(6)]),
-        (["--layer", "relu1", "--count", "2"], 2),
+        (["--layer", "conv1", "--channel", "3,0"], ["conv1 3", "conv1 0"]),
+        (["--layer", "conv1", "--channel", "mean"], ["conv1"]),
+        (["--layer", "classes", "--channel", "all"], [f"classes {i}" for i in range(4)]),
+        (["--layer", "conv1", "--count", "2"], 2),
         (["--target", "surprise", "--prior", "none", "--copies", "2"], ["surprise", "surprise"]),
     ],
 )
@@ -93,19 +96,19 @@ def test_layers_channels_and_copies(network: str, tmp_path: Path, arguments: lis
         assert list(result.objective) == names
 
 
+@pytest.mark.slow
 def test_a_picture_is_dreamt_in_octaves(network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)).save("face.png")
-    assert (
-        ferviz_dream("-m", network, "--layer", "relu2", "--image", "face.png", "--octaves", "2", "--size", "48", *FEW)
-        == 0
-    )
-    assert ferviz_dream("-m", network, "--layer", "relu2", "-i", "face.png", "--size", "48", "-o", "a.npz", *FEW) == 0
+    asked = ["-m", network, "--layer", "conv1", "--size", "48"]
+    assert ferviz_dream(*asked, "--image", "face.png", "--octaves", "2", *FEW) == 0
+    assert ferviz_dream(*asked, "-i", "face.png", "--octaves", "1", "-o", "a.npz", *FEW) == 0
     assert Dream.load("a.npz").images.shape == (1, 32, 48, 3)
     with Image.open("face_dream.png") as sheet:
         assert json.loads(sheet.info["ferviz"])["settings"]["octaves"] == [[23, 34], [32, 48]]
 
 
+@pytest.mark.slow
 def test_a_class_is_dreamt_on_the_largest_face_of_a_photograph(
     network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,10 +134,10 @@ def test_a_class_is_dreamt_on_the_largest_face_of_a_photograph(
     ("arguments", "code", "words"),
     [
         (["--layer", "conv9"], 2, "conv9"),
-        (["--layer", "relu1", "--channel", "x"], 2, "--channel"),
-        (["--layer", "relu1", "--channel", "99"], 2, "99"),
+        (["--layer", "conv1", "--channel", "x"], 2, "--channel"),
+        (["--layer", "conv1", "--channel", "99"], 2, "99"),
         (["--channel", "1"], 2, "--layer"),
-        (["--layer", "relu1", "--target", "happy"], 2, "--target"),
+        (["--layer", "conv1", "--target", "happy"], 2, "--target"),
         (["--target", "hapy"], 2, "'happy'"),
         (["--octaves", "3"], 2, "--image"),
         (["--steps", "0"], 2, "steps"),
@@ -143,7 +146,7 @@ def test_a_class_is_dreamt_on_the_largest_face_of_a_photograph(
         (["--reader", "csv"], 2, "--faces"),
         (["--animate", "way.mp4"], 2, ".gif"),
         (["--out", "a.txt"], 2, ".txt"),
-        (["--image", "none.png", "--layer", "relu1"], 3, "none.png"),
+        (["--image", "none.png", "--layer", "conv1"], 3, "none.png"),
         (["--judge", "tiny.keras?label=7"], 2, "weights, not label"),
     ],
 )
@@ -172,7 +175,7 @@ def test_the_reader_of_the_faces_can_be_named(network: str, tmp_path: Path, caps
         "-m",
         network,
         "--layer",
-        "relu1",
+        "conv1",
         "--count",
         "2",
         "--faces",

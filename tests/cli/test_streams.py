@@ -61,12 +61,15 @@ def test_a_reader_that_has_left_is_no_error(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse names that are no UTF-8")
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
 def test_a_name_that_is_no_utf8_goes_through_every_output(encoding, tmp_path):
     name = os.fsencode(tmp_path) + "/ü ".encode() + b"\xff.png"
     shutil.copy(PORTRAIT, name)
     environment = {**os.environ, "PYTHONIOENCODING": f"{encoding}:strict"}
-    for arguments in (["predict"], ["predict", "--json"], ["gradcam"], ["gradcam", "--out", "g.json", "--json"]):
+    every = (["predict"], ["predict", "--json"], ["gradcam"], ["gradcam", "--out", "g.json", "--json"])
+    # All four once; of the other encodings one command that writes text and one that writes JSON to both places.
+    for arguments in every if encoding == "utf-8" else (every[0], every[3]):
         done = subprocess.run(
             [*FERVIZ, *arguments, "--detector", "none", name], capture_output=True, cwd=tmp_path, check=False, env=environment
         )  # fmt: skip

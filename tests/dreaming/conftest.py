@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 LABELS = ("angry", "happy", "sad", "surprise")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def frozen_once() -> Iterator[None]:
+    """Freeze each network once for each size: a DreamNetwork never changes, and every test dreams on the same few models."""
+    from ferviz.dreaming import deepdream, dream
+
+    made: dict[Any, tuple[Any, Any]] = {}
+    real = dream.open_network
+
+    def once(model: Any, size: Any = None) -> Any:
+        if (id(model), size) not in made:
+            made[id(model), size] = (model, real(model, size))  # the model is kept, and so its id
+        return made[id(model), size][1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dream, "open_network", once)
+        patch.setattr(deepdream, "open_network", once)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +55,12 @@ def model() -> Callable[..., Any]:
         return made[key]
 
     return get
+
+
+@pytest.fixture(scope="session")
+def every(model: Callable[..., Any]) -> Any:
+    """A dream of all four classes of the functional network, with three pictures of the way; nobody changes it."""
+    import ferviz
+    from ferviz.dreaming.dream import DreamConfig
+
+    return ferviz.dream(model(), steps=6, config=DreamConfig(samples=2, frames=3))

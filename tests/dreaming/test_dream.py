@@ -52,10 +52,13 @@ EACH = {
 }
 
 
-@pytest.mark.parametrize("name", ["faces", "spectrum", "none"])
+@pytest.mark.parametrize("name", [pytest.param("faces", marks=pytest.mark.slow), "spectrum", "none"])
 def test_ascent_ascends_for_every_objective(model: Get, name: str) -> None:
     alive = objectives.channel("pool", objectives.most_active(model(), "pool", 1)[0])
-    asked = {**EACH, "vector": alive}
+    # What an objective is knows nothing of the prior: all under one, a class, a layer and a vector under the others.
+    asked = (
+        {**EACH, "vector": alive} if name == "faces" else {"logit": EACH["logit"], "sum": EACH["sum"], "vector": alive}
+    )
     config = DreamConfig(samples=1, transforms=NONE, regularizers=Regularizers())
     made = ferviz.dream(model(), list(asked.values()), steps=24, prior=name, config=config)
     assert made.trace.shape == (len(asked), 24)
@@ -64,34 +67,34 @@ def test_ascent_ascends_for_every_objective(model: Get, name: str) -> None:
 
 
 def test_diversity_makes_copies_differ_more(model: Get) -> None:
-    few: dict[str, Any] = {"copies": 3, "steps": 24, "prior": "none", "config": DreamConfig(samples=1)}
-    alike = ferviz.dream(model(), objectives.channel("relu1", 1), **few)
-    apart = ferviz.dream(model(), objectives.channel("relu1", 1) + 5 * objectives.diversity("relu1"), **few)
+    channel = objectives.channel("relu1", 1)
+    asked = [channel, channel + 5 * objectives.diversity("relu1")]
+    made = ferviz.dream(model(), asked, copies=3, steps=24, prior="none", config=DreamConfig(samples=1))
+    alike, apart = made.images[:3], made.images[3:]
 
-    def unlikeness(made: Any) -> float:
-        maps = model().engine.activations(model().preprocess(made.images), ["relu1"])[0].astype(np.float64)
+    def unlikeness(images: Any) -> float:
+        maps = model().engine.activations(model().preprocess(images), ["relu1"])[0].astype(np.float64)
         flat = (maps - maps.mean((0, 1, 2))).reshape(3, -1, maps.shape[-1])
         gram = np.einsum("npc,npd->ncd", flat, flat).reshape(3, -1)
         gram /= np.linalg.norm(gram, axis=1, keepdims=True)
         return -float((gram @ gram.T)[np.triu_indices(3, 1)].mean())
 
-    assert len({image.tobytes() for image in alike.images}) == 3
+    assert len({image.tobytes() for image in alike}) == 3
     assert unlikeness(apart) > unlikeness(alike)
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(model: Get) -> None:
-    first, again, other = (
-        ferviz.dream(model(), "happy", seed=seed, steps=6, config=DreamConfig(samples=2, frames=3))
-        for seed in (4, 4, 5)
-    )
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(model: Get, every: Any) -> None:
+    first, again = every, ferviz.dream(model(), steps=6, config=DreamConfig(samples=2, frames=3))
+    other = ferviz.dream(model(), seed=5, **FEW)
     assert first.images.tobytes() == again.images.tobytes()
     assert first.trace.tobytes() == again.trace.tobytes()
     assert first.frames.tobytes() == again.frames.tobytes()
-    assert first.images.tobytes() != other.images.tobytes()
+    for one, another in zip(first.images, other.images, strict=True):
+        assert one.tobytes() != another.tobytes()
 
 
-def test_a_class_dreams_the_same_alone_and_among_others(model: Get) -> None:
-    every = ferviz.dream(model(), **FEW)
+def test_a_class_dreams_the_same_alone_and_among_others(model: Get, every: Any) -> None:
     alone = ferviz.dream(model(), "sad", **FEW)
     difference = every.images[2].astype(int) - alone.images[0]
     assert np.abs(difference).max() <= 1
@@ -132,12 +135,12 @@ def mean_face(side: int) -> np.ndarray:
 )  # fmt: skip
 def test_every_kind_of_network_dreams(model: Get, name: str) -> None:
     network = model(name)
-    made = ferviz.dream(network, steps=12, seed=1, config=PLAIN)
+    made = ferviz.dream(network, ["happy", "sad"], steps=12, seed=1, config=PLAIN)
     side = 20 if name == "any_size" else 18
-    assert made.images.shape == (4, side, side, 3) if name == "rgb" else (4, side, side)
+    assert made.images.shape == ((2, side, side, 3) if name == "rgb" else (2, side, side))
     assert (made.trace[:, -1] > made.trace[:, 0]).all()
     # The saved 8-bit pictures themselves please the network more than the mean face they began with.
-    assert (made.probability > network.probabilities(mean_face(side))[0]).all()
+    assert (made.probability > network.probabilities(mean_face(side))[0, [1, 2]]).all()
 
 
 @pytest.mark.parametrize(
@@ -182,8 +185,9 @@ def test_standardization_by_arrays_and_colour_order(shape: tuple[int, ...]) -> N
     assert got == pytest.approx(spec.preprocess(pixels), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_many_channels_need_no_more_memory_than_a_few(model: Get, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = [objectives.channel("norm1", index % 5) for index in range(11)]
+    asked = [objectives.channel("norm1", index) for index in range(5)]
     whole = ferviz.dream(model(), asked, prior="none", **FEW)
     seen: list[int] = []
     real = ascend.CompiledAscent
@@ -196,15 +200,15 @@ def test_many_channels_need_no_more_memory_than_a_few(model: Get, monkeypatch: p
 
             super().__init__(counted, groups, *rest)
 
-    monkeypatch.setattr(ascend, "MAX_VIEWS", 8)
+    monkeypatch.setattr(ascend, "MAX_VIEWS", 4)
     monkeypatch.setattr(ascend, "CompiledAscent", Counting)
     reported: list[tuple[int, int]] = []
     parts = ferviz.dream(
         model(), asked, prior="none", progress=lambda done, total: reported.append((done, total)), **FEW
     )
-    assert seen == [8], "one trace, of no more than 8 views, serves all three batches"
+    assert seen == [4], "one trace, of no more than 4 views, serves all three batches"
     assert reported[-1] == (18, 18)
-    assert len(parts) == 11
+    assert len(parts) == 5
     assert np.abs(parts.images.astype(int) - whole.images).max() <= 1
     assert parts.trace == pytest.approx(whole.trace, rel=1e-3, abs=1e-3)
 
@@ -239,13 +243,14 @@ def test_a_blurred_gradient_changes_large_forms_first(model: Get) -> None:
     assert roughness(6.0) < 0.8 * roughness(0.0)
 
 
+@pytest.mark.slow
 def test_frames_lead_from_the_start_to_the_dream(model: Get) -> None:
-    made = ferviz.dream(model(), ["happy", "sad"], steps=70, config=DreamConfig(samples=1, frames=8))
+    made = ferviz.dream(model(), ["happy", "sad"], steps=40, config=DreamConfig(samples=1, frames=8))
     assert made.frames.shape == (8, 2, 18, 18)
     assert (made.frames[-1] == made.images).all()
     first = np.abs(made.frames[0].astype(int) - made.images).mean()
     assert first > np.abs(made.frames[4].astype(int) - made.images).mean()
-    without = ferviz.dream(model(), ["happy", "sad"], steps=70, config=DreamConfig(samples=1))
+    without = ferviz.dream(model(), ["happy", "sad"], steps=40, config=DreamConfig(samples=1))
     assert (without.images == made.images).all(), "keeping frames changes nothing"
     assert without.frames.shape == (0, 2, 18, 18)
 
@@ -311,6 +316,7 @@ def test_deepdream_finds_more_of_the_layer_and_keeps_picture_and_colours(model: 
     assert seen(made.images[0]) > seen(picture)
 
 
+@pytest.mark.slow
 def test_octaves_carry_their_detail(model: Get) -> None:
     picture = photograph()
     single = ferviz.dream(model(), objectives.layer("relu2"), image=picture, octaves=Octaves(1, size=56), steps=1)
@@ -329,13 +335,15 @@ def test_networks_tied_to_their_size_dream_pictures_too(model: Get, name: str) -
         network,
         objectives.layer(layer),
         image=photograph(),
-        octaves=Octaves(size=48) if name != "sequential" else None,
+        octaves=Octaves(None if name == "nested" else 1, size=48) if name != "sequential" else None,
         steps=8,
     )
     shape = (40, 56, 3) if name == "sequential" else (34, 48, 3)
     assert made.images.shape == (1, *shape)
     if name == "sequential":
         assert made.settings["octaves"] == ((18, 18),)
+    elif name == "nested":
+        assert len(made.settings["octaves"]) > 1, "as many as the picture has room for"
     assert made.trace[0, -1] > made.trace[0, 0]
 
 

@@ -27,6 +27,12 @@ FEW: dict[str, Any] = {"steps": 4, "config": DreamConfig(samples=1)}
 LABELS = "angry,happy,sad,surprise"
 
 
+@pytest.fixture(scope="module")
+def course(model: Get) -> ferviz.Dream:
+    """Two classes with four pictures of the way."""
+    return ferviz.dream(model(), ["happy", "sad"], seed=7, steps=12, config=DreamConfig(samples=1, frames=4))
+
+
 def real_faces(count: int = 40) -> Dataset:
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (count, 18, 18), np.uint8)
@@ -128,8 +134,8 @@ def test_most_active_channels_come_first(model: Get) -> None:
     assert len(objectives.most_active(network, "relu1", 99)) == 5
 
 
-def test_captions_tell_what_the_network_says_of_the_saved_picture(model: Get) -> None:
-    made = ferviz.dream(model(), **FEW)
+def test_captions_tell_what_the_network_says_of_the_saved_picture(model: Get, every: Any) -> None:
+    made = every
     p = model().probabilities(made.images)
     assert made.probability == pytest.approx(np.diag(p))
     for k, lines in enumerate(made.captions()):
@@ -147,8 +153,8 @@ def test_captions_tell_what_the_network_says_of_the_saved_picture(model: Get) ->
     assert channel.targets == ("",)
 
 
-def test_files_hold_the_exact_pixels_and_how_they_were_made(model: Get, tmp_path: Path) -> None:
-    made = ferviz.dream(model(), ["happy", "sad"], seed=7, steps=4, config=DreamConfig(samples=1, frames=3))
+def test_files_hold_the_exact_pixels_and_how_they_were_made(course: ferviz.Dream, tmp_path: Path) -> None:
+    made = course
     made.save(tmp_path / "a.npz")
     again = ferviz.Dream.load(tmp_path / "a.npz")
     assert (again.images == made.images).all()
@@ -157,7 +163,7 @@ def test_files_hold_the_exact_pixels_and_how_they_were_made(model: Get, tmp_path
     assert again.settings["seed"] == 7
     with np.load(tmp_path / "a.npz") as file:
         written = json.loads(str(file["manifest"]))
-    assert written["settings"] | {"prior": "faces", "strength": 1.0, "steps": 4} == written["settings"]
+    assert written["settings"] | {"prior": "faces", "strength": 1.0, "steps": 12} == written["settings"]
     assert written["dreams"][0]["objective"] == "happy"
     for suffix in ("png", "jpg", "webp", "svg", "pdf", "json"):
         made.save(tmp_path / f"a.{suffix}")
@@ -176,10 +182,10 @@ def test_files_hold_the_exact_pixels_and_how_they_were_made(model: Get, tmp_path
         ferviz.Dream.load(tmp_path / "other.npz")
 
 
-def test_the_sheet_shows_the_dream_itself_enlarged(model: Get) -> None:
+def test_the_sheet_shows_the_dream_itself_enlarged(every: ferviz.Dream) -> None:
     from ferviz.dreaming.plots import enlarged
 
-    made = ferviz.dream(model(), "happy", **FEW)
+    made = every[1]
     sheet = np.asarray(made.picture(side=180).convert("L"), int)
     tile = np.asarray(enlarged(made.images[0], 180).convert("L"), int)
     places = [
@@ -193,8 +199,10 @@ def test_the_sheet_shows_the_dream_itself_enlarged(model: Get) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])
-def test_animations_have_every_frame_and_end_with_the_dream(model: Get, tmp_path: Path, suffix: str) -> None:
-    made = ferviz.dream(model(), ["happy", "sad"], steps=12, config=DreamConfig(samples=1, frames=4))
+def test_animations_have_every_frame_and_end_with_the_dream(
+    course: ferviz.Dream, every: ferviz.Dream, tmp_path: Path, suffix: str
+) -> None:
+    made = course
     made.animate(tmp_path / f"a{suffix}", side=90)
     with Image.open(tmp_path / f"a{suffix}") as moving:
         assert moving.n_frames == 4
@@ -206,12 +214,12 @@ def test_animations_have_every_frame_and_end_with_the_dream(model: Get, tmp_path
     with pytest.raises(UsageError, match=r"\.gif"):
         made.animate(tmp_path / "a.mp4")
     with pytest.raises(UsageError, match="frames"):
-        made[0].__class__.animate(ferviz.dream(model(), "happy", **FEW), tmp_path / "b.gif")
+        replace(every, frames=every.frames[:0]).animate(tmp_path / "b.gif")
 
 
-def test_a_slice_is_a_dream_of_its_own(model: Get) -> None:
-    made = ferviz.dream(model(), steps=4, config=DreamConfig(samples=1, frames=2))
+def test_a_slice_is_a_dream_of_its_own(every: ferviz.Dream) -> None:
+    made = every
     assert made[2].objective == ("sad",)
     assert (made[1:3].images == made.images[1:3]).all()
-    assert made[1:3].frames.shape == (2, 2, 18, 18)
+    assert made[1:3].frames.shape == (3, 2, 18, 18)
     assert [d.objective[0] for d in made] == ["angry", "happy", "sad", "surprise"]
