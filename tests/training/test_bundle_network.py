@@ -25,6 +25,7 @@ bundling = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(bundling)
 bundle = bundling.bundle
 
+pytestmark = pytest.mark.slow
 OPTIONS = {"height": 24, "width": 24, "widths": [4], "blocks": [1], "stem": 4}
 
 

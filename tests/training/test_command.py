@@ -46,6 +46,7 @@ def table(stripes: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_train_then_resume(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "run"
     asked = [
@@ -78,6 +79,7 @@ def test_train_then_resume(table: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert after == config
 
 
+@pytest.mark.slow
 def test_a_share_of_the_training_faces(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Training has 32 faces of each class: a quarter is 8; all of the validation faces choose."""
     seen: list[tuple[int, list[int]]] = []
@@ -129,6 +131,7 @@ def test_one_sentence_and_its_exit_code(
     assert len(printed.err.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_interrupted(
     table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
