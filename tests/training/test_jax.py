@@ -21,6 +21,7 @@ from ferviz.models.architectures.layers import load_keras
 from ferviz.training.devices import all_devices
 from ferviz.training.config import TrainConfig
 from ferviz.training.train import train
+TINY |= {"blocks": [2], "stem": 8}
 assert load_keras().config.backend() == "jax"
 with all_devices(32) as count:
     assert count == 2, count
