@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 
-from ferviz.data.synthetic.cartoons import TASKS, draw, make, nuisance, region
+from ferviz.data.synthetic.cartoons import TASKS, CartoonSet, draw, make, nuisance, region
 from ferviz.errors import UnknownNameError
 
 
-@pytest.mark.parametrize("task", list(TASKS))
-@pytest.mark.parametrize("size", [48, 64])
+@pytest.mark.slow
+@pytest.mark.parametrize(("task", "size"), [*((task, 48) for task in TASKS), ("emotions", 64)])
 def test_changing_the_class_alone_changes_pixels_inside_the_mask_alone(task: str, size: int) -> None:
     chosen = TASKS[task]
     base = nuisance(40, np.random.default_rng(5), size)
@@ -27,17 +29,24 @@ def test_changing_the_class_alone_changes_pixels_inside_the_mask_alone(task: str
     assert mask.mean() < 0.45
 
 
+@functools.cache
+def many(task: str) -> CartoonSet:
+    return make(1200, 1, task)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("task", [t for t in TASKS if t != "emotions"])
 def test_nothing_outside_the_mask_tells_the_class(task: str) -> None:
     # A linear reader of everything but the deciding region guesses: every other part is drawn without looking at the label.
-    cartoons = make(1200, 1, task)
+    cartoons = many(task)
     hidden = np.where(cartoons.masks, 128, cartoons.images).reshape(1200, -1).astype(float)
     assert _linear_accuracy(hidden, cartoons.labels) < 1 / len(cartoons.names) + 0.12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["mouth", "brows", "eyes", "mark", "emotions"])
 def test_what_is_inside_the_mask_tells_it(task: str) -> None:
-    cartoons = make(1200, 1, task)
+    cartoons = many(task)
     shown = np.where(cartoons.masks, cartoons.images, 128).reshape(1200, -1).astype(float)
     chance = 1 / len(cartoons.names)
     assert _linear_accuracy(shown, cartoons.labels) > chance + 0.5 * (1 - chance)

@@ -252,6 +252,7 @@ def test_skill_is_recall_above_chance(make_model) -> None:
     assert blind.current.skill == pytest.approx(0, abs=1e-9), "one answer to all has none"
 
 
+@pytest.mark.slow
 def test_the_interval_of_skill_covers_what_it_claims(make_model) -> None:
     truth, found = 0.7 + 0.3 / 4, []
     for seed in range(60):
@@ -426,37 +427,28 @@ def test_feeds_that_are_clearly_behind_are_dropped_early(make_model) -> None:
 
 
 RIGHT = {
-    "mini_xception_48.hdf5": ("-1..1", None, "csv"),
-    "big_xception_64.hdf5": ("-1..1", None, "csv"),
-    "allconv_v6_23.hdf5": ("0..1", None, "alphabetical"),
-    "himanshu_fer.h5": ("0..255", None, "csv"),
-    "akipekoren_fer.h5": ("standardize", "pixel", "csv"),
-    "pouyazr_emotion_model.h5": ("0..1", None, "alphabetical"),
-    "chetanvamsi_augmenting.keras": ("0..255", None, "alphabetical"),
-    "trial_gap_48.keras": ("0..255", None, "csv"),
-    "binni24_hdf5_named.keras": None,
+    "mini_xception_48.hdf5": ("-1..1", "csv"),
+    "allconv_v6_23.hdf5": ("0..1", "alphabetical"),
+    "chetanvamsi_augmenting.keras": ("0..255", "alphabetical"),
 }
-"""What is known of the published seven-class networks: value range, statistics, label order; None = it always says happy."""
+"""Value range and label order that three published networks were trained with; benchmarks/conventions.py runs more of them."""
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 @pytest.mark.parametrize("name", RIGHT)
 def test_right_convention_of_published_networks_wins(shared_data: Path, public_test: Dataset, name: str) -> None:
     from ferviz.models.load import load_model
 
-    model = load_model(shared_data / "models" / name)
-    result = check(model, public_test, faces=2000 if name.startswith("akipekoren") else 450)
-    expected = RIGHT[name]
-    if expected is None:
-        assert not result.usable
-        assert any("collapsed" in w for w in result.warnings)
-        return
+    result = check(load_model(shared_data / "models" / name), public_test, faces=450)
     best = result.best
-    assert (best.preprocessing.spec.scaling, best.preprocessing.statistics or None, best.order.name) == expected
+    assert (best.preprocessing.spec.scaling, best.order.name) == RIGHT[name]
+    assert best.preprocessing.statistics in (None, "")
     assert result.usable
     assert best.interval[0] > result.majority
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_hiding_the_mouth_takes_the_smile_away(shared_data: Path, public_test: Dataset) -> None:
     # Published for mini_XCEPTION on PrivateTest: happy 87 % falls to 4 % without the mouth, and stays at 80 % without the eyes.
