@@ -49,24 +49,26 @@ def network(classes: int, seed: int = 0, size: int = SIZE) -> Any:
     return keras.Model(picture, layers.Dense(classes, kernel_initializer=next(initial), name="logits")(x))
 
 
-def trained(task: str = "mouth", faces: int = 1536, epochs: int = 14, seed: int = 0) -> tuple[Model, float]:
+def trained(
+    task: str = "mouth", faces: int = 1536, epochs: int = 14, seed: int = 0, size: int = SIZE
+) -> tuple[Model, float]:
     """Train on one cartoon task -> the model and its accuracy on 256 faces that it has not seen."""
     keras = get_keras()
-    data, unseen = make(faces, seed, task), make(256, seed + 1, task)
-    net = network(len(data.names), seed)
-    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(4e-3, epochs * -(-faces // 32)))
+    data, unseen = make(faces, seed, task, size), make(256, seed + 1, task, size)
+    net, batches = network(len(data.names), seed, size), -(-faces // 32)
+    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(4e-3, epochs * batches))
     net.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     rng = np.random.default_rng(seed)
     for _ in range(epochs):
-        for rows in np.array_split(rng.permutation(faces), -(-faces // 32)):
+        for rows in np.array_split(rng.permutation(faces), batches):
             net.train_on_batch(data.images[rows, ..., None] / np.float32(255), data.labels[rows])
-    model = Model(f"cartoon-{task}", "", data.names, InputSpec(SIZE, SIZE, 1), KerasEngine(net))
+    model = Model(f"cartoon-{task}", "", data.names, InputSpec(size, size, 1), KerasEngine(net))
     return model, float((model.logits(unseen.images).argmax(1) == unseen.labels).mean())
 
 
 def randomised(model: Model, seed: int = 100) -> Model:
     """The same network with its last layer's weights drawn anew, as large as they were (first step of Adebayo et al. 2018)."""
-    net = network(len(model.labels))
+    net = network(len(model.labels), size=model.input.height or SIZE)
     weights = model.engine.network.get_weights()  # type: ignore[attr-defined]
     weights[-2] = np.random.default_rng(seed).normal(size=weights[-2].shape) * weights[-2].std()
     net.set_weights(weights)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import ferviz
@@ -22,9 +23,14 @@ def part(module: Path) -> str:
     return module.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+@cache
+def tree_of(module: Path) -> ast.Module:
+    return ast.parse(module.read_text(encoding="utf-8"))
+
+
 def imports(module: Path, *, at_run_time_only: bool = True):
     """Yield (line, dotted name) of every import; those under `if TYPE_CHECKING:` are for readers, not for Python."""
-    tree = ast.parse(module.read_text(encoding="utf-8"))
+    tree = tree_of(module)
     skipped = set()
     if at_run_time_only:
         for node in ast.walk(tree):
@@ -82,7 +88,7 @@ def test_packages_do_not_shadow_public_functions():
 def test_the_library_never_prints():
     wrong = []
     for module in MODULES:
-        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(module)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
                 wrong.append(f"{module.relative_to(PACKAGE)}:{node.lineno}")
     assert not wrong, "\n".join(wrong)
