@@ -23,7 +23,6 @@ from ferviz.engines.base import (
     require,
     supports,
 )
-from ferviz.engines.compiler.convert import compile_network
 from ferviz.engines.fallback import FallbackEngine
 from ferviz.engines.keras.keras_predict import KerasPredictEngine
 from ferviz.engines.litert import LiteRTEngine
@@ -72,13 +71,9 @@ class ExampleEngine:
 class Kind:
     """traced: layers and gradients can be reached. of_layers: also gradients of layers."""
 
-    build: Callable[[Any, Path], Engine]
+    build: Callable[[Any, LiteRTEngine, Path], Engine]
     traced: bool = True
     of_layers: bool = True
-
-
-def compiled(keras: Any) -> LiteRTEngine:
-    return LiteRTEngine(compile_network(keras, (SIZE, SIZE), LAYER), threads=1)
 
 
 def saved_model(keras: Any, folder: Path) -> Engine:
@@ -89,12 +84,12 @@ def saved_model(keras: Any, folder: Path) -> Engine:
 
 
 KINDS = {
-    "keras": Kind(lambda keras, _: keras),
-    "keras-predict": Kind(lambda keras, _: KerasPredictEngine(keras.network), traced=False, of_layers=False),
-    "savedmodel": Kind(saved_model, traced=False, of_layers=False),
-    "litert": Kind(lambda keras, _: compiled(keras), of_layers=False),
-    "fallback": Kind(lambda keras, _: FallbackEngine(compiled(keras), lambda: keras)),
-    "example": Kind(lambda keras, _: ExampleEngine()),  # type: ignore[arg-type,return-value]
+    "keras": Kind(lambda keras, *_: keras),
+    "keras-predict": Kind(lambda keras, *_: KerasPredictEngine(keras.network), traced=False, of_layers=False),
+    "savedmodel": Kind(lambda keras, _, folder: saved_model(keras, folder), traced=False, of_layers=False),
+    "litert": Kind(lambda keras, litert, _: litert, of_layers=False),
+    "fallback": Kind(lambda keras, litert, _: FallbackEngine(litert, lambda: keras)),
+    "example": Kind(lambda keras, *_: ExampleEngine()),  # type: ignore[arg-type,return-value]
 }
 TRACED = [name for name, kind in KINDS.items() if kind.traced]
 OF_LAYERS = [name for name, kind in KINDS.items() if kind.of_layers]
@@ -102,12 +97,12 @@ WITHOUT_LAYERS = [name for name, kind in KINDS.items() if not kind.traced]
 
 
 @pytest.fixture(scope="module")
-def get(engine: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Engine]:
+def get(pair: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Engine]:
     opened: dict[str, Engine] = {}
 
     def get(name: str) -> Engine:
         if name not in opened:
-            opened[name] = KINDS[name].build(engine("functional"), tmp_path_factory.mktemp(name))
+            opened[name] = KINDS[name].build(*pair("functional"), tmp_path_factory.mktemp(name))
         return opened[name]
 
     return get
@@ -284,9 +279,9 @@ def test_what_is_missing_is_named_with_who_needs_it(get: Any) -> None:
         require(engine, GuidedGradients, "guided-backprop")
 
 
-def test_the_fallback_asks_keras_for_gradients_of_layers_and_notes_it(engine: Any, batch: np.ndarray) -> None:
-    keras = engine("functional")
-    both = FallbackEngine(compiled(keras), lambda: keras)
+def test_the_fallback_asks_keras_for_gradients_of_layers_and_notes_it(pair: Any, batch: np.ndarray) -> None:
+    keras, litert = pair("functional")
+    both = FallbackEngine(litert, lambda: keras)
     assert engine_notes(both) == ()
     weights = some_weights(3, 1, SIZE, SIZE, 5)
     gradient = both.gradients(batch, INPUT, weights, of="relu1")[1]
@@ -320,10 +315,10 @@ def test_the_gradient_of_a_layer_on_paper() -> None:
         engine.gradients(batch, "later", weights, of="conv")
 
 
-def test_a_source_goes_to_the_engine_that_recognises_it(engine: Any, tmp_path: Path) -> None:
-    keras = engine("functional")
+def test_a_source_goes_to_the_engine_that_recognises_it(pair: Any, tmp_path: Path) -> None:
+    keras, litert = pair("functional")
     assert find_opener(keras.network) is ENGINES["keras"]
-    assert find_opener(compiled(keras).compiled) is ENGINES["litert"]
+    assert find_opener(litert.compiled) is ENGINES["litert"]
     assert find_opener(tmp_path / "missing") is None
     assert find_opener(3) is None
     (tmp_path / "saved").mkdir()
