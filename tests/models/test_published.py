@@ -52,6 +52,8 @@ RIGHT = {
     "trial_gap_48.keras": ("7", None, 63.9),
 }
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def fer2013(shared_data):
@@ -136,12 +138,14 @@ def test_fed_the_right_way_it_is_as_good_as_measured_elsewhere(opened, fer2013, 
 
 
 def test_the_table(opened, capsys):
-    """Prints file, loads?, Grad-CAM?, reason; every network with maps is explained."""
+    """Prints file, loads?, Grad-CAM?, reason; every network with maps is explained, once where it came in two forms."""
     from ferviz.attribution.explain import explain
 
     face = np.random.default_rng(0).integers(0, 256, (1, 48, 48), np.uint8)
     rows, failed = [], []
     for name, model in opened.items():
+        if name in LOADS and name.endswith(".json"):
+            continue
         if isinstance(model, Exception):
             rows.append((name, "no", "-", str(model).rpartition("/")[2]))
             continue
