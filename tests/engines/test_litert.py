@@ -14,9 +14,17 @@ from ferviz.engines.fallback import FallbackEngine
 from ferviz.engines.litert import LiteRTEngine, NotCompiledError
 from ferviz.errors import ModelError, UnknownNameError, UsageError
 
-EVERY_MAP = ["functional", "nested", "shared", "channels_first"]
-"""Compiled with each of their maps; the others, whose operations are among those of these, with the default one."""
-KINDS = [*EVERY_MAP, "sequential", "subclassed", "with_function", "any_size", "softmax_layer"]
+KINDS = [
+    "functional",
+    "sequential",
+    "subclassed",
+    "with_function",
+    "nested",
+    "shared",
+    "channels_first",
+    "any_size",
+    "softmax_layer",
+]
 
 
 def compiled(engine: Any, default: str, layers: list[str] | None = None) -> LiteRTEngine:
@@ -33,15 +41,13 @@ def near(ours: np.ndarray, theirs: np.ndarray, where: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_answer_equals_keras(kind: str, pair: Any, networks: Any) -> None:
-    keras, litert = pair(kind) if kind in EVERY_MAP else pair(kind, "default")
+    keras, litert = pair(kind)
     assert isinstance(litert, Engine)
     batch = networks.pictures(kind, 3)
     weights = np.random.default_rng(5).normal(size=(3, 2, 4)).astype(np.float32)
     near(litert.logits(batch), keras.logits(batch), "logits")
     assert litert.compiled.refused == {}
     maps = [info.name for info in keras.layers if info.spatial]
-    if kind not in EVERY_MAP:
-        maps = [litert.compiled.default_layer]
     assert maps
     assert set(maps) == litert.compiled.gradients == litert.compiled.activations
     for name, ours, theirs in zip(maps, litert.activations(batch, maps), keras.activations(batch, maps), strict=True):
