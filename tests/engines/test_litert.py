@@ -24,6 +24,7 @@ KINDS = [
     "channels_first",
     "any_size",
     "softmax_layer",
+    "sigmoid",
 ]
 
 
