@@ -1,6 +1,6 @@
 # make demo    set up .venv and explain the bundled portrait with the bundled network
 # make test    set up .venv and run lint, types and tests
-# make quick   the same without the slow tests, for the change in hand
+# make quick   lint, types, and the tests of what has changed (since BASE=commit), without the slow ones
 # make docs    set up .venv and build the documentation into build/docs
 PYTHON ?= python3
 VENV   := .venv
@@ -23,7 +23,7 @@ types: $(VENV)/installed-dev
 	$(BIN)/mypy
 
 quick: lint types
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow" $$($(BIN)/python tools/changed_tests.py $(BASE))
 
 tests: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
