@@ -143,6 +143,15 @@ def test_logits_are_one_row_a_picture_whatever_lies_beside_it(name: str, get: An
 
 
 @pytest.mark.parametrize("name", TRACED)
+def test_no_pictures_have_no_activations_and_no_gradients(name: str, get: Any, batch: np.ndarray) -> None:
+    engine = get(name)
+    shape = next(info.shape for info in engine.layers if info.name == LAYER)
+    assert engine.activations(batch[:0], [LAYER])[0].shape == (0, *shape)
+    activation, gradient, logits = engine.gradients(batch[:0], LAYER, np.zeros((0, 2, CLASSES), np.float32))
+    assert (activation.shape, gradient.shape, logits.shape) == ((0, *shape), (0, 2, *shape), (0, CLASSES))
+
+
+@pytest.mark.parametrize("name", TRACED)
 def test_activations_are_what_the_layers_are_described_as(name: str, get: Any, batch: np.ndarray) -> None:
     engine = get(name)
     picture, activation = engine.activations(batch, [INPUT, LAYER])

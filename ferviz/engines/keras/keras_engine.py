@@ -302,8 +302,11 @@ class KerasEngine:
                 f"the network takes pictures (N, {', '.join(str(d or 'any') for d in expected)}), got {batch.shape}"
             )
         given = [tf.constant(m) if isinstance(m, np.ndarray) else m for m in (batch, *more)]
+        count = len(batch)
+        if not count:  # oneDNN's products refuse a batch without rows
+            given = [tf.zeros((1, *value.shape[1:]), value.dtype) for value in given]
         try:
-            return [r.numpy() for r in function(*given)]
+            return [r.numpy()[:count] for r in function(*given)]
         except tf.errors.ResourceExhaustedError as error:
             raise ModelError(
                 f"the network {self.network.name!r} needs more memory for {len(batch)} pictures at once than there is; take a "
