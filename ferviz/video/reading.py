@@ -45,15 +45,6 @@ class Frame:
     pixels: Pixels = field(repr=False)
 
 
-def is_video(path: str | os.PathLike[str]) -> bool:
-    """Return whether the path's suffix is that of a video; the file is not opened.
-
-    Args:
-        path: the path.
-    """
-    return Path(path).suffix.lower() in SUFFIXES
-
-
 class Video:
     """A video file, a camera or a stream, opened for reading; close it, or use it in a `with`.
 
