@@ -96,13 +96,22 @@ class InputSpec:
         Raises:
             UsageError: the faces are anything else.
         """
-        batch = self._stack(pixels)
-        if self.order == "bgr" and self.channels == 3:
-            batch = batch[..., ::-1]
-        return np.ascontiguousarray(self._scaled(batch), dtype=np.float32)
+        return self.scaled(self.resized(pixels))
 
-    def _stack(self, pixels: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-        """-> (N, h, w, c), uint8 or, where floats are resized, float32 from 0 to 255."""
+    def resized(self, pixels: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+        """Bring faces to the network's size and channels, not yet to its range: the first half of `preprocess`.
+
+        Whatever changes a picture before the network sees it (hiding a part of it, say) belongs between the two halves.
+
+        Args:
+            pixels: as for `preprocess`.
+
+        Returns:
+            (N, h, w, c), in RGB whatever `order` is: uint8, or float32 from 0 to 255 where `resize` is "float" and a face was resized.
+
+        Raises:
+            UsageError: the faces are anything else.
+        """
         height, width = self.size
         if len(pixels) == 0:
             return np.zeros((0, height, width, self.channels), np.uint8)
@@ -125,7 +134,20 @@ class InputSpec:
         result = np.stack([cv2.resize(picture, (width, height), interpolation=interpolation) for picture in batch])
         return result.reshape(len(batch), height, width, self.channels)
 
-    def _scaled(self, batch: np.ndarray) -> np.ndarray:
+    def scaled(self, pictures: np.ndarray) -> npt.NDArray[np.float32]:
+        """Bring pictures of the network's size into its range and order of colours: the second half of `preprocess`.
+
+        Args:
+            pictures: (N, h, w, c) RGB from 0 to 255, uint8 or float, as `resized` returns them.
+
+        Returns:
+            (N, h, w, c) float32, in `order`.
+        """
+        if self.order == "bgr" and self.channels == 3:
+            pictures = pictures[..., ::-1]
+        return np.ascontiguousarray(self._in_range(pictures), dtype=np.float32)
+
+    def _in_range(self, batch: np.ndarray) -> np.ndarray:
         if self.scaling != "standardize":
             factor, offset = _RANGES[self.scaling]
             values = np.multiply(batch, np.float32(factor), dtype=np.float32)

@@ -119,3 +119,15 @@ def test_other_arrays_are_refused(wrong):
 def test_settings_that_cannot_be(settings, word):
     with pytest.raises(UsageError, match=word):
         InputSpec(**settings)
+
+
+@pytest.mark.parametrize("order", ["rgb", "bgr"])
+def test_a_picture_may_be_changed_between_the_two_halves_of_preprocessing(order):
+    spec = InputSpec(24, 24, channels=3, scaling="-1..1", order=order)
+    pictures = spec.resized(COLOUR)
+    assert pictures.dtype == np.uint8
+    np.testing.assert_array_equal(spec.scaled(pictures), spec.preprocess(COLOUR))
+    red = np.zeros_like(pictures) + np.array(
+        [255, 0, 0], np.uint8
+    )  # RGB between the halves, whatever the network's order
+    np.testing.assert_allclose(spec.scaled(red)[0, 0, 0], [1, -1, -1] if order == "rgb" else [-1, -1, 1])
