@@ -281,7 +281,7 @@ def test_a_byte_that_makes_the_library_loop(tmp_path, monkeypatch):
     content[first + 8 : first + 16] = (2**64 - 16).to_bytes(8, "little")
     path.write_bytes(content)
     monkeypatch.setattr(hdf5_sandbox, "SECONDS", 1)
-    refused(path, "breaks the HDF5 library", ModelError)
+    refused(path, "cannot be read to its end in 1 s", ModelError)
 
 
 # -- cut off, bits turned ----------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Read everything in an HDF5 file once, in a separate process: a script that `ferviz.models.formats.hdf5_sandbox` runs.
 
 libhdf5 is written in C, and one wrong byte in a file can make it loop for ever or crash; then only this process is lost.
-It imports nothing of ferviz. Arguments: a path (HDF5, or a .keras zip with model.weights.h5), and the seconds of processor time
-that it may take. Exit 0: all of it can be read; 3: it cannot, and the reason is on standard output; 4: h5py is not installed.
+It imports nothing of ferviz. Argument: a path (HDF5, or a .keras zip with model.weights.h5).
+Exit 0: all of it can be read; 3: it cannot, and the reason is on standard output.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import zipfile
 from typing import Any
 
 LIMIT = 2 * 1024**3
-MEMORY = 8 * 1024**3
 
 
 def read_all(path: str) -> None:
@@ -49,31 +48,11 @@ def read_all(path: str) -> None:
                     item[()]
 
 
-def limit_resources(seconds: int) -> None:
-    """Limit the processor time and the memory of this process, where the system has such limits.
-
-    Args:
-        seconds: of processor time.
-    """
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    for resource_id, maximum in (
-        (resource.RLIMIT_CPU, seconds),
-        (resource.RLIMIT_AS, MEMORY),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        _, hard = resource.getrlimit(resource_id)
-        resource.setrlimit(resource_id, (maximum if hard == resource.RLIM_INFINITY else min(maximum, hard), hard))
-
-
 if __name__ == "__main__":
     try:
-        limit_resources(int(sys.argv[2]))
         read_all(sys.argv[1])
-    except ImportError:
-        sys.exit(4)
+    except (ImportError, MemoryError):
+        raise
     except Exception as error:
         lines = str(error).strip().splitlines()
         sys.stdout.write((lines[0] if lines else type(error).__name__)[:200])

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+from ferviz import sandbox
 from ferviz.errors import ModelError
 
 SCRIPT = Path(__file__).with_name("hdf5_child.py")
@@ -16,6 +14,11 @@ SECONDS = 3
 WAIT = 120.0
 """Seconds of waiting at most, for systems without a limit on processor time."""
 
+MEMORY = 2 * 1024**3
+"""Bytes of address space for a small file, libraries included; a large one gets more, up to LARGEST_MEMORY."""
+
+LARGEST_MEMORY = 8 * 1024**3
+
 
 def check_readable(path: Path) -> None:
     """Check that everything in a file can be read, by letting another process read it.
@@ -24,21 +27,23 @@ def check_readable(path: Path) -> None:
         path: an HDF5 file or a .keras zip.
 
     Raises:
-        ModelError: the file cannot be read to its end, or reading it hung or crashed.
+        ModelError: the file cannot be read to its end, reading it hung or crashed, or takes far more memory than its size.
     """
-    if not sys.executable:  # Python inside another program: there is no interpreter to start
-        return
-    seconds = SECONDS + path.stat().st_size // 50_000_000
-    # -I: neither the working directory nor the environment may replace h5py
-    command = [sys.executable, "-I", os.fspath(SCRIPT), os.fspath(path.absolute()), str(seconds)]
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=WAIT, check=False)
-    except subprocess.TimeoutExpired:
-        raise ModelError(f"{path} cannot be read to its end in {WAIT:.0f} s; it is damaged, copy it again") from None
-    except OSError:  # the system starts no more processes
-        return
-    if done.returncode == 3:
-        reason = done.stdout.decode("utf-8", "replace").strip()
-        raise ModelError(f"{path} is damaged or cut off ({reason}); copy the network again")
-    if done.returncode < 0:
+    size = path.stat().st_size
+    limits = sandbox.Limits(
+        seconds=SECONDS + size // 50_000_000,
+        wait=WAIT,
+        memory=min(MEMORY + 8 * size, LARGEST_MEMORY),
+    )
+    outcome = sandbox.run(SCRIPT, str(path.absolute()), limits=limits)
+    if outcome.status == "refused":
+        raise ModelError(f"{path} is damaged or cut off ({outcome.reason}); copy the network again")
+    if outcome.status == "timeout":
+        raise ModelError(f"{path} cannot be read to its end in {limits.seconds} s; it is damaged, copy it again")
+    if outcome.status == "memory":
+        raise ModelError(
+            f"{path} has {size / 1e6:.1f} MB, and takes more than {limits.memory / 1024**3:.0f} GiB of memory to read; it is "
+            "damaged or made to fill the memory"
+        )
+    if outcome.status == "crashed":
         raise ModelError(f"{path} is damaged in a way that breaks the HDF5 library; copy the network again")
