@@ -9,8 +9,9 @@ import io
 import json
 import os
 import platform
+import secrets
+import stat
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
@@ -20,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from ferviz.errors import OutputError, OutputExistsError, UsageError
-
-PathLike = str | os.PathLike[str]
+from ferviz.paths import PathLike as PathLike
+from ferviz.paths import fit_name, is_folder
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 """A cell that begins with one of these is a formula to a spreadsheet program."""
@@ -39,17 +40,32 @@ def check_output(path: PathLike, force: bool = False) -> Path:
 
     Raises:
         OutputExistsError: the file exists and `force` is false.
-        OutputError: the path's folder does not exist, or the path is a folder.
+        OutputError: the path's folder does not exist or may not be written to, or the path is no regular file, or no file can have
+            its name.
     """
     path = Path(path)
-    if path.is_dir():
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        mode = None
+    except NotADirectoryError:
+        raise OutputError(f"{path.parent} is not a folder; name another file to write to") from None
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{path} cannot be written ({_reason(error)}); choose another file to write to") from error
+    if mode is not None and stat.S_ISDIR(mode):
         raise OutputError(f"{path} is a folder; name a file to write to")
-    if path.exists() and not force:
+    if mode is not None and not stat.S_ISREG(mode):
+        raise OutputError(f"{path} is not a regular file; name another file to write to")
+    if mode is not None and not force:
         raise OutputExistsError(
             f"{path} is already there; pass --force (force=True) to replace it, or name another file"
         )
-    if not path.parent.is_dir():
+    if not is_folder(path.parent):
         raise OutputError(f"the folder {path.parent} is not there; make it first, or name another file")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise OutputError(
+            f"the folder {path.parent} may not be written to; change its permissions, or choose another file to write to"
+        )
     return path
 
 
@@ -66,7 +82,7 @@ def check_suffix(path: PathLike, suffixes: Iterable[str]) -> None:
     path, suffixes = Path(path), tuple(suffixes)
     if path.suffix.lower() in suffixes:
         return
-    if path.is_dir():
+    if is_folder(path):
         raise UsageError(f"{path} cannot be written, because it is a folder; name a file to write to")
     problem = (
         f"cannot be written as {path.suffix}" if path.suffix else "has no suffix, and the suffix decides the format"
@@ -75,14 +91,16 @@ def check_suffix(path: PathLike, suffixes: Iterable[str]) -> None:
 
 
 @contextlib.contextmanager
-def atomic(path: PathLike, force: bool = True) -> Iterator[Path]:
+def atomic(path: PathLike, force: bool = True, durable: bool = False) -> Iterator[Path]:
     """Write a file completely or not at all: yield a temporary path that takes the place of `path` when the block ends well.
 
-    The bytes reach the disk before the name does, so a crash leaves either the old file or the new one.
+    The bytes reach the disk before the name does, so a crash leaves either the old file or the new one. A file that is replaced
+    passes its permissions on to the new one.
 
     Args:
         path: the file to write.
         force: replace an existing file.
+        durable: wait until the name is on the disk, too, so that the file outlasts a power cut; for what took long to compute.
 
     Yields:
         A temporary path beside `path`, with its suffix (programs that write files look at it).
@@ -93,23 +111,51 @@ def atomic(path: PathLike, force: bool = True) -> Iterator[Path]:
     """
     path = check_output(path, force)
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:40]}-", suffix=path.suffix)
+        temporary = _temporary(path)
     except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror or error}); choose another --out") from error
-    os.close(handle)
-    temporary = Path(name)
+        raise OutputError(f"{path} cannot be written ({_reason(error)}); choose another --out") from error
     try:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        sync(temporary)
+        with contextlib.suppress(FileNotFoundError):
+            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
         temporary.replace(path)
+        if durable:
+            sync_folder(path.parent)
     except OSError as error:
         raise OutputError(
-            f"{path} cannot be written ({error.strerror or error}); free some space or choose another --out"
+            f"{path} cannot be written ({_reason(error)}); free some space or choose another --out"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def sync(path: PathLike) -> None:
+    """Wait until the bytes of a file are on the disk.
+
+    Args:
+        path: the file.
+
+    Raises:
+        OSError: they cannot be written, for instance because the disk is full.
+    """
+    with Path(path).open("r+b") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(path: PathLike) -> None:
+    """Wait until the names in a folder are on the disk, where the system can do that.
+
+    Args:
+        path: the folder.
+    """
+    with contextlib.suppress(OSError):  # Windows opens no folders, and some network disks cannot sync them
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def make_folder(path: PathLike) -> Path:
@@ -265,8 +311,19 @@ def cache_dir(name: str = "") -> Path:
     return user_cache_path("ferviz") / name
 
 
-def _umask() -> int:
-    # The mask can only be read by setting it; without it the file would keep the narrow permissions that mkstemp gives.
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+def _temporary(path: Path) -> Path:
+    """Make an empty file beside `path`, with the permissions that the system gives to new files, and return its path."""
+    while True:
+        name = fit_name(f".{path.stem[:40]}-{secrets.token_hex(4)}", path.suffix)
+        try:
+            # Not tempfile: it makes files that nobody else may read, and the mask that says who may can only be read by changing it.
+            os.close(
+                os.open(path.with_name(name), os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+            )
+        except FileExistsError:
+            continue
+        return path.with_name(name)
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

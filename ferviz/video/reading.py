@@ -67,9 +67,7 @@ class Video:
     def __init__(self, source: str | os.PathLike[str] | int, live: bool = False) -> None:
         self.name = str(source)
         self.live = live
-        # FFmpeg would write its messages to the terminal; ferviz raises errors instead.
-        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-        os.environ.setdefault("OPENCV_VIDEOIO_DEBUG", "0")
+        quiet_ffmpeg()
         target: str | int = self.name
         if live and self.name.isdecimal():
             target = int(self.name)
@@ -183,6 +181,28 @@ class Video:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def count_frames(path: str | os.PathLike[str]) -> int:
+    """Return how many frames of a video file can be decoded, 0 for a file that is none.
+
+    Args:
+        path: the file.
+    """
+    capture = cv2.VideoCapture(str(path))
+    try:
+        count = 0
+        while capture.grab():  # which decodes
+            count += 1
+        return count
+    finally:
+        capture.release()
+
+
+def quiet_ffmpeg() -> None:
+    """Keep FFmpeg's messages from the terminal, since ferviz raises errors instead; call it before OpenCV opens its first video."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    os.environ.setdefault("OPENCV_VIDEOIO_DEBUG", "0")
 
 
 def _check_file(path: Path) -> None:

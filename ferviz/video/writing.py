@@ -11,9 +11,10 @@ from typing import Any
 import cv2
 
 from ferviz.errors import OutputError
-from ferviz.files import PathLike, atomic, csv_text
+from ferviz.files import PathLike, atomic, csv_text, sync
 from ferviz.images import Pixels
 from ferviz.video.pipeline import FrameResult
+from ferviz.video.reading import count_frames, quiet_ffmpeg
 from ferviz.video.records import frame_columns, frame_rows
 
 CODEC = "mp4v"
@@ -24,6 +25,8 @@ MAX_HOLD = 600.0
 class VideoWriter:
     """An MP4 file that grows frame by frame and gets its name only when it is complete; use it in a `with`.
 
+    OpenCV does not tell whether a frame could be written, so the file is read again before it gets its name.
+
     Args:
         path: ends in .mp4.
         rate: frames a second.
@@ -31,7 +34,8 @@ class VideoWriter:
 
     Raises:
         OutputExistsError: the file exists and `force` is false.
-        OutputError: the path does not end in .mp4, cannot be written, or got no frame.
+        OutputError: the path does not end in .mp4, cannot be written, or got no frame; at the end of the `with`, when the file does
+            not hold every frame, because the disk is full.
     """
 
     def __init__(self, path: PathLike, rate: float, force: bool = False) -> None:
@@ -48,7 +52,11 @@ class VideoWriter:
         self._start = 0.0
 
     def __enter__(self) -> VideoWriter:
-        self._temporary = self._stack.enter_context(atomic(self.path, self.force))
+        self._temporary = self._stack.enter_context(atomic(self.path, self.force, durable=True))
+        quiet_ffmpeg()
+        # OpenCV would warn of each frame that a full disk does not take; one error at the end says the same.
+        logging = cv2.utils.logging
+        self._stack.callback(logging.setLogLevel, logging.setLogLevel(logging.LOG_LEVEL_ERROR))
         return self
 
     def add(self, pixels: Pixels, time: float | None = None) -> None:
@@ -82,6 +90,8 @@ class VideoWriter:
         code = cv2.VideoWriter.fourcc(*CODEC)
         self._writer = cv2.VideoWriter(str(self._temporary), code, self.rate, self._size)
         if not self._writer.isOpened():
+            self._temporary.write_bytes(bytes(4096))  # says so where it is the disk that is full
+            sync(self._temporary)
             raise OutputError(
                 f"this OpenCV cannot write {CODEC} video to {self.path}; install opencv-python-headless from PyPI"
             )
@@ -103,14 +113,21 @@ class VideoWriter:
     ) -> None:
         if self._writer is not None:
             self._writer.release()
-        elif kind is None:
-            kind, error = (
-                OutputError,
-                OutputError(f"{self.path} got no frame and was not written; add one frame or more"),
-            )
+        if kind is not None:
             self._stack.__exit__(kind, error, trace)
-            raise error
-        self._stack.__exit__(kind, error, trace)
+            return
+        with self._stack:  # an error of the check, too, removes the temporary file
+            self._check()
+
+    def _check(self) -> None:
+        if self._writer is None:
+            raise OutputError(f"{self.path} got no frame and was not written; add one frame or more")
+        count = count_frames(self._temporary)
+        if count != self._count:
+            raise OutputError(
+                f"{self.path} was not written, because only {count} of its {self._count} frames can be read back from the disk; free some "
+                "space or choose another --out"
+            )
 
 
 class TableWriter:

@@ -60,3 +60,45 @@ def test_the_table(tracked_face, tmp_path: Path) -> None:
     (row,) = csv.DictReader(io.StringIO((tmp_path / "t.csv").read_text()))
     assert (row["frame"], row["time"], row["track"], row["right"], row["label"]) == ("7", "0.280", "1", "3", "happy")
     assert float(row["p_happy"]) == float(row["raw_happy"]) == 0.75
+
+
+def noisy_video(path: Path, frames: int = 24) -> None:
+    """Write a video that does not compress: about 25 kB a frame."""
+    rng = np.random.default_rng(0)
+    with VideoWriter(path, 25, force=True) as movie:
+        for _ in range(frames):
+            movie.add(rng.integers(0, 256, (240, 320, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("space", [0, 100_000, 400_000])
+def test_a_video_that_does_not_fit_is_an_error_and_the_old_one_stays(
+    space: int, full_after, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "v.mp4"
+    path.write_bytes(b"a good video")
+    with full_after(space), pytest.raises(OutputError, match=r"v\.mp4 (was not written.* of its 24 frames|cannot be)"):
+        noisy_video(path)
+    assert path.read_bytes() == b"a good video"
+    assert [p.name for p in tmp_path.iterdir()] == ["v.mp4"]
+    assert capfd.readouterr().err == ""  # OpenCV warns of every frame
+
+
+def test_a_video_that_does_not_fit_on_a_small_disk(small_disk: Path) -> None:
+    path = small_disk / "v.mp4"
+    noisy_video(path, 16)
+    before = path.read_bytes()
+    with pytest.raises(OutputError, match="frames can be read back"):
+        noisy_video(path, 40)
+    assert path.read_bytes() == before
+    assert [p.name for p in small_disk.iterdir()] == ["v.mp4"]
+
+
+def test_a_table_that_does_not_fit_is_an_error(tracked_face, full_after, tmp_path: Path) -> None:
+    frame = Frame(7, 0.28, np.zeros((9, 9, 3), np.uint8))
+    with (
+        full_after(100),
+        pytest.raises(OutputError, match=r"t\.csv"),
+        TableWriter(tmp_path / "t.csv", ("happy", "sad")) as table,
+    ):
+        table.add(FrameResult(frame, (tracked_face((1, 2, 3, 4), 0.75),)))
+    assert not list(tmp_path.iterdir())
