@@ -1,0 +1,190 @@
+"""The verdict on a heatmap: does it know more about what the network needs than "it is in the middle of the face"?
+
+A map and a centred Gaussian delete and insert the same face's pixels. Where the map's area between the curves is the larger by more
+than the margin, under every fill, the map is better than a centre blob; where it is smaller, worse; else nothing distinguishes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ferviz.engines.base import Array
+from ferviz.models.model import Model
+from ferviz.trust.calibration import Calibration, calibration_of
+from ferviz.trust.controls import centre_blob
+from ferviz.trust.deletion import FILLS, QUICK_STEPS, Curves, deletion_curves, pixel_ranks
+from ferviz.trust.scores import network_scores
+
+BETTER, SAME, WORSE, UNKNOWN = OUTCOMES = ("better", "indistinguishable", "worse", "not-assessable")
+"""What a verdict can be."""
+
+MIN_GAP = 0.1
+"""What hiding the whole picture has to take from a score, under every fill, for a map of it to be assessed."""
+
+FLAT = 1e-6
+"""A map whose values differ by less than this share of the largest is the same everywhere: it names no place."""
+
+_SENTENCES = {
+    BETTER: "better than a centre blob",
+    SAME: "not distinguishable from a centre blob",
+    WORSE: "worse than a centre blob",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether one map points at what the network needs.
+
+    Attributes:
+        outcome: one of OUTCOMES.
+        margin: {fill: the map's area between insertion and deletion less the centred Gaussian's}; empty where there is nothing to
+            compare.
+        srg: {fill: the map's own area}, in the same order.
+        calibrated: the margin that decides was measured for this network.
+        reason: why the map cannot be assessed, else "".
+    """
+
+    outcome: str
+    margin: dict[str, float] = field(default_factory=dict)
+    srg: dict[str, float] = field(default_factory=dict)
+    calibrated: bool = False
+    reason: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in words: "better than a centre blob"."""
+        return _SENTENCES.get(self.outcome) or f"not assessable: {self.reason}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the verdict as plain data: outcome, margin, srg, calibrated, reason (null where there is none)."""
+        return {
+            "outcome": self.outcome,
+            "margin": _rounded(self.margin),
+            "srg": _rounded(self.srg),
+            "calibrated": self.calibrated,
+            "reason": self.reason or None,
+        }
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> Verdict:
+        """Return the verdict that `to_dict` described.
+
+        Args:
+            record: plain data.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is not the record of a verdict.
+        """
+        if record["outcome"] not in OUTCOMES:
+            raise ValueError(f"{record['outcome']!r} is no verdict")
+        margin, srg = ({str(f): float(value) for f, value in record[name].items()} for name in ("margin", "srg"))
+        return cls(record["outcome"], margin, srg, bool(record["calibrated"]), str(record["reason"] or ""))
+
+
+@dataclass(frozen=True)
+class Trust:
+    """The verdicts on the maps of some faces.
+
+    Attributes:
+        verdicts: for each of N faces those on its T maps.
+        steps: of deletion and insertion.
+        delta: the margin that decides.
+        calibrated: whether `delta` was measured for this network.
+    """
+
+    verdicts: tuple[tuple[Verdict, ...], ...]
+    steps: int
+    delta: float
+    calibrated: bool
+
+    def __getitem__(self, which: slice) -> Trust:
+        return Trust(self.verdicts[which], self.steps, self.delta, self.calibrated)
+
+
+def judge(
+    model: Model,
+    pictures: np.ndarray,
+    maps: Array,
+    weights: Array,
+    *,
+    steps: int = QUICK_STEPS,
+    seed: int = 0,
+    batch_size: int = 64,
+    calibration: Calibration | None = None,
+) -> Trust:
+    """Judge heatmaps.
+
+    Args:
+        model: the network that they explain.
+        pictures: (N, h, w, c), the faces as `model.input.resized` returns them.
+        maps: (N, T, h, w), one a face and target.
+        weights: (N, T, K), the targets as weights of the logits.
+        steps: of deletion and insertion.
+        seed: of the order of equal values.
+        batch_size: changed pictures in one pass through the network.
+        calibration: the margin; None = what was measured for this network, or the usual one.
+
+    Returns:
+        The verdicts.
+    """
+    margin = calibration or calibration_of(model)
+    height, width = pictures.shape[1:3]
+    blob = np.broadcast_to(centre_blob(height, width), (len(maps), 1, height, width))
+    ranks = pixel_ranks(np.concatenate([maps, blob], axis=1), seed)
+    curves = deletion_curves(network_scores(model, weights), pictures, ranks, FILLS, steps, batch_size)
+    verdicts = tuple(
+        tuple(_verdict(curves, face, target, maps[face, target], margin, steps) for target in range(maps.shape[1]))
+        for face in range(len(maps))
+    )
+    return Trust(verdicts, steps, margin.delta(steps), margin.calibrated)
+
+
+def outcome(margins: Array, delta: float) -> np.ndarray:
+    """Return the verdict that margins mean, as numbers of OUTCOMES: it has to hold under every fill.
+
+    Args:
+        margins: (..., F), the differences to the centred Gaussian under F fills.
+        delta: the margin that decides.
+    """
+    low, high = margins.min(-1), margins.max(-1)
+    return np.select(
+        [low > delta, high < -delta], [OUTCOMES.index(BETTER), OUTCOMES.index(WORSE)], OUTCOMES.index(SAME)
+    )
+
+
+def flat(heat: np.ndarray) -> bool:
+    """Return whether a map names no place, because its values are all the same.
+
+    Args:
+        heat: (h, w), finite.
+    """
+    low, high = float(heat.min()), float(heat.max())
+    return high - low <= FLAT * max(abs(low), abs(high))
+
+
+def _verdict(curves: Curves, face: int, target: int, heat: Array, margin: Calibration, steps: int) -> Verdict:
+    reason = ""
+    if not np.isfinite(heat).all():
+        reason = "the map has values that are not numbers"
+    elif flat(heat):
+        reason = "the map is empty"
+    elif not (curves.gap[face, target] >= MIN_GAP).all():
+        reason = "hiding the whole face hardly changes the answer"
+    own, blob = curves.srg[face, target, target], curves.srg[face, -1, target]
+    margins = own - blob
+    if reason:
+        return Verdict(UNKNOWN, calibrated=margin.calibrated, reason=reason)
+    word = OUTCOMES[int(outcome(margins, margin.delta(steps)))]
+    return Verdict(word, _by_fill(curves.fills, margins), _by_fill(curves.fills, own), margin.calibrated)
+
+
+def _by_fill(fills: Sequence[str], values: Array) -> dict[str, float]:
+    return dict(zip(fills, values.tolist(), strict=True))
+
+
+def _rounded(values: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in values.items()}

@@ -1,0 +1,172 @@
+"""The verdict on maps whose worth is known: of networks that look at a corner, at the centre, or nowhere."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from ferviz.trust.calibration import Calibration
+from ferviz.trust.controls import centre_blob
+from ferviz.trust.scores import target_scores
+from ferviz.trust.verdict import Verdict, judge, outcome
+
+SIDE = 16
+rng = np.random.default_rng(0)
+
+
+CHESS = (np.indices((4, 4)).sum(0) % 2 * 2 - 1)[..., None]
+"""A pattern that no fill continues."""
+
+
+def pattern_network(build, place, shape=(SIDE, SIDE, 1), classes=2):
+    """-> a network whose class 1 is a pattern at one place, and three faces that have it there."""
+    weights = np.zeros((*shape, classes))
+    weights[*place, :, 1] = CHESS / shape[2]
+    pictures = rng.integers(100, 130, (3, *shape)).astype(np.uint8)
+    pictures[:, *place] = 115 + 100 * CHESS
+    return build(weights), pictures
+
+
+@pytest.fixture
+def corner(linear_model):
+    """A network that looks at the upper left corner, and faces."""
+    return pattern_network(linear_model, (slice(0, 4), slice(0, 4)))
+
+
+def one_hot(n, target, classes=2):
+    return np.repeat(np.eye(classes, dtype=np.float32)[None, target : target + 1], n, axis=0)
+
+
+def there(rows, columns):
+    heat = np.zeros((SIDE, SIDE), np.float32)
+    heat[rows, columns] = 1
+    return heat
+
+
+def outcomes(model, pictures, heat, **settings):
+    maps = np.broadcast_to(heat, (len(pictures), 1, SIDE, SIDE))
+    trust = judge(model, pictures, maps, one_hot(len(pictures), 1), **settings)
+    return [row[0].outcome for row in trust.verdicts]
+
+
+def test_the_true_place_is_better_another_one_worse_and_the_blob_itself_no_different(corner):
+    model, pictures = corner
+    assert outcomes(model, pictures, there(slice(0, 4), slice(0, 4))) == ["better"] * 3
+    assert outcomes(model, pictures, -there(slice(0, 4), slice(0, 4))) == ["worse"] * 3
+    blob = centre_blob(SIDE, SIDE)
+    assert outcomes(model, pictures, blob) == ["indistinguishable"] * 3
+    trust = judge(model, pictures, np.broadcast_to(blob, (3, 1, SIDE, SIDE)), one_hot(3, 1))
+    assert all(value == 0 for row in trust.verdicts for value in row[0].margin.values())
+
+
+def test_the_network_that_looks_at_the_centre_is_explained_no_better_by_the_centre(linear_model):
+    model, pictures = pattern_network(linear_model, (slice(6, 10), slice(6, 10)))
+    assert outcomes(model, pictures, there(slice(6, 10), slice(6, 10))) == ["indistinguishable"] * 3
+
+
+@pytest.mark.parametrize(
+    ("heat", "reason"),
+    [
+        (np.zeros((SIDE, SIDE)), "the map is empty"),
+        (np.full((SIDE, SIDE), 0.7), "the map is empty"),
+        (np.where(np.eye(SIDE), np.nan, 1), "the map has values that are not numbers"),
+    ],
+)
+def test_a_map_that_names_no_place_is_not_assessable(corner, heat, reason):
+    model, pictures = corner
+    trust = judge(model, pictures[:1], heat[None, None].astype(np.float32), one_hot(1, 1))
+    verdict = trust.verdicts[0][0]
+    assert (verdict.outcome, verdict.reason, verdict.margin) == ("not-assessable", reason, {})
+    assert verdict.sentence == f"not assessable: {reason}"
+
+
+def test_an_answer_that_hiding_the_face_does_not_change_is_not_assessable(linear_model):
+    model = linear_model(np.full((SIDE, SIDE, 1, 2), 1e-6))
+    pictures = rng.integers(0, 256, (1, SIDE, SIDE, 1)).astype(np.uint8)
+    verdict = judge(model, pictures, rng.random((1, 1, SIDE, SIDE)), one_hot(1, 0)).verdicts[0][0]
+    assert verdict.outcome == "not-assessable"
+    assert "hiding the whole face hardly changes the answer" in verdict.sentence
+
+
+def test_each_target_has_a_verdict_of_its_own(corner):
+    model, pictures = corner
+    heat = there(slice(0, 4), slice(0, 4))
+    maps = np.broadcast_to(np.stack([heat, -heat]), (3, 2, SIDE, SIDE))
+    weights = np.repeat(
+        np.array([[[0, 1], [-1, 1]]], np.float32), 3, axis=0
+    )  # class 1, and class 1 rather than class 0
+    trust = judge(model, pictures, maps, weights)
+    assert [[v.outcome for v in row] for row in trust.verdicts] == [["better", "worse"]] * 3
+
+
+def test_a_verdict_does_not_depend_on_the_other_faces(corner):
+    model, pictures = corner
+    maps = rng.random((3, 1, SIDE, SIDE)).astype(np.float32)
+    together = judge(model, pictures, maps, one_hot(3, 1))
+    alone = [judge(model, pictures[i : i + 1], maps[i : i + 1], one_hot(1, 1)).verdicts[0] for i in range(3)]
+    assert [v[0].to_dict() for v in together.verdicts] == [v[0].to_dict() for v in alone]
+
+
+def test_the_network_is_given_no_more_pictures_than_a_batch_at_once(corner):
+    model, pictures = corner
+    judge(model, pictures, rng.random((3, 1, SIDE, SIDE)), one_hot(3, 1), batch_size=10)
+    assert model.engine.largest_batch <= 10
+
+
+@pytest.mark.parametrize("classes", [2, 1000])
+@pytest.mark.parametrize("shape", [(SIDE, SIDE, 3), (20, 11, 1)])
+def test_networks_of_any_number_of_classes_and_colours_and_of_pictures_that_are_no_square(linear_model, classes, shape):
+    model, pictures = pattern_network(linear_model, (slice(0, 4), slice(0, 4)), shape, classes)
+    heat = np.zeros((1, 1, *shape[:2]), np.float32)
+    heat[..., :4, :4] = 1
+    verdict = judge(model, pictures[:1], heat, one_hot(1, 1, classes)).verdicts[0][0]
+    assert verdict.outcome == "better"
+
+
+@pytest.mark.parametrize(
+    ("margins", "answer"),
+    [
+        ([0.06, 0.2, 0.9], "better"),
+        ([0.05, 0.2, 0.9], "indistinguishable"),
+        ([-0.9, 0.2, 0.9], "indistinguishable"),
+        ([-0.06, -0.2, -0.9], "worse"),
+        ([-0.05, -0.2, -0.9], "indistinguishable"),
+    ],
+)
+def test_the_margin_has_to_hold_under_every_fill(margins, answer):
+    from ferviz.trust.verdict import OUTCOMES
+
+    assert OUTCOMES[int(outcome(np.array(margins), 0.05))] == answer
+
+
+def test_the_margin_is_that_of_the_calibration(corner):
+    model, pictures = corner
+    heat = there(slice(0, 4), slice(0, 4))
+    strict = Calibration({6: 0.99}, True)
+    maps = np.broadcast_to(heat, (3, 1, SIDE, SIDE))
+    trust = judge(model, pictures, maps, one_hot(3, 1), calibration=strict)
+    assert [row[0].outcome for row in trust.verdicts] == ["indistinguishable"] * 3
+    assert trust.calibrated
+    assert trust.verdicts[0][0].calibrated
+    assert not judge(model, pictures, maps, one_hot(3, 1)).calibrated
+
+
+def test_a_verdict_survives_json():
+    verdict = Verdict("better", {"mean": 0.12345}, {"mean": 0.5}, True)
+    back = Verdict.from_dict(json.loads(json.dumps(verdict.to_dict())))
+    assert back == Verdict("better", {"mean": 0.1235}, {"mean": 0.5}, True)
+    with pytest.raises(ValueError, match="'splendid' is no verdict"):
+        Verdict.from_dict(verdict.to_dict() | {"outcome": "splendid"})
+
+
+def test_scores_of_classes_and_contrasts(linear_model):
+    model = linear_model(np.zeros((4, 4, 1, 3)))
+    logits = np.array([[1.0, 2.0, 4.0]])
+    p = np.exp(logits[0]) / np.exp(logits[0]).sum()
+    weights = np.array([[0, 1, 0], [1, 3, 0], [0, 0, -1], [0, -1, 1], [-1, -1, 0]], np.float32)
+    expected = [p[1], (p[0] + 3 * p[1]) / 4, 1 - p[2], 1 / (1 + np.exp(-2)), 1 - (p[0] + p[1]) / 2]
+    np.testing.assert_allclose(target_scores(model, logits, weights)[0], expected, atol=1e-6)
+    # The contrast of two classes is what the probability would be if there were only these two.
+    np.testing.assert_allclose(expected[3], p[2] / (p[1] + p[2]))
