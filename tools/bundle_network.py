@@ -7,6 +7,7 @@ large, its labels are not FER2013's seven, or its accuracy is not the one that i
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ferviz.data.dataset import Dataset
 from ferviz.emotions import SCHEMES
 from ferviz.errors import DataError, ModelError, OutputError
 from ferviz.files import atomic, manifest, sha256, to_json, write_text
+from ferviz.known_files import SHIPPED
 from ferviz.training.run_folder import CONFIG, HISTORY
 
 ASSETS = Path(__file__).resolve().parents[1] / "ferviz" / "assets"
@@ -111,7 +113,10 @@ def compile_bundled(assets: Path = ASSETS) -> Path:
         raise ModelError(
             f"the compiled network has {len(compiled.network.content):,} bytes; it may have {MAX_COMPILED:,}"
         )
-    return write_compiled(assets / "bundled.ferviz", compiled, force=True)
+    path = write_compiled(assets / "bundled.ferviz", compiled, force=True)
+    digest = hashlib.sha256(compiled.network.content).hexdigest()
+    write_text(assets / SHIPPED.name, f"{digest}  bundled.ferviz (its graphs)\n")
+    return path
 
 
 def measure(model: Any, part: Dataset) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ferviz.engines.base import INPUT, LOGITS, Array, LayerInfo, PictureShape
+from ferviz.engines.tflite.admission import admit
 from ferviz.errors import ModelError, UnknownNameError, UsageError
 from ferviz.native_logs import silenced
 
@@ -49,6 +50,9 @@ class CompiledNetwork:
         activations: the layers whose activation the file has.
         gradients: the layers whose gradient it has.
         refused: {layer: why its gradient is not in the file}; INPUT stands for the picture.
+        digest: SHA-256 of the content, "" = not computed yet.
+        source: what messages call it.
+        trusted: it was compiled in this process, or passed `ferviz.engines.tflite.admission.admit`.
     """
 
     content: bytes = field(repr=False)
@@ -60,6 +64,9 @@ class CompiledNetwork:
     activations: frozenset[str]
     gradients: frozenset[str]
     refused: dict[str, str] = field(default_factory=dict)
+    digest: str = field(default="", repr=False)
+    source: str = field(default="the compiled network", compare=False)
+    trusted: bool = field(default=False, compare=False)
 
 
 class LiteRTEngine:
@@ -72,7 +79,7 @@ class LiteRTEngine:
         threads: of the processor, None = all that this process may use.
 
     Raises:
-        ModelError: for graphs that LiteRT cannot run, or that are not what `compiled` declares.
+        ModelError: for graphs that it is not safe to run, that LiteRT cannot run, or that are not what `compiled` declares.
     """
 
     name = "litert"
@@ -84,6 +91,8 @@ class LiteRTEngine:
         self.input_shape: PictureShape = compiled.size
         self._lock = threading.RLock()
         self._last: tuple[Array, Array, Array] | None = None
+        if not compiled.trusted:
+            admit(compiled.content, compiled.digest, compiled.source)
         self._graphs = _Graphs(compiled.content, threads or _processors())
         self._check()
 

@@ -104,6 +104,7 @@ def compile_network(
         frozenset(wanted),
         frozenset(gradients),
         refused,
+        trusted=True,
     )
 
 

@@ -43,10 +43,15 @@ RULES: dict[int, Rule] = {}
 
 
 def _add(
-    code: int, name: str, inputs: int | tuple[int, int], options: int, check: object, outputs: tuple[int, int] = (1, 1)
+    code: int,
+    name: str,
+    inputs: int | tuple[int, int],
+    options: int,
+    check: shapes.Check,
+    outputs: tuple[int, int] = (1, 1),
 ) -> None:
     bounds = (inputs, inputs) if isinstance(inputs, int) else inputs
-    RULES[code] = Rule(name, bounds, outputs, options, check)  # type: ignore[arg-type]
+    RULES[code] = Rule(name, bounds, outputs, options, check)
 
 
 _add(3, "CONV_2D", (2, 3), 1, windows.convolution)
@@ -165,4 +170,3 @@ _add(79, "ARG_MIN", 2, 57, shapes.arg_extreme)
 _add(106, "ADD_N", (1, MAX_INPUTS), 82, shapes.elementwise(*FLOATS, "int32"))
 _add(105, "REVERSE_V2", 2, 81, shapes.reverse)
 _add(128, "CUMSUM", 2, 102, shapes.cumulative)
-

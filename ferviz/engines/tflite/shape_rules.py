@@ -216,7 +216,9 @@ def mirror_padding(node: Node) -> None:
     widths = node.constant(1)
     for place, size in enumerate(node.input(0).shape):
         inside = None if size is None else size - (mode == 0)
-        require(inside is None or max(widths[2 * place : 2 * place + 2]) <= inside, "its border is wider than its input")
+        require(
+            inside is None or max(widths[2 * place : 2 * place + 2]) <= inside, "its border is wider than its input"
+        )
 
 
 def slicing(node: Node) -> None:
@@ -308,7 +310,9 @@ def unpack(node: Node) -> None:
     node.same_type(values, *node.outputs)
     require(values.shape, "its input has no axes that are known")
     place = node.axis(node.option(1), len(values.shape))
-    require(node.option(0) == len(node.outputs) == values.shape[place], "it has another number of outputs than its input")
+    require(
+        node.option(0) == len(node.outputs) == values.shape[place], "it has another number of outputs than its input"
+    )
 
 
 def split(axis: int, values: int, sizes: int | None = None) -> Check:
@@ -332,7 +336,9 @@ def split(axis: int, values: int, sizes: int | None = None) -> Check:
             pieces = node.constant(sizes, count)
             require(all(-1 <= n < 1 << 30 for n in pieces) and pieces.count(-1) <= 1, "its pieces cannot be")
             total = sum(n for n in pieces if n != -1)
-            require(length is None or (total <= length if -1 in pieces else total == length), "its pieces do not add up")
+            require(
+                length is None or (total <= length if -1 in pieces else total == length), "its pieces do not add up"
+            )
 
     return check
 
@@ -353,7 +359,9 @@ def gather(node: Node) -> None:
     length, numbers = values.shape[axis], places.values
     require(len(values.shape) + len(places.shape) <= 7, "a tensor has too many axes")
     if numbers is not None and numbers.size:
-        require(int(numbers.min()) >= 0 and (length is None or int(numbers.max()) < length), "its places are out of range")
+        require(
+            int(numbers.min()) >= 0 and (length is None or int(numbers.max()) < length), "its places are out of range"
+        )
 
 
 def blocks(to_depth: bool) -> Check:

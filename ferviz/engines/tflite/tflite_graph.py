@@ -195,7 +195,9 @@ def _tensor(table: Table, buffers: list[Any]) -> Tensor:
     if data is not None and data.size != size:
         raise FlatbufferError(f"a constant has {data.size} bytes and needs {size}")
     scales, axis = _quantisation(table.table(4), shape, dtype)
-    if signature and (len(signature) != len(shape) or any(s >= 0 and s != n for s, n in zip(signature, shape, strict=True))):
+    if signature and (
+        len(signature) != len(shape) or any(s >= 0 and s != n for s, n in zip(signature, shape, strict=True))
+    ):
         raise FlatbufferError("a tensor has two shapes that do not fit each other")
     if signature and data is not None and -1 in signature:
         raise FlatbufferError("a constant has a shape that is not known")

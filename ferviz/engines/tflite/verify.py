@@ -13,9 +13,6 @@ from ferviz.engines.tflite.operator_rules import IF, RULES
 from ferviz.engines.tflite.tflite_graph import Operator, Subgraph, TFLiteGraphs, read_graphs
 from ferviz.errors import ModelError
 
-VERSION = 1
-"""Of the rules; files that were verified by others are verified again."""
-
 _MAX_DEPTH = 16
 
 
@@ -63,7 +60,9 @@ def _check_order(graph: Subgraph) -> None:
             require(index == -1 or index in ready or index in written, f"operator {number} reads what is not computed")
         for index in operator.outputs:
             require(0 <= index < count, f"operator {number} writes to a tensor that is not there")
-            require(index not in written and graph.tensors[index].data is None, f"operator {number} writes over a tensor")
+            require(
+                index not in written and graph.tensors[index].data is None, f"operator {number} writes over a tensor"
+            )
             written.add(index)
     require(all(index in written or index in ready for index in graph.outputs), "an output is not computed")
 
@@ -131,5 +130,7 @@ def _check_signatures(graphs: TFLiteGraphs) -> None:
         require(signature.subgraph < len(graphs.subgraphs), "a signature names a graph that is not there")
         graph = graphs.subgraphs[signature.subgraph]
         for given, own in ((signature.inputs, graph.inputs), (signature.outputs, graph.outputs)):
-            require(set(given.values()) <= set(own), "a signature names tensors that are no inputs or outputs of its graph")
+            require(
+                set(given.values()) <= set(own), "a signature names tensors that are no inputs or outputs of its graph"
+            )
         require(set(signature.inputs.values()) == set(graph.inputs), "a signature leaves out an input of its graph")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ferviz.engines.tflite.operator_node import FLOATS, QUANTISED, Node, agree, broadcast, elements, require
 from ferviz.engines.tflite.tflite_graph import Tensor
 
-_WEIGHTS = {
+_WEIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
     "float32": {"float32": ("float32",), "int8": ("float32",), "int4": ("float32",), "uint8": ("float32",)},
     "int8": {"int8": ("int32",), "int4": ("int32",)},
     "uint8": {"uint8": ("int32",)},
@@ -69,7 +71,9 @@ def transposed(node: Node) -> None:
     _weights(node, picture, kernel, node.optional(3), channels=0)
     node.rank(picture, 4, 4)
     require(len(kernel.shape) == 4 and all(kernel.shape), "its kernel is empty or not four-dimensional")
-    require(not picture.shape or agree(picture.shape[3], kernel.shape[3]), "its kernel has other channels than its input")
+    require(
+        not picture.shape or agree(picture.shape[3], kernel.shape[3]), "its kernel has other channels than its input"
+    )
     sizes = node.integers(0, 4)
     if sizes is not None:
         require(all(1 <= n <= MAX_SIDE for n in sizes) and sizes[3] == kernel.shape[0], "its output's shape cannot be")
@@ -139,7 +143,7 @@ def matrix_product(node: Node) -> None:
 MAX_SIDE = 16_384
 
 
-def resizing(align_corners: int) -> object:
+def resizing(align_corners: int) -> Callable[[Node], None]:
     """Return the check of a resizing.
 
     Args:
@@ -163,7 +167,7 @@ def resizing(align_corners: int) -> object:
 
 def _weights(node: Node, values: Tensor, weights: Tensor, bias: Tensor | None, channels: int) -> None:
     """Check types and scales of an input, its weights and its bias; `channels` is the axis of the weights that makes outputs."""
-    kinds = _WEIGHTS.get(values.dtype, {})
+    kinds: dict[str, tuple[str, ...]] = _WEIGHTS.get(values.dtype, {})
     require(weights.dtype in kinds, f"it multiplies {values.dtype} with {weights.dtype}")
     node.same_type(values, node.output)
     require(weights.dtype in FLOATS or weights.data is not None, "its weights are computed and quantised")

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ferviz.engines.fallback import FallbackEngine
 from ferviz.engines.litert import LiteRTEngine
+from ferviz.engines.tflite.admission import admit
 from ferviz.errors import ModelError, OutputError
 from ferviz.files import cache_dir, sha256, write_text
 from ferviz.models.compiled.compile import compile_model
@@ -63,12 +64,14 @@ def find(origin: Origin) -> CompiledModel | None:
             return None
         try:
             compiled = read_compiled(entry)
+            network = compiled.network
+            admit(network.content, network.digest, network.source)
         except ModelError:
             entry.unlink(missing_ok=True)
             return None
         if _fits(compiled, origin):
             os.utime(entry)  # the least recently used entries are the ones to go
-            return compiled
+            return replace(compiled, network=replace(network, trusted=True))
     return None
 
 

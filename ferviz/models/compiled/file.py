@@ -22,6 +22,7 @@ import numpy as np
 
 from ferviz.engines.base import LayerInfo
 from ferviz.engines.litert import CompiledNetwork
+from ferviz.engines.tflite.admission import remember_compiled
 from ferviz.errors import ModelError, UsageError
 from ferviz.files import PathLike, atomic, to_json
 from ferviz.models.formats.detect import check_regular_file
@@ -33,6 +34,8 @@ MAX_BYTES = 1024**3
 MAX_TABLE = 32 * 1024**2
 MAX_CLASSES = 10_000
 MAX_LAYERS = 10_000
+MAX_NUMBER = 1e30
+"""Largest mean or standard deviation."""
 
 _MAGIC = b"FERVIZ\r\n"
 _TRAILER = struct.Struct("<8sIIQQ32s")
@@ -82,6 +85,8 @@ def write_compiled(path: PathLike, compiled: CompiledModel, force: bool = False)
     trailer = _TRAILER.pack(_MAGIC, VERSION, 0, len(content), len(table), hashlib.sha256(body).digest())
     with atomic(path, force) as temporary:
         temporary.write_bytes(body + trailer)
+    if compiled.network.trusted:
+        remember_compiled(content)
     return Path(path)
 
 
@@ -103,10 +108,10 @@ def read_compiled(path: PathLike) -> CompiledModel:
         raise ModelError(
             f"the compiled model {path} cannot be read ({error.strerror}); check its permissions"
         ) from error
-    content, table = _unpack(data, path)
+    content, table, digest = _unpack(data, path)
     try:
         document = json.loads(table)
-        return _compiled_model(document, content)
+        return _compiled_model(document, content, digest, str(path))
     except (_WrongError, UsageError) as error:
         raise ModelError(
             f"the table of {path} does not describe a compiled model ({error}); compile the network again"
@@ -115,7 +120,8 @@ def read_compiled(path: PathLike) -> CompiledModel:
         raise ModelError(f"the table of {path} is damaged; compile the network again") from error
 
 
-def _unpack(data: bytes, path: Path) -> tuple[bytes, bytes]:
+def _unpack(data: bytes, path: Path) -> tuple[bytes, bytes, str]:
+    """-> the LiteRT file, the table, and the SHA-256 of the LiteRT file."""
     if len(data) < _TRAILER.size or data[-_TRAILER.size :][:8] != _MAGIC:
         is_litert = data[4:8] == b"TFL3"
         what = (
@@ -129,10 +135,13 @@ def _unpack(data: bytes, path: Path) -> tuple[bytes, bytes]:
         )
     if length + table + _TRAILER.size != len(data) or table > MAX_TABLE:
         raise ModelError(f"{path} is damaged: its parts do not add up to its size; compile the network again")
-    body = memoryview(data)[: length + table]
-    if hashlib.sha256(body).digest() != digest:
+    content = data[:length]
+    hashed = hashlib.sha256(content)
+    content_digest = hashed.hexdigest()
+    hashed.update(data[length : length + table])
+    if hashed.digest() != digest:
         raise ModelError(f"{path} is damaged: its checksum does not fit; compile the network again")
-    return data[:length], data[length : length + table]
+    return content, data[length : length + table], content_digest
 
 
 # -- the table ---------------------------------------------------------------------------------------------------------
@@ -165,7 +174,7 @@ class _WrongError(Exception):
     """A field of the table is missing or not what it should be; the message names it."""
 
 
-def _compiled_model(document: Any, content: bytes) -> CompiledModel:
+def _compiled_model(document: Any, content: bytes, digest: str, source: str) -> CompiledModel:
     table = _Fields(document, "")
     given = table.fields("input")
     size = (given.integer("height", 1, 4096), given.integer("width", 1, 4096), given.integer("channels", 1, 3))
@@ -185,7 +194,9 @@ def _compiled_model(document: Any, content: bytes) -> CompiledModel:
     if head not in ("softmax", "sigmoid", "linear"):
         raise _WrongError(f"head {head[:40]!r} is not known")
     refused = table.named("refused")
-    network = CompiledNetwork(content, size, len(labels), head, default, layers, activations, gradients, refused)
+    network = CompiledNetwork(
+        content, size, len(labels), head, default, layers, activations, gradients, refused, digest, source
+    )
     return CompiledModel(
         table.text("name"), table.text("sha256"), labels, spec, network,
         table.texts("notes"), table.named("versions"), table.named("sources"),
@@ -203,6 +214,11 @@ def _layer(row: Any) -> LayerInfo:
     return LayerInfo(
         fields.text("name"), fields.text("kind"), tuple(shape), spatial, fields.integer("parameters", 0, 1 << 40)
     )
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it is a text of a length that makes sense; half of a surrogate pair, which JSON can hold, cannot be printed."""
+    return isinstance(value, str) and len(value) <= 2000 and not any("\ud800" <= sign <= "\udfff" for sign in value)
 
 
 def _is_integer(value: Any, low: int, high: int) -> bool:
@@ -235,30 +251,41 @@ class _Fields:
         return value
 
     def number(self, name: str) -> float:
-        value = self.value(name, (int, float))
+        try:
+            value = float(self.value(name, (int, float)))
+        except OverflowError:  # JSON has whole numbers of any length
+            value = math.inf
         if not math.isfinite(value):
             raise _WrongError(f"{name} is not finite")
-        return float(value)
+        return value
 
     def numbers(self, name: str) -> Any:
         value = self.document.get(name)
-        return None if value is None else np.asarray(value, np.float32)
+        if value is None:
+            return None
+        try:
+            numbers = np.asarray(value, np.float64)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise _WrongError(f"{name} is not a list of numbers") from error
+        if not (np.abs(numbers) <= MAX_NUMBER).all():  # this is false for NaN, too
+            raise _WrongError(f"{name} holds values that are not finite")
+        return numbers.astype(np.float32)
 
     def text(self, name: str) -> str:
         value: str = self.value(name, str)
-        if len(value) > 2000:
-            raise _WrongError(f"{name} is too long")
+        if not _is_text(value):
+            raise _WrongError(f"{name} is too long, or no text")
         return value
 
     def texts(self, name: str, least: int = 0, most: int = MAX_LAYERS) -> tuple[str, ...]:
         value = self.value(name, list)
-        if not least <= len(value) <= most or not all(isinstance(v, str) and len(v) <= 2000 for v in value):
+        if not least <= len(value) <= most or not all(map(_is_text, value)):
             raise _WrongError(f"{name} is not a list of names")
         return tuple(value)
 
     def named(self, name: str) -> dict[str, str]:
         value = self.value(name, dict)
-        if len(value) > MAX_LAYERS or not all(isinstance(v, str) and len(v) <= 2000 for v in value.values()):
+        if len(value) > MAX_LAYERS or not all(_is_text(v) for pair in value.items() for v in pair):
             raise _WrongError(f"{name} is not a list of names and texts")
         return dict(value)
 
