@@ -1,30 +1,42 @@
 """Explaining more faces than fit into memory: chunk by chunk to a file, resumable after any interruption.
 
-While it runs, the arrays grow in a folder `<out>.parts` beside the output, each as one .npy of its final size, and `state.json` there
-says how many faces are done. At the end they are packed into one NPZ, which takes the output's place in one step, and the folder goes.
+While it runs, the chunks lie in a folder `<out>.parts` beside the output. At the end they are packed into one NPZ, which takes the
+output's place in one step, and the folder goes.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ferviz.attribution.chunk_store import ChunkStore
 from ferviz.attribution.explain import AttributionJob
 from ferviz.attribution.explanation import Explanation
 from ferviz.data.dataset import Dataset
-from ferviz.errors import OutputError, UsageError
+from ferviz.errors import OutputError, OutputExistsError, UsageError
 from ferviz.faces.crops import as_faces
-from ferviz.files import PathLike, atomic, check_output, check_suffix, manifest, to_json, write_text
+from ferviz.files import PathLike, atomic, check_output, check_suffix, manifest, sync_folder, to_json
+from ferviz.paths import exists, fit_name, is_folder
 
 PARTS = ".parts"
-STATE = "state.json"
 PACKED = "packed.npz"
+
+
+def parts_folder(path: PathLike) -> Path:
+    """Return the folder in which the chunks of an unfinished run lie.
+
+    Args:
+        path: the run's output.
+    """
+    return Path(path).with_name(fit_name(Path(path).name, PARTS))
 
 
 def explain_dataset(
@@ -35,6 +47,7 @@ def explain_dataset(
     resume: bool = False,
     force: bool = False,
     progress: Callable[[Iterator[int], int], Any] | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> Path:
     """Explain a whole data set into an NPZ file, with memory for one chunk of faces however many there are.
 
@@ -45,9 +58,11 @@ def explain_dataset(
         path: a .npz file to write.
         job: how to explain, from `AttributionJob.prepare`.
         data: labelled faces.
-        resume: go on where an interrupted run of the same job stopped.
+        resume: go on where an interrupted run of the same job stopped. Chunks whose bytes are damaged or missing are computed again; if the
+            run had ended already, nothing is done.
         force: replace an existing file.
         progress: takes (iterator over the number of each chunk's faces, N) and yields the same; for a progress bar.
+        log: takes one sentence for the user, where something is computed again; None = `warnings.warn`.
 
     Returns:
         The path.
@@ -58,31 +73,31 @@ def explain_dataset(
         OutputError: an interrupted run of another job is there, or one that is not to be resumed; or the file cannot be written.
         ModelError: the engine cannot do what the job needs.
     """
-    parts = Path(path).with_name(Path(path).name + PARTS)
-    # A run that was killed between giving the output its name and clearing up goes on, too.
-    out = check_output(path, force or (resume and parts.is_dir()))
+    out = check_output(path, force or resume)
     check_suffix(out, (".npz",))
     if not len(data):
         raise UsageError("the data set has no faces; nothing was written")
-    question = _question(job, data)
-    done = _begin(parts, question, resume, force)
+    question, parts = _question(job, data), parts_folder(out)
+    if resume and _has_answer(out, question):  # killed between giving the output its name and the end of clearing up
+        shutil.rmtree(parts, ignore_errors=True)
+        return out
+    if resume and not force and exists(out) and not is_folder(parts):
+        raise OutputExistsError(
+            f"{out} is already there, and is no complete result of this run; pass --force (force=True) to replace it, or name another file"
+        )
+    with _begin(parts, question, len(data), resume, force, log or warnings.warn) as store:
 
-    def chunks() -> Iterator[int]:
-        for start in range(done, len(data), job.batch_size):
-            part = slice(start, min(start + job.batch_size, len(data)))
-            for name, values in _arrays(job(as_faces(data.images[part]))).items():
-                _write(parts / f"{name}.npy", values, part, len(data))
-            # The arrays are on the disk before the state says so: a run that is killed in between repeats one chunk.
-            write_text(parts / STATE, to_json({"question": question, "done": part.stop}))
-            yield part.stop - part.start
+        def chunks() -> Iterator[int]:
+            for part in store.missing(job.batch_size):
+                store.write(part.start, _arrays(job(as_faces(data.images[part]))))
+                yield part.stop - part.start
 
-    for _ in progress(chunks(), len(data)) if progress else chunks():
-        pass
-    facts = {name: value for name, value in question.items() if name != "rows"}
-    record = manifest(command="explain", engine=job.model.engine.name, warnings=list(job.warnings), **facts)
-    _pack(out, parts, {"labels": data.labels, "rows": data.rows, "manifest": np.array(to_json(record))})
-    (parts / STATE).unlink()  # first, so that a run killed while clearing up leaves no folder that looks complete
-    shutil.rmtree(parts)
+        for _ in progress(chunks(), len(data)) if progress else chunks():
+            pass
+        facts = {name: value for name, value in question.items() if name != "rows"}
+        record = manifest(command="explain", engine=job.model.engine.name, warnings=list(job.warnings), **facts)
+        _pack(out, store, {"labels": data.labels, "rows": data.rows, "manifest": np.array(to_json(record))})
+        store.remove()
     return out
 
 
@@ -105,66 +120,81 @@ def _arrays(explanation: Explanation) -> dict[str, np.ndarray]:
     }
 
 
-def _begin(parts: Path, question: dict[str, Any], resume: bool, force: bool) -> int:
-    """Make the folder of parts ready; return how many faces are done already."""
+def _has_answer(out: Path, question: dict[str, Any]) -> bool:
+    """Whether a file is the complete and undamaged answer to a question."""
     wanted = json.loads(to_json(question))
-    if parts.exists():
-        try:
-            state = json.loads((parts / STATE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            state = {"question": None, "done": 0}  # interrupted before its first chunk
-        if resume and state["question"] == wanted:
-            return int(state["done"])
-        if resume and state["question"] is not None:
-            differs = [k for k in wanted if state["question"].get(k) != wanted[k]]
+    first, last = wanted.pop("rows")
+    try:
+        with zipfile.ZipFile(out) as archive:
+            intact = archive.testzip() is None
+        with out.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            record, rows = json.loads(str(file["manifest"])), file["rows"]
+        alike = {name: record.get(name) for name in wanted} == wanted
+        return intact and alike and [int(rows[0]), int(rows[-1])] == [first, last]
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        EOFError,
+        RecursionError,
+        zlib.error,
+        zipfile.BadZipFile,
+    ):
+        return False
+
+
+def _begin(
+    parts: Path, question: dict[str, Any], total: int, resume: bool, force: bool, log: Callable[[str], None]
+) -> ChunkStore:
+    """Make the folder of parts ready."""
+    if is_folder(parts) and not resume and not force:
+        raise OutputError(
+            f"{parts} is an interrupted run; continue it with --resume (resume=True), or delete that folder"
+        )
+    store = ChunkStore(parts, question, total)
+    try:
+        differs = store.differences()
+        if resume and store.question is not None and differs:
             raise OutputError(
                 f"{parts} is an interrupted run of another question ({', '.join(differs)} differ); "
                 "delete that folder or name another output"
             )
-        if not resume and not force:
-            raise OutputError(
-                f"{parts} is an interrupted run; continue it with --resume (resume=True), or delete that folder"
-            )
-        shutil.rmtree(parts)
-    try:
-        parts.mkdir()
-    except OSError as error:
-        raise OutputError(f"{parts} cannot be made ({error.strerror or error}); choose another --out") from error
-    return 0
+        if not resume or store.question is None:
+            if resume and store.is_damaged:
+                log(f"the record of the interrupted run in {parts} is damaged, so the run begins anew")
+            store.clear()
+        elif store.damaged:
+            log(f"{store.damaged} faces of the interrupted run in {parts} are damaged and are explained again")
+    except BaseException:
+        store.close()
+        raise
+    return store
 
 
-def _write(path: Path, values: np.ndarray, part: slice, total: int) -> None:
-    shape = (total, *values.shape[1:])
-    try:
-        if path.exists() and part.start:
-            array = np.lib.format.open_memmap(path, mode="r+")
-        else:
-            array = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
-        array[part] = values
-        array.flush()
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written ({error.strerror or error}); free some space and go on with --resume"
-        ) from error
-
-
-def _pack(out: Path, parts: Path, small: dict[str, np.ndarray]) -> None:
+def _pack(out: Path, store: ChunkStore, small: dict[str, np.ndarray]) -> None:
     """Zip the parts into an NPZ without reading any of them whole; the same arrays always give the same bytes."""
 
     def entry(name: str) -> zipfile.ZipInfo:
-        info = zipfile.ZipInfo(name)  # dated 1980, not now
+        info = zipfile.ZipInfo(f"{name}.npy")  # dated 1980, not now
         info.compress_type = zipfile.ZIP_DEFLATED
         return info
 
-    packed = parts / PACKED
+    packed = store.folder / PACKED
     with atomic(packed) as temporary, zipfile.ZipFile(temporary, "w", allowZip64=True) as file:
-        for path in sorted(parts.glob("*.npy")):
-            with path.open("rb") as source, file.open(entry(path.name), "w", force_zip64=True) as target:
-                shutil.copyfileobj(source, target, 1 << 20)
+        for name in sorted(store.chunks[0].shapes):
+            header = {"descr": "<f4", "fortran_order": False, "shape": store.shape(name)}
+            with file.open(entry(name), "w", force_zip64=True) as target:
+                np.lib.format.write_array_header_1_0(target, header)
+                for block in store.blocks(name):
+                    target.write(block)
         for name, values in small.items():
-            with file.open(entry(f"{name}.npy"), "w") as target:
+            with file.open(entry(name), "w") as target:
                 np.lib.format.write_array(target, np.asanyarray(values), allow_pickle=False)  # type: ignore[arg-type]
     try:
         packed.replace(out)  # from inside the folder that goes afterwards: a kill leaves no half file beside the output
     except OSError as error:
         raise OutputError(f"{out} cannot be written ({error.strerror or error}); go on with --resume") from error
+    sync_folder(out.parent)

@@ -39,9 +39,11 @@ def child(table: Path, out: Path, *more: str) -> subprocess.Popen[bytes]:
 def done(parts: Path) -> int:
     """How many faces the interrupted run has finished; -1 before it has begun."""
     try:
-        return int(json.loads((parts / "state.json").read_text(encoding="utf-8"))["done"])
-    except (OSError, ValueError):
+        lines = (parts / "run.jsonl").read_text(encoding="utf-8").split("\n")
+    except OSError:
         return 0 if parts.is_dir() else -1
+    chunks = [json.loads(line)["stop"] for line in lines if line.startswith('{"start"') and line.endswith("}}")]
+    return max(chunks, default=0)
 
 
 def finish(table: Path, out: Path, *more: str) -> bytes:
@@ -77,21 +79,9 @@ def test_a_run_that_is_killed_at_random_points_ends_with_the_same_bytes(
     killed = [faces for code, faces in found if code == -signal.SIGKILL]
     assert len(killed) >= 3, found
     assert any(0 < faces < ROWS for faces in killed), found
-    if not out.exists() or parts.exists():
-        finish(table, out, "--resume")
+    finish(table, out, "--resume")
     assert out.read_bytes() == whole
     assert sorted(p.name for p in tmp_path.iterdir()) == ["maps.npz"]
     with np.load(out, allow_pickle=False) as file:
         assert file["heatmaps"].shape[0] == ROWS
         assert np.abs(file["heatmaps"]).max((1, 2, 3)).min() >= 0
-
-
-def test_killed_after_the_output_got_its_name(table: Path, whole: bytes, tmp_path: Path) -> None:
-    """What is left of the parts then must neither be taken for finished work nor bar the way."""
-    out = tmp_path / "maps.npz"
-    out.write_bytes(whole)
-    parts = tmp_path / "maps.npz.parts"
-    parts.mkdir()
-    (parts / "raw.npy").write_bytes(b"left over")  # the state goes first
-    assert finish(table, out, "--resume") == whole
-    assert [p.name for p in tmp_path.iterdir()] == ["maps.npz"]

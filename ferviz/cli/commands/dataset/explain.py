@@ -33,7 +33,7 @@ def command(
     """
     from ferviz.attribution.explain import AttributionJob
     from ferviz.attribution.methods.registry import METHODS
-    from ferviz.attribution.stream import PARTS, explain_dataset
+    from ferviz.attribution.stream import explain_dataset, parts_folder
     from ferviz.files import check_output
 
     METHODS.entry(explain.method)  # a wrong name is an error before any work
@@ -58,9 +58,11 @@ def command(
         output.seed,
     )
     try:
-        written = explain_dataset(out, job, faces, resume=resume, force=output.force, progress=progress)
+        written = explain_dataset(
+            out, job, faces, resume=resume, force=output.force, progress=progress, log=console.warn
+        )
     except KeyboardInterrupt:
-        console.say(f"the finished chunks are kept in {out}{PARTS}; continue with --resume")
+        console.say(f"the finished chunks are kept in {parts_folder(out)}; continue with --resume")
         raise
     if output.as_json:
         about = {"model": network.name, "method": explain.method, "faces": len(faces), "out": str(written)}
