@@ -11,8 +11,11 @@ import os
 import platform
 import secrets
 import stat
+import struct
 import sys
 import time
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -200,6 +203,19 @@ def write_npz(path: PathLike, arrays: dict[str, np.ndarray], manifest: dict[str,
     """
     with atomic(path, force) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays, manifest=np.array(to_json(manifest)))  # type: ignore[arg-type]
+
+
+def is_intact_zip(path: PathLike) -> bool:
+    """Return whether a zip archive (.npz, .keras) can be read, every byte of it as its checksums say.
+
+    Args:
+        path: the file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return bool(archive.namelist()) and archive.testzip() is None
+    except (OSError, ValueError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error):
+        return False
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:

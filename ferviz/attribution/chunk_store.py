@@ -137,7 +137,7 @@ class ChunkStore:
             for name, values in arrays.items():
                 data = np.ascontiguousarray(values, DTYPE)
                 count, shapes[name] = len(data), data.shape[1:]
-                checksums[name] = zlib.crc32(data)
+                checksums[name] = zlib.crc32(data.data)
                 file = self._array(name)
                 file.seek(start * data[0].nbytes)
                 _write_all(file, data)

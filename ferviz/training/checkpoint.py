@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 
 from ferviz.errors import DataError
-from ferviz.files import atomic, to_json
+from ferviz.files import atomic, is_intact_zip, to_json
 from ferviz.models.architectures.layers import load_keras
+from ferviz.paths import exists
 
 NAME = "state.npz"
+COLUMNS = ("epoch", "learning_rate", "loss", "val_loss", "val_accuracy", "seconds")
+"""Columns of the history."""
 
 
 @dataclass
@@ -24,12 +27,14 @@ class State:
     Attributes:
         epoch: how many epochs are done.
         history: one row for each of them.
+        plan: the hash of the plan that the run follows.
         variables: values of the network's variables: weights, and dropout's generators.
         optimizer: values of the optimizer's variables: momenta, averaged weights, counters.
     """
 
     epoch: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
+    plan: str = ""
     variables: list[np.ndarray] = field(default_factory=list, repr=False)
     optimizer: list[np.ndarray] = field(default_factory=list, repr=False)
 
@@ -45,8 +50,8 @@ def save_state(folder: Path, state: State) -> None:
         OutputError: it cannot be written; then the previous state is still there.
     """
     arrays = {f"v{i}": v for i, v in enumerate(state.variables)} | {f"o{i}": v for i, v in enumerate(state.optimizer)}
-    counters = to_json({"epoch": state.epoch, "history": state.history})
-    with atomic(folder / NAME) as temporary, temporary.open("wb") as file:
+    counters = to_json({"epoch": state.epoch, "history": state.history, "plan": state.plan})
+    with atomic(folder / NAME, durable=True) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, counters=np.array(counters), **arrays)  # type: ignore[arg-type]
 
 
@@ -60,16 +65,23 @@ def load_state(folder: Path) -> State | None:
         DataError: the file is damaged.
     """
     path = folder / NAME
-    if not path.exists():
+    if not exists(path):
         return None
+    damaged = DataError(f"{path} is damaged, so the run cannot be resumed; start it again with --force")
+    if not is_intact_zip(path):
+        raise damaged
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             counters = json.loads(str(file["counters"]))
             variables = [file[f"v{i}"] for i in range(sum(k[0] == "v" for k in file.files))]
             optimizer = [file[f"o{i}"] for i in range(sum(k[0] == "o" for k in file.files))]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is damaged, so the run cannot be resumed; start it again with --force") from error
-    return State(counters["epoch"], counters["history"], variables, optimizer)
+        rows = [{key: float(row[key]) for key in COLUMNS} for row in counters["history"]]
+        epoch, plan = counters["epoch"], counters["plan"]
+    except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, zipfile.BadZipFile) as error:
+        raise damaged from error
+    if not isinstance(plan, str) or [row["epoch"] for row in rows] != list(range(1, epoch + 1)) or not variables:
+        raise damaged
+    return State(epoch, counters["history"], plan, variables, optimizer)
 
 
 def variable_values(variables: Any) -> list[np.ndarray]:

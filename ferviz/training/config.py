@@ -141,6 +141,9 @@ class TrainConfig:
                 raise UsageError(
                     f"{kind.__name__} has no field {', '.join(sorted(unknown))}; another version of ferviz wrote this configuration"
                 )
+            empty = [f.name for f in fields(kind) if f.default is not None and given.get(f.name, 0) is None]  # type: ignore[arg-type]
+            if empty:
+                raise UsageError(f"{kind.__name__} needs a value for {', '.join(empty)}")
         return cls(**values, augmentation=Augmentation(**augmentation))
 
 

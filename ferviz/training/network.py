@@ -99,8 +99,17 @@ class Networks:
             name: the file's name without its suffix.
         """
         self.saved.set_weights(self.core.get_weights())
-        with atomic(folder / f"{name}.keras") as temporary:
+        with atomic(folder / f"{name}.keras", durable=True) as temporary:
             self.saved.save(temporary)
+        self.save_sidecar(folder, name)
+
+    def save_sidecar(self, folder: Path, name: str) -> None:
+        """Write the sidecar of `<name>.keras`, atomically.
+
+        Args:
+            folder: the run folder.
+            name: the file's name without its suffix.
+        """
         write_text(folder / f"{name}.ferviz.json", to_json(self.sidecar, indent=2) + "\n")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -14,13 +15,12 @@ from ferviz.data.splits import sample
 from ferviz.emotions import LabelScheme, label_scheme
 from ferviz.errors import DataError, OutputExistsError, UsageError
 from ferviz.files import PathLike, csv_text, make_folder, manifest, to_json, write_text
+from ferviz.training.checkpoint import COLUMNS, State
 from ferviz.training.checkpoint import NAME as STATE
 from ferviz.training.config import TrainConfig
 from ferviz.training.plots import write_curves
 
 CONFIG, HISTORY, MANIFEST = "config.json", "history.csv", "manifest.json"
-COLUMNS = ("epoch", "learning_rate", "loss", "val_loss", "val_accuracy", "seconds")
-"""Columns of the history."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,14 @@ class Plan:
             "init_from": self.init_from, "config": self.config.to_dict(),
             "data": {"source": self.faces.source, "sha256": self.faces.sha256, "rows": len(self.faces)},
         }  # fmt: skip
+
+    def digest(self) -> str:
+        """Return a hash of what stays the same in a resumed run: everything but the number of epochs and the data's path."""
+        facts, usual = self.to_dict(), TrainConfig().to_dict()
+        # Without the defaults, so that a field that ferviz gets later changes no hash.
+        config = {name: value for name, value in facts["config"].items() if name != "epochs" and value != usual[name]}
+        data = {name: value for name, value in facts["data"].items() if name != "source"}
+        return hashlib.sha256(to_json(facts | {"config": config, "data": data}).encode()).hexdigest()
 
 
 def new_plan(
@@ -122,9 +130,12 @@ def resumed_plan(folder: Path, data: Dataset | PathLike, config: TrainConfig | N
         raise DataError(
             f"the run in {folder} learned from other data than {faces.source or 'these'}; resume it with the data it began with"
         )
-    before = TrainConfig.from_dict(saved["config"])
+    try:
+        before = TrainConfig.from_dict(saved["config"])
+    except (TypeError, ValueError) as error:
+        raise _damaged(folder / CONFIG) from error
     merged = before if config is None else replace(before, epochs=config.epochs)
-    plan = Plan(folder, faces, saved["architecture"], saved["options"], saved["init_from"], merged, resume=True)
+    plan = Plan(folder, faces, saved["architecture"], saved["options"], saved.get("init_from"), merged, resume=True)
     plan.parts()
     return plan
 
@@ -144,6 +155,22 @@ def begin(plan: Plan) -> None:
     if not plan.resume:
         (plan.folder / STATE).unlink(missing_ok=True)
     write_text(plan.folder / CONFIG, to_json(plan.to_dict(), indent=2) + "\n")
+
+
+def check_state(plan: Plan, state: State) -> None:
+    """Check that a saved state belongs to the plan that config.json describes.
+
+    Args:
+        plan: the resumed run.
+        state: its saved state.
+
+    Raises:
+        DataError: it is another run's, or config.json was changed or is damaged.
+    """
+    if state.plan != plan.digest():
+        raise DataError(
+            f"{plan.folder / CONFIG} does not describe the run whose state is beside it; undo its changes, or start again with --force"
+        )
 
 
 def run_labels(folder: PathLike) -> str:
@@ -201,7 +228,17 @@ def _read_config(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UsageError(f"{folder} holds no run to resume ({CONFIG} is missing); leave --resume out to start one")
     try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path} is damaged, so the run cannot be resumed; start it again with --force") from error
-    return config
+        config = json.loads(path.read_text(encoding="utf-8"))
+        if {name: type(config[name]) for name in _SAVED} == _SAVED and isinstance(config["data"]["sha256"], str):
+            return dict(config)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _damaged(path) from error
+    raise _damaged(path)
+
+
+def _damaged(path: Path) -> DataError:
+    return DataError(f"{path} is damaged, so the run cannot be resumed; start it again with --force")
+
+
+_SAVED = {"architecture": str, "options": dict, "scheme": str, "config": dict, "data": dict}
+"""Entries of config.json that a resumed run needs, with their types."""

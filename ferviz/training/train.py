@@ -14,7 +14,7 @@ from ferviz.data.dataset import Dataset
 from ferviz.emotions import LabelScheme
 from ferviz.errors import DataError
 from ferviz.evaluation.metrics import confusion
-from ferviz.files import PathLike
+from ferviz.files import PathLike, is_intact_zip
 from ferviz.training import run_folder
 from ferviz.training.batches import Source, class_weights, resize_faces, soft_targets
 from ferviz.training.checkpoint import State, load_state, save_state
@@ -150,9 +150,12 @@ def _run_epochs(
 ) -> list[dict[str, float]]:  # fmt: skip
     config, validation_images = plan.config, resize_faces(validating.images, *networks.size)
     sample = source.sample()
-    state = (load_state(plan.folder) if plan.resume else None) or State()
+    state = (load_state(plan.folder) if plan.resume else None) or State(plan=plan.digest())
     if state.epoch:
+        run_folder.check_state(plan, state)
         learner.restore(state.variables, state.optimizer)
+        with learner.averaged(sample):
+            _repair_networks(plan.folder, networks, state)
     while state.epoch < config.epochs and not should_stop(config, [r["val_accuracy"] for r in state.history]):
         row = _run_epoch(learner, source, state, progress)
         with learner.averaged(sample):
@@ -177,6 +180,21 @@ def _run_epochs(
                 TrainingProgress(state.epoch, config.epochs, steps, steps, row["loss"], row["learning_rate"], left, row)
             )
     return state.history
+
+
+def _repair_networks(folder: Path, networks: Networks, state: State) -> None:
+    """Write the saved networks again that are missing or damaged, where the state holds their weights."""
+    best = max(state.history, key=lambda row: row["val_accuracy"])["epoch"]
+    for name, epoch in (("last", state.epoch), ("best", best)):
+        if is_intact_zip(folder / f"{name}.keras"):
+            networks.save_sidecar(folder, name)
+        elif epoch == state.epoch:
+            networks.save(folder, name)
+        else:
+            raise DataError(
+                f"{folder / name}.keras, the network of epoch {epoch:.0f}, is missing or damaged, and the saved state is that of epoch "
+                f"{state.epoch}; copy it back, or start again with --force"
+            )
 
 
 def _run_epoch(

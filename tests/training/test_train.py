@@ -236,12 +236,88 @@ def test_a_loss_that_is_no_number_ends_the_run(
     assert not (tmp_path / "a" / "last.keras").exists()
 
 
-def test_a_damaged_state_is_said_to_be(stripes: Dataset, finished: Path, tmp_path: Path) -> None:
-    for name in ("config.json", "state.npz"):
-        folder = tmp_path / name
-        folder.mkdir()
-        for part in ("config.json", "state.npz"):
-            (folder / part).write_bytes((finished / part).read_bytes())
-        (folder / name).write_bytes((finished / name).read_bytes()[:200])
-        with pytest.raises(DataError, match="damaged"):
-            train(stripes, out=folder, resume=True, config=SHORT)
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", ["config.json", "state.npz"])
+@pytest.mark.parametrize("text", [None, "", "[]", "{}", "null", "[" * 99_999, '{"architecture": 1, "config": []}'])
+def test_a_damaged_state_is_said_to_be(text: str | None, name: str, stripes: Dataset, again: Path) -> None:
+    if text is None:
+        cut(again / name)
+    else:
+        (again / name).write_text(text)
+    with pytest.raises(DataError, match=f"{name} is damaged"):
+        if name == "config.json":
+            train(stripes, out=again, resume=True, config=SHORT)
+        else:
+            checkpoint.load_state(again)
+
+
+@pytest.mark.parametrize(
+    "counters",
+    ["[]", "{}", "null", "7", '{"epoch": 2, "history": [], "plan": ""}', '{"epoch": 2, "history": null, "plan": ""}',
+     '{"epoch": "2", "history": [{}, {}], "plan": ""}', '{"epoch": [], "history": [], "plan": []}'],
+)  # fmt: skip
+def test_counters_that_make_no_sense_are_damage(counters: str, again: Path) -> None:
+    with np.load(again / "state.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    np.savez(again / "state.npz", **arrays | {"counters": np.array(counters)})  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"state\.npz is damaged"):
+        checkpoint.load_state(again)
+
+
+def test_a_changed_bit_of_the_state_is_damage(again: Path) -> None:
+    flip(again / "state.npz")
+    with pytest.raises(DataError, match=r"state\.npz is damaged"):
+        checkpoint.load_state(again)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("seed", 6), ("flip", 0.25), ("batch_size", None), ("architecture", "plain")]
+)
+def test_a_changed_configuration_is_not_resumed(key: str, value: Any, stripes: Dataset, again: Path) -> None:
+    """Its beginning would be that of one run and its end that of another one."""
+    document = json.loads((again / "config.json").read_text())
+    place = next(d for d in (document, document["config"], document["config"]["augmentation"]) if key in d)
+    place[key] = value
+    (again / "config.json").write_text(json.dumps(document))
+    with pytest.raises((DataError, UsageError)):
+        train(stripes, out=again, resume=True, config=replace(SHORT, epochs=3))
+
+
+@pytest.mark.parametrize("damage", [cut, flip, Path.unlink])
+def test_a_damaged_network_is_written_again_from_the_state(damage: Any, stripes: Dataset, again: Path) -> None:
+    before = weights(again)
+    damage(again / "last.keras")
+    (again / "last.ferviz.json").write_text("[]")
+    train(stripes, out=again, resume=True, config=SHORT)
+    for a, b in zip(weights(again), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_lost_best_network_ends_the_run(stripes: Dataset, again: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its weights are nowhere else: the next good epoch would become the best one, and nobody would know."""
+    state = checkpoint.load_state(again)
+    assert state is not None
+    rows = [state.history[0] | {"val_accuracy": 1.0}, state.history[1] | {"val_accuracy": 0.5}]
+    checkpoint.save_state(again, replace(state, history=rows))
+    flip(again / "best.keras")
+    with pytest.raises(DataError, match=r"best\.keras, the network of epoch 1, is missing or damaged"):
+        train(stripes, out=again, resume=True, config=replace(SHORT, epochs=3))
+
+
+@pytest.mark.parametrize("space", [1000, 15_000])
+def test_a_network_that_does_not_fit_on_the_disk(space: int, full_after: Any, stripes: Dataset, again: Path) -> None:
+    before = {path.name: path.read_bytes() for path in again.iterdir() if path.is_file()}
+    with full_after(space), pytest.raises(OutputError, match="File too large"):
+        train(stripes, out=again, resume=True, config=replace(SHORT, epochs=3))
+    after = {path.name: path.read_bytes() for path in again.iterdir() if path.is_file()}
+    assert {name for name in before if after[name] != before[name]} <= {"config.json"}
+    assert after.keys() == before.keys()
