@@ -1,12 +1,13 @@
 # make demo    set up .venv and explain the bundled portrait with the bundled network
 # make test    set up .venv and run lint, types and tests
 # make quick   lint, types, and the tests of what has changed (since BASE=commit), without the slow ones
+# make fuzz    every reader of files under mutated ones, SECONDS each (20); prints the table
 # make docs    set up .venv and build the documentation into build/docs
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test quick docs lint types tests format clean
+.PHONY: demo test quick fuzz docs lint types tests format clean
 
 demo: $(VENV)/installed
 	@mkdir -p demo
@@ -27,6 +28,11 @@ quick: lint types
 
 tests: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
+
+SECONDS ?= 20
+
+fuzz: $(VENV)/installed-dev
+	$(BIN)/python tests/hostile/fuzz --seconds $(SECONDS)
 
 docs: $(VENV)/installed-docs
 	rm -rf docs/gallery

@@ -1,0 +1,12 @@
+"""The targets by name, in the order of the table."""
+
+from __future__ import annotations
+
+from fuzz.target import Target
+from fuzz.targets import compiled, detectors, networks, pictures, results, savedmodels, tables
+
+TARGETS: dict[str, Target] = {
+    target.name: target
+    for module in (networks, savedmodels, compiled, detectors, pictures, tables, results)
+    for target in module.TARGETS
+}
