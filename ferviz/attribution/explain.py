@@ -15,16 +15,20 @@ from ferviz.attribution.methods.method import Method, run_method
 from ferviz.attribution.methods.registry import METHODS
 from ferviz.attribution.request import MethodInput, MethodOutput
 from ferviz.attribution.resize import resize_maps
-from ferviz.attribution.targets import Target, parse_targets, target_weights
+from ferviz.attribution.targets import Target, parse_targets, resolve, target_weights
 from ferviz.engines.base import Array, engine_notes, require
 from ferviz.errors import ModelError, check_integer
 from ferviz.faces.crops import as_faces
 from ferviz.faces.face import Face
 from ferviz.models.model import Model, as_model
 from ferviz.models.prediction import Prediction
+from ferviz.trust.verdict import Trust, join_trust, judge
 
 FUSED = "+"
 """Joins the names of layers whose maps were fused."""
+
+MAX_TESTED = 48
+"""Most maps that `explain` tests unless it is asked to: as many as one picture shows. A test takes 64 passes through the network."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +48,7 @@ class AttributionJob:
         batch_size: most faces in a chunk, and most pictures in one pass through the network.
         seed: for methods that draw random numbers.
         warnings: sentences about what may mislead in the maps.
+        test: whether the maps are tested, too (see `ferviz.trust.verdict`).
     """
 
     model: Model
@@ -56,6 +61,7 @@ class AttributionJob:
     batch_size: int = 64
     seed: int = 0
     warnings: tuple[str, ...] = ()
+    test: bool = False
 
     @classmethod
     def prepare(
@@ -67,6 +73,7 @@ class AttributionJob:
         settings: Mapping[str, Any] | None = None,
         batch_size: int = 64,
         seed: int = 0,
+        test: bool = False,
     ) -> AttributionJob:
         """Return the job, everything checked.
 
@@ -74,6 +81,7 @@ class AttributionJob:
             model: a network.
             method, target, layer, batch_size, seed: as for `ferviz.explain`.
             settings: of the method.
+            test: whether the maps are tested, too.
 
         Raises:
             UnknownNameError: an unknown method, setting, layer or class.
@@ -92,7 +100,7 @@ class AttributionJob:
         for protocol in entry.needs:
             require(model.engine, protocol, method)
         weights = target_weights(targets, model.labels, 1)
-        return cls(model, method, entry, targets, layers, resolved, weights, batch_size, seed, warnings)
+        return cls(model, method, entry, targets, layers, resolved, weights, batch_size, seed, warnings, test)
 
     def __call__(self, faces: Sequence[Face]) -> Explanation:
         """Explain one chunk of faces.
@@ -111,6 +119,7 @@ class AttributionJob:
         settings = {
             "model": model.name,
             "model_sha256": model.sha256,
+            "model_file": model.file_name,
             "engine": model.engine.name,
             "labels": list(model.labels),
             "seed": self.seed,
@@ -128,6 +137,7 @@ class AttributionJob:
             settings=settings,
             # Only once it has run does an engine know whether it had to hand over to another one.
             warnings=(*self.warnings, *engine_notes(model.engine)),
+            trust=self._judged(faces, output.heatmaps, output.logits) if self.test else None,
         )
 
     def explain(self, faces: Sequence[Face]) -> Explanation:
@@ -141,6 +151,12 @@ class AttributionJob:
         """
         starts = range(0, len(faces), self.batch_size)
         return join([self(faces[start : start + self.batch_size]) for start in starts])
+
+    def _judged(self, faces: Sequence[Face], heatmaps: Array, logits: Array) -> Trust:
+        """-> the verdicts on the maps of some faces."""
+        weights = resolve(np.repeat(self.weights, len(faces), axis=0), logits)
+        pictures = self.model.input.resized([face.pixels for face in faces])
+        return judge(self.model, pictures, heatmaps, weights, seed=self.seed, batch_size=self.batch_size)
 
     def _run(self, faces: Sequence[Face]) -> MethodOutput:
         """Run the method once a layer, bring the maps to picture size, and fuse those of several layers."""
@@ -169,9 +185,10 @@ def explain(
     batch_size: int = 64,
     *,
     seed: int = 0,
+    test: bool | None = None,
     **settings: Any,
 ) -> Explanation:
-    """Explain what a network's answers about faces rest on.
+    """Explain what a network's answers about faces rest on, and test whether the maps point there.
 
     Args:
         model: a network.
@@ -182,6 +199,8 @@ def explain(
         layer: a name, several (their maps are fused), or None for the last map; "input" is the picture.
         batch_size: faces in one pass; it bounds the memory and changes nothing else.
         seed: for methods that draw random numbers.
+        test: whether each map is compared with a centred blob, by hiding and showing what it points at (64 passes through the network a
+            map); the answers are in the explanation's `trust`. None = up to 48 maps are, more are not.
         **settings: of the method. Where a method's maps can be signed, those of a contrast are, so that they show the evidence for
             either side.
 
@@ -196,7 +215,7 @@ def explain(
     """
     faces = as_faces(faces)
     job = AttributionJob.prepare(model, method, target, layer, settings, batch_size, seed)
-    return job.explain(faces)
+    return replace(job, test=len(faces) * len(job.targets) <= MAX_TESTED if test is None else test).explain(faces)
 
 
 def join(parts: Sequence[Explanation]) -> Explanation:
@@ -222,6 +241,7 @@ def join(parts: Sequence[Explanation]) -> Explanation:
         predictions=tuple(prediction for part in parts for prediction in part.predictions),
         settings=settings,
         warnings=parts[-1].warnings,
+        trust=join_trust([part.trust for part in parts]),
     )
 
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from ferviz.attribution import titles
-from ferviz.attribution.targets import PREDICTED
+from ferviz.attribution.explanation_table import COLUMNS, table_rows
+from ferviz.attribution.targets import ALL, PREDICTED
 from ferviz.errors import DataError, UsageError
 from ferviz.faces.crops import pad_crops
 from ferviz.faces.face import Face, captions
 from ferviz.files import PathLike, manifest
 from ferviz.models.features import MIN_CELLS
 from ferviz.models.prediction import Prediction, face_record, picture_records, read_picture_records
-from ferviz.rendering.sheets.sheet import Cell, Sheet, is_signed, shared_vmax
+from ferviz.rendering.sheets.sheet import Cell, Remark, Sheet, is_signed, shared_vmax
 from ferviz.rendering.tiles import has_evidence
 from ferviz.results import Result, read_npz
+from ferviz.trust.verdict import BETTER, Trust, read_trust
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,6 +44,7 @@ class Explanation(Result):
         predictions: what the network says about each face.
         settings: how it was made: model, model_sha256, engine, labels, seed and the method's own.
         warnings: sentences about what may mislead.
+        trust: the verdicts on the maps; None where they were not tested.
     """
 
     command: ClassVar[str] = "explain"
@@ -53,6 +58,7 @@ class Explanation(Result):
     predictions: tuple[Prediction, ...] = field(repr=False)
     settings: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    trust: Trust | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("faces", "targets", "predictions", "warnings"):
@@ -65,6 +71,8 @@ class Explanation(Result):
                 )
         if len(self.predictions) != len(self.faces):
             raise UsageError(f"{len(self.faces)} faces cannot have {len(self.predictions)} predictions")
+        if self.trust is not None and [len(row) for row in self.trust.verdicts] != [expected[1]] * expected[0]:
+            raise UsageError(f"{expected[0]} faces with {expected[1]} targets need a verdict on each of their maps")
 
     def __len__(self) -> int:
         return len(self.faces)
@@ -81,6 +89,7 @@ class Explanation(Result):
         return replace(
             self,
             heatmaps=self.heatmaps[which], raw=self.raw[which], faces=self.faces[which], predictions=self.predictions[which],
+            trust=self.trust and self.trust[which],
         )  # fmt: skip
 
     def target_names(self, face: int) -> tuple[str, ...]:
@@ -112,6 +121,9 @@ class Explanation(Result):
                 prediction.probabilities,
                 names[number],
                 None if shared_scale or vmax else shared_vmax([maps]),
+                ()
+                if self.trust is None
+                else tuple(Remark(v.sentence, v.short, v.poor) for v in self.trust.verdicts[number]),
             )
             for number, (face, maps, prediction) in enumerate(
                 zip(self.faces, self.heatmaps, self.predictions, strict=True)
@@ -124,7 +136,7 @@ class Explanation(Result):
             vmax or shared_vmax(list(self.heatmaps)),
             signed,
             (f"for {contrast[1]}", f"for {contrast[0]}") if contrast else ("against", "for"),
-            (self._origin(),),
+            (self._origin(), *self._test_notes()),
             self.cautions(),
         )
 
@@ -168,13 +180,10 @@ class Explanation(Result):
         """Return the answer as plain data.
 
         Returns:
-            model, method, layer, targets, engine, warnings, and `pictures` with their faces in order. A face holds its box, score,
-            landmarks, label, probabilities and `evidence` (see `evidence`).
+            model, method, layer, targets, engine, warnings, `test` (how the maps were tested; None where they were not), and `pictures`
+            with their faces in order, each as in `record`.
         """
-        records = [
-            face_record(face, prediction, evidence=self.evidence(number))
-            for number, (face, prediction) in enumerate(zip(self.faces, self.predictions, strict=True))
-        ]
+        records = [self.record(number) for number in range(len(self))]
         return {
             "model": self.settings.get("model"),
             "method": self.method,
@@ -182,8 +191,29 @@ class Explanation(Result):
             "targets": list(self.targets),
             "engine": self.settings.get("engine"),
             "warnings": list(self.warnings),
+            "test": self.trust and self.trust.to_dict(),
             "pictures": picture_records(self.faces, records),
         }
+
+    def record(self, face: int) -> dict[str, Any]:
+        """Return one face as plain data.
+
+        Args:
+            face: the face's number, from 0.
+
+        Returns:
+            box, score, landmarks, label, probabilities, `evidence` (see `evidence`), and where the maps were tested `verdict`: {target:
+            {outcome, margin, srg, calibrated, reason}} (see `ferviz.trust.verdict.Verdict`).
+        """
+        more: dict[str, Any] = {"evidence": self.evidence(face)}
+        if self.trust is not None:
+            names = self.target_names(face)
+            more["verdict"] = {n: v.to_dict() for n, v in zip(names, self.trust.verdicts[face], strict=True)}
+        return face_record(self.faces[face], self.predictions[face], **more)
+
+    def table(self) -> list[list[Any]]:
+        """Return one row for each face and target (see `ferviz.attribution.explanation_table.COLUMNS`), the columns' names first."""
+        return [list(COLUMNS), *table_rows(self.to_dict()["pictures"])]
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the exact numbers.
@@ -229,7 +259,7 @@ class Explanation(Result):
         arrays, record = read_npz(path, ("heatmaps", "raw", "images", "sizes"), "an explanation")
         try:
             faces, predictions = read_picture_records(record["pictures"], arrays["images"], arrays["sizes"])
-            return cls(
+            explanation = cls(
                 arrays["heatmaps"],
                 arrays["raw"],
                 faces,
@@ -240,6 +270,9 @@ class Explanation(Result):
                 record["settings"],
                 tuple(record["warnings"]),
             )
+            verdicts = [face.get("verdict") for picture in record["pictures"] for face in picture["faces"]]
+            named = [explanation.target_names(number) for number in range(len(faces))]
+            return replace(explanation, trust=read_trust(record["test"], verdicts, named))
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, UsageError) as error:
             raise DataError(f"{path} is not an explanation that ferviz saved as .npz ({error})") from error
 
@@ -252,6 +285,44 @@ class Explanation(Result):
             f"the map has only {height}x{width} positions: it is coarse and shows the part of the face, not the feature"
         )
         return (*self.warnings, coarse)
+
+    def remarks(self) -> tuple[str, ...]:
+        """Return a phrase about each face: its verdict, or how many of its maps passed; () where the maps were not tested."""
+        if self.trust is None:
+            return ()
+        rows = self.trust.verdicts
+        if len(self.targets) == 1:
+            return tuple(row[0].sentence[:1].lower() + row[0].sentence[1:] for row in rows)
+        passed = [sum(verdict.outcome == BETTER for verdict in row) for row in rows]
+        return tuple(f"{count} of {len(self.targets)} maps better than a centre blob" for count in passed)
+
+    def _test_notes(self) -> tuple[str, ...]:
+        """-> what the picture says about the test: what to ask instead, and what is not known."""
+        if self.trust is None:
+            return ("Not tested whether these maps point at what the network needs.",)
+        lines = [self.alternative()] if self.alternative() else []
+        if len(self.targets) > 1:
+            reasons = {verdict.reason for row in self.trust.verdicts for verdict in row if verdict.reason}
+            lines += [f"Not assessable: {reason}." for reason in sorted(reasons)]
+        if not self.trust.calibrated:
+            lines.append(f"The margin of the test ({self.trust.delta:g}) was not measured for this network.")
+        return tuple(lines)
+
+    def alternative(self) -> str:
+        """Return what to ask where a map is not better than a centre blob, with the command to type; "" where there is none."""
+        if self.trust is None or not any(verdict.poor for row in self.trust.verdicts for verdict in row):
+            return ""
+        other = next(name for name in titles.SLOW_METHODS if name != self.method)
+        sources = {Path(face.source).name for face in self.faces}
+        words = ["ferviz", "explain", sources.pop() or "PICTURE" if len(sources) == 1 else "PICTURE", "--method", other]
+        if self.targets != (PREDICTED,):
+            every = self.targets == tuple(self.settings.get("labels", ()))
+            words += ["--target", ALL if every else ",".join(self.targets)]
+        if self.settings.get("model_file"):
+            words += ["--model", self.settings["model_file"]]
+        method = titles.title(self.method)
+        where = f"{method} does not say where this network looks" if len(self) == 1 else f"there {method} says nothing"
+        return f"No better than a blob: {where}. Ask {titles.title(other)}: {shlex.join(words)}"
 
     def _origin(self) -> str:
         """-> the line below a picture: the map's size, its layer and the network."""

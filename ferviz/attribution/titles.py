@@ -8,6 +8,9 @@ from ferviz.attribution.methods.method import Method
 from ferviz.attribution.methods.registry import METHODS
 from ferviz.attribution.targets import PREDICTED
 
+SLOW_METHODS = ("rise", "occlusion")
+"""Methods that hide parts of the face hundreds of times; their maps pass the test most often."""
+
 
 def title(method: str) -> str:
     """Return a method's name as it is written above pictures.

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from ferviz.cli.console import Console, print_json
 from ferviz.cli.inputs import keep_compiled, open_model
-from ferviz.cli.options import BatchOptions, DrawingOptions, ExplainOptions, FaceOptions, ModelOptions, OutputOptions
+from ferviz.cli.options import (
+    BatchOptions,
+    DrawingOptions,
+    ExplainOptions,
+    FaceOptions,
+    ModelOptions,
+    OutputOptions,
+    TestOptions,
+)
 from ferviz.cli.pictures import PictureFaces, find_all, note_pages, output_path, report
 
 if TYPE_CHECKING:
@@ -20,6 +28,7 @@ def explain_pictures(
     command: str,
     paths: Sequence[str],
     explain_options: ExplainOptions,
+    test: TestOptions,
     batch: BatchOptions,
     drawing: DrawingOptions,
     model_options: ModelOptions,
@@ -31,7 +40,7 @@ def explain_pictures(
     Args:
         command: the command's name, for file names and JSON.
         paths: its arguments: pictures, folders, patterns.
-        explain_options, batch, drawing, model_options, faces, output: its options.
+        explain_options, test, batch, drawing, model_options, faces, output: its options.
 
     Returns:
         The exit code.
@@ -62,6 +71,7 @@ def explain_pictures(
             explain_options.layer,
             batch.batch_size,
             seed=output.seed,
+            test=test.test,
             **dict(explain_options.settings),
         )
         explanation.save(out, output.force, shared_scale=drawing.shared_scale, vmax=drawing.vmax, zoom=drawing.zoom)
@@ -70,22 +80,24 @@ def explain_pictures(
         print_json(command, _document(pictures, explanation, out))
     for warning in explanation.cautions() if explanation else ():
         console.warn(warning)
-    code = report(pictures, explanation.predictions if explanation else (), out, console)
+    if explanation is not None and (alternative := explanation.alternative()):
+        console.warn(alternative)
+    remarks = explanation.remarks() if explanation else ()
+    code = report(pictures, explanation.predictions if explanation else (), out, console, remarks)
     if model is not None:
         keep_compiled(model, model_options, console)
     return code
 
 
 def _document(pictures: Sequence[PictureFaces], explanation: Explanation | None, out: Path) -> dict[str, Any]:
-    from ferviz.models.prediction import face_record, picture_record
+    from ferviz.models.prediction import picture_record
 
-    numbered = iter(enumerate(explanation.predictions if explanation else ()))
+    face_records = iter([explanation.record(number) for number in range(len(explanation))] if explanation else [])
     records = []
     for picture in pictures:
-        shown = [next(numbered) for _ in picture.faces]
-        faces = [face_record(p.face, p, evidence=explanation.evidence(n)) for n, p in shown if explanation is not None]
+        faces = [next(face_records) for _ in picture.faces]
         records.append(picture_record(picture.source, faces, picture.error))
-    about: dict[str, Any] = dict.fromkeys(("model", "method", "layer", "targets", "engine", "warnings"))
+    about: dict[str, Any] = dict.fromkeys(("model", "method", "layer", "targets", "engine", "warnings", "test"))
     if explanation is not None:
         about = {key: value for key, value in explanation.to_dict().items() if key != "pictures"}
     return {**about, "out": str(out) if explanation is not None else None, "pictures": records}

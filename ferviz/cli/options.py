@@ -113,6 +113,17 @@ class ExplainOptions(OptionGroup):
 
 
 @dataclass(frozen=True)
+class TestOptions(OptionGroup):
+    """Whether heatmaps are tested."""
+
+    section: ClassVar[str] = "Explanation"
+    test: bool | None = option(
+        "--test/--no-test",
+        help="Test whether each map points at what the network needs.  [default: up to 48 maps are tested]",
+    )
+
+
+@dataclass(frozen=True)
 class DrawingOptions(OptionGroup):
     """How results are drawn: arguments of `Result.save`."""
 

@@ -106,7 +106,13 @@ def note_pages(faces: int, page: int, out: Path, console: Console) -> None:
         console.warn(f"{out} shows the first {page} of {faces} faces; --out FILE.npz or FILE.json holds all of them")
 
 
-def report(pictures: Sequence[PictureFaces], predictions: Sequence[Prediction], out: Path, console: Console) -> int:
+def report(
+    pictures: Sequence[PictureFaces],
+    predictions: Sequence[Prediction],
+    out: Path,
+    console: Console,
+    remarks: Sequence[str] = (),
+) -> int:
     """Print what each picture shows, where the result is, and what failed.
 
     Args:
@@ -114,6 +120,7 @@ def report(pictures: Sequence[PictureFaces], predictions: Sequence[Prediction], 
         predictions: of all their faces, in order; or none.
         out: the file that was written.
         console: where to print.
+        remarks: a phrase about each face; or none.
 
     Returns:
         The exit code of the first error, otherwise 0.
@@ -124,14 +131,15 @@ def report(pictures: Sequence[PictureFaces], predictions: Sequence[Prediction], 
     errors = [picture.error for picture in pictures if picture.error is not None]
     if len(pictures) == 1 and errors:
         raise errors[0]
-    remaining = iter(predictions)
+    remaining, phrases = iter(predictions), iter(remarks)
     for picture in pictures:
         if picture.error is not None:
             console.error(picture.error)
         for prediction in [next(remaining, None) for _ in picture.faces]:
             if prediction is not None:
                 share = prediction.probabilities[prediction.label]
-                console.say(f"{picture.source}: {prediction.label} {share:.2f}")
+                remark = next(phrases, "")
+                console.say(f"{picture.source}: {prediction.label} {share:.2f}{f'; {remark}' if remark else ''}")
     if len(errors) < len(pictures):
         console.say(f"wrote {out}")
     return errors[0].exit_code if errors else 0

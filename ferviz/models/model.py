@@ -13,6 +13,7 @@ from ferviz.engines.base import INPUT, Array, Engine, LayerInfo
 from ferviz.errors import UnknownNameError, UsageError
 from ferviz.faces.face import Face
 from ferviz.models import features
+from ferviz.models.bundled import is_bundled
 from ferviz.models.input_spec import InputSpec
 from ferviz.models.prediction import Prediction
 from ferviz.numerics import sigmoid, softmax
@@ -65,6 +66,12 @@ class Model:
     def head(self) -> str:
         """How the network ends: "softmax", "sigmoid" or "linear"."""
         return self.engine.head
+
+    @property
+    def file_name(self) -> str | None:
+        """The name of the file that it was loaded from; None for the bundled network and for one in memory."""
+        path = None if self.origin is None else self.origin.path
+        return None if path is None or is_bundled(path) else path.name
 
     def layer(self, name: str) -> LayerInfo:
         """Return the layer of a name.

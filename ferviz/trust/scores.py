@@ -9,6 +9,9 @@ from ferviz.models.model import Model
 from ferviz.numerics import sigmoid
 from ferviz.trust.deletion import Scores
 
+MIN_GAP = 0.1
+"""What hiding the whole picture has to take from a score, under every fill, for a map of it to be assessed."""
+
 
 def target_scores(model: Model, logits: Array, weights: Array) -> Array:
     """Return how far a network says what each target says, from 0 to 1.

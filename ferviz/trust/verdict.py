@@ -7,7 +7,7 @@ than the margin, under every fill, the map is better than a centre blob; where i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,21 +17,24 @@ from ferviz.models.model import Model
 from ferviz.trust.calibration import Calibration, calibration_of
 from ferviz.trust.controls import centre_blob
 from ferviz.trust.deletion import FILLS, QUICK_STEPS, Curves, deletion_curves, pixel_ranks
-from ferviz.trust.scores import network_scores
+from ferviz.trust.scores import MIN_GAP, network_scores
 
 BETTER, SAME, WORSE, UNKNOWN = OUTCOMES = ("better", "indistinguishable", "worse", "not-assessable")
 """What a verdict can be."""
-
-MIN_GAP = 0.1
-"""What hiding the whole picture has to take from a score, under every fill, for a map of it to be assessed."""
 
 FLAT = 1e-6
 """A map whose values differ by less than this share of the largest is the same everywhere: it names no place."""
 
 _SENTENCES = {
-    BETTER: "better than a centre blob",
-    SAME: "not distinguishable from a centre blob",
-    WORSE: "worse than a centre blob",
+    BETTER: "Tested: better than a centre blob",
+    SAME: "Tested: not distinguishable from a centre blob",
+    WORSE: "Tested: worse than a centre blob",
+}
+_SHORT = {
+    BETTER: "better than a blob",
+    SAME: "no better than a blob",
+    WORSE: "worse than a blob",
+    UNKNOWN: "not assessable",
 }
 
 
@@ -56,8 +59,18 @@ class Verdict:
 
     @property
     def sentence(self) -> str:
-        """The verdict in words: "better than a centre blob"."""
-        return _SENTENCES.get(self.outcome) or f"not assessable: {self.reason}"
+        """The verdict in words: "Tested: better than a centre blob"."""
+        return _SENTENCES.get(self.outcome) or f"Not assessable: {self.reason}"
+
+    @property
+    def short(self) -> str:
+        """The verdict in few words, for places that are narrow."""
+        return _SHORT[self.outcome]
+
+    @property
+    def poor(self) -> bool:
+        """Whether the map was assessed and is not better than a centre blob."""
+        return self.outcome in (SAME, WORSE)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the verdict as plain data: outcome, margin, srg, calibrated, reason (null where there is none)."""
@@ -102,7 +115,44 @@ class Trust:
     calibrated: bool
 
     def __getitem__(self, which: slice) -> Trust:
-        return Trust(self.verdicts[which], self.steps, self.delta, self.calibrated)
+        return replace(self, verdicts=self.verdicts[which])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return how the maps were tested: steps, fills, delta, calibrated; the verdicts stand with the faces."""
+        return {"steps": self.steps, "fills": list(FILLS), "delta": self.delta, "calibrated": self.calibrated}
+
+
+def join_trust(parts: Sequence[Trust | None]) -> Trust | None:
+    """Return the verdicts of several chunks as one; None where a chunk was not tested.
+
+    Args:
+        parts: at least one, in the order of the faces, all tested in the same way.
+    """
+    tested = [part for part in parts if part is not None]
+    if len(tested) < len(parts):
+        return None
+    return replace(tested[0], verdicts=tuple(row for part in tested for row in part.verdicts))
+
+
+def read_trust(
+    test: dict[str, Any] | None, records: Sequence[dict[str, Any]], names: Sequence[Sequence[str]]
+) -> Trust | None:
+    """Return the verdicts behind `Trust.to_dict` and `Verdict.to_dict`.
+
+    Args:
+        test: how the maps were tested, None where they were not.
+        records: for each face {target: the record of its verdict}.
+        names: for each face the names of its targets, in order.
+
+    Raises:
+        ValueError, KeyError, TypeError: these are not such records.
+    """
+    if test is None:
+        return None
+    verdicts = tuple(
+        tuple(Verdict.from_dict(record[name]) for name in row) for record, row in zip(records, names, strict=True)
+    )
+    return Trust(verdicts, int(test["steps"]), float(test["delta"]), bool(test["calibrated"]))
 
 
 def judge(

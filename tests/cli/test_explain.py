@@ -87,10 +87,22 @@ def test_gradcam_writes_a_picture_beside_nothing_else(here, capsys):
     assert run(["gradcam", "face.png"]) == 0
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.splitlines() == ["face.png: happy 0.58", "wrote face_gradcam.png"]
+    verdict = "not assessable: hiding the whole face hardly changes the answer"
+    assert err.splitlines() == [f"face.png: happy 0.58; {verdict}", "wrote face_gradcam.png"]
     assert files(here) - before == {"face_gradcam.png"}
     manifest = read_manifest("face_gradcam.png")
     assert (manifest["method"], manifest["layer"], manifest["model"]) == ("gradcam", "light", "by-hand")
+
+
+def test_a_map_is_tested_unless_it_is_not_to_be(capsys):
+    assert run(["gradcam", "face.png", "--json"]) == 0
+    tested = answer(capsys)
+    assert tested["pictures"][0]["faces"][0]["verdict"]["happy"]["outcome"] == "not-assessable"
+    assert (tested["test"]["steps"], tested["test"]["calibrated"]) == (6, False)
+    assert run(["gradcam", "face.png", "--json", "--no-test", "--force"]) == 0
+    plain = answer(capsys)
+    assert plain["test"] is None
+    assert "verdict" not in plain["pictures"][0]["faces"][0]
 
 
 def test_quiet_says_nothing(capsys):

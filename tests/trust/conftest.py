@@ -44,3 +44,23 @@ def linear_model() -> Callable[..., Model]:
         return Model("linear", "", labels, InputSpec(height, width, channels), LinearEngine(weights))
 
     return build
+
+
+CHESS = (np.indices((4, 4)).sum(0) % 2 * 2 - 1)[..., None]
+"""A pattern that no fill continues."""
+
+
+@pytest.fixture(scope="session")
+def pattern_network(linear_model: Callable[..., Model]) -> Callable[..., tuple[Model, np.ndarray]]:
+    """A function from a place (rows, columns) to a network whose class 1 is a pattern there, and three faces that have it."""
+
+    def build(
+        place: tuple[slice, slice], shape: tuple[int, int, int] = (16, 16, 1), classes: int = 2
+    ) -> tuple[Model, np.ndarray]:
+        weights = np.zeros((*shape, classes))
+        weights[*place, :, 1] = CHESS / shape[2]
+        pictures = np.random.default_rng(0).integers(100, 130, (3, *shape)).astype(np.uint8)
+        pictures[:, *place] = 115 + 100 * CHESS
+        return linear_model(weights), pictures
+
+    return build

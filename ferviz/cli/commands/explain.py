@@ -5,7 +5,15 @@ from __future__ import annotations
 import click
 
 from ferviz.cli.heatmaps import explain_pictures
-from ferviz.cli.options import BatchOptions, DrawingOptions, ExplainOptions, FaceOptions, ModelOptions, OutputOptions
+from ferviz.cli.options import (
+    BatchOptions,
+    DrawingOptions,
+    ExplainOptions,
+    FaceOptions,
+    ModelOptions,
+    OutputOptions,
+    TestOptions,
+)
 from ferviz.cli.sections import options
 from ferviz.cli.short_forms import PictureCommand
 
@@ -39,6 +47,7 @@ def _list_methods(context: click.Context, _: click.Parameter, asked: bool) -> No
 def command(
     pictures: tuple[str, ...],
     explain: ExplainOptions,
+    test: TestOptions,
     drawing: DrawingOptions,
     model: ModelOptions,
     batch: BatchOptions,
@@ -53,4 +62,4 @@ def command(
     A video or a data set has options of its own: see ferviz video explain --help and ferviz dataset explain --help; the short forms
     ferviz explain clip.mp4 and ferviz explain fer2013.csv --out maps.npz work too.
     """
-    return explain_pictures("explain", pictures, explain, batch, drawing, model, faces, output)
+    return explain_pictures("explain", pictures, explain, test, batch, drawing, model, faces, output)

@@ -5,7 +5,15 @@ from __future__ import annotations
 import click
 
 from ferviz.cli.heatmaps import explain_pictures
-from ferviz.cli.options import BatchOptions, DrawingOptions, ExplainOptions, FaceOptions, ModelOptions, OutputOptions
+from ferviz.cli.options import (
+    BatchOptions,
+    DrawingOptions,
+    ExplainOptions,
+    FaceOptions,
+    ModelOptions,
+    OutputOptions,
+    TestOptions,
+)
 from ferviz.cli.sections import options
 from ferviz.cli.short_forms import PictureCommand
 
@@ -16,6 +24,7 @@ from ferviz.cli.short_forms import PictureCommand
 def command(
     pictures: tuple[str, ...],
     explain: ExplainOptions,
+    test: TestOptions,
     drawing: DrawingOptions,
     model: ModelOptions,
     batch: BatchOptions,
@@ -29,4 +38,4 @@ def command(
 
     A video has options of its own: see ferviz video gradcam --help; the short form ferviz gradcam clip.mp4 works too.
     """
-    return explain_pictures("gradcam", pictures, explain, batch, drawing, model, faces, output)
+    return explain_pictures("gradcam", pictures, explain, test, batch, drawing, model, faces, output)

@@ -47,6 +47,12 @@ def explanation_figure(sheet: Sheet) -> Figure:
         for column, (name, heat) in enumerate(zip(cell.names, cell.maps, strict=True), start=1):
             over = np.asarray(overlay_tile(cell.face, heat, _PIXELS, sheet.vmax_of(cell), sheet.signed, words=False))
             axes = _tile(figure, places[row, column], over, _named(cell, name))
+            if cell.remarks:
+                remark = cell.remarks[column - 1]
+                color = AMBER if remark.warns else GREY
+                axes.text(
+                    0.5, -0.19, remark.short, transform=axes.transAxes, ha="center", va="top", color=color, fontsize=7
+                )
             if not has_evidence(heat):
                 axes.text(
                     0.5,

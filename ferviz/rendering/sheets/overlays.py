@@ -8,8 +8,8 @@ from ferviz.emotions import COLORS, canonical
 from ferviz.rendering.charts import caption, own_scale_key, probability_bars, scale_key, slim_bar
 from ferviz.rendering.layout import grid, hstack, resize_canvas, vstack
 from ferviz.rendering.sheets.page import page
-from ferviz.rendering.sheets.sheet import Cell, Sheet
-from ferviz.rendering.text import GREY, INK, line, line_height
+from ferviz.rendering.sheets.sheet import Cell, Remark, Sheet
+from ferviz.rendering.text import AMBER, GREY, INK, line, line_height, paragraph
 from ferviz.rendering.tiles import face_tile, overlay_tile, tile_side
 
 PAGE = 48
@@ -70,7 +70,11 @@ def _single(cell: Cell, sheet: Sheet, side: int, size: int, gap: int) -> Image.I
     blocks = [left, over]
     if cell.probabilities:
         blocks.append(probability_bars(cell.probabilities, cell.label, max(60, side // 2), side, size))
-    return hstack(blocks, gap)
+    row = hstack(blocks, gap)
+    if not cell.remarks:
+        return row
+    remark = cell.remarks[0]
+    return vstack([row, paragraph(remark.text, size, row.width, _tone(remark))], gap // 3)
 
 
 def _strip(cell: Cell, sheet: Sheet, side: int, size: int, gap: int) -> Image.Image:
@@ -78,7 +82,7 @@ def _strip(cell: Cell, sheet: Sheet, side: int, size: int, gap: int) -> Image.Im
     height = line_height(size)
     under = [caption(cell.label, size, side, INK, bold=True)] if cell.label and cell.label not in cell.names else []
     blocks = [vstack([face_tile(cell.face, side), *under, caption(cell.caption, size, side, GREY)], gap // 2)]
-    for name, heat in zip(cell.names, cell.maps, strict=True):
+    for number, (name, heat) in enumerate(zip(cell.names, cell.maps, strict=True)):
         parts = [overlay_tile(cell.face, heat, side, sheet.vmax_of(cell), sheet.signed)]
         is_predicted = name == cell.label
         probability = cell.probabilities.get(name)
@@ -90,11 +94,18 @@ def _strip(cell: Cell, sheet: Sheet, side: int, size: int, gap: int) -> Image.Im
             parts.append(hstack([resize_canvas(word, side - value.width, height), value]))
             color = COLORS.get(canonical(name), "#4a7ba6")
             parts.append(slim_bar(probability, side, max(3, size // 4), color))
+        if cell.remarks:
+            remark = cell.remarks[number]
+            parts.append(caption(remark.short, size, side, _tone(remark)))
         blocks.append(vstack(parts, gap // 2))
     face, maps = blocks[0], blocks[1:]
     if len(maps) <= ACROSS:
         return hstack(blocks, gap)
     return hstack([face, grid(maps, ACROSS, (gap, gap))], gap)
+
+
+def _tone(remark: Remark) -> str:
+    return AMBER if remark.warns else GREY
 
 
 def _key(sheet: Sheet, zoom: float) -> Image.Image | None:

@@ -11,6 +11,21 @@ from ferviz.rendering.tiles import finite, has_evidence
 
 
 @dataclass(frozen=True)
+class Remark:
+    """What is remarked below a map.
+
+    Attributes:
+        text: a sentence.
+        short: the same in two or three words.
+        warns: whether it is a warning.
+    """
+
+    text: str
+    short: str
+    warns: bool
+
+
+@dataclass(frozen=True)
 class Cell:
     """One face and what explains it.
 
@@ -22,6 +37,7 @@ class Cell:
         probabilities: {class: 0..1}, in the order to draw, or empty.
         caption: which face this is.
         vmax: the end of this cell's own scale; None = the sheet's.
+        remarks: one for each map, or none.
     """
 
     face: np.ndarray = field(repr=False)
@@ -31,6 +47,7 @@ class Cell:
     probabilities: dict[str, float] = field(default_factory=dict)
     caption: str = ""
     vmax: float | None = None
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,34 @@
+"""An explanation as a table: one row for each face and target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ferviz.trust.deletion import FILLS
+
+COLUMNS = (
+    "source", "face", "label", "target", "probability", "max", "min", "x", "y", "verdict", "reason", "calibrated",
+    *(f"margin_{fill}" for fill in FILLS),
+)  # fmt: skip
+"""Names of the columns: x and y are the place of the greatest value in 0..1 of the face; `probability` is empty for contrasts."""
+
+
+def table_rows(pictures: Iterable[dict[str, Any]]) -> list[list[Any]]:
+    """Return the rows of some pictures.
+
+    Args:
+        pictures: their records, as `Explanation.to_dict` holds them.
+    """
+    rows = []
+    for picture in pictures:
+        for number, face in enumerate(picture["faces"], start=1):
+            for target, evidence in face["evidence"].items():
+                place = evidence["argmax"] or ("", "")
+                verdict = face.get("verdict", {}).get(target) or {"margin": {}}
+                margins = [verdict["margin"].get(fill, "") for fill in FILLS]
+                tested = [verdict.get("outcome", ""), verdict.get("reason") or "", verdict.get("calibrated", "")]
+                probability = face["probabilities"].get(target, "")
+                row = [picture["source"] or "", number, face["label"], target, probability]
+                rows.append([*row, evidence["max"], evidence["min"], *place, *tested, *margins])
+    return rows
