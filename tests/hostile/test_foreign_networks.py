@@ -147,7 +147,7 @@ def test_sizes_that_fill_the_memory(rewritten, change, match):
 
 def test_too_many_layers_and_too_deep():
     layers = [{"class_name": "Flatten", "config": {"name": "f"}}] * 6000
-    with pytest.raises(ModelError, match="more than 5000 layers"):
+    with pytest.raises(ModelError, match="more than 2000 layers"):
         check_config(upgrade_config({"class_name": "Sequential", "config": {"name": "s", "layers": layers}})[0], "file")
     deep: list = []
     for _ in range(100):
