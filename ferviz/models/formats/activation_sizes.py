@@ -45,14 +45,15 @@ def check_activations(network: Any, where: str, side: int = DEFAULT_SIDE) -> Non
     Raises:
         ModelError: a tensor is too large; the message names its layer.
     """
-    steps = list(_steps(network))
+    steps, is_any_size = list(_steps(network)), False
     for step in steps:
         with contextlib.suppress(AttributeError, ValueError, TypeError):
-            _check_size(step.name, tuple(step.output.shape)[1:], where)
+            shape = tuple(step.output.shape)[1:]
+            is_any_size |= None in shape  # of a network inside this may be true although the pictures have a size
+            _check_size(step.name, shape, where)
     inputs = getattr(network, "inputs", None)
     if not inputs or running().config.backend() != "tensorflow":
         return
-    is_any_size = any(None in tuple(tensor.shape)[1:] for tensor in inputs)
     if is_any_size or not all(_is_plain(step) for step in steps):
         _check_graph(network, inputs, side, where, {step.name for step in steps})
 

@@ -148,7 +148,7 @@ def _check_object(value: dict[str, Any], where: str, layer: str, counts: dict[st
 def _check_value(name: str, config: Any, where: str, layer: str) -> None:
     """Refuse a constant that is not made of numbers of a usual type: the type S2000000000 makes 2 GB of each."""
     dtype = config.get("dtype") if isinstance(config, dict) else None
-    if name in ("__numpy__", "__tensor__", "__keras_tensor__") and dtype not in VALUE_TYPES:
+    if name.endswith(("numpy__", "tensor__")) and (not isinstance(dtype, str) or dtype not in VALUE_TYPES):
         shown = printable(str(dtype), 40)
         raise ModelError(f"{where} has a constant of type {shown!r} in layer {layer!r}; a constant is made of numbers")
     if name in ("__numpy__", "__tensor__") and isinstance(config, dict) and not _are_numbers(config.get("value")):

@@ -90,7 +90,9 @@ class _Sequential:
     @staticmethod
     def from_config(config: dict[str, Any]) -> Any:
         keras = running()
-        legacy = keras.src.legacy.saving.saving_utils.model_from_config  # reads classes without a module, as .h5 files have them
+        legacy = (
+            keras.src.legacy.saving.saving_utils.model_from_config
+        )  # reads classes without a module, as .h5 files have them
         modern = keras.saving.deserialize_keras_object
         layers = [(modern if "module" in layer else legacy)(layer) for layer in config["layers"]]
         network = keras.Sequential(layers, name=config["name"])
