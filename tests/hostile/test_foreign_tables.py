@@ -130,7 +130,7 @@ def test_files_that_are_no_table(tmp_path: Path, content: bytes, words: str) -> 
 def test_a_message_does_not_repeat_a_name_without_end(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes(b"emotion,pixels," + b"1" * 70_000 + b"\n3,1 2 3 4\n")
-    with pytest.raises(DataError, match="line 2.*2 fields instead of 3") as caught:
+    with pytest.raises(DataError, match=r"line 2.*2 fields instead of 3") as caught:
         read_data(path)
     assert len(str(caught.value)) < 500
 

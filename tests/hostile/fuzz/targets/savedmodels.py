@@ -67,7 +67,9 @@ def _seeds() -> dict[str, bytes]:
         kernel = tf.constant(np.full((144, 3), 0.1, np.float32))
         for name, payload in {"plain": None, **_payloads(tf)}.items():
             module = tf.Module()
-            module.serve = tf.function(_with(tf, kernel, payload), input_signature=[tf.TensorSpec([None, 12, 12, 1], tf.float32)])
+            module.serve = tf.function(
+                _with(tf, kernel, payload), input_signature=[tf.TensorSpec([None, 12, 12, 1], tf.float32)]
+            )
             try:
                 tf.saved_model.save(module, str(Path(folder) / name), signatures=module.serve)
             except Exception:  # an operation that cannot be saved needs no refusing
