@@ -21,7 +21,6 @@ import json
 import os
 import re
 import stat
-import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -34,6 +33,7 @@ from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 from ferviz.errors import PictureError, UsageError
 from ferviz.files import PathLike, atomic, to_json
 from ferviz.heif import HEAD, heif_format, open_heif
+from ferviz.native_logs import WARNING_FILTERS
 
 Pixels = npt.NDArray[np.uint8]
 PictureSource = PathLike | bytes | IO[bytes] | Image.Image | np.ndarray
@@ -54,8 +54,6 @@ MAX_BYTES = 256 * 1024 * 1024
 
 MID_GREY = 128
 _FORMAT_NAMES = "PNG, JPEG, WebP, BMP, GIF, TIFF, AVIF, HEIC or PGM"
-# warnings.catch_warnings changes the filters of the whole process; two threads that decode must not do so at once.
-_FILTERS = threading.Lock()
 
 
 def read_image(source: PictureSource) -> Pixels:
@@ -267,7 +265,7 @@ def _decode(data: bytes, name: str) -> Pixels:
 def _guarded(source: io.BytesIO | Image.Image, name: str) -> Pixels:
     """Open (where necessary), check and convert; every error that Pillow raises for damaged bytes becomes a PictureError."""
     try:
-        with _FILTERS, warnings.catch_warnings():
+        with WARNING_FILTERS, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             if isinstance(source, Image.Image):

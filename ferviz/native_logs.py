@@ -1,12 +1,19 @@
-"""Native libraries without their notes on the terminal: TensorFlow's, for networks and for detectors that run on it, and LiteRT's."""
+"""Libraries without their notes on the terminal: native ones' log lines, and the warnings and prints of Python ones.
+
+What is changed for that belongs to the whole process (file descriptor 2, the filters of warnings, `sys.stdout`), so that every change is
+made here, one thread at a time or shared between threads, and undone whatever happens.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import sys
 import tempfile
+import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -34,38 +41,119 @@ def silenced(everything: bool = False) -> Iterator[None]:
     Loading the libraries writes notes there before any setting of theirs is read, and LiteRT announces its processor back end past
     every setting, so nothing less helps. Python errors are not lost: they travel as exceptions.
 
+    The descriptor belongs to the whole process, so blocks in several threads share one redirection: the first begins it, the last ends
+    it, whatever happens inside. While any of them drops everything, so do all.
+
     Args:
         everything: drop all lines; otherwise those that are no log noise are written once the block ends.
     """
-    if everything:
-        with Path(os.devnull).open("wb") as sink, _in_place_of_errors(sink):
+    block = object()
+    try:
+        _standard_error.enter(block, everything)
+        yield
+    finally:
+        _standard_error.leave(block)
+
+
+IMPORTING = threading.RLock()
+"""Held while TensorFlow or what runs on it is imported: two threads that begin at once would each see the other's half."""
+
+WARNING_FILTERS = threading.RLock()
+"""Held while the filters of warnings are changed: two threads that change and restore them in turns would leave the wrong ones."""
+
+
+@contextlib.contextmanager
+def without_warnings(output: bool = False) -> Iterator[None]:
+    """Ignore Python's warnings for the time of the block; one thread at a time.
+
+    Args:
+        output: drop what is printed on standard output too.
+    """
+    with WARNING_FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with contextlib.redirect_stdout(io.StringIO()) if output else contextlib.nullcontext():
             yield
-        return
-    with tempfile.TemporaryFile() as held:
+
+
+class _Redirection:
+    """File descriptor 2, which is turned to a file while blocks of `silenced` run."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._blocks: dict[object, bool] = {}  # the running blocks -> whether each drops everything
+        self._original: int | None = None  # a duplicate of what the descriptor was; None = it is not redirected
+        self._held: IO[bytes] | None = None  # for the lines that may be written later
+        self._dropped: IO[bytes] | None = None
+
+    def enter(self, block: object, everything: bool) -> None:
+        with self._lock:
+            self._blocks[block] = everything
+            self._turn()
+
+    def leave(self, block: object) -> None:
+        with self._lock:
+            self._blocks.pop(block, None)  # not there where Ctrl-C came before it was entered
+            self._turn()
+
+    def restore_in_child(self) -> None:
+        """Begin anew in a forked process: the threads whose blocks were running are not there to end them."""
+        if self._original is not None and self._is_ours():
+            os.dup2(self._original, 2)
+        self.__init__()  # type: ignore[misc]
+
+    def _turn(self) -> None:
+        """Point the descriptor where the running blocks want it."""
+        if not self._blocks:
+            self._restore()
+            return
+        if self._original is None:
+            try:
+                sys.stderr.flush()
+                self._original = os.dup(2)
+            except (OSError, AttributeError, ValueError):  # no standard error at all: nothing to silence
+                return
+        elif not self._is_ours():
+            return  # the program has redirected its standard error itself meanwhile
+        os.dup2(self._sink().fileno(), 2)
+
+    def _sink(self) -> IO[bytes]:
+        if any(self._blocks.values()):
+            self._dropped = self._dropped or Path(os.devnull).open("wb")  # noqa: SIM115
+            return self._dropped
+        self._held = self._held or tempfile.TemporaryFile()  # noqa: SIM115
+        return self._held
+
+    def _is_ours(self) -> bool:
+        """Whether the descriptor is still one of the files that it was turned to."""
         try:
-            with _in_place_of_errors(held):
-                yield
-        finally:
-            held.seek(0)
-            rest = b"".join(line for line in held if not NOISE.match(line))
+            now = os.fstat(2)
+            return any(os.path.samestat(now, os.fstat(f.fileno())) for f in (self._held, self._dropped) if f)
+        except OSError:  # closed meanwhile
+            return False
+
+    def _restore(self) -> None:
+        if self._original is None:
+            return
+        with contextlib.suppress(OSError, AttributeError, ValueError):
+            sys.stderr.flush()
+        if self._is_ours():
+            os.dup2(self._original, 2)
+        os.close(self._original)
+        self._original = None
+        if self._dropped:
+            self._dropped.close()
+        held, self._held, self._dropped = self._held, None, None
+        if held:
+            with held:
+                held.seek(0)
+                rest = b"".join(line for line in held if not NOISE.match(line))
             if rest:
                 with contextlib.suppress(OSError):
                     os.write(2, rest)
 
 
-@contextlib.contextmanager
-def _in_place_of_errors(stand_in: IO[bytes]) -> Iterator[None]:
-    try:
-        sys.stderr.flush()
-        kept = os.dup(2)
-    except (OSError, AttributeError, ValueError):  # no standard error at all: nothing to silence
-        yield
-        return
-    os.dup2(stand_in.fileno(), 2)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(kept)
+_standard_error = _Redirection()
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_standard_error.restore_in_child)
+    os.register_at_fork(before=IMPORTING.acquire, after_in_parent=IMPORTING.release, after_in_child=IMPORTING.release)

@@ -81,7 +81,8 @@ class Registry(Generic[T]):
         """
         if name in self._entries and self._entries[name].target is not target:
             raise ValueError(f"{self.kind} {name!r} is registered already")
-        self._entries[name] = Entry(name, summary, target)
+        # A new dictionary: another thread may be going through the old one.
+        self._entries = {**self._entries, name: Entry(name, summary, target)}
 
     def __getitem__(self, name: str) -> T:
         """Return the object registered under `name`. Raises UnknownNameError with the nearest name."""
@@ -119,8 +120,11 @@ class Registry(Generic[T]):
     def _read_plugins(self) -> None:
         if self._plugins_read:
             return
-        self._plugins_read = True
+        entries = {}
         for point in entry_points(group=self.group):
             if point.name not in self._entries:
                 summary = f"from {point.dist.name}" if point.dist else "from another package"
-                self._entries[point.name] = Entry(point.name, summary, point.value)
+                entries[point.name] = Entry[T](point.name, summary, point.value)
+        # All at once, and only then are they said to be read: another thread sees the whole list too.
+        self._entries = {**self._entries, **{n: e for n, e in entries.items() if n not in self._entries}}
+        self._plugins_read = True

@@ -46,7 +46,7 @@ def activations(
 
     Raises:
         UnknownNameError: the network has no layer of that name.
-        ModelError: no layer of the network has a map.
+        ModelError: no layer of the network has a map, or a layer's output is NaN or infinite; the message names the first.
         NoFaceError: there are no faces.
     """
     faces, model = as_faces(faces), as_model(model)
@@ -56,6 +56,12 @@ def activations(
     for start in range(0, len(faces), batch_size):
         parts.append(list(model.engine.activations(model.preprocess(faces[start : start + batch_size]), names)))
     arrays = {name: np.concatenate(outputs) for name, outputs in zip(names, zip(*parts, strict=True), strict=True)}
+    for name, values in arrays.items():
+        if not np.isfinite(values).all():
+            raise ModelError(
+                f"the output of layer {name!r} of {model.name} is NaN or infinite; the weights there or before it are damaged or too "
+                "large, so load the network from a good file or train it again"
+            )
     settings = {"model": model.name, "model_sha256": model.sha256, "engine": model.engine.name}
     return Activations(arrays, tuple(faces), settings)
 

@@ -21,7 +21,7 @@ from ferviz.errors import ModelError, check_integer
 from ferviz.faces.crops import as_faces
 from ferviz.faces.face import Face
 from ferviz.models.model import Model, as_model
-from ferviz.models.prediction import Prediction
+from ferviz.models.prediction import Prediction, check_finite
 from ferviz.trust.verdict import Trust, join_trust, judge
 
 FUSED = "+"
@@ -168,12 +168,25 @@ class AttributionJob:
             MethodInput(self.model.engine, batch, layer, weights, self.batch_size, black, self.seed)
             for layer in self.layers
         )
-        outputs = [run_method(self.method, request, **self.settings) for request in requests]
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is an error below
+            outputs = [run_method(self.method, request, **self.settings) for request in requests]
+        for output, layer in zip(outputs, self.layers, strict=True):
+            self._check(output, layer)
         maps = [resize_maps(o.raw, height, width) if o.heatmaps is None else o.heatmaps for o in outputs]
         if len(outputs) == 1:
             return replace(outputs[0], heatmaps=maps[0])
         fused = cam.fuse(maps)
         return MethodOutput(fused, outputs[0].logits, {}, fused)
+
+    def _check(self, output: MethodOutput, layer: str) -> None:
+        """Raise ModelError where the network's answer or a map is NaN or infinite."""
+        check_finite(output.logits, self.model.name)
+        maps = output.raw if output.heatmaps is None else output.heatmaps
+        if not np.isfinite(maps).all():
+            raise ModelError(
+                f"the {self.name} map of {self.model.name} at {layer!r} is NaN or infinite, because numbers in the network are too large "
+                "or too small; choose another layer or method, or check the network's weights"
+            )
 
 
 def explain(
@@ -210,7 +223,7 @@ def explain(
     Raises:
         UnknownNameError: an unknown method, setting, layer or class.
         UsageError: an argument that makes no sense.
-        ModelError: the network or its engine cannot do what the method needs.
+        ModelError: the network or its engine cannot do what the method needs, or the network answers with NaN or infinity.
         NoFaceError: there are no faces.
     """
     faces = as_faces(faces)

@@ -14,7 +14,10 @@ from types import ModuleType
 from typing import Any
 
 from ferviz.errors import ModelError
-from ferviz.native_logs import QUIET, silenced
+from ferviz.native_logs import IMPORTING, QUIET, silenced
+
+_STARTED_BEFORE_FORK = False
+"""In a forked process: whether TensorFlow computed before the fork, so that its threads are missing here."""
 
 
 def keras() -> Any:
@@ -24,12 +27,55 @@ def keras() -> Any:
     `KERAS_BACKEND` or `~/.keras/keras.json` say. Where the caller imported it before, it is taken as it is.
     Raises ModelError when Keras already runs on another backend: that cannot be changed within a process.
     """
+    with IMPORTING:
+        return _keras()
+
+
+def running() -> Any:
+    """Return the module `keras` on the backend that it runs on already, on TensorFlow where it does not run yet.
+
+    For what any backend can do: rebuilding a network from its file, training it, answering. Explaining asks `keras`.
+    """
+    with IMPORTING:
+        if "keras" not in sys.modules:
+            return keras()
+        module: Any = importlib.import_module("keras")
+        if module.config.backend() == "tensorflow":
+            tensorflow()
+        return module
+
+
+def tensorflow() -> ModuleType:
+    """Return the module `tensorflow`, imported without a word on the terminal.
+
+    Raises:
+        ModelError: this process was forked from one in which TensorFlow had computed; there it would wait for ever.
+    """
+    if _STARTED_BEFORE_FORK:
+        raise ModelError(
+            "TensorFlow had computed before this process was forked, and would wait here for ever; start processes with "
+            "multiprocessing's 'spawn', or fork before the first network is loaded"
+        )
+    with IMPORTING:
+        if "tensorflow" in sys.modules:
+            return sys.modules["tensorflow"]
+        for name, value in QUIET.items():
+            os.environ.setdefault(name, value)
+        with silenced():
+            module = importlib.import_module("tensorflow")
+        # TensorFlow's Python side writes its notes through absl's logger at INFO and WARNING.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        logging.getLogger("absl").setLevel(logging.ERROR)
+        return module
+
+
+def _keras() -> Any:
     if "keras" in sys.modules:
         module: Any = importlib.import_module("keras")
-        running = module.config.backend()
-        if running != "tensorflow":
+        backend = module.config.backend()
+        if backend != "tensorflow":
             raise ModelError(
-                f"Keras was already imported with its {running} backend and cannot be switched; start a new process and "
+                f"Keras was already imported with its {backend} backend and cannot be switched; start a new process and "
                 "import ferviz's model first, or set KERAS_BACKEND=tensorflow"
             )
         tensorflow()
@@ -45,23 +91,17 @@ def keras() -> Any:
     return module
 
 
-def running() -> Any:
-    """Return the module `keras` on the backend that it runs on already, on TensorFlow where it does not run yet.
+def _has_started() -> bool:
+    """Whether TensorFlow's runtime was started in this process: importing it alone starts no threads."""
+    context: Any = sys.modules.get("tensorflow.python.eager.context")
+    current = context.context_safe() if context is not None and hasattr(context, "context_safe") else None
+    return getattr(current, "_context_handle", None) is not None
 
-    For what any backend can do: rebuilding a network from its file, training it, answering. Explaining asks `keras`.
-    """
-    return importlib.import_module("keras") if "keras" in sys.modules else keras()
+
+def _forked() -> None:
+    global _STARTED_BEFORE_FORK
+    _STARTED_BEFORE_FORK = _STARTED_BEFORE_FORK or _has_started()
 
 
-def tensorflow() -> ModuleType:
-    """Return the module `tensorflow`, imported without a word on the terminal."""
-    if "tensorflow" in sys.modules:
-        return sys.modules["tensorflow"]
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
-    with silenced():
-        module = importlib.import_module("tensorflow")
-    # TensorFlow's Python side writes its notes through absl's logger at INFO and WARNING.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    logging.getLogger("absl").setLevel(logging.ERROR)
-    return module
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_forked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -28,6 +29,7 @@ class FallbackEngine:
     ) -> None:
         self.compiled, self._load, self._log = compiled, load, log
         self._loaded: KerasEngine | None = None
+        self._lock = threading.RLock()
         self._notes: tuple[str, ...] = ()
 
     @property
@@ -128,9 +130,10 @@ class FallbackEngine:
             return question(self._fall_back(error.reason))
 
     def _fall_back(self, reason: str) -> KerasEngine:
-        if self._loaded is None:
-            self._notes = (f"{reason}, so Keras is loaded",)
-            if self._log is not None:
-                self._log(self._notes[0])
-            self._loaded = self._load()
-        return self._loaded
+        with self._lock:  # threads that need it at once wait for one of them to load it
+            if self._loaded is None:
+                self._notes = (f"{reason}, so Keras is loaded",)
+                if self._log is not None:
+                    self._log(self._notes[0])
+                self._loaded = self._load()
+            return self._loaded

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,7 +73,7 @@ class CompiledNetwork:
 class LiteRTEngine:
     """Executes a compiled network, without TensorFlow or Keras.
 
-    Safe to share between threads: one call is answered at a time.
+    Safe to share between threads: one call is answered at a time. A forked process makes an interpreter of its own.
 
     Args:
         compiled: the network.
@@ -89,12 +90,12 @@ class LiteRTEngine:
         self.compiled = compiled
         self.classes, self.head, self.layers = compiled.classes, compiled.head, compiled.layers
         self.input_shape: PictureShape = compiled.size
-        self._lock = threading.RLock()
-        self._last: tuple[Array, Array, Array] | None = None
         if not compiled.trusted:
             admit(compiled.content, compiled.digest, compiled.source)
-        self._graphs = _Graphs(compiled.content, threads or _processors())
+        self._threads = threads or _processors()
+        self._begin()
         self._check()
+        _ENGINES.add(self)
 
     # -- the three primitives --------------------------------------------------------------------------------------
 
@@ -203,6 +204,24 @@ class LiteRTEngine:
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
+    def _begin(self) -> None:
+        self._lock = threading.RLock()
+        self._last: tuple[Array, Array, Array] | None = None
+        self._interpreter: _Graphs | None = None
+
+    @property
+    def _graphs(self) -> _Graphs:
+        with self._lock:
+            if self._interpreter is None:
+                self._interpreter = _Graphs(self.compiled.content, self._threads)
+            return self._interpreter
+
+    def begin_in_child(self) -> None:
+        """Forget, in a forked process, the interpreter and the lock: the threads that work in the one and hold the other are not there."""
+        if self._interpreter is not None:
+            _PARENTS.append(self._interpreter)
+        self._begin()
+
     def _gradients(self, batch: Array, layer: str, weights: Array, at_picture: str) -> tuple[Array, Array, Array]:
         batch, weights = self._batch(batch), _contiguous(weights)
         if weights.ndim != 3 or weights.shape[0] != len(batch) or weights.shape[2] != self.classes:
@@ -275,6 +294,20 @@ class LiteRTEngine:
             if name in self._graphs:
                 feeds = {"picture": picture, "weights": weights}
                 self._graphs.expect(name, feeds, {"logits": weights, "gradient": picture})
+
+
+_ENGINES: weakref.WeakSet[LiteRTEngine] = weakref.WeakSet()
+_PARENTS: list[Any] = []
+"""In a forked process: the interpreters of its parent. Ending one would wait for its threads, which are not there."""
+
+
+def _forked() -> None:
+    for engine in list(_ENGINES):
+        engine.begin_in_child()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_forked)
 
 
 class _Graphs:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +29,8 @@ WITHOUT_BFLOAT16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI")
 """Values of ONEDNN_MAX_CPU_ISA under which TensorFlow aborts the process when it comes to a bfloat16 convolution."""
 
 OPTION = "auto_mixed_precision_onednn_bfloat16"
+
+_OPTION_CHANGED = threading.RLock()
 
 
 def choose_precision(precision: str) -> str:
@@ -82,15 +85,18 @@ def has_bfloat16(cpuinfo: str = CPUINFO) -> bool:
 def convolution_precision(precision: str) -> Iterator[None]:
     """Compile and run what is called inside the block in a precision; outside everything stays as it was.
 
+    TensorFlow has one such option for the process, so that such blocks of several threads run one after the other.
+
     Args:
         precision: "half" or "single".
     """
     from ferviz.engines.backend import tensorflow
 
     optimizer = tensorflow().config.optimizer
-    before = bool(optimizer.get_experimental_options().get(OPTION, False))
-    optimizer.set_experimental_options({OPTION: precision == "half"})
-    try:
-        yield
-    finally:
-        optimizer.set_experimental_options({OPTION: before})
+    with _OPTION_CHANGED:
+        before = bool(optimizer.get_experimental_options().get(OPTION, False))
+        optimizer.set_experimental_options({OPTION: precision == "half"})
+        try:
+            yield
+        finally:
+            optimizer.set_experimental_options({OPTION: before})

@@ -16,6 +16,7 @@ from ferviz.evaluation.label_matching import Match, match_labels
 from ferviz.evaluation.tta import TTA, batched_logits, hide_regions
 from ferviz.files import PathLike
 from ferviz.models.model import Model
+from ferviz.models.prediction import check_finite
 from ferviz.numerics import sigmoid, softmax
 
 OCCLUSIONS = ("regions",)
@@ -59,6 +60,7 @@ def evaluate(
         DataError: the classes of data and network do not match.
         UnknownNameError: an unknown split or augmentation.
         UsageError: an unknown `occlude`, or a fraction out of range.
+        ModelError: the network answers with NaN or infinity for a face; nothing is measured then.
     """
     if not isinstance(model, Model):
         from ferviz.models.load import load_model
@@ -118,7 +120,13 @@ def evaluate(
 def _predictor(model: Model, match: Match, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function from faces to the probabilities of the labels that are compared."""
     activate = sigmoid if model.head == "sigmoid" else softmax
-    return lambda faces: match.group(activate(batched_logits(model, faces, batch_size).astype(np.float64)))
+
+    def predict(faces: np.ndarray) -> np.ndarray:
+        logits = batched_logits(model, faces, batch_size)
+        check_finite(logits, model.name)  # NaN would compare as neither right nor wrong
+        return match.group(activate(logits.astype(np.float64)))
+
+    return predict
 
 
 def _split_name(split: str | None, data: Dataset, part: Dataset) -> str:

@@ -6,7 +6,6 @@ tells is assumed, and noted as assumed.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -19,6 +18,7 @@ from ferviz.models.formats.build import leaf_layers
 from ferviz.models.formats.keras_classes import AUGMENTATION
 from ferviz.models.input_spec import InputSpec
 from ferviz.models.sidecar import Sidecar
+from ferviz.native_logs import without_warnings
 
 _PASSING = AUGMENTATION | {
     "InputLayer", "Identity", "Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "Resizing", "CenterCrop",
@@ -172,8 +172,7 @@ def _by_operations(network: Any) -> tuple[str, str] | None:
         return None  # layers alone are read from their settings
     part = running().Model(network.inputs[0], ahead[-1].output)
     blank = np.zeros((1, *(side or 96 for side in network.inputs[0].shape[1:])), np.float32)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a network may give its only input as a list
+    with without_warnings():  # a network may give its only input as a list
         black, white = (float(np.mean(np.asarray(part(blank + value, training=False)))) for value in (0, 1))
     if np.allclose((black, white), (0, 1), atol=1e-4):
         return None

@@ -15,7 +15,7 @@ from ferviz.faces.face import Face
 from ferviz.models import features
 from ferviz.models.bundled import is_bundled
 from ferviz.models.input_spec import InputSpec
-from ferviz.models.prediction import Prediction
+from ferviz.models.prediction import Prediction, check_finite
 from ferviz.numerics import sigmoid, softmax
 
 BATCH_SIZE = 256
@@ -127,6 +127,9 @@ class Model:
 
         Returns:
             (N, K) float32.
+
+        Raises:
+            ModelError: the network answers with NaN or infinity for a face.
         """
         from ferviz.faces.crops import as_faces
 
@@ -141,6 +144,9 @@ class Model:
 
         Returns:
             (N, K) float32 in 0..1: softmax of the logits, or sigmoid for a network that ends in one.
+
+        Raises:
+            ModelError: the network answers with NaN or infinity for a face.
         """
         return self.probabilities_of(self.logits(faces, batch_size))
 
@@ -153,6 +159,9 @@ class Model:
 
         Returns:
             One Prediction a face, in order.
+
+        Raises:
+            ModelError: the network answers with NaN or infinity for a face.
         """
         from ferviz.faces.crops import as_faces
 
@@ -180,7 +189,9 @@ class Model:
             self.engine.logits(self.input.preprocess([face.pixels for face in faces[start : start + batch_size]]))
             for start in range(0, len(faces), batch_size)
         ]
-        return np.concatenate(batches) if batches else np.zeros((0, len(self.labels)), np.float32)
+        logits = np.concatenate(batches) if batches else np.zeros((0, len(self.labels)), np.float32)
+        check_finite(logits, self.name)
+        return logits
 
 
 def as_model(model: Any) -> Model:

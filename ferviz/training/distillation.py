@@ -15,6 +15,7 @@ from ferviz.training.network import POLICIES
 
 if TYPE_CHECKING:
     from ferviz.models.model import Model
+from ferviz.models.prediction import check_finite
 
 
 def teacher_logits(
@@ -28,7 +29,7 @@ def teacher_logits(
         precision: number format of the teachers' arithmetic.
 
     Raises:
-        ModelError: a teacher lacks one of the labels, or cannot be read.
+        ModelError: a teacher lacks one of the labels, or cannot be read; later, a teacher answers with NaN or infinity.
     """
     teachers = []
     for path in paths:
@@ -44,7 +45,9 @@ def teacher_logits(
         faces = np.rint(pixels).astype(np.uint8)
         faces = faces[..., 0] if faces.shape[-1] == 1 else faces
         logits = [answer(faces)[:, order] for answer, order in teachers]
-        return np.asarray(sum(logits) / len(logits), np.float32)
+        mean = np.asarray(sum(logits) / len(logits), np.float32)
+        check_finite(mean, ", ".join(map(str, paths)))
+        return mean
 
     return mean_logits
 

@@ -160,6 +160,11 @@ def _run_epochs(
         row = _run_epoch(learner, source, state, progress)
         with learner.averaged(sample):
             logits = learner.logits(validation_images)
+            if not np.isfinite(logits).all():
+                raise DataError(
+                    f"the network answers with NaN or infinity after epoch {state.epoch + 1}, so this epoch is not saved; try a "
+                    "smaller --learning-rate or --precision float32"
+                )
             row["val_loss"], row["val_accuracy"] = validation_scores(logits, validating.labels)
             row["seconds"] = time.monotonic() - row.pop("began")
             networks.save(plan.folder, "last")

@@ -6,7 +6,6 @@ resolves to 127.0.0.1), and requests that change something need a header that ot
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 from http import HTTPStatus
@@ -15,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from ferviz.errors import FervizError, UsageError
+from ferviz.files import to_json
 from ferviz.web.live import Live
 
 HEADER = "X-Ferviz"
@@ -171,7 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
         return False
 
     def _answer_state(self) -> None:
-        self._answer(json.dumps(self.server.live.state()).encode(), "application/json")
+        self._answer(to_json(self.server.live.state()).encode(), "application/json")
 
     def _answer(self, body: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK) -> None:
         self._begin(kind, status)
@@ -189,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, status: HTTPStatus, reason: str) -> None:
         self.close_connection = True
-        self._answer(json.dumps({"error": reason}).encode(), "application/json", status)
+        self._answer(to_json({"error": reason}).encode(), "application/json", status)
 
     def _stream(self) -> None:
         if not self.server.viewers.acquire(blocking=False):

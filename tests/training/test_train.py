@@ -236,6 +236,18 @@ def test_a_loss_that_is_no_number_ends_the_run(
     assert not (tmp_path / "a" / "last.keras").exists()
 
 
+def test_answers_that_are_no_numbers_end_the_run_before_they_are_saved(
+    stripes: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        Learner, "step", lambda self, batch, rate: 0.0
+    )  # the last step's weights, after a loss that was a number
+    monkeypatch.setattr(Learner, "logits", lambda self, images: np.full((len(images), self.classes), np.nan))
+    with pytest.raises(DataError, match="NaN or infinity after epoch 1"):
+        train(stripes, out=tmp_path / "a", options=TINY, config=SHORT)
+    assert not (tmp_path / "a" / "last.keras").exists()
+
+
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:200])
 

@@ -18,6 +18,8 @@ from ferviz.errors import FervizError, UsageError
 
 if TYPE_CHECKING:
     from ferviz.cli.prediction_report import PredictionReport
+    from ferviz.faces.face import Face
+    from ferviz.models.model import Model
     from ferviz.models.prediction import Prediction
 
 CHUNK = 64
@@ -46,7 +48,8 @@ def command(
     """Predict the emotions of faces.
 
     Takes pictures, folders (with everything below) and patterns such as "shots/*.jpg". What cannot be read is reported and
-    the others are predicted; the exit code is then that of the first error.
+    the others are predicted; the exit code is then that of the first error. So is a picture about whose faces the network
+    answers with NaN or infinity.
 
     A video has options of its own: see ferviz video predict --help; the short form ferviz predict clip.mp4 works too.
     """
@@ -103,7 +106,23 @@ def _predict(
             crops = [face for _, picture in waiting for face in picture.faces]
             if crops and report.model is None:
                 report.model = open_model(options, console)
-            predictions = iter(report.model.predict(crops) if crops and report.model else [])
-            for file, picture in waiting:
-                yield file, [next(predictions) for _ in picture.faces], picture.error
+            yield from _answers(report.model, waiting, crops)
             waiting = []
+
+
+def _answers(
+    model: Model | None, pictures: Sequence[tuple[Path, PictureFaces]], crops: list[Face]
+) -> Iterator[tuple[Path, list[Prediction], FervizError | None]]:
+    """Yield every picture's predictions in one pass; a picture with a face that the network has no numbers for is an error."""
+    from ferviz.models.prediction import NotFiniteError
+
+    try:
+        predictions = iter(model.predict(crops) if crops and model else [])
+        for file, picture in pictures:
+            yield file, [next(predictions) for _ in picture.faces], picture.error
+    except NotFiniteError as error:
+        if len(pictures) == 1:
+            yield pictures[0][0], [], error
+            return
+        for pair in pictures:
+            yield from _answers(model, [pair], list(pair[1].faces))

@@ -13,6 +13,7 @@ from ferviz.dreaming.ascent.differentiable import DreamNetwork, keras_engine_of
 from ferviz.dreaming.ascent.engine_network import EngineNetwork
 from ferviz.dreaming.ascent.numpy_ascent import NumpyAscent
 from ferviz.dreaming.objectives import Objective, bind
+from ferviz.errors import ModelError
 from ferviz.models.model import Model
 
 MAX_VIEWS = 128
@@ -83,7 +84,7 @@ def ascend(
         F = len(objectives) * copies pictures, objective by objective.
 
     Raises:
-        ModelError: where the engine or an objective has no gradients.
+        ModelError: where the engine or an objective has no gradients, or the objective becomes NaN or infinite.
     """
     at_once = max(1, MAX_VIEWS // (config.samples * copies))
     batches = -(-len(objectives) // at_once)
@@ -142,14 +143,24 @@ def _ascend_batch(
         pictures.append(_bytes(ascent.draw(state, starts)))
     for stop in sorted(stops | kept - {0}):
         state, trace = ascent.ascend(state, starts, bound, weights, seeds[0], stop - state.done)
-        traces.append(trace)
+        traces.append(_checked(trace, model, stop))
         if stop in kept:
-            pictures.append(_bytes(ascent.draw(state, starts)))
+            pictures.append(_bytes(_checked(ascent.draw(state, starts), model, stop)))
         report(stop)
-    final = ascent.draw(state, starts)
+    final = _checked(ascent.draw(state, starts), model, steps)
     return AscentResult(
         final, np.concatenate(traces).T, np.stack(pictures) if pictures else np.zeros((0, *final.shape), np.uint8)
     )
+
+
+def _checked(values: np.ndarray, model: Model, step: int) -> np.ndarray:
+    """Return the values of an ascent or its pictures; NaN and infinity, which never become numbers again, are a ModelError."""
+    if not np.isfinite(values).all():
+        raise ModelError(
+            f"the dream of {model.name} stops before step {step}, because it becomes NaN or infinite; the network's weights are damaged "
+            "or too large, or the ascent needs a smaller --learning-rate"
+        )
+    return values
 
 
 def _first(result: AscentResult, count: int) -> AscentResult:

@@ -16,10 +16,8 @@ up to the picture), or that would say nothing new, is left out.
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import re
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -35,7 +33,7 @@ from ferviz.engines.compiler.gradient_rules import RULES, Rule, guided_relu
 from ferviz.engines.keras.keras_trace import trace
 from ferviz.engines.litert import CompiledNetwork
 from ferviz.errors import ModelError, UnknownNameError
-from ferviz.native_logs import silenced
+from ferviz.native_logs import silenced, without_warnings
 
 if TYPE_CHECKING:
     from ferviz.engines.keras import KerasEngine
@@ -305,7 +303,6 @@ def _convert(function: Callable[..., dict[str, Any]], specs: list[Any]) -> tuple
 @contextlib.contextmanager
 def _quiet_converter() -> Iterator[None]:
     """Keep the converter's Python warnings, standard output and log lines from the terminal."""
-    with warnings.catch_warnings(), silenced(everything=True), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
+    with without_warnings(output=True), silenced(everything=True):
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         yield

@@ -58,20 +58,21 @@ class KerasEngine:
                 raise ModelError(f"the network takes {known}; the number of its picture's channels has to be fixed")
             shape = (height, width, channels)
         self.input_shape: PictureShape = shape
+        self._traces: dict[bool, Trace] = {}  # guided -> the trace
         self._functions: dict[tuple[Any, ...], Callable[..., Any]] = {}
         self._affine: dict[str, bool] = {}
         self._lock = threading.RLock()
 
     # -- what the network is ---------------------------------------------------------------------------------------
 
-    @cached_property
+    @property
     def traced(self) -> Trace:
         """The traced network (see `ferviz.engines.keras.keras_trace`)."""
-        return self._trace()
+        return self._traces.get(False) or self._trace()
 
-    @cached_property
+    @property
     def _guided(self) -> Trace:
-        return self._trace(guided=True)
+        return self._traces.get(True) or self._trace(guided=True)
 
     @property
     def head(self) -> str:
@@ -203,9 +204,13 @@ class KerasEngine:
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _trace(self, guided: bool = False) -> Trace:
+        tensorflow()  # refuses in a forked process, where another thread's hold on the lock would last for ever
         try:
+            # Two threads that ask at once get the same trace: the tensors of one mean nothing to the other.
             with self._lock:
-                return trace(self.network, self.input_shape, self.channels_first, guided)
+                if guided not in self._traces:
+                    self._traces[guided] = trace(self.network, self.input_shape, self.channels_first, guided)
+                return self._traces[guided]
         except FervizError:
             raise
         except Exception as error:  # code of the network's own may raise anything
@@ -286,6 +291,7 @@ class KerasEngine:
         return activation, gradient.reshape(count, targets, *by_class.shape[1:]), logits
 
     def _function(self, key: tuple[Any, ...], build: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+        tensorflow()
         with self._lock:
             if key not in self._functions:
                 self._functions[key] = _signed(build())

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from ferviz.engines.backend import keras as get_keras
 from ferviz.engines.backend import tensorflow
 from ferviz.engines.base import INPUT, Array, KerasBacked, require
 from ferviz.errors import ModelError
+from ferviz.native_logs import without_warnings
 
 NAMES = ("gradcam", "gradcam++", "layercam", "scorecam", "faster-scorecam", "saliency", "smoothgrad")
 
@@ -51,13 +51,10 @@ def tf_keras_vis(
     if method == "faster-scorecam":
         channels = [info.shape[-1] for info in engine.layers if info.name == layer]
         options["max_N"] = min([10, *(c for c in channels if c)])
-    state = np.random.get_state()  # noqa: NPY002 - the library uses the global generator
     try:
         # Its Score-CAM draws Keras' progress bar on standard output.
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
+        with without_warnings(output=True), _global_seed(seed):
             tool = _tool(method, _functional(engine, batch, softmax=method in ("scorecam", "faster-scorecam")))
-            np.random.seed(seed)  # noqa: NPY002
             maps = [
                 tool(lambda y, w=w: tf.reduce_sum(w * y, -1), tf.constant(batch), **options)
                 for w in (weights[:, t] for t in range(weights.shape[1]))
@@ -68,9 +65,18 @@ def tf_keras_vis(
         raise ModelError(
             f"tf-keras-vis cannot explain this network ({type(error).__name__}: {str(error)[:120]})"
         ) from error
+    return np.stack([np.asarray(m, np.float32).reshape(len(batch), *np.shape(m)[-2:]) for m in maps], 1)
+
+
+@contextlib.contextmanager
+def _global_seed(seed: int) -> Iterator[None]:
+    """Seed NumPy's global generator, which the library uses, and restore its state."""
+    state = np.random.get_state()  # noqa: NPY002
+    try:
+        np.random.seed(seed)  # noqa: NPY002
+        yield
     finally:
         np.random.set_state(state)  # noqa: NPY002
-    return np.stack([np.asarray(m, np.float32).reshape(len(batch), *np.shape(m)[-2:]) for m in maps], 1)
 
 
 def _tool(method: str, model: Any) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 from ferviz.errors import UsageError
 from ferviz.faces.detectors.detector import Detection
 from ferviz.images import Pixels
-from ferviz.native_logs import QUIET, silenced
+from ferviz.native_logs import IMPORTING, QUIET, silenced
 
 # The package counts the levels of its pyramid from the picture's size alone, as if this were the smallest face: with a larger value
 # the last level is smaller than its network's 12 pixels, and the answer is "no face" (with 24, at every second size of picture).
@@ -57,7 +57,7 @@ class MTCNN:
             os.environ.setdefault(name, value)
         os.environ["KERAS_BACKEND"] = "tensorflow"
         try:
-            with silenced():
+            with IMPORTING, silenced():
                 import mtcnn
                 from mtcnn.stages import StageONet, StagePNet, StageRNet
 

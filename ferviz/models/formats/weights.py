@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,10 @@ from ferviz.engines.backend import running
 from ferviz.errors import ModelError
 from ferviz.models.formats.build import leaf_layers
 from ferviz.models.formats.read import keras_origin, one_line, open_hdf5, read_attribute, read_names
+from ferviz.native_logs import without_warnings
 
 Values = list[tuple[str, np.ndarray]]
 """(stored name, array) of each weight of a layer, in the stored order."""
-
-_NUMBERS = "biuf"
-"""NumPy's kinds of types that weights have."""
 
 _FLIPPED = ("Conv1D", "Conv2D", "Conv3D", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose")
 _STATE = ("statevar", "state_var", "seed", "rng_state", "seed_generator_state")
@@ -99,8 +96,7 @@ def _load_keras3(network: Any, file: Any, where: str) -> None:
         copy = Path(folder) / "network.weights.h5"
         _copy(file, copy)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with without_warnings():
                 keras.Model.load_weights(network, str(copy))
         except Exception as error:
             raise ModelError(f"the weights of {where} do not fit its architecture: {one_line(error, 240)}") from error
@@ -117,8 +113,6 @@ def _copy(file: Any, path: Path) -> None:
             target.attrs[key] = file.attrs[key]
         for name, item in zip(_upgrade_paths(list(items)), items.values(), strict=True):
             if isinstance(item, h5py.Dataset):
-                if item.dtype.kind not in _NUMBERS:
-                    continue
                 target.create_dataset(name, data=item[()])
                 copy = target[name]
             else:
@@ -184,10 +178,7 @@ def _stored(group: Any, where: str) -> dict[str, Values]:
 
 
 def _array(group: Any, name: str) -> np.ndarray:
-    item = group[name]
-    if getattr(item, "dtype", np.dtype(object)).kind not in _NUMBERS:
-        raise ModelError(f"{group.file.filename}: {name} of {group.name} holds no numbers; the file is damaged")
-    return np.asarray(item)
+    return np.asarray(group[name])
 
 
 def _is_state(name: str, value: np.ndarray) -> bool:

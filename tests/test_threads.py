@@ -1,0 +1,268 @@
+"""Threads and forked processes: standard error, the first load, the same answers as in one thread, one sentence after a fork."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ferviz
+from ferviz.engines.fallback import FallbackEngine
+from ferviz.engines.litert import NotCompiledError
+from ferviz.native_logs import silenced, without_warnings
+from ferviz.registry import Registry
+
+THREADS = 8
+
+
+def together(work: Callable[[int], Any], threads: int = THREADS) -> list[Any]:
+    """The results of threads that begin at the same moment."""
+    gate = threading.Barrier(threads)
+
+    def begin(number: int) -> Any:
+        gate.wait(60)
+        return work(number)
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(begin, range(threads)))
+
+
+@pytest.fixture
+def terminal(capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """A function that returns what was written to the process's standard error since it was last asked."""
+    return lambda: capfd.readouterr().err
+
+
+def in_turns(first: Any, second: Any) -> None:
+    """Enter the first block, then the second, and leave the first before the second."""
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("modes", [(True, True), (True, False), (False, True), (False, False)])
+def test_standard_error_comes_back_when_blocks_overlap(terminal, modes) -> None:
+    in_turns(silenced(modes[0]), silenced(modes[1]))
+    os.write(2, b"seen\n")
+    assert terminal() == "seen\n"
+
+
+def test_lines_of_overlapping_blocks_are_kept_and_come_once(terminal) -> None:
+    outer, inner = silenced(), silenced()
+    outer.__enter__()
+    os.write(2, b"2026-01-01 00:00:00.1: I noise\nan error of the library\n")
+    inner.__enter__()
+    outer.__exit__(None, None, None)
+    assert terminal() == ""  # the second block still runs
+    inner.__exit__(None, None, None)
+    assert terminal() == "an error of the library\n"
+
+
+def test_standard_error_comes_back_after_an_exception_and_eight_threads(terminal) -> None:
+    def work(number: int) -> None:
+        for turn in range(50):
+            try:
+                with silenced(everything=(number + turn) % 2 == 0):
+                    if turn % 3 == 0:
+                        raise KeyboardInterrupt
+            except KeyboardInterrupt:
+                pass
+
+    together(work)
+    os.write(2, b"seen\n")
+    assert terminal() == "seen\n"
+
+
+def test_a_redirection_of_the_program_itself_is_left_alone(terminal, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    kept = os.dup(2)
+    with silenced(everything=True), own.open("wb") as file:
+        os.dup2(file.fileno(), 2)
+    os.write(2, b"mine\n")
+    os.dup2(kept, 2)
+    os.close(kept)
+    assert own.read_bytes() == b"mine\n"
+    os.write(2, b"seen\n")
+    assert terminal() == "seen\n"
+
+
+def test_filters_of_warnings_and_standard_output_come_back() -> None:
+    before, stream = list(warnings.filters), sys.stdout
+
+    def work(number: int) -> None:
+        for _ in range(50):
+            with without_warnings(output=number % 2 == 0):
+                warnings.warn("of a library", stacklevel=1)
+
+    together(work)
+    assert warnings.filters == before
+    assert sys.stdout is stream
+
+
+def test_a_network_is_loaded_once_by_threads_that_need_it_at_once() -> None:
+    class Compiled:
+        def logits(self, batch: Any) -> Any:
+            raise NotCompiledError("it was left out")
+
+    class Network:
+        def logits(self, batch: Any) -> Any:
+            return batch
+
+    loads: list[Network] = []
+
+    def load() -> Any:
+        loads.append(Network())
+        return loads[-1]
+
+    engine = FallbackEngine(Compiled(), load)  # type: ignore[arg-type]
+    together(engine.logits)  # type: ignore[arg-type]
+    assert len(loads) == 1
+
+
+def test_plugins_of_a_registry_are_seen_by_every_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Point:
+        name, value, dist = "late", "math:pi", None
+
+    inside, go_on = threading.Event(), threading.Event()
+
+    def slow(group: str) -> list[Any]:
+        inside.set()
+        go_on.wait(60)
+        return [Point]
+
+    registry: Registry[Any] = Registry("thing", group="ferviz.things")
+    monkeypatch.setattr("ferviz.registry.entry_points", slow)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(list, registry)
+        assert inside.wait(60)
+        second = pool.submit(list, registry)
+        go_on.set()
+        assert first.result(60) == second.result(60) == ["late"]
+
+
+def test_guided_gradients_of_threads_that_begin_at_once_are_guided(networks) -> None:
+    from ferviz.engines.base import INPUT
+    from ferviz.engines.keras import KerasEngine
+
+    batch = networks.pictures("sequential", 3)
+    weights = np.ones((3, 1, networks.CLASSES), np.float32)
+    alone = KerasEngine(networks.build("sequential"))
+    wanted = alone.gradients(batch, INPUT, weights)[1], alone.guided_gradients(batch, INPUT, weights)[1]
+    assert np.abs(wanted[0] - wanted[1]).max() > 1e-3
+    shared = KerasEngine(networks.build("sequential"))
+    ask = (shared.gradients, shared.guided_gradients)
+    for number, (_, gradient, _) in enumerate(together(lambda number: ask[number % 2](batch, INPUT, weights))):
+        np.testing.assert_allclose(gradient, wanted[number % 2], rtol=1e-4, atol=1e-5)
+
+
+def answers(model: Any, seed: int) -> dict[str, np.ndarray]:
+    """What the public functions answer about two faces that belong to a seed."""
+    faces = np.random.default_rng(seed).integers(0, 255, (2, 48, 48), np.uint8)
+    explanation = ferviz.explain(model, faces)
+    return {
+        "gradcam": explanation.heatmaps,
+        "saliency": ferviz.explain(model, faces, "saliency").heatmaps,
+        "probabilities": model.probabilities(faces),
+        "activations": next(iter(ferviz.activations(model, faces).arrays.values())),
+        "picture": np.asarray(explanation.picture()),
+        "faces": np.concatenate([face.pixels.ravel() for face in ferviz.find_faces(PHOTO)]),
+    }
+
+
+PHOTO = Path(__file__).parents[1] / "examples" / "astronaut.png"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["litert", "keras"])
+def test_threads_answer_as_one(engine: str, networks, terminal) -> None:
+    def load() -> Any:
+        return ferviz.load_model(networks.build("sequential") if engine == "keras" else None)
+
+    one, shared = load(), load()  # nothing was asked of the shared one before the threads begin
+    wanted = [answers(one, seed) for seed in range(4)]
+    for number, answer in enumerate(together(lambda number: answers(shared, number), threads=4)):
+        for name, values in answer.items():
+            np.testing.assert_allclose(values, wanted[number][name], rtol=1e-4, atol=1e-4, err_msg=name)
+    os.write(2, b"seen\n")
+    assert terminal() == "seen\n"
+
+
+def fresh(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+@pytest.mark.slow
+def test_a_first_load_of_keras_by_eight_threads() -> None:
+    done = fresh("""
+        import os, threading
+        from concurrent.futures import ThreadPoolExecutor
+        import ferviz
+        gate = threading.Barrier(8)
+        def work(_):
+            gate.wait()
+            return ferviz.load_model(engine="keras").engine.name
+        with ThreadPoolExecutor(8) as pool:
+            print(*set(pool.map(work, range(8))))
+        os.write(2, b"seen")
+    """)
+    assert done.stdout == "keras\n", done.stderr
+    assert done.stderr == "seen"
+
+
+FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+
+@FORKS
+@pytest.mark.slow
+def test_after_a_fork_compiled_networks_answer_and_keras_is_one_sentence() -> None:
+    done = fresh("""
+        import os, sys
+        import numpy as np
+        import ferviz
+        faces = np.full((3, 48, 48), 90, np.uint8)
+        compiled = ferviz.load_model(engine="litert")
+        wanted = compiled.probabilities(faces)
+        keras = ferviz.load_model(engine="keras")
+        child = os.fork()
+        if child == 0:
+            try:
+                assert np.allclose(compiled.probabilities(faces), wanted, atol=1e-6)
+                for ask in (lambda: keras.predict(faces), lambda: ferviz.load_model(engine="keras")):
+                    try:
+                        ask()
+                    except ferviz.ModelError as error:
+                        assert "spawn" in str(error), error
+                    else:
+                        raise AssertionError("no error")
+                print("child", flush=True)
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        print(np.abs(keras.probabilities(faces) - wanted).max() < 1e-4)
+    """)
+    assert done.stdout == "child\nTrue\n", done.stderr
+
+
+@FORKS
+def test_a_fork_inside_a_block_gives_the_child_its_standard_error(terminal) -> None:
+    with silenced(everything=True):
+        child = os.fork()
+        if child == 0:
+            os.write(2, b"child\n")
+            os._exit(0)
+        os.waitpid(child, 0)
+        os.write(2, b"noise\n")
+    assert terminal() == "child\n"
