@@ -25,7 +25,7 @@ import numpy as np
 
 from ferviz.errors import OutputError, OutputExistsError, UsageError
 from ferviz.paths import PathLike as PathLike
-from ferviz.paths import fit_name, is_folder
+from ferviz.paths import fit_name, is_file, is_folder
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 """A cell that begins with one of these is a formula to a spreadsheet program."""
@@ -301,7 +301,7 @@ def sha256(path: PathLike) -> str:
     """
     path = Path(path)
     digest = hashlib.sha256()
-    for file in [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file()):
+    for file in [path] if is_file(path) else sorted(p for p in path.rglob("*") if is_file(p)):
         if file != path:
             digest.update(file.relative_to(path).as_posix().encode())
         with file.open("rb") as stream:

@@ -34,6 +34,7 @@ from ferviz.errors import PictureError, UsageError
 from ferviz.files import PathLike, atomic, to_json
 from ferviz.heif import HEAD, heif_format, open_heif
 from ferviz.native_logs import WARNING_FILTERS
+from ferviz.paths import exists, is_file, is_folder
 
 Pixels = npt.NDArray[np.uint8]
 PictureSource = PathLike | bytes | IO[bytes] | Image.Image | np.ndarray
@@ -198,12 +199,14 @@ def list_pictures(paths: PathLike | Iterable[PathLike], suffixes: Iterable[str] 
     suffixes = {suffix.lower() for suffix in suffixes}
     files: dict[Path, None] = {}
     for path in map(Path, [paths] if isinstance(paths, str | os.PathLike) else paths):
-        if path.is_dir():
+        if is_folder(path):
+            if not os.access(path, os.R_OK | os.X_OK):
+                raise PictureError(f"the folder {path} may not be read; change its permissions")
             inside = [p for p in _walk(path) if p.suffix.lower() in suffixes]
             if not inside:
                 raise PictureError(f"the folder {path} holds no file that ends in {', '.join(sorted(suffixes))}")
-        elif not path.exists() and glob.has_magic(str(path)):
-            inside = [p for p in Path(path.anchor).glob(str(path.relative_to(path.anchor))) if p.is_file()]
+        elif not exists(path) and glob.has_magic(str(path)):
+            inside = [p for p in Path(path.anchor).glob(str(path.relative_to(path.anchor))) if is_file(p)]
             if not inside:
                 raise PictureError(f"no file matches {str(path)!r}; quote the pattern, and check the folder")
         else:
@@ -231,7 +234,7 @@ def _read_regular(path: str) -> bytes:
     except FileNotFoundError:
         raise PictureError(f"{path} is not there; check the path") from None
     except (OSError, ValueError) as error:
-        folder = Path(path).is_dir() if "\0" not in path else False
+        folder = is_folder(path) if "\0" not in path else False
         reason = "it is a folder" if folder else getattr(error, "strerror", None) or error
         raise PictureError(f"{path!r} cannot be opened ({reason})") from None
     try:

@@ -40,6 +40,21 @@ def exists(path: PathLike) -> bool:
     return os.path.exists(path)  # noqa: PTH110
 
 
+def unseen(path: PathLike) -> str:
+    """Return the end of a sentence about a path at which no file can be seen: "is not there; check the path".
+
+    Args:
+        path: the path.
+    """
+    try:
+        os.stat(path)  # noqa: PTH116
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        return f"cannot be read ({getattr(error, 'strerror', None) or error}); check the path and its permissions"
+    return "is not there; check the path"
+
+
 def fit_name(stem: str, ending: str, limit: int = NAME_BYTES) -> str:
     """Return `stem + ending`; where that is too long for a file's name, the stem is cut and ends in a hash of all of it.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferviz.errors import OutputError, OutputExistsError
+from ferviz.paths import exists, is_folder
 
 if TYPE_CHECKING:
     from ferviz.models.prediction import Prediction
@@ -31,7 +32,7 @@ class FaceFiles:
 
     def __init__(self, folder: str, files: Sequence[Path], force: bool) -> None:
         self.folder, self.force = Path(folder), force
-        if self.folder.exists() and not self.folder.is_dir():
+        if exists(self.folder) and not is_folder(self.folder):
             raise OutputError(f"{folder} is a file; name a folder for the faces")
         self._names = _names(files)
         numbered = re.compile(r"(.+)_\d+\.png", re.IGNORECASE)
@@ -78,7 +79,7 @@ class FaceFiles:
 
 
 def _listed(folder: Path) -> list[str]:
-    return sorted(file.name for file in folder.iterdir()) if folder.is_dir() else []
+    return sorted(file.name for file in folder.iterdir()) if is_folder(folder) else []
 
 
 def _names(files: Sequence[Path]) -> dict[Path, str]:

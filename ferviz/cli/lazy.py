@@ -8,7 +8,19 @@ from typing import Any
 
 import click
 
-from ferviz.errors import UnknownNameError
+from ferviz.errors import FervizError, UnknownNameError
+
+
+def is_of_printing(error: BaseException) -> bool:
+    """Return whether an error was raised where a command prints, and not by its work.
+
+    Args:
+        error: the error.
+    """
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return last is not None and last.tb_frame.f_code is click.echo.__code__
 
 
 class LazyGroup(click.Group):
@@ -53,6 +65,23 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f"{self.package}.{self.homes.get(cmd_name, cmd_name)}")
         command: click.Command = module.command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that the words name.
+
+        Args:
+            ctx: the group's context.
+
+        Raises:
+            FervizError: a connection or a process that the command works with went away. Click would take that for a reader of
+                standard output that has seen enough, and end well.
+        """
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            if is_of_printing(error):
+                raise
+            raise FervizError(f"a connection broke off ({error.strerror or error}); try again") from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

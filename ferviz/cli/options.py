@@ -9,6 +9,7 @@ import click
 
 from ferviz.cli.sections import NamedValue, Number, OptionGroup, option
 from ferviz.engines.registry import ENGINE_CHOICES
+from ferviz.errors import UsageError
 
 TILTS = ["retry", "all", "none"]
 SEEDS = click.IntRange(0, 2**32 - 1)
@@ -152,6 +153,12 @@ class OutputOptions(OptionGroup):
     as_json: bool = option("--json", default=False, help="Print the result as JSON on standard output.")
     seed: int = option("--seed", default=0, type=SEEDS, metavar="INTEGER", help="Seed of everything that is random.")
     quiet: bool = option("--quiet", "-q", default=False, help="No progress and no messages.")
+
+    def __post_init__(self) -> None:
+        if self.out == "-":
+            raise UsageError(
+                "--out - does not write to standard output, which --json does; name a file (one that is called so is ./-)"
+            )
 
 
 @dataclass(frozen=True)

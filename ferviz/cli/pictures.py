@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ferviz.cli.console import Console
 from ferviz.cli.options import FaceOptions
 from ferviz.errors import FervizError
+from ferviz.paths import exists, fit_name
 
 if TYPE_CHECKING:
     from ferviz.faces.face import Face
     from ferviz.models.prediction import Prediction
+
+
+KEPT_SIDE = 1024
+"""The longest side of a face, in pixels, that a command keeps which draws many of them: more than any network or drawing uses."""
 
 
 @dataclass(frozen=True)
@@ -56,19 +61,27 @@ def faces_of(path: str | Path, options: FaceOptions) -> PictureFaces:
     return PictureFaces(str(path), faces)
 
 
+def _kept(picture: PictureFaces) -> PictureFaces:
+    from ferviz.faces.crops import shrink
+
+    return replace(picture, faces=[shrink(face, KEPT_SIDE) for face in picture.faces])
+
+
 def find_all(files: Sequence[Path], options: FaceOptions, console: Console) -> list[PictureFaces]:
     """Find the faces of every picture; an error of one does not keep the others from being searched.
+
+    All of them stay in memory for the drawing, so large ones are kept at KEPT_SIDE pixels.
 
     Args:
         files: the pictures.
         options: how to search.
         console: where the progress is shown.
     """
-    return [faces_of(path, options) for path in console.progress(files, "finding faces", len(files))]
+    return [_kept(faces_of(path, options)) for path in console.progress(files, "finding faces", len(files))]
 
 
 def default_output(paths: Iterable[str], command: str, suffix: str = ".png") -> Path:
-    """Return `<stem>_<command>.png` in the working directory.
+    """Return `<stem>_<command>.png` in the working directory; a stem that is too long for that is cut and ends in a hash.
 
     Args:
         paths: the command's arguments; the first one gives the stem.
@@ -76,7 +89,7 @@ def default_output(paths: Iterable[str], command: str, suffix: str = ".png") -> 
         suffix: of the file.
     """
     first = next(iter(paths), "ferviz")
-    return Path(f"{Path(first).stem or 'ferviz'}_{command}{suffix}")
+    return Path(fit_name(Path(first).stem or "ferviz", f"_{command}{suffix}"))
 
 
 def output_path(out: str | None, paths: Sequence[str], files: Sequence[Path], command: str) -> Path:
@@ -90,7 +103,7 @@ def output_path(out: str | None, paths: Sequence[str], files: Sequence[Path], co
     """
     if out:
         return Path(out)
-    return default_output(paths if Path(paths[0]).exists() else [str(file) for file in files], command)
+    return default_output(paths if exists(paths[0]) else [str(file) for file in files], command)
 
 
 def note_pages(faces: int, page: int, out: Path, console: Console) -> None:

@@ -12,6 +12,7 @@ import click
 from ferviz.cli.console import print_json
 from ferviz.cli.tables import plain_lines
 from ferviz.errors import FervizError, UsageError
+from ferviz.paths import exists, fit_name, is_folder
 
 if TYPE_CHECKING:
     from ferviz.models.model import Model
@@ -133,19 +134,19 @@ def annotation_paths(files: Sequence[Path], out: str | None, force: bool) -> dic
     if path.suffix.lower() in TABLES:
         check_output(path, force)
         return None
-    if path.suffix.lower() in FORMATS and not path.is_dir():
+    if path.suffix.lower() in FORMATS and not is_folder(path):
         if len(files) > 1:
             raise UsageError(f"--out {path} is one picture and there are {len(files)}; name a folder")
         return {files[0]: check_output(path, force)}
-    if path.suffix and not path.is_dir():
+    if path.suffix and not is_folder(path):
         raise UsageError(f"--out {path} is neither a table ({', '.join(TABLES)}) nor a picture nor a folder")
     common = Path(os.path.commonpath([f.absolute().parent for f in files]))
     targets: dict[Path, Path] = {}
     for file in files:
-        target = path / file.absolute().relative_to(common).with_name(f"{file.stem}_predict.png")
+        target = path / file.absolute().relative_to(common).with_name(fit_name(file.stem, "_predict.png"))
         if target in targets.values():  # a.jpg beside a.png
-            target = target.with_name(f"{file.name}_predict.png")
-        if target.exists():
+            target = target.with_name(fit_name(file.name, "_predict.png"))
+        if exists(target):
             check_output(target, force)
         targets[file] = target
     return targets
@@ -161,14 +162,14 @@ def annotate_picture(path: Path, predictions: list[Prediction], target: Path, fo
         force: replace an existing file.
         model: the network, for the manifest.
     """
-    from ferviz.files import manifest
+    from ferviz.files import make_folder, manifest
     from ferviz.images import read_image, write_image
     from ferviz.rendering.annotate import Mark, annotate
 
     pixels = read_image(path)
     all_pixels = (0, 0, pixels.shape[1] - 1, pixels.shape[0] - 1)
     marks = [Mark(p.face.box or all_pixels, p.label, p.probabilities) for p in predictions]
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     about = manifest(command="predict", source=str(path), **network_facts(model))
     write_image(target, annotate(pixels, marks), manifest=about, force=force)
 

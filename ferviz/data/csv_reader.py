@@ -16,6 +16,7 @@ import numpy as np
 from ferviz.data.dataset import BadRows, Table
 from ferviz.emotions import FER2013, canonical
 from ferviz.errors import DataError
+from ferviz.paths import is_file
 
 USAGES = {
     "training": "Training", "train": "Training", "publictest": "PublicTest", "validation": "PublicTest", "valid": "PublicTest",
@@ -52,15 +53,15 @@ def is_table(path: Path) -> bool:
     Args:
         path: the path.
     """
-    return path.is_file() and path.suffix.lower() == ".csv"
+    return is_file(path) and path.suffix.lower() == ".csv"
 
 
 def read_table(path: Path, skip_bad: bool = False) -> Table:
     """Read a table with the columns emotion, pixels and, if it has splits, usage, in any order and spacing.
 
     The emotion is FER2013's number 0 to 6 or an emotion's name; the pixels are n x n numbers from 0 to 255 with spaces between, the same
-    n in every row; the usage is Training, PublicTest or PrivateTest. Lines may end in CR LF, fields may be quoted and separated by
-    semicolons or tabs, blank lines are skipped.
+    n in every row; the usage is Training, PublicTest or PrivateTest. Lines may end in LF, CR LF or CR alone, fields may be quoted, and
+    separated by semicolons or tabs; blank lines are skipped.
 
     Args:
         path: a CSV file.
@@ -133,20 +134,42 @@ def lines_of(file: IO[bytes], digest: Any = None) -> Iterator[tuple[int, bytes]]
         file: the open table.
         digest: a hash that is updated with every byte, or None.
     """
+    start = file.tell()
+    # Old spreadsheets for the Macintosh end lines in a carriage return alone.
+    is_old = b"\r" in file.readline(LINE_LIMIT).rstrip(b"\r\n")
+    file.seek(start)
+    readline, end = (_OldLines(file).readline, b"\r") if is_old else (file.readline, b"\n")
     number = 0
-    while line := file.readline(LINE_LIMIT):
+    while line := readline(LINE_LIMIT):
         number += 1
         if digest is not None:
             digest.update(line)
-        if len(line) == LINE_LIMIT and not line.endswith(b"\n"):
-            while rest := file.readline(LINE_LIMIT):
+        if len(line) == LINE_LIMIT and not line.endswith(end):
+            while rest := readline(LINE_LIMIT):
                 if digest is not None:
                     digest.update(rest)
-                if rest.endswith(b"\n"):
+                if rest.endswith(end):
                     break
             yield number, b"\0"
             continue
         yield number, line
+
+
+class _OldLines:
+    """Reads lines that end in a carriage return."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._rest = file, b""
+
+    def readline(self, limit: int) -> bytes:
+        while (place := self._rest.find(b"\r", 0, limit)) < 0 and len(self._rest) < limit:
+            block = self._file.read(1 << 16)
+            if not block:
+                break
+            self._rest += block
+        length = place + 1 if place >= 0 else limit
+        line, self._rest = self._rest[:length], self._rest[length:]
+        return line
 
 
 @lru_cache(256)

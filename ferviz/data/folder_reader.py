@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ferviz import paths
 from ferviz.data.dataset import BadRows, Table
 from ferviz.emotions import FER2013, FERPLUS, SCHEMES, canonical
 from ferviz.errors import DataError, PictureError
@@ -27,7 +28,7 @@ def is_folder(path: Path) -> bool:
     Args:
         path: the path.
     """
-    return path.is_dir()
+    return paths.is_folder(path)
 
 
 def class_name(folder: str) -> str:
@@ -69,7 +70,7 @@ def list_pictures(path: Path, classes: Collection[str] = ()) -> list[tuple[str, 
         (split, class_name(folder.name), picture)
         for split, folder in folders
         for picture in sorted(
-            p for p in folder.iterdir() if is_picture(p) and not p.name.startswith(".") and p.is_file()
+            p for p in _listed(folder) if is_picture(p) and not p.name.startswith(".") and paths.is_file(p)
         )
     ]
 
@@ -81,7 +82,7 @@ def fingerprint(path: Path) -> str:
         path: the folder.
     """
     digest = hashlib.sha256()
-    for file in sorted(p for p in path.rglob("*") if p.is_file()):
+    for file in sorted(p for p in path.rglob("*") if paths.is_file(p)):
         about = file.stat()
         name = file.relative_to(path).as_posix()
         digest.update(f"{name}\0{about.st_size}\0{about.st_mtime_ns}\n".encode(errors="surrogateescape"))
@@ -163,4 +164,13 @@ def _printable(name: str) -> str:
 
 def _folders(path: Path) -> list[Path]:
     hidden = (".", "__")  # __MACOSX and the like
-    return sorted(f for f in path.iterdir() if f.is_dir() and not f.name.startswith(hidden))
+    return sorted(f for f in _listed(path) if paths.is_folder(f) and not f.name.startswith(hidden))
+
+
+def _listed(path: Path) -> list[Path]:
+    try:
+        return list(path.iterdir())
+    except OSError as error:
+        raise DataError(
+            f"the folder {path} cannot be read ({error.strerror or error}); check its permissions"
+        ) from error

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ferviz.paths import is_file
 from ferviz.registry import Registry
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ ENGINES.add(
     "savedmodel",
     "a SavedModel folder: predictions only",
     Opener(
-        lambda source: isinstance(source, Path) and (source / "saved_model.pb").is_file(),
+        lambda source: isinstance(source, Path) and is_file(source / "saved_model.pb"),
         _open_savedmodel,
         "a SavedModel gives predictions; its layers and gradients cannot be reached",
     ),

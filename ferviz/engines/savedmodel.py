@@ -12,6 +12,7 @@ import numpy as np
 from ferviz.engines.backend import tensorflow
 from ferviz.engines.base import LOGITS, Array, LayerInfo, PictureShape
 from ferviz.errors import FervizError, ModelError, UntrustedModelError
+from ferviz.paths import is_file
 
 _WHY = (
     "a SavedModel has no layers that can be reached, only logits: predict and methods that need nothing else (occlusion, "
@@ -190,7 +191,7 @@ def _check_operations(folder: Path) -> None:
     from tensorflow.core.protobuf import saved_model_pb2
 
     file = folder / "saved_model.pb"
-    if not file.is_file() or file.stat().st_size > _LARGEST:
+    if not is_file(file) or file.stat().st_size > _LARGEST:
         raise ModelError(f"{folder} has no saved_model.pb of less than 1 GiB; name the folder of a SavedModel")
     description = saved_model_pb2.SavedModel()
     try:

@@ -11,6 +11,7 @@ from ferviz.evaluation.evaluation import Evaluation
 from ferviz.evaluation.plots import percent
 from ferviz.files import PathLike, atomic, check_output, make_folder, to_json
 from ferviz.images import FORMATS
+from ferviz.paths import exists, fit_name, is_folder
 from ferviz.results import FIGURES
 
 if TYPE_CHECKING:
@@ -47,12 +48,12 @@ def check_report(out: PathLike, compared: bool = False, force: bool = False) -> 
         OutputError: the folder of a file is missing.
     """
     out = Path(out)
-    if not out.suffix and out.exists() and not out.is_dir():
+    if not out.suffix and exists(out) and not is_folder(out):
         raise OutputExistsError(f"{out} is a file; name a folder, or a file that ends in .png or .json")
     if out.suffix:
         Evaluation.check_path(out, force)
     for path, _, _ in _items(out, compared):
-        if path.parent.is_dir():  # a folder that is yet to be made holds nothing to overwrite
+        if is_folder(path.parent):  # a folder that is yet to be made holds nothing to overwrite
             check_output(path, force)
     return out
 
@@ -101,10 +102,10 @@ def _items(out: Path, compared: bool) -> list[tuple[Path, type[Result], dict[str
     suffix = out.suffix.lower()
     items: list[tuple[Path, type[Result], dict[str, str]]] = [(out, Evaluation, {})]
     if compared and suffix in (*FORMATS, *FIGURES, ".npz"):
-        items.append((out.with_name(f"{out.stem}_compare{out.suffix}"), ModelComparison, {}))
+        items.append((out.with_name(fit_name(out.stem, f"_compare{out.suffix}")), ModelComparison, {}))
     if compared and suffix in (*FORMATS, *FIGURES, ".csv"):
         view = {} if suffix == ".csv" else {"view": "disagreements"}
-        items.append((out.with_name(f"{out.stem}_disagreements{out.suffix}"), ModelComparison, view))
+        items.append((out.with_name(fit_name(out.stem, f"_disagreements{out.suffix}")), ModelComparison, view))
     return items
 
 

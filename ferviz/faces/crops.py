@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -121,6 +122,21 @@ def as_faces(faces: Any) -> list[Face]:
     if not out:
         raise NoFaceError("the list of faces is empty; ferviz.find_faces(path) finds those of a picture")
     return out
+
+
+def shrink(face: Face, side: int) -> Face:
+    """Return a face whose crop has no side of more than `side` pixels; box and landmarks stay those of the picture.
+
+    Args:
+        face: the face; if it is small enough, it is returned itself.
+        side: in pixels.
+    """
+    height, width = face.pixels.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return face
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return replace(face, pixels=cv2.resize(face.pixels, size, interpolation=cv2.INTER_AREA))
 
 
 def pad_crops(pixels: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -20,6 +20,7 @@ from ferviz.models.infer_spec import infer_input, infer_labels
 from ferviz.models.model import Model
 from ferviz.models.sidecar import find_sidecar, read_sidecar
 from ferviz.models.signature import count_classes, picture_input, select_output
+from ferviz.paths import exists, is_folder
 
 if TYPE_CHECKING:
     from ferviz.engines.base import Engine
@@ -91,7 +92,7 @@ def load_model(
 
 def _locate(path: PathLike | None, weights: PathLike | None) -> tuple[Path, str]:
     """-> the file, None and names of bundled networks resolved, and its format; `weights` goes with an architecture only."""
-    is_bundled = path is None or (str(path) in bundled_networks() and not Path(path).exists())
+    is_bundled = path is None or (str(path) in bundled_networks() and not exists(path))
     if is_bundled:
         path = bundled_path("bundled" if path is None else str(path))
     assert path is not None
@@ -232,7 +233,7 @@ def _compile(model: Model) -> Model:
 
 
 def _stem(path: Path) -> str:
-    return path.name if path.is_dir() else path.name.split(".")[0] or path.name
+    return path.name if is_folder(path) else path.name.split(".")[0] or path.name
 
 
 def _digest(files: Sequence[Path]) -> str:

@@ -26,6 +26,7 @@ from ferviz.files import PathLike, to_json, write_npz, write_text
 from ferviz.models.formats.detect import check_regular_file
 from ferviz.models.formats.read import wrap_parse_errors
 from ferviz.models.input_spec import InputSpec
+from ferviz.paths import is_file
 
 SUFFIX = ".ferviz.json"
 MAX_BYTES = 8 * 1024**2
@@ -62,7 +63,7 @@ def find_sidecar(*paths: PathLike) -> Path | None:
     """
     for path in map(Path, paths):
         for candidate in (path.with_name(path.name + SUFFIX), path.with_name(path.stem + SUFFIX)):
-            if candidate.is_file():
+            if is_file(candidate):
                 return candidate
     return None
 

@@ -13,8 +13,9 @@ from ferviz.data.dataset import Dataset
 from ferviz.data.read import read_data, relabel
 from ferviz.data.splits import sample
 from ferviz.emotions import LabelScheme, label_scheme
-from ferviz.errors import DataError, OutputExistsError, UsageError
+from ferviz.errors import DataError, OutputError, OutputExistsError, UsageError
 from ferviz.files import PathLike, csv_text, make_folder, manifest, to_json, write_text
+from ferviz.paths import exists, is_file, unseen
 from ferviz.training.checkpoint import COLUMNS, State
 from ferviz.training.checkpoint import NAME as STATE
 from ferviz.training.config import TrainConfig
@@ -100,7 +101,7 @@ def new_plan(
         DataError: the data cannot be read, or has no faces to learn from or to choose by.
         OutputExistsError: the folder holds a run and `force` is false.
     """
-    if (folder / CONFIG).exists() and not force:
+    if exists(folder / CONFIG) and not force:
         raise OutputExistsError(
             f"{folder} holds a run already; pass --resume to go on with it, --force to start over, or name another folder"
         )
@@ -225,7 +226,9 @@ def _validation_split(faces: Dataset) -> str:
 
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
-    if not path.is_file():
+    if not is_file(path):
+        if not exists(path) and "not there" not in unseen(path):
+            raise OutputError(f"{path} {unseen(path)}")
         raise UsageError(f"{folder} holds no run to resume ({CONFIG} is missing); leave --resume out to start one")
     try:
         config = json.loads(path.read_text(encoding="utf-8"))

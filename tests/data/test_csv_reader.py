@@ -42,6 +42,8 @@ def test_icml_layout_leading_spaces_other_order(tmp_path: Path, faces: Faces) ->
     "change",
     [
         lambda t: t.replace("\n", "\r\n"),
+        lambda t: t.replace("\n", "\r"),
+        lambda t: t.rstrip("\n").replace("\n", "\r"),
         lambda t: "\ufeff" + t,
         lambda t: t.rstrip("\n"),
         lambda t: t.replace("\n", "\n\n"),
@@ -49,7 +51,17 @@ def test_icml_layout_leading_spaces_other_order(tmp_path: Path, faces: Faces) ->
         lambda t: t.replace(" ", "  "),
         lambda t: "\n".join([t.split("\n")[0], *(_quoted(x) for x in t.split("\n")[1:] if x)]),
     ],
-    ids=["crlf", "byte order mark", "no last newline", "blank lines", "other words", "two spaces", "quotes"],
+    ids=[
+        "crlf",
+        "cr",
+        "cr, none at the end",
+        "byte order mark",
+        "no last newline",
+        "blank lines",
+        "other words",
+        "two spaces",
+        "quotes",
+    ],
 )
 def test_spellings_of_the_same_table(table: Path, faces: Faces, change) -> None:
     table.write_bytes(change(table.read_text()).encode())

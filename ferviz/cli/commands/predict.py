@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 CHUNK = 64
 """Faces in one pass of the network: fast enough, and a folder of any size needs little memory."""
 
+CHUNK_BYTES = 1 << 26
+"""Bytes of faces from which on a pass is made with fewer of them: whole photographs may be faces."""
+
 
 @click.command("predict", cls=PictureCommand, kinds=("video",))
 @click.argument("pictures", nargs=-1, required=True, metavar="PICTURE|FOLDER...")
@@ -102,8 +105,8 @@ def _predict(
     waiting: list[tuple[Path, PictureFaces]] = []
     for path in console.progress(files, "predicting", len(files)):
         waiting.append((path, faces_of(path, faces)))
-        if path is files[-1] or sum(len(picture.faces) for _, picture in waiting) >= CHUNK:
-            crops = [face for _, picture in waiting for face in picture.faces]
+        crops = [face for _, picture in waiting for face in picture.faces]
+        if path is files[-1] or len(crops) >= CHUNK or sum(face.pixels.nbytes for face in crops) >= CHUNK_BYTES:
             if crops and report.model is None:
                 report.model = open_model(options, console)
             yield from _answers(report.model, waiting, crops)

@@ -14,6 +14,7 @@ from ferviz.cli.console import Console, print_json
 from ferviz.cli.inputs import open_data
 from ferviz.cli.options import DataOptions, OutputOptions
 from ferviz.cli.sections import NamedValue, Number, OptionGroup, SectionedCommand, option, options
+from ferviz.paths import is_file
 from ferviz.training.config import Augmentation, TrainConfig
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ def command(
                 progress=report,
             )
     except KeyboardInterrupt:
-        if (Path(out) / "config.json").is_file():
+        if is_file(Path(out) / "config.json"):
             console.say(f"the run in {out} is kept as its last complete epoch left it; continue with --resume")
         raise
     if output.as_json:

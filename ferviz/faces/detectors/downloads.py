@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ferviz.errors import ModelError, UnknownNameError, UsageError
 from ferviz.files import cache_dir, sha256
+from ferviz.paths import exists, is_file, unseen
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def cached_model(detector: str) -> Path | None:
         detector: one of DOWNLOADS; others have no network in the cache.
     """
     paths = [download_folder() / file.name for file in DOWNLOADS.get(detector, ())]
-    return paths[0] if paths and all(path.is_file() for path in paths) else None
+    return paths[0] if paths and all(is_file(path) for path in paths) else None
 
 
 def fetch(detector: str, mirror: str | None = None) -> Path:
@@ -95,7 +96,7 @@ def fetch(detector: str, mirror: str | None = None) -> Path:
     for file in DOWNLOADS[detector]:
         url = f"{mirror.rstrip('/')}/{file.name}" if mirror else file.url
         path = download_folder() / file.name
-        if path.is_file() and sha256(path) == file.sha256:
+        if is_file(path) and sha256(path) == file.sha256:
             continue
         try:
             downloader = pooch.HTTPDownloader(timeout=30)
@@ -134,6 +135,7 @@ def model_path(detector: str, model: str | None) -> Path:
         raise ModelError(
             f"{detector} needs its network; run 'ferviz detectors get {detector}' once, or pass --detector-model FILE"
         )
-    if not path.is_file():
-        raise ModelError(f"the detector's network {path} is not there, or is not a file; check --detector-model")
+    if not is_file(path):
+        reason = "is not a file; check --detector-model" if exists(path) else unseen(path)
+        raise ModelError(f"the detector's network {path} {reason}")
     return path

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from pathlib import Path
 from typing import Any
 
 from ferviz.errors import ModelError, UnknownNameError, UsageError
 from ferviz.models.architectures.layers import Seeds, check_sizes, load_keras, pooled_head
+from ferviz.paths import is_file
 
 CAFFE = ("ResNet50", "ResNet101", "ResNet152", "VGG16", "VGG19")
 """Backbones that were trained on BGR pixels minus ImageNet's mean."""
@@ -60,7 +60,7 @@ def build(
             f"channels={channels!r} does not go with {backbone}; use channels=1 (the grey picture is repeated three times)"
         )
     check_sizes((height, width), "height and width", 2)
-    if weights is not None and not Path(weights).is_file():
+    if weights is not None and not is_file(weights):
         raise ModelError(f"the weights {weights} do not exist; name a local file of {backbone} without its top")
     start = keras.Input((height, width, channels), name="pixels", dtype="float32")
     x = keras.layers.Concatenate(dtype="float32", name="three")([start] * 3) if channels == 1 else start

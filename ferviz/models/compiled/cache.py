@@ -26,6 +26,7 @@ from ferviz.models.compiled.compile import compile_model
 from ferviz.models.compiled.file import SUFFIX, VERSION, CompiledModel, read_compiled, write_compiled
 from ferviz.models.model import Model
 from ferviz.models.sidecar import find_sidecar
+from ferviz.paths import exists, is_file
 
 CAP = 512 * 1024**2
 """Bytes that all entries together may take; FERVIZ_CACHE_MB overrides it."""
@@ -60,7 +61,7 @@ def find(origin: Origin) -> CompiledModel | None:
     """
     with contextlib.suppress(OSError):
         entry = _entry(origin)
-        if not entry.is_file():
+        if not is_file(entry):
             return None
         try:
             compiled = read_compiled(entry)
@@ -92,7 +93,7 @@ def keep(model: Model, origin: Origin, log: Callable[[str], None]) -> Path | Non
         return None
     try:
         entry = _entry(origin)
-        if entry.exists() or entry.with_suffix(_REFUSED).exists():
+        if exists(entry) or exists(entry.with_suffix(_REFUSED)):
             return None
         entry.parent.mkdir(parents=True, exist_ok=True)
         if not os.access(entry.parent, os.W_OK):
@@ -173,7 +174,7 @@ def _fits(compiled: CompiledModel, origin: Origin) -> bool:
     """Whether the files beside the network are still those that the entry was made from."""
     folder = origin.path.parent
     files = {name: folder / name for name in compiled.sources if Path(name).name == name}
-    if len(files) != len(compiled.sources) or not all(file.exists() for file in files.values()):
+    if len(files) != len(compiled.sources) or not all(exists(file) for file in files.values()):
         return False
     beside = find_sidecar(origin.path, *files.values())
     if beside is not None and beside.name not in files:

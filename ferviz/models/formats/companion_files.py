@@ -9,6 +9,7 @@ from pathlib import Path
 from ferviz.errors import ModelError
 from ferviz.models.formats.detect import HDF5, JSON, detect_format
 from ferviz.models.sidecar import SUFFIX
+from ferviz.paths import is_file
 
 _ENDINGS = (
     ".weights.h5",
@@ -39,7 +40,7 @@ def find_weights(json_file: Path, note: Callable[[str], None]) -> Path:
     """
     for ending in _ENDINGS:
         candidate = json_file.with_name(json_file.stem + ending)
-        if candidate.is_file():
+        if is_file(candidate):
             return candidate
     candidates = [f for f in _files(json_file.parent) if f != json_file and _has_format(f, HDF5)]
     chosen = _closest(json_file, candidates)
@@ -102,7 +103,7 @@ def _core(path: Path) -> str:
 
 def _files(folder: Path) -> list[Path]:
     try:
-        return sorted(f for f in folder.iterdir() if f.is_file())[:1000]
+        return sorted(f for f in folder.iterdir() if is_file(f))[:1000]
     except OSError:
         return []
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from ferviz.errors import ModelError
 from ferviz.files import PathLike
 from ferviz.models.formats.unsupported_formats import describe_file, describe_folder
+from ferviz.paths import is_file, is_folder
 
 MAX_BYTES = 2 * 1024**3
 """Larger files are refused before they are read; networks for faces are far smaller."""
@@ -69,8 +70,8 @@ def detect_format(path: PathLike) -> str:
     if "://" in os.fspath(path):  # before Path turns the two slashes into one
         return str(check_regular_file(path))
     path = Path(path)
-    if path.is_dir():
-        if (path / "saved_model.pb").is_file():
+    if is_folder(path):
+        if is_file(path / "saved_model.pb"):
             return SAVED_MODEL
         raise ModelError(f"{path} is {describe_folder(path)}")
     path = check_regular_file(path)

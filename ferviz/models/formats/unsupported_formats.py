@@ -5,6 +5,8 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+from ferviz.paths import is_file
+
 _PICKLE = "a Python pickle, which ferviz never opens because opening it runs code: save the network as .keras where it was made"
 _TORCH = "a PyTorch file: ferviz explains Keras networks, so convert it to Keras and save it as .keras"
 _CHECKPOINT = (
@@ -96,7 +98,7 @@ def describe_folder(path: Path) -> str:
 def _part_of(path: Path) -> str:
     """-> the description of a file that is only a part of a network, "" for other files."""
     for outer in (path.parent, path.parent.parent):
-        if (outer / "saved_model.pb").is_file() and path.suffix != ".h5":
+        if is_file(outer / "saved_model.pb") and path.suffix != ".h5":
             inside = path.relative_to(outer).as_posix()
             if inside in ("saved_model.pb", "keras_metadata.pb", "fingerprint.pb") or inside.startswith("variables/"):
                 return f"a part of the SavedModel {outer.name or outer}: name the folder"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 
 from ferviz.cli.console import Console, print_json
 from ferviz.cli.inputs import open_data, open_model
 from ferviz.cli.options import BatchOptions, DataOptions, ExplainOptions, ModelOptions, OutputOptions
+from ferviz.cli.pictures import default_output
 from ferviz.cli.sections import SectionedCommand, options
 
 
@@ -39,7 +39,7 @@ def command(
     METHODS.entry(explain.method)  # a wrong name is an error before any work
     console = Console(output.quiet)
     # Only explain_dataset knows whether an interrupted run is there, which --resume may finish over its output.
-    out = check_output(output.out or f"{Path(path).stem}_explain.npz", output.force or resume)
+    out = check_output(output.out or default_output([path], "explain", ".npz"), output.force or resume)
     faces = open_data(path, data, console, split=data.split, seed=output.seed)
     network = open_model(model, console)
 
