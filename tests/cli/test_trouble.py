@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ferviz.cli import run
@@ -81,7 +82,7 @@ def test_a_folder_that_may_not_be_searched_is_one_sentence(
 
 @pytest.mark.parametrize(
     ("words", "code"),
-    [("gradcam {}.png", 3), ("predict {}.png", 3), ("layers --model {}.h5", 4), ("data {}.csv", 6), ("compile {}.h5", 4),
+    [("gradcam {}.png", 3), ("predict {}.png", 3), ("layers --model {}.h5", 4), ("data {}.csv", 6), ("compile {}.h5", 1),
      ("gradcam a.png --out {}.png", 1), ("predict a.png --out {}", 1), ("predict a.png --crops {}", 1), ("explain {}.mp4", 3),
      ("gradcam a.png --detector yunet --detector-model {}.onnx", 4), ("dream --out {}.png", 1)],
 )  # fmt: skip
@@ -126,3 +127,48 @@ def test_a_connection_that_breaks_is_not_a_reader_that_left(
     monkeypatch.setattr("ferviz.faces.detectors.downloads.fetch", broken)
     assert run(["detectors", "get", "yunet"]) == 1
     assert "connection broke off" in capsys.readouterr().err
+
+
+def test_one_bad_picture_of_several_keeps_its_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(PORTRAIT, tmp_path / "good.png")
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    monkeypatch.chdir(tmp_path)
+    for words in (["predict"], ["gradcam", "--out", "g.png"]):
+        assert run([*words, "good.png", "bad.png", "gone.png", "--detector", "none"]) == 3
+        printed = capsys.readouterr()
+        assert "bad.png" in printed.err
+        assert "gone.png is not there" in printed.err
+        assert "good.png" in printed.out + printed.err
+    assert (tmp_path / "g.png").is_file()
+
+
+def test_large_pictures_do_not_stay_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a command holds of large pictures at one time, in bytes."""
+    from ferviz.cli import pictures
+    from ferviz.cli.commands import predict
+    from ferviz.cli.console import Console
+    from ferviz.cli.options import FaceOptions
+    from ferviz.faces.face import Face
+    from ferviz.models.model import Model
+
+    large = Face(np.zeros((1500, 3000, 3), np.uint8))
+    monkeypatch.setattr(pictures, "faces_of", lambda path, _: pictures.PictureFaces(str(path), [large]))
+    kept = pictures.find_all([Path("a"), Path("b")], FaceOptions(detector="none"), Console(True))
+    assert [face.pixels.shape for picture in kept for face in picture.faces] == [(512, 1024, 3)] * 2
+
+    passes: list[int] = []
+    real = Model.predict
+
+    def counted(self: Model, faces: list[Face]) -> object:
+        passes.append(len(faces))
+        return real(self, [Face(face.pixels[::40, ::40]) for face in faces])
+
+    monkeypatch.setattr(Model, "predict", counted)
+    monkeypatch.setattr(predict, "faces_of", pictures.faces_of)
+    monkeypatch.setattr(predict, "CHUNK_BYTES", 2 * large.pixels.nbytes)
+    for name in "abcde":
+        (tmp_path / f"{name}.png").write_bytes(b"")
+    assert run(["predict", str(tmp_path), "--detector", "none", "-q"]) == 0
+    assert passes == [2, 2, 1]

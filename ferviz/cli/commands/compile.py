@@ -12,6 +12,7 @@ from ferviz.cli.inputs import open_model
 from ferviz.cli.options import ModelOptions, OutputOptions
 from ferviz.cli.sections import SectionedCommand, options
 from ferviz.errors import UsageError
+from ferviz.paths import fit_name
 
 
 @click.command("compile", cls=SectionedCommand)
@@ -38,7 +39,7 @@ def command(network: str | None, layers: tuple[str, ...], model: ModelOptions, o
     if model.engine == "litert":
         raise UsageError("compiling reads the network with Keras; leave --engine litert out")
     network = network or model.model
-    out = Path(output.out or f"{Path(network or 'bundled').name.split('.')[0]}{SUFFIX}")
+    out = Path(output.out or fit_name(Path(network or "bundled").name.split(".")[0], SUFFIX))
     check_output(out, output.force)
     console = Console(output.quiet)
     loaded = open_model(replace(model, model=network, engine="keras"), console)
