@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ferviz.errors import ModelError
 from ferviz.files import cache_dir
+from ferviz.paths import is_file
 
 if TYPE_CHECKING:
     from ferviz.sandbox import Limits
@@ -31,7 +32,7 @@ def is_known(kind: str, digest: str, *versions: str) -> bool:
         versions: of what would run it; another version tries it again.
     """
     with contextlib.suppress(OSError):
-        return digest in _shipped() or _note(kind, digest, *versions).is_file()
+        return digest in _shipped() or is_file(_note(kind, digest, *versions))
     return False
 
 

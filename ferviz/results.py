@@ -156,8 +156,10 @@ def write_figure(path: PathLike, figure: Figure, record: dict[str, Any] | None =
     about = {"CreationDate": None, "Keywords": text} if pdf else {"Date": None, "Description": text}
     # Letters stay letters in both, so that a journal can set them and a reader can search them.
     style = {"svg.hashsalt": "ferviz", "svg.fonttype": "none", "pdf.fonttype": 42}
+    buffer = io.BytesIO()  # matplotlib's PDF writer fails with an error of its own where a disk is full
     with rc_context(style):
-        figure.savefig(path, metadata=about)
+        figure.savefig(buffer, format=Path(path).suffix[1:].lower(), metadata=about)
+    Path(path).write_bytes(buffer.getvalue())
 
 
 def read_npz(path: PathLike, names: Sequence[str], kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

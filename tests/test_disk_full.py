@@ -89,6 +89,7 @@ def test_every_writer_goes_through_atomic() -> None:
         "chunk_store.py": "its checksums know which bytes are right",
         "cache.py": "a damaged entry is noticed and made again",
         "files.py": "atomic itself",
+        "native_logs.py": "the null device",
     }
     writing = (
         ".write_text(",

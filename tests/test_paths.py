@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 from pathlib import Path
@@ -25,6 +26,18 @@ def test_looking_at_a_path_raises_nothing(look, tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "stat", refuse)
     assert not look(tmp_path)
+
+
+def test_nothing_looks_at_paths_in_another_way():
+    """Before Python 3.14, Path.is_file and its like raise where a folder may not be searched or a name is too long."""
+    root = Path(paths.__file__).parent
+    wrong = [
+        f"{module.relative_to(root)}:{number}"
+        for module in root.rglob("*.py")
+        for number, line in enumerate(module.read_text(encoding="utf-8").splitlines(), 1)
+        if re.search(r"\.(is_file|is_dir|exists)\(\)", line)
+    ]
+    assert not wrong, f"use is_file, is_folder and exists of ferviz.paths: {', '.join(wrong)}"
 
 
 @pytest.mark.parametrize("letter", ["x", "é", "😀", "\udcff"])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ferviz.errors import ModelError
 from ferviz.files import sha256
+from ferviz.paths import is_file
 
 if TYPE_CHECKING:
     from ferviz.models.compiled.file import CompiledModel
@@ -29,7 +30,7 @@ def bundled_path(name: str = "bundled") -> Path:
         ModelError: the file is missing from the installation.
     """
     path = ASSETS / f"{name}.keras"
-    if not path.is_file():
+    if not is_file(path):
         raise ModelError(
             f"the bundled network is missing from this installation ({path}); install ferviz again, or name a file"
         )
@@ -57,7 +58,7 @@ def bundled_compiled(path: Path) -> CompiledModel | None:
     from ferviz.models.compiled.file import read_compiled
 
     file = path.with_suffix(".ferviz")
-    if not is_bundled(path) or not file.is_file():
+    if not is_bundled(path) or not is_file(file):
         return None
     compiled = read_compiled(file)
     return compiled if compiled.sha256 == sha256(path) else None

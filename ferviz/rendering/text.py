@@ -13,6 +13,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from ferviz.paths import is_file
+
 INK, GREY, FAINT, AMBER = "#1c1c1e", "#5f6368", "#9aa0a6", "#9a5b00"
 """Colours of main text, of explanations, of marks, and of warnings."""
 
@@ -180,4 +182,4 @@ def _dejavu(bold: bool) -> str | None:
     if package is None or package.origin is None:
         return None
     path = Path(package.origin).parent / "mpl-data" / "fonts" / "ttf" / f"DejaVuSans{'-Bold' if bold else ''}.ttf"
-    return str(path) if path.is_file() else None
+    return str(path) if is_file(path) else None

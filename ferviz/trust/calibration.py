@@ -14,6 +14,7 @@ import numpy as np
 from ferviz.errors import DataError
 from ferviz.models.bundled import ASSETS
 from ferviz.models.model import Model
+from ferviz.paths import is_file
 from ferviz.trust.controls import centre_blob, random_maps
 from ferviz.trust.deletion import FILLS, QUICK_STEPS, STEPS, area, deletion_curves, pixel_ranks
 from ferviz.trust.scores import MIN_GAP, network_scores
@@ -152,7 +153,7 @@ def _calibration(model: Model, margins: dict[int, np.ndarray], cells: list[tuple
 @lru_cache(maxsize=1)
 def _shipped() -> dict[str, Calibration]:
     """-> {hash of a network's file: its calibration}, of the networks that ferviz brings along."""
-    if not FILE.is_file():
+    if not is_file(FILE):
         return {}
     document = json.loads(FILE.read_text(encoding="utf-8"))
     return {record["model_sha256"]: Calibration.from_dict(record) for record in document["networks"]}

@@ -82,7 +82,7 @@ def test_a_folder_that_may_not_be_searched_is_one_sentence(
 
 @pytest.mark.parametrize(
     ("words", "code"),
-    [("gradcam {}.png", 3), ("predict {}.png", 3), ("layers --model {}.h5", 4), ("data {}.csv", 6), ("compile {}.h5", 1),
+    [("gradcam {}.png", 3), ("predict {}.png", 3), ("layers --model {}.h5", 4), ("data {}.csv", 6), ("compile {}.h5", 4),
      ("gradcam a.png --out {}.png", 1), ("predict a.png --out {}", 1), ("predict a.png --crops {}", 1), ("explain {}.mp4", 3),
      ("gradcam a.png --detector yunet --detector-model {}.onnx", 4), ("dream --out {}.png", 1)],
 )  # fmt: skip

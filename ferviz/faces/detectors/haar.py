@@ -10,6 +10,7 @@ import cv2
 from ferviz.errors import ModelError, UsageError
 from ferviz.faces.detectors.detector import Detection
 from ferviz.images import Pixels
+from ferviz.paths import is_file
 
 CASCADE = "haarcascade_frontalface_alt2.xml"
 # A score is logistic(_SLOPE * (sum - _LAST_STAGE)): the sum of a face's features, less the threshold of the cascade's last stage (in
@@ -42,7 +43,7 @@ class Haar:
     @staticmethod
     def available() -> bool:
         """Return whether the installed OpenCV runs cascades and ships the one that is used."""
-        return hasattr(cv2, "CascadeClassifier") and hasattr(cv2, "data") and _shipped().is_file()
+        return hasattr(cv2, "CascadeClassifier") and hasattr(cv2, "data") and is_file(_shipped())
 
     def __init__(self, model: str | None = None, scale: float = 1.1, neighbours: int = 3) -> None:
         if not self.available():
@@ -50,7 +51,7 @@ class Haar:
                 "this OpenCV has no Haar cascades; install opencv-python-headless<5 or use --detector yunet"
             )
         path = Path(model) if model else _shipped()
-        if not path.is_file():
+        if not is_file(path):
             raise ModelError(f"the cascade {path} is not there; leave the detector's model out to use OpenCV's own")
         self._cascade = cv2.CascadeClassifier()
         try:

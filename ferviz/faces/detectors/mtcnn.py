@@ -12,6 +12,7 @@ from ferviz.errors import UsageError
 from ferviz.faces.detectors.detector import Detection
 from ferviz.images import Pixels
 from ferviz.native_logs import IMPORTING, QUIET, silenced
+from ferviz.paths import is_file
 
 # The package counts the levels of its pyramid from the picture's size alone, as if this were the smallest face: with a larger value
 # the last level is smaller than its network's 12 pixels, and the answer is "no face" (with 24, at every second size of picture).
@@ -51,7 +52,7 @@ class MTCNN:
             )
         folder = Path(model).resolve() if model else Path(package.origin).resolve().parent / "assets" / "weights"
         weights = [folder / f"{stage}net.lz4" for stage in "pro"]
-        if not all(path.is_file() for path in weights):
+        if not all(is_file(path) for path in weights):
             raise UsageError(f"{folder} does not hold pnet.lz4, rnet.lz4 and onet.lz4; leave the detector's model out")
         for name, value in QUIET.items():
             os.environ.setdefault(name, value)
