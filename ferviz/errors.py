@@ -11,7 +11,8 @@
     └── OutputError            1   an output that cannot be written (disk full, no permission)
         └── OutputExistsError  7   the output is already there and may not be overwritten
 
-Every message is one sentence: what was wrong, where, and what to do.
+Every message is one sentence on one line: what was wrong, where, and what to do. Names that come from files (of classes, layers, files)
+may hold anything; in a message their control characters, line breaks and lone surrogates are escapes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import difflib
 from collections.abc import Iterable
 from numbers import Integral
 from typing import ClassVar
+
+from ferviz.printable import printable
 
 
 class FervizError(Exception):
@@ -30,6 +33,9 @@ class FervizError(Exception):
     """
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(printable(message))
 
 
 class UsageError(FervizError):

@@ -27,6 +27,9 @@ USAGES = {
 LINE_LIMIT = 1 << 20
 """Bytes in a line; 128 x 128 faces need 64 KiB. A longer line is a bad row, so that a file is never entirely in memory."""
 
+LONGEST_NAME = 60
+"""Bytes of a column's name that are kept: messages name columns, and the name of any that is read is shorter."""
+
 SEPARATORS = (b",", b";", b"\t")
 """What may separate two fields: a comma, or the separators of spreadsheets in other countries."""
 
@@ -97,7 +100,7 @@ def header_of(line: bytes, separator: bytes = b",") -> list[str]:
         line: the line.
         separator: what separates two fields.
     """
-    return [word_of(f).lower() for f in fields_of(line.removeprefix(b"\xef\xbb\xbf"), separator)]
+    return [word_of(f[:LONGEST_NAME]).lower() for f in fields_of(line.removeprefix(b"\xef\xbb\xbf"), separator)]
 
 
 def word_of(field: bytes) -> str:

@@ -127,6 +127,14 @@ def test_files_that_are_no_table(tmp_path: Path, content: bytes, words: str) -> 
     assert str(caught.value).isprintable(), "nothing that a terminal would obey"
 
 
+def test_a_message_does_not_repeat_a_name_without_end(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"emotion,pixels," + b"1" * 70_000 + b"\n3,1 2 3 4\n")
+    with pytest.raises(DataError, match=r"line 2.*2 fields instead of 3") as caught:
+        read_data(path)
+    assert len(str(caught.value)) < 500
+
+
 def test_archives_are_to_be_unpacked(tmp_path: Path) -> None:
     (tmp_path / "fer2013.tar.gz").write_bytes(b"\x1f\x8b")
     with pytest.raises(DataError, match="unpack it first"):

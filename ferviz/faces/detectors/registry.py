@@ -39,7 +39,8 @@ def open_detector(name: str = AUTO, model: str | None = None) -> Detector:
 
     Raises:
         UnknownNameError: there is no such detector.
-        ModelError: the network is missing, or is not such a network.
+        ModelError: the network is missing, is not such a network, or crashes what runs it.
+        UntrustedModelError: the network could run code of its own.
         UsageError: a package must be installed first.
     """
     if name == AUTO:
@@ -61,4 +62,7 @@ def best_detector() -> str:
 
 @functools.lru_cache(maxsize=8)
 def _opened(name: str, model: str | None, thread: int) -> Detector:
+    from ferviz.faces.detectors.harmless import check_harmless
+
+    check_harmless(name, model)
     return DETECTORS[name](model)

@@ -45,13 +45,13 @@ class SSD:
 
     def __init__(self, model: str | None = None) -> None:
         path = model_path(self.name, model)
-        description = _description(path)
+        text = description(path)
         try:
-            self._net = cv2.dnn.readNetFromTensorflow(str(path), str(description))
+            self._net = cv2.dnn.readNetFromTensorflow(str(path), str(text))
             self._run(np.zeros((_SIDE, _SIDE, 3), np.uint8))
         except (cv2.error, SystemError, ValueError, IndexError) as error:
             raise ModelError(
-                f"{path} with {description.name} is not OpenCV's SSD face detector; fetch it with 'ferviz detectors get ssd'"
+                f"{path} with {text.name} is not OpenCV's SSD face detector; fetch it with 'ferviz detectors get ssd'"
             ) from error
 
     def detect(self, pixels: Pixels, threshold: float, min_size: float) -> list[Detection]:
@@ -126,7 +126,15 @@ def _box(corners: list[float], tile: Rectangle) -> tuple[float, float, float, fl
     return tile[0] + left * width, tile[1] + top * height, tile[0] + right * width, tile[1] + bottom * height
 
 
-def _description(path: Path) -> Path:
+def description(path: Path) -> Path:
+    """Return the description that belongs to a graph.
+
+    Args:
+        path: the graph (.pb).
+
+    Raises:
+        ModelError: there is none in its folder.
+    """
     candidates = sorted(path.parent.glob("*.pbtxt"))
     matching = [p for p in candidates if path.stem.startswith(p.stem)]
     if not matching and len(candidates) != 1:

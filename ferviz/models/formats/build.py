@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,15 +11,14 @@ import numpy as np
 
 from ferviz.engines.backend import running, tensorflow
 from ferviz.errors import FervizError, ModelError
-from ferviz.models.formats.allowlist import layer_module
+from ferviz.models.formats.activation_sizes import check_activations
+from ferviz.models.formats.allowlist import NETWORK_MODULES, layer_module
+from ferviz.models.formats.diagnosis import find_culprit, find_reason
 from ferviz.models.formats.keras_classes import AUGMENTATION, LAYERS, OLD_HARD_SIGMOID
-from ferviz.models.formats.read import one_line
 from ferviz.native_logs import without_warnings
 
-MAX_ACTIVATION = 1 << 28
-"""The most numbers in one layer's output for one face: a gigabyte."""
-
 _SLACK = 1_000_000
+_SEQUENTIAL = "ferviz>Sequential"
 _BASE_SETTINGS = frozenset({"name", "trainable"})
 
 
@@ -34,7 +32,8 @@ def build(config: dict[str, Any], where: str, budget: int, trust: bool = False) 
         trust: let layers run the file's own code; then there is no budget.
 
     Raises:
-        ModelError: the network would need more weights (they are not allocated), or Keras cannot make a layer; the message names it.
+        ModelError: the network would need more weights, or larger tensors for a face, than a network has (neither is allocated), or Keras
+            cannot make it; the message names the layer that cannot be made alone, or the reason alone where each of them can.
     """
     keras = running()
     if not trust:
@@ -45,17 +44,30 @@ def build(config: dict[str, Any], where: str, budget: int, trust: bool = False) 
             _within(None if trust else budget + _SLACK, where),
             keras.saving.custom_object_scope(_objects(keras)),
         ):
-            network = keras.saving.deserialize_keras_object(config, safe_mode=not trust)
+            network = keras.saving.deserialize_keras_object(_rename_sequential(config), safe_mode=not trust)
     except FervizError:
         raise
     except (Exception, RecursionError) as error:
-        name = _culprit(config, keras, trust)
+        name = "" if isinstance(error, RecursionError) else _find_culprit(config, budget, where, trust)
         place = f" at layer {name!r}" if name else ""
-        raise ModelError(f"{where} cannot be built by Keras {keras.__version__}{place}: {_reason(error)}") from error
+        raise ModelError(
+            f"{where} cannot be built by Keras {keras.__version__}{place}: {find_reason(error)}"
+        ) from error
     if not isinstance(network, keras.Model):
         raise ModelError(f"{where} describes a {type(network).__name__}, which is a layer and not a network")
-    _check_activations(network, where)
+    if not trust:
+        check_activations(network, where)
     return network
+
+
+def _find_culprit(config: dict[str, Any], budget: int, where: str, trust: bool) -> str:
+    keras = running()
+
+    def make(layer: dict[str, Any]) -> Any:
+        return keras.saving.deserialize_keras_object(_rename_sequential(layer), safe_mode=not trust)
+
+    with _within(None if trust else budget + _SLACK, where), keras.saving.custom_object_scope(_objects(keras)):
+        return find_culprit(config, make)
 
 
 def _objects(keras: Any) -> dict[str, Any]:
@@ -64,7 +76,42 @@ def _objects(keras: Any) -> dict[str, Any]:
     return {
         **(state.get_global_attribute("custom_objects_scope_dict") or {}),
         OLD_HARD_SIGMOID["config"]: _old_hard_sigmoid,
+        _SEQUENTIAL: _Sequential,
     }
+
+
+class _Sequential:
+    """Stands for keras.Sequential while a configuration is read.
+
+    Keras' own `from_config` adds layer by layer and connects all of them anew each time: a thousand layers take two minutes.
+    """
+
+    @staticmethod
+    def from_config(config: dict[str, Any]) -> Any:
+        keras = running()
+        legacy = (
+            keras.src.legacy.saving.saving_utils.model_from_config
+        )  # reads classes without a module, as .h5 files have them
+        modern = keras.saving.deserialize_keras_object
+        layers = [(modern if "module" in layer else legacy)(layer) for layer in config["layers"]]
+        network = keras.Sequential(layers, name=config["name"])
+        shape = config.get("build_input_shape")
+        if not network.built and isinstance(shape, list):
+            network.build(shape)
+        return network
+
+
+def _rename_sequential(config: Any) -> Any:
+    """-> the configuration in which every keras.Sequential is a `_Sequential`."""
+    if isinstance(config, list):
+        return [_rename_sequential(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    config = {key: _rename_sequential(value) for key, value in config.items()}
+    is_keras = config.get("module") == NETWORK_MODULES["Sequential"] and config.get("class_name") == "Sequential"
+    if is_keras and config.get("registered_name") in (None, "Sequential") and isinstance(config.get("config"), dict):
+        config["registered_name"] = _SEQUENTIAL
+    return config
 
 
 def _old_hard_sigmoid(x: Any) -> Any:
@@ -152,52 +199,6 @@ def _without_empty_settings(config: Any, keras: Any) -> Any:
             k: v for k, v in settings.items() if k in parameters or (v not in empty and name not in AUGMENTATION)
         }
     return config
-
-
-def _culprit(config: dict[str, Any], keras: Any, trust: bool) -> str:
-    """-> the name of the first layer that cannot be built alone, "" if all of them can (then the error lies in the graph)."""
-    inner = config.get("config")
-    for layer in inner.get("layers", []) if isinstance(inner, dict) else []:
-        if not isinstance(layer, dict):
-            continue
-        alone = {k: v for k, v in layer.items() if k != "inbound_nodes"}
-        name = str((layer.get("config") or {}).get("name", layer.get("name", "")))
-        try:
-            with without_warnings(), _within(_SLACK, ""):
-                keras.saving.deserialize_keras_object(alone, safe_mode=not trust)
-        except Exception:
-            nested = _culprit(layer, keras, trust)
-            return f"{name}/{nested}" if nested else name
-    return ""
-
-
-def _reason(error: BaseException) -> str:
-    """-> Keras' message in one line: the exception inside its long report, where there is one."""
-    text = str(error)
-    unknown = re.search(r"(?:Could not locate|Unknown) (class|function|layer):? '([^']+)'", text)
-    if unknown:
-        return f"the {unknown[1]} {unknown[2]!r} is not registered, so import the code that defines it first"
-    if "marshal" in text or "defaults) must be None" in text:
-        return "the Python code in one of its Lambda layers cannot be read by this version of Python"
-    inner = re.search(r"Exception encountered: (?!<class)(.*)", text)
-    called = re.search(r"Exception encountered when calling (\S+)", text)
-    if called and not inner:
-        lines = [re.sub(r"\x1b\[\d+m", "", line).strip() for line in text.splitlines() if line.strip()]
-        inner_text = next((line for line in lines[1:] if not line.startswith("Arguments received")), lines[0])
-        return f"{called.group(1)}: {one_line(inner_text)}"
-    return one_line(inner.group(1) if inner else text)
-
-
-def _check_activations(network: Any, where: str) -> None:
-    for step in getattr(network, "operations", network.layers):  # layers, and operations between them
-        if getattr(step, "operations", None):
-            _check_activations(step, where)
-        with contextlib.suppress(AttributeError, ValueError, TypeError):
-            shape = [side for side in tuple(step.output.shape)[1:] if side]
-            if np.prod(shape, dtype=np.float64) > MAX_ACTIVATION:
-                raise ModelError(
-                    f"the output of layer {step.name!r} of {where} has {tuple(shape)} numbers a face; the most are {MAX_ACTIVATION}"
-                )
 
 
 def leaf_layers(network: Any) -> list[Any]:

@@ -13,6 +13,8 @@ import zipfile
 from typing import Any
 
 LIMIT = 2 * 1024**3
+MAX_TEXT = 64 * 1024**2
+"""The most characters in all attributes; a short file can name one long text many times."""
 
 
 def read_all(path: str) -> None:
@@ -30,11 +32,13 @@ def read_all(path: str) -> None:
                 return
             source = io.BytesIO(archive.read("model.weights.h5"))
     with h5py.File(source, "r") as file:
-        waiting, seen = [file], set[int]()
+        waiting, seen, characters = [file], set[int](), 0
         while waiting:
             group = waiting.pop()
             for key in group.attrs:
-                group.attrs[key]
+                characters += _count_characters(group.attrs[key])
+                if characters > MAX_TEXT:
+                    raise ValueError("its attributes hold more text than a network's")
             for name in group:
                 if name == "optimizer_weights" or not isinstance(group.get(name, getlink=True), h5py.HardLink):
                     continue  # the parent process reports links by name
@@ -44,8 +48,18 @@ def read_all(path: str) -> None:
                     if address not in seen and len(seen) < 100_000:
                         seen.add(address)
                         waiting.append(item)
-                elif not (item.is_virtual or item.external) and item.size * item.dtype.itemsize <= LIMIT:
+                elif (
+                    item.dtype.kind in "biuf"
+                    and not (item.is_virtual or item.external)
+                    and item.size * item.dtype.itemsize <= LIMIT
+                ):
                     item[()]
+
+
+def _count_characters(value: Any) -> int:
+    if isinstance(value, str | bytes):
+        return len(value)
+    return sum(len(text) for text in value.ravel() if isinstance(text, str | bytes)) if hasattr(value, "ravel") else 0
 
 
 if __name__ == "__main__":

@@ -7,13 +7,18 @@ Only what computes on pictures and features is listed. Layers that run the file'
 from __future__ import annotations
 
 
-def _names(text: str) -> frozenset[str]:
+def names_in(text: str) -> frozenset[str]:
+    """Return the words of a text as a set.
+
+    Args:
+        text: names with spaces or line breaks between them.
+    """
     return frozenset(text.split())
 
 
 NETWORKS = frozenset({"Sequential", "Functional", "Model"})
 
-AUGMENTATION = _names(
+AUGMENTATION = names_in(
     """
     RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast RandomCrop RandomElasticTransform
     RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective
@@ -23,7 +28,7 @@ AUGMENTATION = _names(
 )
 """Layers that change pictures during training, and (all but RandomCrop, AutoContrast, ...) pass them through afterwards."""
 
-LAYERS = AUGMENTATION | _names(
+LAYERS = AUGMENTATION | names_in(
     """
     InputLayer Dense Activation EinsumDense Identity Masking Embedding Conv1D Conv2D Conv3D Conv1DTranspose
     Conv2DTranspose Conv3DTranspose DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D ConvLSTM1D
@@ -68,8 +73,8 @@ _NN_OPS = """
     SparseSigmoid Threshold AdaptiveAveragePool AdaptiveMaxPool
 """
 OPERATIONS = {
-    "keras.src.ops.numpy": _names(_NUMPY_OPS),
-    "keras.src.ops.nn": _names(_NN_OPS),
+    "keras.src.ops.numpy": names_in(_NUMPY_OPS),
+    "keras.src.ops.nn": names_in(_NN_OPS),
     "keras.src.ops.core": frozenset({"Cast", "StopGradient", "Slice", "Unstack"}),
     "keras.src.ops.math": frozenset({"Rsqrt", "Erf", "Logsumexp"}),
     "keras.src.ops.image": frozenset({"RGBToGrayscale", "Resize", "PadImages", "CropImages"}),
@@ -79,7 +84,10 @@ OPERATIONS = {
 VALUES = frozenset({"__keras_tensor__", "__slice__", "__ellipsis__", "__numpy__", "__tensor__"})
 """The class names of plain values in Keras' JSON."""
 
-ACTIVATIONS = _names(
+VALUE_TYPES = names_in("float16 bfloat16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 bool")
+"""The types of numbers that a constant may have."""
+
+ACTIVATIONS = names_in(
     """
     linear relu relu6 sigmoid tanh softmax softplus softsign elu selu silu swish gelu exponential mish leaky_relu
     hard_sigmoid hard_silu hard_swish log_softmax log_sigmoid celu glu hard_tanh hard_shrink soft_shrink tanh_shrink

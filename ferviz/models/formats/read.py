@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ferviz.errors import FervizError, ModelError
+from ferviz.printable import printable
 
 MAX_CONFIG = 32 * 1024**2
 """Bytes of a configuration; the largest of keras.applications has 2 MB."""
@@ -71,7 +72,7 @@ def one_line(error: BaseException | str, limit: int = 160) -> str:
     """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
-    return (text if len(text) <= limit else text[: limit - 3] + "...").rstrip(".:;, ")
+    return printable(text, limit).rstrip(".:;, ")
 
 
 def parse(text: str | bytes, where: str) -> dict[str, Any]:

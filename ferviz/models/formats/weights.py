@@ -18,6 +18,9 @@ from ferviz.native_logs import without_warnings
 Values = list[tuple[str, np.ndarray]]
 """(stored name, array) of each weight of a layer, in the stored order."""
 
+_NUMBERS = "biuf"
+"""NumPy's kinds of types that weights have."""
+
 _FLIPPED = ("Conv1D", "Conv2D", "Conv3D", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose")
 _STATE = ("statevar", "state_var", "seed", "rng_state", "seed_generator_state")
 _OLD_CONTAINER = "_layer_checkpoint_dependencies"
@@ -113,6 +116,8 @@ def _copy(file: Any, path: Path) -> None:
             target.attrs[key] = file.attrs[key]
         for name, item in zip(_upgrade_paths(list(items)), items.values(), strict=True):
             if isinstance(item, h5py.Dataset):
+                if item.dtype.kind not in _NUMBERS:
+                    continue
                 target.create_dataset(name, data=item[()])
                 copy = target[name]
             else:
@@ -178,7 +183,10 @@ def _stored(group: Any, where: str) -> dict[str, Values]:
 
 
 def _array(group: Any, name: str) -> np.ndarray:
-    return np.asarray(group[name])
+    item = group[name]
+    if getattr(item, "dtype", np.dtype(object)).kind not in _NUMBERS:
+        raise ModelError(f"{group.file.filename}: {name} of {group.name} holds no numbers; the file is damaged")
+    return np.asarray(item)
 
 
 def _is_state(name: str, value: np.ndarray) -> bool:

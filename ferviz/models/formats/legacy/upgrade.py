@@ -133,6 +133,7 @@ def name_operation_module(value: Config, context: Context) -> Config:
         or not context.version.startswith("3")
         or not isinstance(nodes, list)
         or not nodes
+        or not isinstance(name, str)
     ):
         return value
     module = next((module for module, names in OPERATIONS.items() if name in names), None)
