@@ -1,13 +1,17 @@
 """The local page of `ferviz live`: an MJPEG stream and a few buttons, for the browser of this machine alone.
 
 It listens on 127.0.0.1. Requests whose Host is another name are refused (another site could otherwise reach it with a name that
-resolves to 127.0.0.1), and requests that change something need a header that other sites' pages cannot send.
+resolves to 127.0.0.1), and requests that change something need a header that other sites' pages cannot send. What one client may take
+of connections and time is bounded (`ServerLimits`), so that one that drips its request or never reads keeps nobody else away.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
+import socket
 import sys
-import threading
+import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -15,13 +19,15 @@ from urllib.parse import parse_qs, urlsplit
 
 from ferviz.errors import FervizError, UsageError
 from ferviz.files import to_json
+from ferviz.web.connections import Connections, DeadlineReader, ServerLimits
 from ferviz.web.live import Live
 
 HEADER = "X-Ferviz"
 """The header of requests that change something."""
 
-MAX_VIEWERS = 8
 _BOUNDARY = "frame"
+_SEND_BUFFER = 64 * 1024  # bytes; a viewer who does not read has about a frame waiting, not megabytes of old ones
+_BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _MAX_QUERY = 500  # letters
 
 PAGE = """<!doctype html>
@@ -73,6 +79,7 @@ class LiveServer(ThreadingHTTPServer):
     Args:
         live: the camera.
         port: 0 = any free one.
+        limits: what a client may take; None = the usual.
 
     Raises:
         UsageError: the port is taken.
@@ -81,16 +88,41 @@ class LiveServer(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     allow_reuse_address = True
+    request_queue_size = 64
 
-    def __init__(self, live: Live, port: int = 0) -> None:
+    def __init__(self, live: Live, port: int = 0, limits: ServerLimits | None = None) -> None:
         self.live = live
-        self.viewers = threading.BoundedSemaphore(MAX_VIEWERS)
+        self.limits = limits or ServerLimits()
+        self.connections = Connections(self.limits)
         try:
             super().__init__(("127.0.0.1", port), _Handler)
         except OSError as error:
             raise UsageError(
                 f"port {port} cannot be used ({error.strerror or error}); choose another --port"
             ) from error
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer a client in a thread of its own, or refuse it at once where there is no room.
+
+        Args:
+            request, client_address: as in `socketserver.BaseServer`.
+        """
+        if self.connections.add(request):
+            super().process_request(request, client_address)
+            return
+        with contextlib.suppress(OSError):
+            request.setblocking(False)
+            request.send(_BUSY)
+        self.shutdown_request(request)
+
+    def shutdown_request(self, request: Any) -> None:
+        """End a connection.
+
+        Args:
+            request: its socket.
+        """
+        self.connections.remove(request)
+        super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignore browsers that disconnect in the middle of a request; other errors are printed as usual.
@@ -116,7 +148,28 @@ class _Handler(BaseHTTPRequestHandler):
     server: LiveServer
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "ferviz", ""
-    timeout = 30
+
+    def setup(self) -> None:
+        super().setup()
+        self.limits = self.server.limits
+        self.place = self.server.connections.get(self.connection)
+        self._reader = DeadlineReader(self.connection)
+        self.rfile = io.BufferedReader(self._reader)
+
+    def handle_one_request(self) -> None:
+        self.place.waiting = True
+        self._reader.deadline = time.monotonic() + self.limits.request
+        super().handle_one_request()
+
+    def parse_request(self) -> bool:
+        parsed = super().parse_request()
+        # The request is here: from now on only writing can take time.
+        self.place.waiting = False
+        self.connection.settimeout(self.limits.write)
+        if parsed and (self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers):
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "a request has no body here")
+            return False
+        return parsed
 
     def do_GET(self) -> None:
         if not self._is_local():
@@ -192,11 +245,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(to_json({"error": reason}).encode(), "application/json", status)
 
     def _stream(self) -> None:
-        if not self.server.viewers.acquire(blocking=False):
+        if not self.server.connections.begin_stream(self.place):
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "too many viewers")
             return
         try:
             self.close_connection = True
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
             self._begin(f"multipart/x-mixed-replace; boundary={_BOUNDARY}", HTTPStatus.OK)
             self.send_header("Connection", "close")
             self.end_headers()
@@ -208,8 +262,8 @@ class _Handler(BaseHTTPRequestHandler):
                 # The same picture again where there is no newer one: only writing shows that a browser has disconnected.
                 shown = number
                 head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
+                self.place.writing_since = time.monotonic()
                 self.wfile.write(head.encode() + picture + b"\r\n")
+                self.place.writing_since = None
         except OSError:
-            pass  # the viewer disconnected
-        finally:
-            self.server.viewers.release()
+            pass  # the viewer disconnected, was too slow, or made room for another
