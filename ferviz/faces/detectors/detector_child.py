@@ -15,7 +15,7 @@ from ferviz.errors import FervizError
 from ferviz.faces.detectors.registry import DETECTORS
 from ferviz.images import Pixels
 
-SIZES = ((240, 320), (517, 333), (720, 960))
+SIZES = ((240, 320), (333, 217), (480, 640))
 """(height, width) of the pictures; the network is prepared anew for each, and the last is searched in parts, too."""
 
 
