@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from ferviz.evaluation.check.result import CheckResult
     from ferviz.evaluation.comparison import ModelComparison, compare_models
     from ferviz.evaluation.evaluate import Evaluation, evaluate
+    from ferviz.evaluation.panel.panel import trust_report
+    from ferviz.evaluation.panel.panel_result import TrustReport
     from ferviz.faces.detectors.detector import Detector
     from ferviz.faces.detectors.registry import detectors
     from ferviz.faces.face import Face
@@ -90,6 +92,8 @@ _ADDRESSES = {
     "ferviz.evaluation.check.result": "CheckResult",
     "ferviz.evaluation.comparison": "ModelComparison compare_models",
     "ferviz.evaluation.evaluate": "Evaluation evaluate",
+    "ferviz.evaluation.panel.panel": "trust_report",
+    "ferviz.evaluation.panel.panel_result": "TrustReport",
     "ferviz.faces.detectors.detector": "Detector",
     "ferviz.faces.detectors.registry": "detectors",
     "ferviz.faces.face": "Face",
@@ -143,6 +147,7 @@ __all__ = [
     "TrainConfig",
     "TrainingProgress",
     "TrainingRun",
+    "TrustReport",
     "UnknownNameError",
     "UntrustedModelError",
     "UsageError",
@@ -171,6 +176,7 @@ __all__ = [
     "readers",
     "register",
     "train",
+    "trust_report",
 ]
 
 try:

@@ -30,6 +30,7 @@ COMMANDS = {
     "data": "Describe and draw a data set.",
     "train": "Train a network.",
     "evaluate": "Measure a network on labelled faces.",
+    "trust": "Find out which heatmaps to believe for a network.",
     "check": "Test whether a network gets the input that it was trained on.",
 }
 """Command name -> the line that `ferviz --help` shows. The file of the same name in commands/ holds `command`."""

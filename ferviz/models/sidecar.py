@@ -6,6 +6,7 @@ For example::
      "labels": ["angry", ..., "neutral"],            or the name of a label scheme, "7-alphabetical"
      "input": {"scaling": "standardize", "resize": "uint8", "order": "rgb", "unit": 255, "mean": 0.507, "std": 0.255,
                "statistics": "my.npz", "height": 96, "width": 96},
+     "trust": {...},                                  what `ferviz trust --write` measured
      "about": {...}}                                  anything; ferviz does not look at it
 
 Every key but schema_version may be left out. `statistics` names an .npz beside the sidecar with the arrays `mean` and `std`.
@@ -31,7 +32,7 @@ from ferviz.paths import is_file
 SUFFIX = ".ferviz.json"
 MAX_BYTES = 8 * 1024**2
 MAX_STATISTICS = 256 * 1024**2
-_KEYS = ("schema_version", "labels", "input", "about")
+_KEYS = ("schema_version", "labels", "input", "trust", "about")
 _INPUT_KEYS = ("scaling", "resize", "order", "unit", "mean", "std", "statistics", "height", "width")
 _SMALL = 4
 """The most numbers of `mean` and `std` that are written into the JSON; larger arrays go to an .npz beside it."""
@@ -45,11 +46,13 @@ class Sidecar:
         path: its file.
         labels: class names in the order of the outputs, None where the sidecar has none.
         input: the fields of InputSpec that it sets.
+        trust: what `ferviz trust --write` measured, as plain data; {} where the sidecar has nothing of it.
     """
 
     path: Path
     labels: tuple[str, ...] | None = None
     input: dict[str, Any] = field(default_factory=dict)
+    trust: dict[str, Any] = field(default_factory=dict)
 
 
 def find_sidecar(*paths: PathLike) -> Path | None:
@@ -95,7 +98,10 @@ def read_sidecar(path: PathLike) -> Sidecar:
     settings = {key: value for key, value in fields.items() if key != "statistics"}
     if "statistics" in fields:
         settings |= _statistics(path, fields["statistics"])
-    return Sidecar(path, _labels(document.get("labels"), path), settings)
+    trust = document.get("trust", {})
+    if not isinstance(trust, dict):
+        raise ModelError(f"{path}: trust has to be an object, not {type(trust).__name__}")
+    return Sidecar(path, _labels(document.get("labels"), path), settings, trust)
 
 
 def write_sidecar(
@@ -133,6 +139,30 @@ def write_sidecar(
         settings["statistics"] = statistics.name
     document = {"schema_version": 1, "labels": list(labels), "input": settings}
     write_text(path, to_json(document | ({} if about is None else {"about": about}), indent=2) + "\n", force)
+    return path
+
+
+def write_trust(network: PathLike, trust: dict[str, Any]) -> Path:
+    """Keep what `ferviz trust` measured in the sidecar of a network; whatever else the sidecar holds stays.
+
+    Args:
+        network: the network's file.
+        trust: plain data.
+
+    Returns:
+        The sidecar's path.
+
+    Raises:
+        ModelError: the sidecar that is there cannot be read.
+        OutputError: it cannot be written.
+    """
+    network = Path(network)
+    path = find_sidecar(network) or network.with_name(network.name + SUFFIX)
+    document: dict[str, Any] = {"schema_version": 1}
+    if path.is_file():
+        read_sidecar(path)  # raises where it is not one
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+    write_text(path, to_json(document | {"trust": trust}, indent=2) + "\n", force=True)
     return path
 
 

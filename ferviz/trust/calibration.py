@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ferviz.errors import DataError
+from ferviz.errors import DataError, ModelError
 from ferviz.models.bundled import ASSETS
 from ferviz.models.model import Model
 from ferviz.paths import is_file
@@ -81,8 +81,11 @@ def calibration_of(model: Model) -> Calibration:
 
     Args:
         model: the network; it is known by the hash of its file.
+
+    Raises:
+        ModelError: the network's sidecar cannot be read.
     """
-    return _shipped().get(model.sha256, Calibration())
+    return _shipped().get(model.sha256) or _beside(model) or Calibration()
 
 
 def calibrate(
@@ -148,6 +151,22 @@ def _calibration(model: Model, margins: dict[int, np.ndarray], cells: list[tuple
     count = len(next(iter(margins.values())))
     about = {"model": model.name, "model_sha256": model.sha256, "faces": count, "random_pass_rate": rates}
     return Calibration(deltas, True, about)
+
+
+def _beside(model: Model) -> Calibration | None:
+    """-> the calibration in the sidecar of the network's file, where it was made for this very file."""
+    if model.file_name is None:
+        return None
+    from ferviz.models.sidecar import find_sidecar, read_sidecar
+
+    path = find_sidecar(model.origin.path)
+    record = read_sidecar(path).trust.get("calibration") if path else None
+    try:
+        return Calibration.from_dict(record) if record and record["model_sha256"] == model.sha256 else None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"{path}: trust.calibration cannot be read ({error}); run ferviz trust --write again"
+        ) from error
 
 
 @lru_cache(maxsize=1)

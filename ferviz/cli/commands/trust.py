@@ -1,0 +1,143 @@
+"""`ferviz trust`: which attribution method, at which layer, to believe for a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ferviz.cli.console import Console, print_json
+from ferviz.cli.inputs import open_data, open_model
+from ferviz.cli.options import BatchOptions, DataOptions, ModelOptions, OutputOptions
+from ferviz.cli.sections import SectionedCommand, options
+from ferviz.errors import UsageError
+
+if TYPE_CHECKING:
+    from ferviz.models.model import Model
+
+
+@click.command("trust", cls=SectionedCommand)
+@click.argument("path", metavar="DATA")
+@click.option("--faces", type=click.IntRange(1), default=100, show_default=True, help="How many faces.")
+@click.option("--methods", metavar="NAMES", help="The methods to test, with commas between.  [default: all]")
+@click.option(
+    "--layers", metavar="NAMES", help="The layers to test them at.  [default: the last map, and the next larger one]"
+)
+@click.option(
+    "--calibrate", is_flag=True, help="Measure the margin of the verdicts for this network, and nothing else."
+)
+@click.option("--write", is_flag=True, help="Keep the result beside the network, in its sidecar.")
+@options(
+    out="none; FILE.png for a picture, .csv for a table, .json for everything",
+    defaults={"split": "PublicTest"},
+    helps={"split": "Faces to test on, which the network was not trained on; all = everything."},
+    without=("scheme", "votes"),
+)
+def command(
+    path: str,
+    faces: int,
+    methods: str | None,
+    layers: str | None,
+    calibrate: bool,
+    write: bool,
+    model: ModelOptions,
+    batch: BatchOptions,
+    data: DataOptions,
+    output: OutputOptions,
+) -> None:
+    """Find out which heatmaps to believe for a network.
+
+    Every method explains the faces of DATA, and its maps are tested: pixels are hidden, and shown, in the order in which the map ranks
+    them. What counts is how much better than a blob in the middle of the face a map knows which pixels the network needs.
+
+    DATA is fer2013.csv, icml_face_data.csv, or folders split/class/*.png.
+    """
+    from ferviz.evaluation.panel.panel import trust_report
+    from ferviz.evaluation.panel.panel_result import TrustReport
+
+    console = Console(output.quiet)
+    if calibrate and output.out:
+        raise UsageError("--calibrate measures the margin alone, without a report; leave out --out")
+    out = TrustReport.check_path(output.out, output.force) if output.out else None
+    split = None if data.split == "all" else data.split
+    network = open_model(model, console)
+    file = _sidecar_home(network) if write else None
+    dataset = open_data(path, data, console, split=split, seed=output.seed)
+    if calibrate:
+        _calibrate(network, dataset.images, faces, batch, output, file, console)
+        return
+    report = trust_report(
+        network,
+        dataset,
+        methods=_names(methods),
+        layers=_names(layers),
+        faces=faces,
+        seed=output.seed,
+        batch_size=batch.batch_size,
+        progress=console.say,
+    )
+    written = _keep(file, "report", _summary(report.to_dict())) if file else None
+    if out is not None:
+        report.save(out, output.force)
+    if output.as_json:
+        print_json("trust", {**report.to_dict(), "out": str(out) if out else None})
+    else:
+        click.echo(report.text())
+    for target in (written, out):
+        if target is not None:
+            console.say(f"wrote {target}")
+
+
+def _calibrate(
+    network: Model,
+    images: Any,
+    faces: int,
+    batch: BatchOptions,
+    output: OutputOptions,
+    file: Path | None,
+    console: Console,
+) -> None:
+    import numpy as np
+
+    from ferviz.trust.calibration import calibrate
+
+    chosen = np.sort(np.random.default_rng(output.seed).permutation(len(images))[:faces])
+
+    def bar(rows: Any) -> Any:
+        return console.progress(iter(rows), f"testing random maps on {len(chosen)} faces", len(chosen))
+
+    result = calibrate(network, images[chosen], seed=output.seed, batch_size=batch.batch_size, progress=bar)
+    record = result.to_dict()
+    if file:
+        console.say(f"wrote {_keep(file, 'calibration', record)}")
+    if output.as_json:
+        print_json("trust", {"calibration": record})
+    else:
+        for steps, delta in result.deltas.items():
+            click.echo(f"{steps} steps: a map has to beat the centre blob by {delta:g} under every fill")
+
+
+def _sidecar_home(network: Model) -> Path:
+    if network.file_name is None:
+        raise UsageError("--write keeps the result beside a network's file; name one with --model")
+    home: Path = network.origin.path
+    return home
+
+
+def _keep(file: Path, key: str, record: dict[str, Any]) -> Path:
+    from ferviz.models.sidecar import find_sidecar, read_sidecar, write_trust
+
+    path = find_sidecar(file)
+    before = read_sidecar(path).trust if path else {}
+    return write_trust(file, before | {key: record})
+
+
+def _summary(report: dict[str, Any]) -> dict[str, Any]:
+    """-> what a sidecar keeps of a report: which methods to take, and how that was found out."""
+    kept = ("model_sha256", "data", "faces", "assessable", "steps", "delta", "seed", "recommendation")
+    return {key: report[key] for key in kept}
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
