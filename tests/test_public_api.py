@@ -82,6 +82,7 @@ OF_COMMAND = {
     "predict": {"crops"},  # one file for each face
     "layers": {"filters", "diagram"},  # which of two pictures
     "check": {"write", "labels", "scaling", "weights", "trust"},
+    "trust": {"calibrate", "write"},  # what is measured, and where it is kept
     "dream": {
         "target",
         "layer",
