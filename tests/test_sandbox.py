@@ -151,6 +151,17 @@ def test_an_answer_that_does_not_come(echo):
     assert child.process.returncode is not None
 
 
+def test_ctrl_c_while_waiting_leaves_no_child(echo, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    child = sandbox.start(echo, limits=LIMITS)
+    monkeypatch.setattr(sandbox, "read_message", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        child.ask(b"sleep")
+    assert child.process.returncode is not None
+
+
 def test_a_child_ends_with_its_last_reference(echo):
     child = sandbox.start(echo, limits=LIMITS)
     process = child.process

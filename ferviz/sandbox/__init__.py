@@ -239,23 +239,24 @@ class Child:
                     write_message(self._stdin, message)
                 answer = read_message(self.stdout)
         except (OSError, ValueError, EOFError) as error:
-            raise ChildError(self.end()) from error
+            raise ChildError(self.end(grace=10)) from error
         except BaseException:  # Ctrl-C: the answer is still on its way, so the next one would be this one
             self.end()
             raise
         return answer
 
-    def end(self, output: bytes = b"") -> Outcome:
+    def end(self, output: bytes = b"", grace: float = 0) -> Outcome:
         """End the child and all that it started.
 
         Args:
             output: what it has written.
+            grace: seconds that a child which has closed its pipes may take until its end.
 
         Returns:
             How it ended, "crashed" if it was still running for no fault of its own.
         """
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(0 if self._expired else 0.2)
+            self.process.wait(grace)
         self._finalizer()
         self._listener.join(1)
         errors = b"".join(self._errors)
