@@ -83,7 +83,7 @@ def write_compiled(path: PathLike, compiled: CompiledModel, force: bool = False)
     content, table = compiled.network.content, to_json(_table(compiled)).encode()
     body = content + table
     trailer = _TRAILER.pack(_MAGIC, VERSION, 0, len(content), len(table), hashlib.sha256(body).digest())
-    with atomic(path, force) as temporary:
+    with atomic(path, force, durable=True) as temporary:
         temporary.write_bytes(body + trailer)
     if compiled.network.trusted:
         remember_compiled(content)
