@@ -11,7 +11,6 @@ Public names are loaded at first use, so that importing ferviz costs nothing.
 from __future__ import annotations
 
 import importlib
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -179,21 +178,30 @@ __all__ = [
     "trust_report",
 ]
 
-try:
-    __version__ = metadata.version("ferviz")
-except metadata.PackageNotFoundError:  # a source tree that was never installed
-    __version__ = "0+unknown"
-
+if TYPE_CHECKING:
+    __version__: str
 
 if not TYPE_CHECKING:  # a type checker shall miss a misspelt name
 
     def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            globals()[name] = _version()
+            return globals()[name]
         if name not in _HOME:
             raise AttributeError(f"module 'ferviz' has no attribute {name!r}")
         module = importlib.import_module(_HOME[name])
         value = module if _HOME[name] == f"ferviz.{name}" else getattr(module, name)
         globals()[name] = value
         return value
+
+
+def _version() -> str:
+    from importlib import metadata  # takes longer than everything else here
+
+    try:
+        return metadata.version("ferviz")
+    except metadata.PackageNotFoundError:  # a source tree that was never installed
+        return "0+unknown"
 
 
 def __dir__() -> list[str]:

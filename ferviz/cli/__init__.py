@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
+from ferviz.__main__ import INTERRUPTED
 from ferviz.cli.lazy import LazyGroup
 from ferviz.errors import FervizError
+from ferviz.printable import printable
 
 COMMANDS = {
     "gradcam": "Show where a network looks: Grad-CAM over the face.",
@@ -77,7 +82,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         _print_error("interrupted")
-        return 130
+        return INTERRUPTED
     except click.exceptions.Exit as error:
         return error.exit_code
     except OSError as error:
@@ -112,7 +117,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _prepare_streams()
     # Matplotlib warns of a home that cannot be written, and uses a temporary folder; the user need not know.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    sys.exit(run(arguments))
+    sys.exit(_run_until_interrupted(arguments))
+
+
+def _run_until_interrupted(arguments: Sequence[str] | None) -> int:
+    """Run one command line; Ctrl-C ends it with 130, whatever a library that is being imported makes of the KeyboardInterrupt."""
+    pressed = False
+
+    def interrupt(*_: object) -> None:
+        nonlocal pressed
+        pressed = True
+        raise KeyboardInterrupt
+
+    # Where Ctrl-C is ignored (nohup), it stays so.
+    handled = (
+        threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) != signal.SIG_IGN
+    )
+    if handled:
+        signal.signal(signal.SIGINT, interrupt)
+    try:
+        code = run(arguments)
+    except Exception:
+        if not pressed:
+            raise
+        _print_error("interrupted")
+    if handled:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))  # nothing is left to be done
+    return INTERRUPTED if pressed else code
 
 
 def _prepare_streams() -> None:
@@ -129,4 +160,7 @@ def _prepare_streams() -> None:
 
 def _print_error(sentence: str) -> None:
     colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    click.echo(f"{click.style('ferviz:', fg='red', bold=True) if colour else 'ferviz:'} {sentence}", err=True)
+    with contextlib.suppress(BrokenPipeError):  # nobody is left to read it
+        click.echo(
+            f"{click.style('ferviz:', fg='red', bold=True) if colour else 'ferviz:'} {printable(sentence)}", err=True
+        )

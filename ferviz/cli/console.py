@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 import click
+
+from ferviz.printable import is_printable, printable
 
 T = TypeVar("T")
 
@@ -35,7 +38,7 @@ class Console:
             message: the line.
         """
         if not self.quiet:
-            click.echo(message, err=True)
+            echo(printable(message), err=True)
 
     def warn(self, message: str) -> None:
         """Print one line about something that may spoil the result.
@@ -44,7 +47,7 @@ class Console:
             message: the line.
         """
         if not self.quiet:
-            click.echo(f"note: {message}", err=True)
+            echo(f"note: {printable(message)}", err=True)
 
     def error(self, error: Exception) -> None:
         """Print an error that does not end the command, even if the console is quiet.
@@ -52,7 +55,7 @@ class Console:
         Args:
             error: what went wrong.
         """
-        click.echo(f"ferviz: {error}", err=True)
+        echo(f"ferviz: {printable(error)}", err=True)
 
     def progress(self, items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:
         """Yield the items under a progress bar with the time left; without a bar where nobody watches.
@@ -88,6 +91,28 @@ class Console:
             yield lambda step, steps: bar.update(task, completed=step, total=steps)
 
 
+def echo(text: str, err: bool = False) -> None:
+    """Print text for people; names from files in it can neither move the cursor nor colour, hide or reorder anything.
+
+    Args:
+        text: one or more lines.
+        err: on standard error instead of standard output.
+    """
+    click.echo("\n".join(map(printable, text.split("\n"))), err=err)
+
+
+def echo_data(text: str) -> None:
+    """Print data for programs exactly as they are; where a terminal shows them, as `echo` does.
+
+    Args:
+        text: lines, each ended by a newline.
+    """
+    if sys.stdout.isatty():
+        echo(text.removesuffix("\n"))
+    else:
+        click.echo(text, nl=False, color=True)  # else it would drop escapes itself
+
+
 def print_json(command: str, document: Mapping[str, object], indent: int | None = 2) -> None:
     """Print one JSON document on standard output, with schema_version and command first.
 
@@ -98,4 +123,8 @@ def print_json(command: str, document: Mapping[str, object], indent: int | None 
     """
     from ferviz.files import to_json
 
-    click.echo(to_json({"schema_version": 1, "command": command, **document}, indent=indent))
+    text = to_json({"schema_version": 1, "command": command, **document}, indent=indent)
+    # What JSON may hold as it is and a terminal would obey stands only inside strings, where its escape means the same.
+    if not all(map(is_printable, text.split("\n"))):
+        text = "".join(c if c == "\n" or is_printable(c) else json.dumps(c)[1:-1] for c in text)
+    click.echo(text)

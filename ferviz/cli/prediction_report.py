@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from ferviz.cli.console import print_json
+from ferviz.cli.console import echo, echo_data, print_json
 from ferviz.cli.tables import plain_lines
 from ferviz.errors import FervizError, UsageError
 from ferviz.paths import exists, fit_name, is_folder
@@ -65,7 +63,7 @@ class PredictionReport:
             self._print_csv(record)
         elif self.printed == "text":
             for line in plain_lines(record):
-                click.echo(line)
+                echo(line)
 
     def close(self) -> None:
         """Print and write what needs all records."""
@@ -86,10 +84,10 @@ class PredictionReport:
             return
         labels = self.model.labels if self.model else ()
         if not self._header:
-            click.echo(csv_text([table_columns(labels, self.crops)]), nl=False)
+            echo_data(csv_text([table_columns(labels, self.crops)]))
             self._header = True
         for waiting in self._waiting:
-            click.echo(csv_text(table_rows(waiting, labels, self.crops)), nl=False)
+            echo_data(csv_text(table_rows(waiting, labels, self.crops)))
         self._waiting = []
 
     def _write(self, path: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import click
 
-from ferviz.cli.console import Console, print_json
+from ferviz.cli.console import Console, echo, print_json
 from ferviz.cli.inputs import open_data, open_model
 from ferviz.cli.options import BatchOptions, DataOptions, ModelOptions, OutputOptions
 from ferviz.cli.sections import SectionedCommand, options
@@ -71,6 +71,6 @@ def command(
     if output.as_json:
         print_json("check", {**result.to_dict(), "out": None if written is None else str(written)})
     else:
-        click.echo(result.text(show_all))
+        echo(result.text(show_all))
         if written is not None:
             console.say(f"wrote {written}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ferviz.cli.console import Console, print_json
+from ferviz.cli.console import Console, echo, print_json
 from ferviz.cli.inputs import open_data
 from ferviz.cli.options import DataOptions, OutputOptions
 from ferviz.cli.pictures import default_output
@@ -47,5 +47,5 @@ def command(path: str, labels: str, data: DataOptions, output: OutputOptions) ->
     if output.as_json:
         print_json("data", {**summary.to_dict(), "out": str(out)})
     else:
-        click.echo(summary.text())
+        echo(summary.text())
         console.say(f"wrote {out}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ferviz.cli.console import Console, print_json
+from ferviz.cli.console import Console, echo, print_json
 
 
 @click.group(invoke_without_command=True)
@@ -38,8 +38,8 @@ def command(context: click.Context, as_json: bool) -> None:
             if name in DOWNLOADS
             else "  (not installed)"
         )
-        click.echo(f"{name:6s} {summary}{missing}")
-    click.echo(f"auto is {best_detector()} here; fetched networks lie in {download_folder()}")
+        echo(f"{name:6s} {summary}{missing}")
+    echo(f"auto is {best_detector()} here; fetched networks lie in {download_folder()}")
 
 
 @command.command()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ferviz.cli.console import Console, print_json
+from ferviz.cli.console import Console, echo, print_json
 from ferviz.cli.inputs import open_data, open_model, printed_warnings
 from ferviz.cli.options import BatchOptions, DataOptions, ModelOptions, OutputOptions
 from ferviz.cli.sections import Number, SectionedCommand, options
@@ -111,7 +111,7 @@ def command(
     if output.as_json:
         print_json("evaluate", {**document, "out": [str(f) for f in files]})
     else:
-        click.echo(result.text())
+        echo(result.text())
         if comparison:
-            click.echo("\n" + comparison.text())
+            echo("\n" + comparison.text())
         console.say("wrote " + ", ".join(map(str, files)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ferviz.cli.console import Console, print_json
+from ferviz.cli.console import Console, echo, print_json
 from ferviz.cli.inputs import open_model
 from ferviz.cli.options import ModelOptions, OutputOptions
 from ferviz.cli.sections import SectionedCommand, options
@@ -78,7 +78,7 @@ def command(
     if output.as_json:
         print_json("layers", model_record(loaded))
     else:
-        click.echo(model_text(loaded, notes=not output.quiet))
+        echo(model_text(loaded, notes=not output.quiet))
     return 0
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import click
 
-from ferviz.cli.console import Console
+from ferviz.cli.console import Console, echo
 from ferviz.cli.inputs import open_model
 from ferviz.cli.options import ExplainOptions, FaceOptions, ModelOptions, OutputOptions, VideoOptions
 from ferviz.cli.sections import SectionedCommand, options
@@ -65,7 +65,7 @@ def command(
     serving = threading.Thread(target=server.serve_forever, daemon=True)
     live.start()
     serving.start()
-    click.echo(server.url)
+    echo(server.url)
     console.say("open this page in a browser; Ctrl-C ends")
     if open_page:
         import webbrowser
