@@ -10,6 +10,7 @@ FACE = "examples/astronaut.png"
 PICTURES = {
     "gradcam.png": ["gradcam", FACE, "--target", "all"],
     "gradcam-one.png": ["gradcam", FACE],
+    "tested-rise.png": ["explain", FACE, "--method", "rise"],
     "contrast.png": ["explain", FACE, "--method", "hirescam", "--target", "happy-surprise"],
     "activations.png": ["activations", FACE],
     "channels.png": ["activations", FACE, "--mode", "channels", "--max-channels", "24"],
