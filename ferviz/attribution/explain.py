@@ -20,6 +20,8 @@ from ferviz.engines.base import Array, engine_notes, require
 from ferviz.errors import ModelError, check_integer
 from ferviz.faces.crops import as_faces
 from ferviz.faces.face import Face
+from ferviz.faces.landmarks.ladder import TEMPLATE_SOURCE, locate_landmarks
+from ferviz.faces.regions import FaceRegions
 from ferviz.models.model import Model, as_model
 from ferviz.models.prediction import Prediction, check_finite
 from ferviz.trust.verdict import Trust, join_trust, judge
@@ -111,6 +113,8 @@ class AttributionJob:
         Returns:
             The explanation, in the order of the faces.
         """
+        if self.method.needs_regions:
+            faces = locate_landmarks(faces)
         output = self._run(faces)
         assert output.heatmaps is not None
         model = self.model
@@ -136,7 +140,7 @@ class AttributionJob:
             predictions=predictions(model, output.logits, faces),
             settings=settings,
             # Only once it has run does an engine know whether it had to hand over to another one.
-            warnings=(*self.warnings, *engine_notes(model.engine)),
+            warnings=(*self.warnings, *self._landmark_warnings(faces), *engine_notes(model.engine)),
             trust=self._judged(faces, output.heatmaps, output.logits) if self.test else None,
         )
 
@@ -158,14 +162,23 @@ class AttributionJob:
         pictures = self.model.input.resized([face.pixels for face in faces])
         return judge(self.model, pictures, heatmaps, weights, seed=self.seed, batch_size=self.batch_size)
 
+    def _landmark_warnings(self, faces: Sequence[Face]) -> list[str]:
+        if not (self.method.needs_regions and any(face.landmark_source == TEMPLATE_SOURCE for face in faces)):
+            return []
+        return [
+            "faces whose landmark_source is template show no landmarks: their regions lie where those of a typical face do"
+        ]
+
     def _run(self, faces: Sequence[Face]) -> MethodOutput:
         """Run the method once a layer, bring the maps to picture size, and fuse those of several layers."""
-        batch = self.model.preprocess(list(faces))
+        spec = self.model.input
+        pictures = spec.resized([face.pixels for face in faces])
+        batch = spec.scaled(pictures)
         height, width = batch.shape[1:3]
+        regions = FaceRegions.of(faces, (height, width)) if self.method.needs_regions else None
         weights = np.repeat(self.weights, len(batch), axis=0)
-        black = self.model.input.preprocess([np.zeros((height, width, 3), np.uint8)])[0]
         requests = (
-            MethodInput(self.model.engine, batch, layer, weights, self.batch_size, black, self.seed)
+            MethodInput(self.model.engine, batch, layer, weights, self.batch_size, self.seed, pictures, spec, regions)
             for layer in self.layers
         )
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is an error below
@@ -253,7 +266,7 @@ def join(parts: Sequence[Explanation]) -> Explanation:
         faces=tuple(face for part in parts for face in part.faces),
         predictions=tuple(prediction for part in parts for prediction in part.predictions),
         settings=settings,
-        warnings=parts[-1].warnings,
+        warnings=tuple(dict.fromkeys(warning for part in parts for warning in part.warnings)),
         trust=join_trust([part.trust for part in parts]),
     )
 

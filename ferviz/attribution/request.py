@@ -6,15 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import cv2
 import numpy as np
 
+from ferviz import fills
 from ferviz.attribution.targets import resolve
 from ferviz.engines.base import Array, Engine, GuidedGradients, LayerInterventions, PredictedTargets, require, supports
-from ferviz.errors import UsageError
+from ferviz.errors import ModelError, UsageError
+from ferviz.faces.regions import FaceRegions
+from ferviz.models.input_spec import InputSpec
 
 BASELINES = ("black", "mean", "zero", "blur")
-"""What takes the place of the hidden part of a picture (see `MethodInput.baseline`)."""
+"""Where a path of pictures can start (see `MethodInput.baseline`)."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,10 @@ class MethodInput:
         layer: the layer's name, "input" for the picture.
         weights: (N, T, K + 1) float32, the targets as weights of the K logits; the last column is the weight of the predicted class.
         batch_size: pictures in one pass through the network, which bounds the memory.
-        black: (h, w, c) float32, a black picture after preprocessing; None = zeros.
         seed: for methods that draw random numbers.
+        pictures: (N, h, w, c), 0..255, what the batch was made from by `spec.scaled`; None = the batch is such pictures.
+        spec: the network's input spec; None = its values are those of the pictures.
+        regions: where the eyes, the mouth and so on are in each picture, for methods that need it; None = not known.
     """
 
     engine: Engine
@@ -49,8 +53,10 @@ class MethodInput:
     layer: str
     weights: Array = field(repr=False)
     batch_size: int = 64
-    black: Array | None = field(default=None, repr=False)
     seed: int = 0
+    pictures: np.ndarray | None = field(default=None, repr=False)
+    spec: InputSpec | None = None
+    regions: FaceRegions | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -135,29 +141,57 @@ class MethodInput:
         scores: Array = np.einsum("mk,mtk->mt", self.engine.logits(pictures), weights, optimize=True)
         return scores
 
-    def masked_scores(self, masks: Array | LazyMasks, baseline: str | float | Array) -> Array:
+    def masked_scores(self, masks: Array | LazyMasks, fill: str | float) -> Array:
         """Return the targets' values for pictures seen through masks, with memory for `batch_size` pictures.
 
         Args:
-            masks: float32 in 0..1, 1 where the picture is seen and 0 where the baseline is: (P, h, w) for all pictures, (N, P, h, w)
+            masks: float32 in 0..1, 1 where the picture is seen and 0 where it is hidden: (P, h, w) for all pictures, (N, P, h, w)
                 with masks for each, or `LazyMasks`.
-            baseline: what is seen where the mask is 0: as for `baseline`, or such an array (N, h, w, c) itself.
+            fill: what stands where a picture is hidden: one of `ferviz.fills.FILLS`, or a grey level 0..255.
 
         Returns:
             (N, T, P) float32; NaN for masks that `LazyMasks.used` leaves out.
 
         Raises:
-            UsageError: the baseline is unknown.
+            UsageError: the fill is unknown.
         """
-        hidden = baseline if isinstance(baseline, np.ndarray) else self.baseline(baseline)
+        fills.check_fill(fill)
         lazy = masks if isinstance(masks, LazyMasks) else self._lazy(masks)
 
         def logits(sample: np.ndarray, mask: np.ndarray) -> Array:
-            seen = lazy.compute(sample, mask)[..., None]
-            # Exact at both ends: a picture under a mask of ones is the picture itself.
-            return self.engine.logits(self.batch[sample] * seen + hidden[sample] * (1 - seen))
+            return self.engine.logits(self.masked_batch(sample, lazy.compute(sample, mask), fill))
 
         return self.changed_scores(lazy.used, logits)
+
+    def masked_batch(self, sample_index: np.ndarray, masks: Array, fill: str | float) -> Array:
+        """Return pictures seen through masks, as the network takes them.
+
+        A picture is filled before the network's scaling, and then scaled as any picture is; one that is standardised by its own mean
+        and deviation, by those of the filled picture.
+
+        Args:
+            sample_index: (M,), which of the N pictures each mask is for.
+            masks: (M, h, w) float32, as for `masked_scores`.
+            fill: as there.
+
+        Returns:
+            (M, h, w, c) float32.
+        """
+        if fill == "harmonic":
+            return self._scaled(fills.fill(self._pictures[sample_index], 1 - masks, fill, self.seed))
+        seen = masks[..., None]
+        # Exact at both ends: a picture under a mask of ones is the picture itself.
+        return self._scaled(self._pictures[sample_index] * seen + self._plain_filler(fill)[sample_index] * (1 - seen))
+
+    def face_regions(self) -> FaceRegions:
+        """Return where the parts of the faces are.
+
+        Raises:
+            ModelError: nothing is known about them, because the method is not registered with `needs_regions=True`.
+        """
+        if self.regions is None:
+            raise ModelError("the faces' regions are not known; register the method with needs_regions=True")
+        return self.regions
 
     def changed_scores(self, used: np.ndarray, logits: Callable[[np.ndarray, np.ndarray], Array]) -> Array:
         """Return the targets' values under P changes of each picture, `batch_size` changed pictures at a time.
@@ -180,11 +214,11 @@ class MethodInput:
         return scores
 
     def baseline(self, kind: str | float) -> Array:
-        """Return pictures without information, to put in the place of what is hidden.
+        """Return pictures without information, for a path of pictures to start at.
 
         Args:
-            kind: "black"; "mean", each picture's own mean colour; "zero", the network's zero (which is mid-grey for a network fed
-                -1..1); "blur", the picture blurred until its features are gone; or a number in the network's own units.
+            kind: "black"; "mean", each picture's own mean colour; "blur", the picture blurred until its features are gone; "zero", the
+                network's zero (which is mid-grey for a network fed -1..1); or a number in the network's own units.
 
         Returns:
             (N, h, w, c) float32.
@@ -192,19 +226,27 @@ class MethodInput:
         Raises:
             UsageError: the kind is unknown.
         """
-        batch = self.batch
         if isinstance(kind, int | float) and not isinstance(kind, bool):
-            return np.full_like(batch, kind)
-        if kind == "zero" or (kind == "black" and self.black is None):
-            return np.zeros_like(batch)
-        if kind == "black":
-            return np.broadcast_to(self.black, batch.shape).astype(np.float32)  # type: ignore[arg-type]
-        if kind == "mean":
-            return np.broadcast_to(batch.mean((1, 2), keepdims=True), batch.shape).astype(np.float32)
-        if kind == "blur":
-            sigma = batch.shape[1] / 8
-            return np.stack([cv2.GaussianBlur(p, (0, 0), sigma).reshape(p.shape) for p in batch])
+            return np.full_like(self.batch, kind)
+        if kind == "zero":
+            return np.zeros_like(self.batch)
+        if kind in BASELINES:
+            return self._scaled(self._plain_filler(kind))
         raise UsageError(f"baseline {kind!r} is not known; use one of {', '.join(BASELINES)}, or a number")
+
+    @cached_property
+    def _pictures(self) -> Array:
+        return (self.batch if self.pictures is None else self.pictures).astype(np.float32, copy=False)
+
+    def _scaled(self, pictures: Array) -> Array:
+        return pictures if self.spec is None else self.spec.scaled(pictures)
+
+    def _plain_filler(self, fill: str | float) -> Array:
+        """-> (N, h, w, c), 0..255: a fill that does not depend on what is hidden; made once for each request."""
+        cache: dict[str | float, Array] = self.__dict__.setdefault("_fillers", {})
+        if fill not in cache:
+            cache[fill] = fills.plain_filler(self._pictures, fill)
+        return cache[fill]
 
     def _lazy(self, masks: Array) -> LazyMasks:
         if masks.ndim == 3:

@@ -14,12 +14,16 @@ from ferviz.errors import UsageError
 from ferviz.evaluation.evaluation import Evaluation
 from ferviz.evaluation.label_matching import Match, match_labels
 from ferviz.evaluation.tta import TTA, batched_logits, hide_regions
+from ferviz.faces.crops import as_faces
+from ferviz.faces.landmarks.ladder import TEMPLATE_SOURCE, locate_landmarks
+from ferviz.faces.regions import REGIONS
 from ferviz.files import PathLike
 from ferviz.models.model import Model
 from ferviz.models.prediction import check_finite
 from ferviz.numerics import sigmoid, softmax
 
 OCCLUSIONS = ("regions",)
+_OCCLUDED = 256  # faces whose regions are hidden at once
 
 
 def evaluate(
@@ -45,7 +49,7 @@ def evaluate(
         split: the split that is measured. Data without splits is measured entirely; None measures everything; "random" measures the
             tenth that `random_split` holds out (so does `train` on a random split with the same seed), with a warning.
         tta: test-time augmentations to measure besides: "flip", "ten-crop", or both; the probabilities of their views are averaged.
-        occlude: "regions" measures again with the brows, eyes, nose and mouth hidden, one at a time.
+        occlude: "regions" measures again with each region of the face hidden (see `ferviz.faces.regions`), one at a time.
         without_duplicates: where `data` has a training split that is not measured itself, measure separately the faces that are
             pixel-identical to a training face.
         fraction: share of the faces that is measured, drawn from each class alike; above 0, up to 1.
@@ -87,10 +91,11 @@ def evaluate(
     for name, views in augmentations.items():
         report(name)
         augmented[name] = np.mean([plain if view is images else predict(view) for view in views(images)], axis=0)
-    occlusion = {}
-    for region, hidden in hide_regions(images) if occlude else ():
-        report(f"{region} hidden")
-        occlusion[region] = predict(hidden)
+    occlusion, without_landmarks = _occluded(images, predict, report) if occlude else ({}, 0)
+    if without_landmarks:
+        notes.append(
+            f"{without_landmarks:,} of {len(images):,} faces show no landmarks: their regions lie where those of a typical face do"
+        )
     return Evaluation(
         model=model.name,
         sha256=model.sha256,
@@ -115,6 +120,21 @@ def evaluate(
             "seed": seed,
         },
     )
+
+
+def _occluded(
+    images: np.ndarray, predict: Callable[[np.ndarray], np.ndarray], report: Callable[[str], None]
+) -> tuple[dict[str, np.ndarray], int]:
+    """-> {region: (N, K) probabilities without it}; how many faces show no landmarks. In parts, which bounds the memory."""
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in REGIONS}
+    without_landmarks = 0
+    for start in range(0, len(images), _OCCLUDED):
+        faces = locate_landmarks(as_faces(images[start : start + _OCCLUDED]))
+        without_landmarks += sum(face.landmark_source == TEMPLATE_SOURCE for face in faces)
+        report(f"regions hidden, {start + len(faces):,} faces")
+        for name, hidden in hide_regions(faces).items():
+            parts[name].append(predict(hidden))
+    return {name: np.concatenate(values) for name, values in parts.items()}, without_landmarks
 
 
 def _predictor(model: Model, match: Match, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:

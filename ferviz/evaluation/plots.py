@@ -58,7 +58,7 @@ def evaluation_figure(e: Evaluation) -> Figure:
     _mistakes(figure, grid[1], e, rows=2, columns=10)
     _caption(figure, grid[1], "the most confident mistakes: the prediction above, the label below each face", height)
     if hidden:
-        _caption(figure, grid[2], "recall while one part of every face is filled with the face's mean grey", height)
+        _caption(figure, grid[2], "recall while one region of every face is filled with the face's mean grey", height)
         _hidden(figure, grid[2], e)
     for line, note in enumerate(e.notes[:2]):
         figure.text(
@@ -287,7 +287,7 @@ def _hidden(figure: Figure, place: Any, e: Evaluation) -> None:
     shown = {"none": e.probabilities, **e.occlusion}
     names = list(shown)
     width = 0.86 / len(names)
-    tints = ["#3c4043", "#9a6b1f", "#2f5d8a", "#6b9a6f", "#a3423a"]
+    tints = ["#3c4043", "#b9bdc1", "#c9a35c", "#9a6b1f", "#2f5d8a", "#6b9a6f", "#d3a29b", "#a3423a", "#7a5a8a"]
     for at, name in enumerate(names):
         predicted = shown[name].argmax(axis=1)
         classes = metrics.per_class(metrics.confusion(e.true, predicted, len(e.labels)))
@@ -298,7 +298,7 @@ def _hidden(figure: Figure, place: Any, e: Evaluation) -> None:
             np.array(rates) * 100,
             width * 0.92,
             color=tints[at % len(tints)],
-            label="nothing hidden" if name == "none" else f"{name} hidden",
+            label="nothing hidden" if name == "none" else name,
         )
         for x, rate in zip(places, rates, strict=True):
             axes.annotate(
@@ -307,14 +307,14 @@ def _hidden(figure: Figure, place: Any, e: Evaluation) -> None:
                 (0, 1.5),
                 textcoords="offset points",
                 ha="center",
-                fontsize=6.5,
+                fontsize=5,
                 color=GREY,
             )
     axes.set_xticks(range(len(e.labels) + 1), ["all", *(f"{n}" for n in e.labels)], fontsize=9)
     percent_axis(axes, "recall, %")
     axes.set_ylim(0, 118)
     axes.set_yticks([0, 50, 100])
-    axes.legend(fontsize=8, frameon=False, ncols=5, loc="upper right", borderaxespad=0)
+    axes.legend(fontsize=7, frameon=False, ncols=9, handlelength=1, columnspacing=1, loc="upper right", borderaxespad=0)
 
 
 def name_color(name: str) -> str:

@@ -151,7 +151,7 @@ def _class_lines(evaluation: Evaluation, d: dict[str, Any]) -> list[str]:
 def _occlusion_lines(evaluation: Evaluation, d: dict[str, Any]) -> list[str]:
     if "occlusion" not in d:
         return []
-    wide = max(map(len, (*evaluation.labels, "hidden")))
+    wide = max(map(len, (*evaluation.labels, *d["occlusion"], "hidden")))
     lines = ["", f"{'hidden'.ljust(wide)}  accuracy  recall: " + "  ".join(n.rjust(8) for n in evaluation.labels)]
     for name, o in d["occlusion"].items():
         recalls = "  ".join("       -" if r is None else f"{r * 100:8.1f}" for r in o["recall"].values())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
+from ferviz import fills
 from ferviz.engines.base import Array
-from ferviz.faces.regions import regions
+from ferviz.faces.face import Face
+from ferviz.faces.regions import REGIONS, FaceRegions
 from ferviz.models.model import Model
 from ferviz.registry import Registry
 
@@ -46,16 +48,22 @@ TTA.add("flip", "the face and its mirror image", flip)
 TTA.add("ten-crop", "five crops and their mirror images", ten_crop)
 
 
-def hide_regions(images: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the name of each face region, and the faces with that region filled by each picture's own mean grey.
+def hide_regions(faces: list[Face], fill: str | float = "mean") -> dict[str, np.ndarray]:
+    """Return faces with one region after the other hidden.
 
     Args:
-        images: (N, H, W) or (N, H, W, 3) uint8.
+        faces: faces of one size, with landmarks (see `locate_landmarks`).
+        fill: what stands in the region's place, see `ferviz.fills.fill`.
+
+    Returns:
+        {name of the region: the faces without it, (N, H, W, 3) uint8}.
     """
-    mean = np.rint(images.mean(axis=(1, 2), keepdims=True)).astype(np.uint8)
-    for name, mask in regions(*images.shape[1:3]).items():
-        where = mask if images.ndim == 3 else mask[..., None]
-        yield name, np.where(where, mean, images)
+    pictures = np.stack([face.pixels for face in faces]).astype(np.float32)
+    masks = FaceRegions.of(faces, (pictures.shape[1], pictures.shape[2])).masks
+    return {
+        name: np.rint(fills.fill(pictures, masks[:, region], fill).clip(0, 255)).astype(np.uint8)
+        for region, name in enumerate(REGIONS)
+    }
 
 
 def batched_logits(model: Model, images: np.ndarray, batch_size: int = 256) -> Array:

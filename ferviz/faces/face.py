@@ -20,7 +20,10 @@ class Face:
         box: (left, top, right, bottom) of the crop in pixels of the source picture, after its EXIF rotation; it may extend over the
             picture's edge (there the edge pixels are repeated). None = the whole picture.
         landmarks: (5, 2) float32 (x, y) in the source picture: right eye, left eye, nose, right and left mouth corner (the
-            person's right, so on the picture's left side), or None.
+            person's right, so on the picture's left side), or None. Detectors give them; `locate_landmarks` adds them to any face.
+        landmark_source: where they come from: "detector", "yunet", "network" (the one that comes with ferviz) or "template" (a typical
+            face's, for want of better ones); None without landmarks.
+        landmark_score: how far to trust them, 0..1, or None.
         score: the detector's confidence, 0..1, or None.
         angle: degrees by which the head was tilted clockwise; the crop was rotated back by them about the box's centre.
     """
@@ -31,6 +34,8 @@ class Face:
     landmarks: np.ndarray | None = field(default=None, repr=False)
     score: float | None = None
     angle: float = 0.0
+    landmark_source: str | None = None
+    landmark_score: float | None = None
 
 
 def captions(faces: Sequence[Face]) -> list[str]:

@@ -102,7 +102,17 @@ def crop_face(pixels: Pixels, detection: Detection, source: str = "", margin: fl
         NoFaceError: the box lies outside the picture.
     """
     face = crop(pixels, detection.box, margin, angle=detection.angle)
-    return Face(face, source, crop_box(detection.box, margin), detection.landmarks, detection.score, detection.angle)
+    points = detection.landmarks
+    source_of_points = None if points is None else ("detector", detection.score)
+    return Face(
+        face,
+        source,
+        crop_box(detection.box, margin),
+        points,
+        detection.score,
+        detection.angle,
+        *(source_of_points or ()),
+    )
 
 
 def reading_order(detections: list[Detection]) -> list[Detection]:

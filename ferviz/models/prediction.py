@@ -87,8 +87,8 @@ def face_record(face: Face, prediction: Prediction | None = None, **more: Any) -
         **more: further entries, e.g. `evidence`.
 
     Returns:
-        {box: [left, top, right, bottom] or null for the whole picture, score, landmarks, angle} and with a prediction {label, second,
-        probabilities}.
+        {box: [left, top, right, bottom] or null for the whole picture, score, landmarks, angle, landmark_source, landmark_score} and
+        with a prediction {label, second, probabilities}.
     """
     landmarks = face.landmarks
     record: dict[str, Any] = {
@@ -96,6 +96,8 @@ def face_record(face: Face, prediction: Prediction | None = None, **more: Any) -
         "score": None if face.score is None else round(float(face.score), 4),
         "landmarks": None if landmarks is None else [[round(float(v), 2) for v in point] for point in landmarks],
         "angle": round(float(face.angle), 1),
+        "landmark_source": face.landmark_source,
+        "landmark_score": None if face.landmark_score is None else round(float(face.landmark_score), 4),
     }
     if prediction is not None:
         probabilities = {name: float(p) for name, p in prediction.probabilities.items()}
@@ -158,6 +160,8 @@ def read_picture_records(
                 None if landmarks is None else np.array(landmarks, np.float32),
                 record["score"],
                 record["angle"],
+                record["landmark_source"],
+                record["landmark_score"],
             )
             faces.append(face)
             predictions.append(Prediction(record["label"], dict(record["probabilities"]), face))

@@ -86,7 +86,7 @@ def test_all_is_every_class_in_order(model_of: Any) -> None:
         ({"method": "rise", "maskss": 3}, UnknownNameError, "setting 'maskss' is not in this method; it has masks"),
         ({"method": "rise", "masks": 1}, UsageError, "masks >= 2"),
         ({"method": "occlusion", "patch": 19}, UsageError, "patch of 19 pixels"),
-        ({"method": "occlusion", "baseline": "pink"}, UsageError, "baseline 'pink' is not known"),
+        ({"method": "occlusion", "fill": "pink"}, UsageError, "fill 'pink' is not known"),
         ({"method": "smoothgrad", "samples": 0}, UsageError, "samples >= 1"),
         ({"method": "integrated-gradients", "steps": 0}, UsageError, "steps >= 1"),
         ({"batch_size": 0}, UsageError, "batch_size"),
@@ -144,12 +144,13 @@ def request_of(model_of: Any) -> Any:
         model = model_of("functional")
         batch = model.preprocess(faces(3))
         weights = target_weights(parse_targets("happy-sad,predicted", LABELS), LABELS, 3)
-        return MethodInput(model.engine, batch, "relu2", weights, batch_size)
+        pictures = model.input.resized([face.pixels for face in faces(3)])
+        return MethodInput(model.engine, batch, "relu2", weights, batch_size, 0, pictures, model.input)
 
     return get
 
 
-def test_masks_of_ones_show_the_picture_and_zeros_the_baseline(request_of: Any) -> None:
+def test_masks_of_ones_show_the_picture_and_zeros_the_fill(request_of: Any) -> None:
     masks = np.stack([np.ones((18, 18), np.float32), np.zeros((18, 18), np.float32)])
     scores = request_of().masked_scores(masks, "mean")
     assert scores.shape == (3, 2, 2)
@@ -163,9 +164,9 @@ def test_masked_scores_of_shared_own_and_lazy_masks_agree(request_of: Any, batch
     own = np.repeat(masks[None], 3, axis=0)
     used = np.ones((3, 5), bool)
     used[1, 2] = False
-    scores = request_of(batch_size).masked_scores(masks, 0.25)
-    np.testing.assert_allclose(request_of().masked_scores(own, 0.25), scores, atol=1e-5)
-    lazy = request_of(batch_size).masked_scores(LazyMasks(used, lambda _, mask: masks[mask]), 0.25)
+    scores = request_of(batch_size).masked_scores(masks, 64)
+    np.testing.assert_allclose(request_of().masked_scores(own, 64), scores, atol=1e-5)
+    lazy = request_of(batch_size).masked_scores(LazyMasks(used, lambda _, mask: masks[mask]), 64)
     assert np.isnan(lazy[1, :, 2]).all()
     np.testing.assert_allclose(np.where(used[:, None], lazy, scores), scores, atol=1e-5)
 
@@ -174,7 +175,7 @@ def test_masked_scores_never_pass_more_than_a_batch(request_of: Any, monkeypatch
     request, sizes = request_of(4), []
     logits = request.engine.logits
     monkeypatch.setattr(request.engine, "logits", lambda batch: sizes.append(len(batch)) or logits(batch))
-    request.masked_scores(np.ones((5, 18, 18), np.float32), "zero")
+    request.masked_scores(np.ones((5, 18, 18), np.float32), "black")
     assert max(sizes) <= 4
     assert sum(sizes) == 3 + 3 * 5  # the pictures themselves, for the predicted class, and each under each mask
 

@@ -73,6 +73,6 @@ def test_any_tensor_is_an_array(model):
 
 def test_settings_are_checked_by_their_defaults():
     settings = METHODS["rise"].resolve_settings({"masks": np.int64(8), "keep": 1})
-    assert settings == {"masks": 8, "cells": 6, "keep": 1, "baseline": "mean"}
+    assert settings == {"masks": 8, "cells": 6, "keep": 1, "fill": "mean"}
     with pytest.raises(UnknownNameError, match=r"setting 'mask' is not in this method.*did you mean 'masks'"):
         METHODS["rise"].resolve_settings({"mask": 8})

@@ -12,6 +12,7 @@ from PIL import Image
 from ferviz.cli import run
 from ferviz.data.read import read_data
 from ferviz.emotions import FER2013
+from ferviz.faces.regions import REGIONS
 from ferviz.models.input_spec import InputSpec
 
 from .conftest import SIDE, coded_faces, reads_the_code
@@ -54,7 +55,7 @@ def test_evaluate(table: Path, networks, tmp_path: Path, capsys: pytest.CaptureF
     for key in ("accuracy", "interval", "top2", "macro_recall", "macro_f1", "ece", "labels", "confusion", "per_class"):
         assert key in document
     assert set(document["per_class"]["happy"]) >= {"precision", "recall", "f1", "support"}
-    assert set(document["occlusion"]) == {"none", "eyes", "nose", "mouth", "brows"}
+    assert set(document["occlusion"]) == {"none", *REGIONS}
     assert set(document["tta"]) == {"flip"}
     assert document["out"] == ["pixels_evaluate.png"]
     with Image.open(tmp_path / "pixels_evaluate.png") as page:

@@ -18,7 +18,10 @@ from ferviz.evaluation.comparison import compare_models
 from ferviz.evaluation.evaluate import evaluate
 from ferviz.evaluation.report import check_report
 from ferviz.evaluation.tta import hide_regions, ten_crop
-from ferviz.faces.regions import region
+from ferviz.faces.crops import as_faces
+from ferviz.faces.landmarks.ladder import locate_landmarks
+from ferviz.faces.landmarks.points import TEMPLATE
+from ferviz.faces.regions import REGIONS, FaceRegions, region_masks
 from ferviz.models.input_spec import InputSpec
 from ferviz.results import read_npz
 
@@ -177,18 +180,19 @@ def test_ten_crop_looks_at_corners_and_centre() -> None:
 @pytest.mark.parametrize("colour", [False, True])
 def test_hidden_regions_take_each_picture_s_own_mean(colour: bool) -> None:
     images = np.random.default_rng(0).integers(0, 256, (3, 48, 48, 3) if colour else (3, 48, 48), dtype=np.uint8)
-    hidden = dict(hide_regions(images))
-    assert list(hidden) == ["brows", "eyes", "nose", "mouth"]
-    for name, shown in hidden.items():
-        mask = region(name, 48, 48)
-        assert np.array_equal(shown[:, ~mask], images[:, ~mask])
-        for before, after in zip(images, shown, strict=True):
-            assert np.abs(after[mask].astype(float) - before.mean(axis=(0, 1))).max() <= 0.5
+    faces = locate_landmarks(as_faces(images))
+    masks = FaceRegions.of(faces, (48, 48)).masks
+    hidden = hide_regions(faces)
+    assert list(hidden) == list(REGIONS)
+    for region, pictures in enumerate(hidden.values()):
+        for face, picture, mask in zip(faces, pictures, masks[:, region], strict=True):
+            expected = face.pixels * (1 - mask[..., None]) + face.pixels.mean((0, 1)) * mask[..., None]
+            assert np.abs(picture - expected).max() <= 0.51
 
 
 def test_occlusion_finds_the_part_that_decides(make_model) -> None:
-    # A network that looks at the mouth's rows only: hiding anything else changes nothing.
-    mask = region("mouth", 48, 48) & ~region("nose", 48, 48)
+    # A network that looks at the mouth only: hiding anything else changes nothing. Noise is no face, so its regions are the template's.
+    mask = region_masks(TEMPLATE[None], (48, 48))[0, REGIONS.index("mouth")] > 0.999
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (60, 48, 48), dtype=np.uint8)
     labels = np.arange(60) % 2
@@ -206,9 +210,10 @@ def test_occlusion_finds_the_part_that_decides(make_model) -> None:
         make_model(answer, ["happy", "sad"], InputSpec(48, 48, scaling="0..255")), data, occlude="regions"
     ).to_dict()
     shown = found["occlusion"]
-    assert list(shown) == ["none", "brows", "eyes", "nose", "mouth"]
-    for name in ("none", "brows", "eyes", "nose"):
+    assert list(shown) == ["none", *REGIONS]
+    for name in set(shown) - {"mouth"}:
         assert shown[name]["accuracy"] == 1
+    assert any("60 of 60 faces show no landmarks" in note for note in found["notes"])
     assert shown["mouth"]["accuracy"] < 0.7
     assert set(shown["mouth"]["recall"]) == {"happy", "sad"}
     with pytest.raises(UsageError, match="regions"):

@@ -35,6 +35,7 @@ class Method:
             uses them. Empty = the maps are always signed, or never.
         magnitude: by default the maps show how much a pixel matters, not evidence; a contrast of classes leaves them so.
         needs: the optional engine protocols of `ferviz.engines.base` that it cannot do without.
+        needs_regions: it asks for `MethodInput.face_regions()`: the faces' landmarks are located before it runs.
         caution: what every reader of the map has to know, or "".
         from_maps: `function` takes an activation and its gradients.
     """
@@ -45,6 +46,7 @@ class Method:
     signed: Mapping[str, Any] = field(default_factory=dict)
     magnitude: bool = False
     needs: tuple[type, ...] = ()
+    needs_regions: bool = False
     caution: str = ""
     from_maps: bool = False
 

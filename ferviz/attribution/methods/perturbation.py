@@ -8,39 +8,39 @@ from ferviz.attribution.request import LazyMasks, MethodInput, MethodOutput
 from ferviz.attribution.resize import resize_maps
 from ferviz.engines.base import Array
 from ferviz.errors import ModelError, UsageError, check_integer
-from ferviz.faces.regions import regions
+from ferviz.faces.regions import REGIONS
 from ferviz.numerics import softmax
 
 
-def scorecam(request: MethodInput, *, baseline: str | float = "black", relu: bool = True) -> MethodOutput:
+def scorecam(request: MethodInput, *, fill: str | float = "black", relu: bool = True) -> MethodOutput:
     """Score-CAM: relu(sum_k a_k A_k) with a = softmax over k of S(x under A_k's mask) - S(x').
 
-    A channel's mask is the channel at picture size, scaled to 0..1; where it is 1 the picture x is seen, where it is 0 the baseline
+    A channel's mask is the channel at picture size, scaled to 0..1; where it is 1 the picture x is seen, where it is 0 the fill
     x'. A channel that is the same everywhere says nothing about places and is left out. `details` holds the differences of S
     ("increase", (N, T, C), 0 for channels left out).
 
     Args:
         request: the pictures, the network and the targets.
-        baseline: see `MethodInput.baseline`.
+        fill: what stands where a picture is hidden, see `MethodInput.masked_scores`.
         relu: keep only the evidence for the target.
 
     Raises:
         ModelError: the layer's output is not a map.
-        UsageError: an unknown baseline.
+        UsageError: an unknown fill.
 
     References:
         Wang et al., Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks, CVPR workshops 2020, eq. 2-5.
     """
     activation = _map_of(request)
-    hidden = request.baseline(baseline)
     height, width = request.batch.shape[1:3]
 
     def channel_masks(sample: np.ndarray, channel: np.ndarray) -> Array:
         return _unit(resize_maps(activation[sample, :, :, channel], height, width))
 
     varied = activation.max((1, 2)) > activation.min((1, 2))
-    scores = request.masked_scores(LazyMasks(varied, channel_masks), hidden)
-    increase = np.where(varied[:, None], scores - request.scores(hidden)[..., None], -np.inf)
+    scores = request.masked_scores(LazyMasks(varied, channel_masks), fill)
+    hidden_scores = request.masked_scores(np.zeros((1, height, width), np.float32), fill)
+    increase = np.where(varied[:, None], scores - hidden_scores, -np.inf)
     maps = np.einsum("nhwk,ntk->nthw", activation, softmax(increase), optimize=True)
     details = {"increase": np.where(np.isfinite(increase), increase, 0)}
     return MethodOutput(np.maximum(maps, 0) if relu else maps, request.logits, details)
@@ -77,7 +77,7 @@ def ablationcam(request: MethodInput, *, relu: bool = True) -> MethodOutput:
 
 
 def occlusion(
-    request: MethodInput, *, patch: int | None = None, stride: int | None = None, baseline: str | float = "mean"
+    request: MethodInput, *, patch: int | None = None, stride: int | None = None, fill: str | float = "mean"
 ) -> MethodOutput:
     """Occlusion: how far the target falls when a patch is hidden; at each pixel the mean over the patches that hide it; signed.
 
@@ -88,10 +88,10 @@ def occlusion(
         request: the pictures, the network and the targets.
         patch: side of the square, in pixels of the network's input; None = a sixth of the picture.
         stride: pixels from patch to patch; None = half a patch.
-        baseline: see `MethodInput.baseline`.
+        fill: what stands where a picture is hidden, see `MethodInput.masked_scores`.
 
     Raises:
-        UsageError: a patch that does not fit into the picture, or an unknown baseline.
+        UsageError: a patch that does not fit into the picture, or an unknown fill.
 
     References:
         Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, section 4.2.
@@ -108,30 +108,32 @@ def occlusion(
     hidden = np.zeros((len(corners), height, width), np.float32)
     for mask, (y, x) in zip(hidden, corners, strict=True):
         mask[y : y + side, x : x + side] = 1
-    maps, _ = _mean_score_drops(request, hidden, baseline)
+    maps, _ = _mean_score_drops(request, hidden, fill)
     return MethodOutput(maps, request.logits)
 
 
-def region_occlusion(request: MethodInput, *, baseline: str | float = "mean") -> MethodOutput:
-    """Region occlusion: how far the target falls when the brows, the eyes, the nose or the mouth are hidden; signed.
+def region_occlusion(request: MethodInput, *, fill: str | float = "mean") -> MethodOutput:
+    """Region occlusion: how far the target falls when one region of the face is hidden; signed.
 
-    The regions are the bands of `ferviz.faces.regions`, which suit aligned faces; where two overlap their mean is shown. `details`
-    holds each region's own fall, (N, T), under its name.
+    The regions are those of `ferviz.faces.regions`, placed by each face's landmarks; a pixel on a border shows the mean of both sides.
+    `details` holds each region's own fall, (N, T), under its name. Hiding one region at a time counts what two regions tell together
+    in both; `regions` divides it.
 
     Args:
         request: the pictures, the network and the targets.
-        baseline: see `MethodInput.baseline`.
+        fill: what stands where a picture is hidden, see `MethodInput.masked_scores`.
 
     Raises:
-        UsageError: an unknown baseline.
+        UsageError: an unknown fill.
     """
-    bands = regions(*request.batch.shape[1:3])
-    maps, score_drops = _mean_score_drops(request, np.stack(list(bands.values())).astype(np.float32), baseline)
-    return MethodOutput(maps, request.logits, {name: score_drops[..., i] for i, name in enumerate(bands)})
+    masks = request.face_regions().masks
+    score_drops = request.full_scores[..., None] - request.masked_scores(1 - masks, fill)
+    maps = np.einsum("ntr,nrhw->nthw", score_drops, masks, optimize=True).astype(np.float32)
+    return MethodOutput(maps, request.logits, {name: score_drops[..., i] for i, name in enumerate(REGIONS)})
 
 
 def rise(
-    request: MethodInput, *, masks: int = 512, cells: int = 6, keep: float = 0.5, baseline: str | float = "mean"
+    request: MethodInput, *, masks: int = 512, cells: int = 6, keep: float = 0.5, fill: str | float = "mean"
 ) -> MethodOutput:
     """RISE: the mean of random masks weighted by S under the mask, as the share it adds to the mean of S; signed.
 
@@ -143,10 +145,10 @@ def rise(
         masks: how many; the same, drawn from `request.seed`, for every picture.
         cells: a mask is a grid of cells x cells, each open with probability `keep`, enlarged smoothly and shifted by less than a cell.
         keep: the probability that a cell is open.
-        baseline: what is seen where a mask is closed; see `MethodInput.baseline`.
+        fill: what stands where a mask is closed, see `MethodInput.masked_scores`.
 
     Raises:
-        UsageError: settings out of range, or an unknown baseline.
+        UsageError: settings out of range, or an unknown fill.
 
     References:
         Petsiuk, Das and Saenko, RISE: Randomized Input Sampling for Explanation of Black-box Models, BMVC 2018, eq. 6.
@@ -154,7 +156,7 @@ def rise(
     if masks < 2 or cells < 1 or not 0 < keep < 1:
         raise UsageError(f"rise needs masks >= 2, cells >= 1 and 0 < keep < 1, not {masks}, {cells} and {keep}")
     n, height, width = request.batch.shape[:3]
-    targets, hidden = request.weights.shape[1], request.baseline(baseline)
+    targets = request.weights.shape[1]
     # All that is random is drawn beforehand: the masks must not depend on how many are used at once.
     rng = np.random.default_rng(request.seed)
     grids = (rng.random((masks, cells + 1, cells + 1)) < keep).astype(np.float32)
@@ -164,7 +166,7 @@ def rise(
     group = max(1, request.batch_size // n)
     for start in range(0, masks, group):
         drawn = _enlarged(grids[start : start + group], shifts[start : start + group], height, width)
-        scores = request.masked_scores(drawn, hidden).astype(np.float64)
+        scores = request.masked_scores(drawn, fill).astype(np.float64)
         sum_scores += scores.sum(2)
         sum_masks += drawn.sum(0)
         sum_products += np.einsum("ntm,mhw->nthw", scores, drawn, optimize=True)
@@ -183,9 +185,9 @@ def _enlarged(grids: Array, shifts: Array, height: int, width: int) -> Array:
     return large[np.arange(count)[:, None, None], rows, columns]
 
 
-def _mean_score_drops(request: MethodInput, hidden: Array, baseline: str | float) -> tuple[Array, Array]:
+def _mean_score_drops(request: MethodInput, hidden: Array, fill: str | float) -> tuple[Array, Array]:
     """hidden (P, h, w), 1 = hidden -> at each pixel the mean fall over the masks that hide it (N, T, h, w); the falls (N, T, P)."""
-    score_drops = request.full_scores[..., None] - request.masked_scores(1 - hidden, baseline)
+    score_drops = request.full_scores[..., None] - request.masked_scores(1 - hidden, fill)
     total = np.einsum("ntp,phw->nthw", score_drops, hidden, optimize=True)
     return total / np.maximum(hidden.sum(0), 1), score_drops
 

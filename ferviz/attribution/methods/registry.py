@@ -56,8 +56,8 @@ for _name, _summary, _method in (
             needs=(GuidedGradients,), caution=_EDGES)),
     ("occlusion", "what the score loses when a patch is hidden", Method(perturbation.occlusion, PICTURE, title="Occlusion")),
     ("rise", "mean of random masks, weighted by the score", Method(perturbation.rise, PICTURE, title="RISE")),
-    ("region-occlusion", "what the score loses without brows, eyes, nose, mouth",
-     Method(perturbation.region_occlusion, PICTURE, title="Region occlusion")),
+    ("region-occlusion", "what the score loses without the eyes, without the mouth and so on",
+     Method(perturbation.region_occlusion, PICTURE, title="Region occlusion", needs_regions=True)),
 ):  # fmt: skip
     METHODS.add(_name, _summary, _method)
 

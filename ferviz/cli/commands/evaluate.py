@@ -20,9 +20,7 @@ from ferviz.cli.sections import Number, SectionedCommand, options
     metavar="NAME",
     help="Measure with test-time augmentation too: flip, ten-crop; repeat for several.",
 )
-@click.option(
-    "--occlude", type=click.Choice(["regions"]), help="Measure again with brows, eyes, nose and mouth hidden."
-)
+@click.option("--occlude", type=click.Choice(["regions"]), help="Measure again with each region of the face hidden.")
 @click.option("--compare", metavar="FILE", help="A second network: which is better, and on which faces.")
 @click.option("--compare-labels", metavar="NAMES", help="The second network's --labels.")
 @click.option("--compare-scaling", metavar="RANGE", help="The second network's --scaling.")

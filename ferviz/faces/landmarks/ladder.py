@@ -1,0 +1,104 @@
+"""Landmarks for any face: its detector's, YuNet's where it was fetched, the bundled network's, or, flagged, the template's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from ferviz.faces.detectors.downloads import cached_model
+from ferviz.faces.face import Face
+from ferviz.faces.landmarks.landmark_network import bundled_network
+from ferviz.faces.landmarks.points import SIDE, TEMPLATE, grey, is_plausible, rescaled, to_crop, to_picture
+from ferviz.faces.landmarks.yunet_views import YuNetViews
+
+DETECTOR, YUNET, NETWORK, TEMPLATE_SOURCE = "detector", "yunet", "network", "template"
+SOURCES = (DETECTOR, YUNET, NETWORK, TEMPLATE_SOURCE)
+"""What `Face.landmark_source` can be, from the best to the last resort."""
+
+MIN_FACE = 0.5
+"""The landmark network's probability of a face below which its points are not used."""
+
+_DOUBT = 3.0  # pixels of a face of 48; an expected error of so much halves the score
+
+
+def locate_landmarks(faces: Sequence[Face], yunet: str | Path | None = None) -> list[Face]:
+    """Return faces with landmarks; those that have some keep them.
+
+    Nothing else in ferviz computes landmarks for crops: what needs face regions calls this, so that a prediction or a Grad-CAM
+    costs nothing more.
+
+    Args:
+        faces: the faces.
+        yunet: path of YuNet's ONNX file; None = the fetched one, if any.
+
+    Returns:
+        The same faces, in order, with `landmarks`, `landmark_source` and `landmark_score`. Points that cannot be an upright face's are
+        replaced by the template, with the source "template" and the score 0.
+    """
+    located = [_checked(face) for face in faces]
+    model = yunet or cached_model("yunet")
+    if model is not None:
+        located = [_by_yunet(face, str(model)) if face.landmark_source is None else face for face in located]
+    missing = [index for index, face in enumerate(located) if face.landmark_source is None]
+    if missing:
+        images = np.stack([grey(located[index].pixels, SIDE) for index in missing])
+        points, error, probability = bundled_network()(images)
+        for index, *values in zip(missing, points, error, probability, strict=True):
+            located[index] = _by_network(located[index], *values)
+    return located
+
+
+def crop_landmarks(face: Face) -> np.ndarray:
+    """Return a face's landmarks in pixels of its crop.
+
+    Args:
+        face: a face with landmarks.
+
+    Returns:
+        (5, 2) float64 x, y, counted from the centre of the first pixel.
+    """
+    assert face.landmarks is not None
+    return to_crop(face.landmarks, _size(face), face.box, face.angle)
+
+
+def _checked(face: Face) -> Face:
+    """-> the face with its own landmarks and their source, or without any."""
+    if face.landmarks is not None and (
+        face.landmark_source == TEMPLATE_SOURCE or is_plausible(crop_landmarks(face), _size(face))
+    ):
+        return face if face.landmark_source else replace(face, landmark_source=DETECTOR, landmark_score=face.score)
+    return replace(face, landmarks=None, landmark_source=None, landmark_score=None)
+
+
+def _by_yunet(face: Face, model: str) -> Face:
+    views = _yunet(model).views(face.pixels)
+    points = views.points.mean(0)
+    if not views.reliable or not is_plausible(points):
+        return face
+    return _placed(face, points, YUNET, float(views.scores.min()))
+
+
+def _by_network(face: Face, points: np.ndarray, error: float, probability: float) -> Face:
+    if probability < MIN_FACE or not is_plausible(points):
+        return _placed(face, TEMPLATE, TEMPLATE_SOURCE, 0.0)
+    return _placed(face, points, NETWORK, float(probability / (1 + (error / _DOUBT) ** 2)))
+
+
+def _placed(face: Face, points: np.ndarray, source: str, score: float) -> Face:
+    in_crop = rescaled(points, (SIDE, SIDE), _size(face))
+    landmarks = to_picture(in_crop, _size(face), face.box, face.angle).astype(np.float32)
+    return replace(face, landmarks=landmarks, landmark_source=source, landmark_score=round(score, 4))
+
+
+def _size(face: Face) -> tuple[int, int]:
+    height, width = face.pixels.shape[:2]
+    return height, width
+
+
+@lru_cache(maxsize=1)
+def _yunet(model: str) -> YuNetViews:
+    return YuNetViews(model)
