@@ -2,7 +2,7 @@
 A folder of pictures to a table
 ===============================
 
-For every face of a folder: label, probability, and how much of the evidence lies in brows, eyes, nose and mouth.
+For every face of a folder: label, probability, and how much of the evidence lies in each region of the face.
 """
 
 import csv
@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import ferviz
-from ferviz.faces.regions import regions
+from ferviz.faces.landmarks.ladder import locate_landmarks
+from ferviz.faces.regions import REGIONS, FaceRegions
 from ferviz.images import list_pictures
 
 # python examples/folder_to_table.py FOLDER; without a folder, the portrait beside this script.
@@ -26,20 +27,22 @@ for path in list_pictures([folder]):
         print(error)
 
 # %%
-# One call explains all faces; the bands are those of an aligned face crop.
+# One call explains all faces; the regions are placed by each face's landmarks.
 
 explanation = ferviz.explain(model, faces, method="gradcam")
-bands = regions(*explanation.heatmaps.shape[-2:])
+masks = FaceRegions.of(locate_landmarks(faces), explanation.heatmaps.shape[-2:]).masks
 
 rows = []
-for face, prediction, heatmap in zip(faces, explanation.predictions, explanation.heatmaps[:, 0], strict=True):
+for face, prediction, heatmap, regions in zip(
+    faces, explanation.predictions, explanation.heatmaps[:, 0], masks, strict=True
+):
     total = heatmap.sum() or 1.0
-    shares = {name: heatmap[mask].sum() / total for name, mask in bands.items()}
+    shares = {name: float((heatmap * mask).sum() / total) for name, mask in zip(REGIONS, regions, strict=True)}
     rows.append({"picture": Path(face.source).name, "label": prediction.label, **shares})
     print(prediction.label, {name: f"{share:.0%}" for name, share in shares.items()})
 
 with Path("faces.csv").open("w", newline="") as file:
-    table = csv.DictWriter(file, ["picture", "label", *bands])
+    table = csv.DictWriter(file, ["picture", "label", *REGIONS])
     table.writeheader()
     table.writerows(rows)
 print(f"written: faces.csv ({len(faces)} faces)")

@@ -6,6 +6,7 @@ template and its five landmarks. FER2013's crops give no cue to tell hair, ears,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
@@ -49,7 +50,7 @@ class FaceRegions:
     sources: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, faces: list[Face], size: tuple[int, int]) -> FaceRegions:
+    def of(cls, faces: Sequence[Face], size: tuple[int, int]) -> FaceRegions:
         """Return the regions of faces with landmarks (see `locate_landmarks`), resized to a size.
 
         Args:

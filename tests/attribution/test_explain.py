@@ -144,7 +144,7 @@ def request_of(model_of: Any) -> Any:
         model = model_of("functional")
         batch = model.preprocess(faces(3))
         weights = target_weights(parse_targets("happy-sad,predicted", LABELS), LABELS, 3)
-        pictures = model.input.resized([face.pixels for face in faces(3)])
+        pictures = model.input.resized(faces(3))
         return MethodInput(model.engine, batch, "relu2", weights, batch_size, 0, pictures, model.input)
 
     return get
