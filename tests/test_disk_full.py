@@ -108,3 +108,27 @@ def test_every_writer_goes_through_atomic() -> None:
         if any(word in text for word in writing) and "atomic" not in text and module.name not in allowed:
             suspects.append(str(module.relative_to(root)))
     assert sorted(suspects) == []
+
+
+def test_a_damaged_cache_entry_is_not_believed(tmp_path: Path) -> None:
+    """One bit at a time over the whole file: the entry is refused, or what it holds is what was stored."""
+    rng = np.random.default_rng(0)
+    images, path = rng.integers(0, 256, (5, 8, 8)).astype(np.uint8), tmp_path / "a.npz"
+    table = Table(images, np.arange(5), np.full(5, "Training"), np.arange(5), ("happy",), (), "f00d")
+    assert cache.store_table(path, table)
+    whole = path.read_bytes()
+    refused = 0
+    for place in range(0, len(whole), 7):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
+        read = cache.load_table(path)
+        refused += read is None
+        if read is not None:
+            for name in ("images", "emotion", "split", "rows"):
+                np.testing.assert_array_equal(
+                    getattr(read, name), getattr(table, name), err_msg=f"{name}, byte {place}"
+                )
+            assert (read.classes, read.sha256) == (table.classes, table.sha256)
+    assert refused > len(whole) // 14
+    for text in (b"", b"[]", whole[: len(whole) // 2]):
+        path.write_bytes(text)
+        assert cache.load_table(path) is None

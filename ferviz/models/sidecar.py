@@ -159,7 +159,7 @@ def write_trust(network: PathLike, trust: dict[str, Any]) -> Path:
     network = Path(network)
     path = find_sidecar(network) or network.with_name(network.name + SUFFIX)
     document: dict[str, Any] = {"schema_version": 1}
-    if path.is_file():
+    if is_file(path):
         read_sidecar(path)  # raises where it is not one
         document = json.loads(path.read_text(encoding="utf-8-sig"))
     write_text(path, to_json(document | {"trust": trust}, indent=2) + "\n", force=True)

@@ -20,6 +20,7 @@ from ferviz import sandbox
 from ferviz.engines.backend import tensorflow
 from ferviz.engines.base import LOGITS, Array, LayerInfo, PictureShape
 from ferviz.errors import ModelError, UntrustedModelError
+from ferviz.paths import is_folder
 
 _WHY = (
     "a SavedModel has no layers that can be reached, only logits: predict and methods that need nothing else (occlusion, "
@@ -250,7 +251,7 @@ def _last_line(errors: bytes) -> str:
 
 def _files(folder: Path) -> list[Path]:
     weights = folder / "variables"
-    return [folder / "saved_model.pb", *(sorted(weights.iterdir()) if weights.is_dir() else [])]
+    return [folder / "saved_model.pb", *(sorted(weights.iterdir()) if is_folder(weights) else [])]
 
 
 def _check_files(folder: Path) -> None:

@@ -12,6 +12,7 @@ from ferviz.errors import UntrustedModelError
 from ferviz.faces.detectors.downloads import DOWNLOADS, cached_model
 from ferviz.files import sha256
 from ferviz.known_files import is_known, probe, remember
+from ferviz.paths import is_file
 
 _KIND = "detector"
 _CHILD = "ferviz.faces.detectors.detector_child"
@@ -37,7 +38,7 @@ def check_harmless(detector: str, model: str | None) -> None:
             f"{model} is not read: MTCNN's weights are pickles, which can run code; leave the detector's model out to use the package's own"
         )
     path = Path(model) if model else cached_model(detector)
-    if detector not in _RUN_BY_OPENCV or path is None or not path.is_file():
+    if detector not in _RUN_BY_OPENCV or path is None or not is_file(path):
         return
     digests = [sha256(file) for file in _files(detector, path)]
     published = {file.sha256 for file in DOWNLOADS.get(detector, ())}
