@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -220,6 +221,11 @@ def test_a_first_load_of_keras_by_eight_threads() -> None:
     """)
     assert done.stdout == "keras\n", done.stderr
     assert done.stderr == "seen"
+
+
+def test_a_model_is_loaded_in_each_process() -> None:
+    with pytest.raises(TypeError, match=r"ferviz.load_model in each process"):
+        pickle.dumps(ferviz.load_model())
 
 
 FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
