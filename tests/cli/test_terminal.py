@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -131,3 +132,14 @@ def test_a_reader_of_standard_error_that_has_left_is_no_traceback() -> None:
             [sys.executable, "-m", "ferviz", "nosuch"], stdout=subprocess.PIPE, stderr=pipe, text=True, check=False
         )
     assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_commands_print_through_the_console_alone() -> None:
+    folder = Path(run.__code__.co_filename).parent
+    wrong = [
+        f"{path.relative_to(folder)}:{number}"
+        for path in folder.rglob("*.py")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if re.search(r"\b(click\.echo|click\.secho|print)\(", line) and path.name not in ("console.py", "__init__.py")
+    ]
+    assert not [place for place in wrong if "train.py" not in place]  # rich prints its progress

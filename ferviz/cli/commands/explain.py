@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ferviz.cli.console import echo
 from ferviz.cli.heatmaps import explain_pictures
 from ferviz.cli.options import (
     BatchOptions,
@@ -29,7 +30,7 @@ def _list_methods(context: click.Context, _: click.Parameter, asked: bool) -> No
         table.append((name, f"{summary}{f' ({settings})' if settings else ''}"))
     formatter = context.make_formatter()
     formatter.write_dl(table)
-    click.echo(formatter.getvalue(), nl=False)
+    echo(formatter.getvalue().removesuffix("\n"))
     context.exit()
 
 

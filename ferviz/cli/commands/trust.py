@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ferviz.cli.console import Console, print_json
+from ferviz.cli.console import Console, echo, print_json
 from ferviz.cli.inputs import open_data, open_model
 from ferviz.cli.options import BatchOptions, DataOptions, ModelOptions, OutputOptions
 from ferviz.cli.sections import SectionedCommand, options
@@ -83,7 +83,7 @@ def command(
     if output.as_json:
         print_json("trust", {**report.to_dict(), "out": str(out) if out else None})
     else:
-        click.echo(report.text())
+        echo(report.text())
     for target in (written, out):
         if target is not None:
             console.say(f"wrote {target}")
@@ -115,7 +115,7 @@ def _calibrate(
         print_json("trust", {"calibration": record})
     else:
         for steps, delta in result.deltas.items():
-            click.echo(f"{steps} steps: a map has to beat the centre blob by {delta:g} under every fill")
+            echo(f"{steps} steps: a map has to beat the centre blob by {delta:g} under every fill")
 
 
 def _sidecar_home(network: Model) -> Path:
