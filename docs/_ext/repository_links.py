@@ -11,6 +11,7 @@ PAGES = {
     "benchmarks/results.md": "/benchmarks.md",
     "benchmarks/README.md": "/benchmarks.md",
     "CONTRIBUTING.md": "/contributing.md",
+    "SECURITY.md": "/security.md",
     "CHANGELOG.md": "/changelog.md",
     "examples/README.md": "/gallery/index.rst",
     "docs/": "/",

@@ -37,7 +37,6 @@ def test_a_finding_ends_in_a_sentence(name: str, tmp_path: Path, monkeypatch: py
     for folder in ("case", "empty"):
         (tmp_path / folder).mkdir()
     monkeypatch.chdir(tmp_path / "empty")
-    monkeypatch.setenv("HOME", str(tmp_path / "empty"))
     path = Path(shutil.copy(CORPUS / name, tmp_path / "case" / f"case{target.suffix}"))
     sentence = ""
     try:
