@@ -6,10 +6,12 @@ The same seven outputs mean different emotions in Kaggle's order and in the alph
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ferviz.errors import UnknownNameError, UsageError
+from ferviz.printable import is_printable, printable
 
 FER2013 = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """Kaggle's numbering of FER2013: label 0 is angry, ... 6 is neutral."""
@@ -29,6 +31,15 @@ COLORS = {
     "surprise": "#d9730d", "neutral": "#7d7d7d", "contempt": "#8a5a44", "positive": "#e3a51a", "negative": "#3b6ea8",
 }  # fmt: skip
 """One colour an emotion, the same in every figure."""
+
+
+MAX_NAME = 200
+"""The most characters of a class name."""
+
+RESERVED = {"predicted": "the predicted class", "all": "every class"}
+"""Words that stand for classes in targets, so that no class can be called so."""
+
+_WEIGHT = re.compile(r"[+*]|[\d.]+\s*\*")
 
 
 @dataclass(frozen=True)
@@ -97,6 +108,23 @@ def label_schemes() -> dict[str, tuple[str, ...]]:
     return {name: scheme.labels for name, scheme in SCHEMES.items()}
 
 
+def _class_name(label: str) -> str:
+    """-> the usual spelling of a class name, if it can be shown and written in a target."""
+    name = canonical(label)
+    problem = ""
+    if len(name) > MAX_NAME:
+        problem = f"has {len(name):,} characters, and the most are {MAX_NAME}"
+    elif not is_printable(name):
+        problem = "holds characters that cannot be shown"
+    elif name in RESERVED:
+        problem = f"means {RESERVED[name]} wherever a target is named"
+    elif "," in name or _WEIGHT.match(name) or name.strip("-") != name:
+        problem = "cannot be told from a list or a weighting of classes"
+    if problem:
+        raise UsageError(f"the class name {printable(name, 60)!r} {problem}; give the class another name")
+    return name
+
+
 def label_scheme(labels: str | Iterable[str]) -> LabelScheme:
     """Return a label scheme by its name, or make one of class names.
 
@@ -105,7 +133,8 @@ def label_scheme(labels: str | Iterable[str]) -> LabelScheme:
             FER2013's emotions (or their synonyms) keep their meaning; other names become classes without FER2013 faces.
 
     Raises:
-        UsageError: there are fewer than two classes, or a class is repeated.
+        UsageError: there are fewer than two classes, a class is repeated, or a name is one of RESERVED, holds a comma or control
+            characters, begins or ends with a sign, begins with a weight ("2*"), or is longer than MAX_NAME.
         UnknownNameError: there is no scheme of this name.
     """
     if isinstance(labels, str):
@@ -114,7 +143,7 @@ def label_scheme(labels: str | Iterable[str]) -> LabelScheme:
         if "," not in labels:
             raise UnknownNameError("label scheme", labels, SCHEMES)
         labels = labels.split(",")
-    names = tuple(canonical(label) for label in labels)
+    names = tuple(_class_name(label) for label in labels)
     if len(names) < 2 or len(set(names)) != len(names) or "" in names:
         raise UsageError(f"labels need two or more different names, got {', '.join(names) or 'none'}")
     for scheme in SCHEMES.values():

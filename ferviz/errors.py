@@ -24,6 +24,8 @@ from typing import ClassVar
 
 from ferviz.printable import printable
 
+_LONGEST = 4000  # characters of a message; the names in it may come from a file and be as long as that
+
 
 class FervizError(Exception):
     """Base of every expected error; the command line prints it as one sentence and ends with `exit_code`.
@@ -35,7 +37,7 @@ class FervizError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: object = "") -> None:
-        super().__init__(printable(message))
+        super().__init__(printable(message, _LONGEST))
 
 
 class UsageError(FervizError):

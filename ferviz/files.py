@@ -232,7 +232,8 @@ def csv_text(rows: Iterable[Sequence[Any]]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     for row in rows:
         writer.writerow([_safe_cell(cell) for cell in row])
-    return text.getvalue()
+    # Bytes of a file's name that are not UTF-8 become an escape, so that the text can always be encoded.
+    return text.getvalue().encode("utf-8", "backslashreplace").decode()
 
 
 def _safe_cell(cell: Any) -> Any:

@@ -20,7 +20,6 @@ import io
 import json
 import os
 import re
-import stat
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -34,7 +33,7 @@ from ferviz.errors import PictureError, UsageError
 from ferviz.files import PathLike, atomic, to_json
 from ferviz.heif import HEAD, heif_format, open_heif
 from ferviz.native_logs import WARNING_FILTERS
-from ferviz.paths import exists, is_file, is_folder
+from ferviz.paths import exists, is_file, is_folder, open_regular
 
 Pixels = npt.NDArray[np.uint8]
 PictureSource = PathLike | bytes | IO[bytes] | Image.Image | np.ndarray
@@ -227,32 +226,25 @@ def _natural(path: Path) -> list[tuple[int, int | str]]:
 
 
 def _read_regular(path: str) -> bytes:
-    # Non-blocking, so that opening a FIFO without a writer does not wait for ever; checked after opening, so that the file that was
-    # checked is the one that is read.
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        file = open_regular(path)
     except FileNotFoundError:
         raise PictureError(f"{path} is not there; check the path") from None
+    except IsADirectoryError:
+        raise PictureError(f"{path} is a folder; name a picture in it") from None
     except (OSError, ValueError) as error:
-        folder = is_folder(path) if "\0" not in path else False
-        reason = "it is a folder" if folder else getattr(error, "strerror", None) or error
-        raise PictureError(f"{path!r} cannot be opened ({reason})") from None
-    try:
-        about = os.fstat(handle)
-        if stat.S_ISDIR(about.st_mode):
-            raise PictureError(f"{path} is a folder; name a picture in it")
-        if not stat.S_ISREG(about.st_mode):
-            raise PictureError(f"{path} is not a regular file; copy its content to one first")
-        if about.st_size > MAX_BYTES:
-            raise PictureError(
-                f"{path} has {about.st_size >> 20} MB, and the largest picture may have {MAX_BYTES >> 20}; save it smaller"
-            )
-        with os.fdopen(handle, "rb", closefd=False) as file:
+        reason = "it is a folder" if is_folder(path) else getattr(error, "strerror", None) or error
+        raise PictureError(f"{path} cannot be opened ({reason})") from None
+    with file:
+        try:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_BYTES:
+                raise PictureError(
+                    f"{path} has {size >> 20} MB, and the largest picture may have {MAX_BYTES >> 20}; save it smaller"
+                )
             return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise PictureError(f"{path} cannot be read ({error.strerror or error})") from error
-    finally:
-        os.close(handle)
+        except OSError as error:
+            raise PictureError(f"{path} cannot be read ({error.strerror or error})") from error
 
 
 def _decode(data: bytes, name: str) -> Pixels:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
+from typing import BinaryIO
 
 PathLike = str | os.PathLike[str]
 
@@ -74,3 +77,31 @@ def fit_name(stem: str, ending: str, limit: int = NAME_BYTES) -> str:
     while len(os.fsencode(kept)) > room - _DIGEST - 1:
         kept = kept[:-1]
     return f"{kept}-{digest}{ending}"
+
+
+def open_regular(path: PathLike) -> BinaryIO:
+    """Open a regular file for reading; a pipe, a socket or a device is refused instead of waited for.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The file, open in binary mode.
+
+    Raises:
+        OSError: the file is missing, no regular file, or cannot be opened; `strerror` says why.
+        ValueError: no file can have this name.
+    """
+    # Non-blocking, so that opening a FIFO without a writer does not wait for ever; checked after opening, so that the file that was
+    # checked is the one that is read.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, "it is a folder", os.fspath(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is a pipe or a device, not a regular file", os.fspath(path))
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise

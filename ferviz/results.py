@@ -10,18 +10,17 @@ from __future__ import annotations
 import inspect
 import io
 import json
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
-from zipfile import BadZipFile
 
 import numpy as np
 
 from ferviz.errors import DataError, UnknownNameError
 from ferviz.files import PathLike, atomic, check_output, check_suffix, csv_text, manifest, to_json
 from ferviz.images import FORMATS, encode
+from ferviz.npz import ArchiveError, read_arrays
 from ferviz.registry import Registry
 
 if TYPE_CHECKING:
@@ -177,14 +176,15 @@ def read_npz(path: PathLike, names: Sequence[str], kind: str) -> tuple[dict[str,
         DataError: the file is not there or is no such archive.
     """
     try:
-        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in names}
-            record = json.loads(str(file["manifest"]))
+        arrays = read_arrays(path, (*names, "manifest"))
+        record = json.loads(str(arrays.pop("manifest")))
         if not isinstance(record, dict):
             raise ValueError("its manifest is no object")
     except FileNotFoundError:
         raise DataError(f"{path} is not there; check the path") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error) as error:
+    except RecursionError:
+        raise DataError(f"{path} is not {kind} that ferviz saved as .npz (its manifest is nested too deeply)") from None
+    except (ArchiveError, ValueError) as error:
         raise DataError(f"{path} is not {kind} that ferviz saved as .npz ({error})") from error
     return arrays, record
 

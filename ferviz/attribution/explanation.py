@@ -16,8 +16,10 @@ from ferviz.errors import DataError, UsageError
 from ferviz.faces.crops import pad_crops
 from ferviz.faces.face import Face, captions
 from ferviz.files import PathLike, manifest
+from ferviz.models.face_records import check_maps, check_object, check_texts, read_picture_records
 from ferviz.models.features import MIN_CELLS
-from ferviz.models.prediction import Prediction, face_record, picture_records, read_picture_records
+from ferviz.models.prediction import Prediction, face_record, picture_records
+from ferviz.printable import printable
 from ferviz.rendering.sheets.sheet import Cell, Remark, Sheet, is_signed, shared_vmax
 from ferviz.rendering.tiles import has_evidence
 from ferviz.results import Result, read_npz
@@ -259,21 +261,15 @@ class Explanation(Result):
         arrays, record = read_npz(path, ("heatmaps", "raw", "images", "sizes"), "an explanation")
         try:
             faces, predictions = read_picture_records(record["pictures"], arrays["images"], arrays["sizes"])
-            explanation = cls(
-                arrays["heatmaps"],
-                arrays["raw"],
-                faces,
-                tuple(record["targets"]),
-                record["method"],
-                record["layer"],
-                predictions,
-                record["settings"],
-                tuple(record["warnings"]),
-            )
+            heatmaps, raw = (check_maps(arrays[name], name) for name in ("heatmaps", "raw"))
+            targets, warnings = (check_texts(record[name], name) for name in ("targets", "warnings"))
+            method, layer = check_texts([record["method"], record["layer"]], "method and layer")
+            settings = check_object(record["settings"], "settings")
+            explanation = cls(heatmaps, raw, faces, targets, method, layer, predictions, settings, warnings)
             verdicts = [face.get("verdict") for picture in record["pictures"] for face in picture["faces"]]
             named = [explanation.target_names(number) for number in range(len(faces))]
             return replace(explanation, trust=read_trust(record["test"], verdicts, named))
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError, UsageError) as error:
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, UsageError) as error:
             raise DataError(f"{path} is not an explanation that ferviz saved as .npz ({error})") from error
 
     def cautions(self) -> tuple[str, ...]:
@@ -331,6 +327,6 @@ class Explanation(Result):
             "" if not self.layer else " of the input picture" if self.layer == "input" else f" of layer {self.layer}"
         )
         digest = str(self.settings.get("model_sha256") or "")
-        name = self.settings.get("model")
+        name = printable(self.settings.get("model") or "", 80)
         network = f"; network {name}{f' ({digest[:8]})' if digest else ''}" if name else ""
         return f"{size} map{where}{network}"

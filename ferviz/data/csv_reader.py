@@ -16,7 +16,7 @@ import numpy as np
 from ferviz.data.dataset import BadRows, Table
 from ferviz.emotions import FER2013, canonical
 from ferviz.errors import DataError
-from ferviz.paths import is_file
+from ferviz.paths import is_file, open_regular
 
 USAGES = {
     "training": "Training", "train": "Training", "publictest": "PublicTest", "validation": "PublicTest", "valid": "PublicTest",
@@ -77,7 +77,7 @@ def read_table(path: Path, skip_bad: bool = False) -> Table:
         DataError: the file cannot be read, a column is missing, or a row is bad (the message names line and column).
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return _read(file, path, BadRows(str(path), skip_bad))
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror or error}); check the path") from error

@@ -11,6 +11,7 @@ from ferviz.data.dataset import Table
 from ferviz.emotions import FERPLUS
 from ferviz.errors import DataError
 from ferviz.files import PathLike
+from ferviz.paths import open_regular
 
 COLUMNS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "nf")
 """The vote columns, in FERPlus' order: eight emotions, "unknown", and "nf" for not a face."""
@@ -33,7 +34,7 @@ def read_votes(path: PathLike, table: Table) -> np.ndarray:
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             lines = lines_of(file)
             columns = header_of(next(lines, (0, b""))[1])
             missing = [c for c in COLUMNS if c not in columns]

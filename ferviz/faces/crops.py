@@ -14,6 +14,9 @@ from ferviz.errors import NoFaceError, UsageError
 from ferviz.faces.face import Face
 from ferviz.images import Pixels, read_image
 
+MAX_PADDED = 4 * 1024**3
+"""The most bytes of faces that are padded to one size."""
+
 
 def crop_box(box: Sequence[float], margin: float = 0.0, square: bool = True) -> tuple[int, int, int, int]:
     """Return the rectangle that is cut out for a detection's box.
@@ -147,9 +150,19 @@ def pad_crops(pixels: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
     Returns:
         (N, Hmax, Wmax, 3) uint8, zero beyond each picture, and (N, 2) int32, the height and width of each.
+
+    Raises:
+        UsageError: the array would have more than MAX_PADDED bytes.
     """
     sizes = np.array([p.shape[:2] for p in pixels], np.int32).reshape(-1, 2)
-    images = np.zeros((len(pixels), *sizes.max(axis=0, initial=0), 3), np.uint8)
+    height, width = (int(side) for side in sizes.max(axis=0, initial=0))
+    size = len(pixels) * height * width * 3
+    if size > MAX_PADDED:
+        raise UsageError(
+            f"{len(pixels)} faces of up to {height} x {width} pixels need {size / 1024**3:,.0f} GiB as one array; "
+            "save fewer at a time, or as .json or a picture"
+        )
+    images = np.zeros((len(pixels), height, width, 3), np.uint8)
     for image, crop_pixels in zip(images, pixels, strict=True):
         image[: crop_pixels.shape[0], : crop_pixels.shape[1]] = crop_pixels
     return images, sizes

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ferviz.printable import printable
+
 
 @dataclass(frozen=True)
 class Face:
@@ -49,7 +51,7 @@ def captions(faces: Sequence[Face]) -> list[str]:
     names = []
     for face in faces:
         count[face.source] += 1
-        name = Path(face.source).name if face.source else "face"
+        name = printable(Path(face.source).name) if face.source else "face"
         numbered = total[face.source] > 1
         names.append(f"{name} {'#' if face.source else ''}{count[face.source]}" if numbered else name)
     return names

@@ -143,7 +143,7 @@ def _scaling_inside(network: Any) -> tuple[str, str] | None:
     for layer in leaf_layers(network):
         kind = type(layer).__name__
         if kind == "Rescaling":
-            scaling = _by_rescaling(np.mean(layer.scale), np.mean(layer.offset))
+            scaling = _by_rescaling(_mean(layer.scale), _mean(layer.offset))
             return (scaling, layer.name) if scaling else None
         if kind in ("Normalization", "BatchNormalization"):
             scaling = _by_statistics(layer)
@@ -196,6 +196,14 @@ def _by_rescaling(scale: float, offset: float) -> str | None:
         if abs(high - low - 255) < 1 and -160 < low < -90:  # ImageNet's means are subtracted
             return name
     return None
+
+
+def _mean(value: Any) -> float:
+    """-> the mean of a layer's setting, NaN where a file has something else than numbers there."""
+    try:
+        return float(np.mean(np.asarray(value, np.float64)))
+    except (TypeError, ValueError, OverflowError):
+        return float("nan")
 
 
 def _by_statistics(layer: Any) -> str | None:

@@ -63,8 +63,10 @@ class InputSpec:
         _check_choice("unit", self.unit, (1, 255))
         for name in ("height", "width", "default_side"):
             side = getattr(self, name)
-            if side is not None and not (isinstance(side, int) and 1 <= side <= MAX_SIDE):
-                raise UsageError(f"{name} {side!r} is not a size; a size is a whole number from 1 to {MAX_SIDE}")
+            if side is not None and not (
+                isinstance(side, int) and not isinstance(side, bool) and 1 <= side <= MAX_SIDE
+            ):
+                raise UsageError(f"{name} {side!r:.60} is not a size; a size is a whole number from 1 to {MAX_SIDE}")
         if (self.mean is None) != (self.std is None):
             raise UsageError("mean and std come together: give both, or neither for each picture's own")
         if self.mean is not None:
@@ -168,9 +170,18 @@ class InputSpec:
         """Check `mean` or `std` and give it the axes (h, w, c), as far as it has them."""
         height, width = self.size
         try:
-            constants = np.asarray(value, dtype=np.float32)
-        except (TypeError, ValueError) as error:
-            raise UsageError(f"{name} has to be numbers, not {type(value).__name__}") from error
+            numbers = np.asarray(value)
+        except (
+            TypeError,
+            ValueError,
+            OverflowError,
+            RecursionError,
+        ) as error:  # lists of different lengths, or without end
+            raise UsageError(f"{name} has to be numbers in rows of the same length, not {value!r:.60}") from error
+        if numbers.dtype.kind not in "iuf":
+            raise UsageError(f"{name} has to be numbers, not {value!r:.60}")
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused below
+            constants = numbers.astype(np.float32)
         if constants.shape == (height, width):
             constants = constants[..., None]
         shapes = [(), (1,), (self.channels,), (height, width, 1), (height, width, self.channels)]
@@ -211,4 +222,4 @@ def _colours(batch: np.ndarray, channels: int) -> np.ndarray:
 
 def _check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
     if value not in choices:
-        raise UsageError(f"{name} {value!r} is not known; use one of {', '.join(map(str, choices))}")
+        raise UsageError(f"{name} {value!r:.60} is not known; use one of {', '.join(map(str, choices))}")

@@ -133,41 +133,6 @@ def picture_records(faces: Sequence[Face], records: Sequence[dict[str, Any]]) ->
     return pictures
 
 
-def read_picture_records(
-    pictures: Sequence[dict[str, Any]], images: np.ndarray, sizes: np.ndarray
-) -> tuple[tuple[Face, ...], tuple[Prediction, ...]]:
-    """Return the faces and predictions behind `picture_records`.
-
-    Args:
-        pictures: the records.
-        images: (N, H, W, 3) uint8, the faces' pixels, padded as by `ferviz.faces.crops.pad_crops`.
-        sizes: (N, 2), the height and width of each face.
-
-    Raises:
-        KeyError, IndexError, TypeError: the records are not those of N predicted faces.
-    """
-    faces: list[Face] = []
-    predictions: list[Prediction] = []
-    for picture in pictures:
-        for record in picture["faces"]:
-            number = len(faces)
-            height, width = (int(side) for side in sizes[number])
-            box, landmarks = record["box"], record["landmarks"]
-            face = Face(
-                images[number][:height, :width],
-                picture["source"] or "",
-                None if box is None else (box[0], box[1], box[2], box[3]),
-                None if landmarks is None else np.array(landmarks, np.float32),
-                record["score"],
-                record["angle"],
-                record["landmark_source"],
-                record["landmark_score"],
-            )
-            faces.append(face)
-            predictions.append(Prediction(record["label"], dict(record["probabilities"]), face))
-    return tuple(faces), tuple(predictions)
-
-
 def table_columns(labels: Iterable[str], crops: bool = False) -> list[str]:
     """Return the names of the columns of `table_rows`.
 

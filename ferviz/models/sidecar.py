@@ -27,6 +27,7 @@ from ferviz.files import PathLike, to_json, write_npz, write_text
 from ferviz.models.formats.detect import check_regular_file
 from ferviz.models.formats.read import wrap_parse_errors
 from ferviz.models.input_spec import InputSpec
+from ferviz.npz import ArchiveError, read_arrays
 from ferviz.paths import is_file
 
 SUFFIX = ".ferviz.json"
@@ -181,16 +182,10 @@ def _statistics(path: Path, name: Any) -> dict[str, np.ndarray]:
     if not isinstance(name, str) or Path(name).name != name or not name.endswith(".npz"):
         raise ModelError(f"{path}: input.statistics has to name an .npz file beside it, not {name!r}")
     file = check_regular_file(path.with_name(name), "statistics")
-    with wrap_parse_errors(file):
-        if file.stat().st_size > MAX_STATISTICS:
-            raise ModelError(f"{file} has more than 256 MiB; mean and std of a network's input are smaller")
-        with np.load(file, allow_pickle=False) as arrays:
-            if not {"mean", "std"} <= set(arrays.files):
-                raise ModelError(f"{file} lacks mean or std; it has {', '.join(arrays.files) or 'nothing'}")
-            declared = sum(info.file_size for info in arrays.zip.infolist())
-            if declared > MAX_STATISTICS:
-                raise ModelError(f"{file} unpacks to more than 256 MiB; mean and std of a network's input are smaller")
-            return {"mean": arrays["mean"], "std": arrays["std"]}
+    try:
+        return dict(read_arrays(file, ("mean", "std"), MAX_STATISTICS))
+    except (OSError, ArchiveError) as error:
+        raise ModelError(f"{file} cannot be used as mean and std ({error}); write it again with np.savez") from error
 
 
 def _check_keys(document: dict[str, Any], keys: tuple[str, ...], path: Path, prefix: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 
 from ferviz.errors import PictureError, UsageError
 from ferviz.images import MAX_PIXELS, Pixels
+from ferviz.paths import open_regular
 from ferviz.video import SUFFIXES
 
 # The first bytes of these containers, and of GIF. Playlists and other text from which FFmpeg would open other files are not among them.
@@ -207,17 +207,12 @@ def quiet_ffmpeg() -> None:
 
 def _check_file(path: Path) -> None:
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with open_regular(path) as file:
+            head = file.read(256)
     except FileNotFoundError:
         raise PictureError(f"{path} is not there; check the path") from None
     except (OSError, ValueError) as error:
         raise PictureError(f"{path} cannot be opened ({getattr(error, 'strerror', None) or error})") from None
-    try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise PictureError(f"{path} is not a regular file; name a video")
-        head = os.read(handle, 256)
-    finally:
-        os.close(handle)
     if not head:
         raise PictureError(f"{path} is empty; name a video")
     has_packets = any(head[at : at + 1] == head[at + step : at + step + 1] == b"G" for at, step in _PACKETS)

@@ -128,6 +128,10 @@ def _check_object(value: dict[str, Any], where: str, layer: str, counts: dict[st
             "them a control character"
         )
     _check_operands(value, where, layer)
+    if name == "Rescaling" and isinstance(inner, dict):
+        for key in ("scale", "offset"):
+            if not isinstance(inner.get(key), dict) and not _are_numbers(inner.get(key, 0)):
+                raise ModelError(f"{where} has a {key} in layer {layer!r} that is no number; it is damaged")
     if not isinstance(name, str) or name in _DANGEROUS:
         raise UntrustedModelError(_refusal(where, layer, str(name), _DANGEROUS.get(str(name), "")))
     module, registered = str(value.get("module")), value.get("registered_name")
