@@ -80,7 +80,7 @@ def _read_array(member: BinaryIO, size: int, name: str) -> np.ndarray:
     if count * dtype.itemsize != size - member.tell():
         raise ArchiveError(f"{name} declares the shape {shape}, and holds another number of bytes")
     content = np.empty(count * dtype.itemsize, np.uint8)
-    rest = memoryview(content)
+    rest = memoryview(content)  # type: ignore[arg-type]
     while len(rest):
         length = member.readinto(rest)  # type: ignore[attr-defined]
         if not length:
