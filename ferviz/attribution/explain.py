@@ -30,7 +30,8 @@ FUSED = "+"
 """Joins the names of layers whose maps were fused."""
 
 MAX_TESTED = 48
-"""Most maps that `explain` tests unless it is asked to: as many as one picture shows. A test takes 64 passes through the network."""
+"""Most maps of up to 64 x 64 pixels that `explain` tests unless it is asked to, as many as one picture shows; of larger ones fewer, and one
+always. A test takes 64 passes through the network."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,7 +227,7 @@ def explain(
         batch_size: faces in one pass; it bounds the memory and changes nothing else.
         seed: for methods that draw random numbers.
         test: whether each map is compared with a centred blob, by hiding and showing what it points at (64 passes through the network a
-            map); the answers are in the explanation's `trust`. None = up to 48 maps are, more are not.
+            map); the answers are in the explanation's `trust`. None = up to 48 maps are (of pictures above 64 x 64 fewer), more are not.
         **settings: of the method. Where a method's maps can be signed, those of a contrast are, so that they show the evidence for
             either side.
 
@@ -241,7 +242,13 @@ def explain(
     """
     faces = as_faces(faces)
     job = AttributionJob.prepare(model, method, target, layer, settings, batch_size, seed)
-    return replace(job, test=len(faces) * len(job.targets) <= MAX_TESTED if test is None else test).explain(faces)
+    test = _is_quickly_tested(model, len(faces) * len(job.targets)) if test is None else test
+    return replace(job, test=test).explain(faces)
+
+
+def _is_quickly_tested(model: Model, maps: int) -> bool:
+    height, width = model.input.size
+    return maps <= max(1, MAX_TESTED * min(1.0, 64 * 64 / (height * width)))
 
 
 def join(parts: Sequence[Explanation]) -> Explanation:

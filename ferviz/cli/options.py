@@ -120,7 +120,7 @@ class TestOptions(OptionGroup):
     section: ClassVar[str] = "Explanation"
     test: bool | None = option(
         "--test/--no-test",
-        help="Test whether each map points at what the network needs.  [default: up to 48 maps are tested]",
+        help="Test whether each map points at what the network needs.  [default: up to 48 small maps are tested]",
     )
 
 

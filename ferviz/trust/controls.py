@@ -10,6 +10,9 @@ from ferviz.engines.base import Array
 SIGMA = 0.25
 """The standard deviation of the centred Gaussian, as a share of the picture's width and height."""
 
+LANDMARK_SIGMA = 4.5 / 48
+"""The standard deviation of a landmark's blob, as a share of the picture's side."""
+
 
 def centre_blob(height: int, width: int) -> Array:
     """Return the map that says "in the middle of the face": a centred Gaussian.
@@ -23,6 +26,28 @@ def centre_blob(height: int, width: int) -> Array:
     rows, columns = (((np.arange(side) + 0.5) / side - 0.5) / SIGMA for side in (height, width))
     blob: Array = np.exp(-(rows[:, None] ** 2 + columns**2) / 2).astype(np.float32)
     return blob
+
+
+TEMPLATE = np.array([[14.4, 17.9], [32.6, 17.9], [23.5, 28.1], [16.3, 35.9], [30.7, 35.9]]) / 48
+"""Eyes, tip of the nose and corners of the mouth (x, y) in a face framed as FER2013's are, as shares of the picture's sides."""
+
+
+def landmark_prior(points: np.ndarray, height: int, width: int) -> Array:
+    """Return the map that says "eyes, nose and mouth": a blob at each of five landmarks and in the middle of the mouth.
+
+    Args:
+        points: (5, 2), x and y of the eyes, the tip of the nose and the corners of the mouth, in pixels.
+        height, width: pixels.
+
+    Returns:
+        (height, width) float32.
+    """
+    places = np.concatenate([points, points[3:].mean(0, keepdims=True)])
+    rows, columns = np.indices((height, width))
+    sigma = LANDMARK_SIGMA * max(height, width)
+    distance = (columns[..., None] - places[:, 0]) ** 2 + (rows[..., None] - places[:, 1]) ** 2
+    prior: Array = np.exp(-distance / (2 * sigma**2)).sum(-1).astype(np.float32)
+    return prior
 
 
 def random_maps(count: int, height: int, width: int, resolution: tuple[int, int], seed: int = 0) -> Array:

@@ -152,7 +152,9 @@ def read_trust(
     verdicts = tuple(
         tuple(Verdict.from_dict(record[name]) for name in row) for record, row in zip(records, names, strict=True)
     )
-    return Trust(verdicts, int(test["steps"]), float(test["delta"]), bool(test["calibrated"]))
+    if not isinstance(test["steps"], int):
+        raise TypeError("the steps of a test are a whole number")
+    return Trust(verdicts, test["steps"], float(test["delta"]), bool(test["calibrated"]))
 
 
 def judge(

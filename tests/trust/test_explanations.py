@@ -53,6 +53,14 @@ def test_more_maps_than_a_picture_shows_are_tested_on_request_alone(corner):
     assert ferviz.explain(model, faces, method="saliency", test=False).trust is None
 
 
+def test_of_large_pictures_fewer_maps_are_tested(pattern_network):
+    model, pictures = pattern_network(PLACE, shape=(256, 256, 1))
+    faces = pictures[..., 0]
+    assert ferviz.explain(model, faces, method="saliency").trust is not None  # three of 256 x 256
+    assert ferviz.explain(model, faces[[0, 1, 2, 0]], method="saliency").trust is None
+    assert ferviz.explain(model, faces[0], method="saliency", target="predicted").trust is not None
+
+
 def test_the_verdict_survives_an_archive(corner, tmp_path):
     model, faces = corner
     explanation = ferviz.explain(model, faces, method="saliency", target=("predicted", "class 0"))

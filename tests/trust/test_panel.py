@@ -34,9 +34,9 @@ def corner(pattern_network):
 def test_the_method_that_finds_the_evidence_is_recommended(corner):
     model, data = corner
     report = ferviz.trust_report(model, data, methods=("saliency", "occlusion"), faces=20, steps=6)
-    blob, noise, pixels, other, saliency, occlusion = report.rows
+    blob, template, noise, pixels, other, saliency, occlusion = report.rows
     assert (blob.method, noise.method, pixels.method) == ("centre blob", "random map", "random pixels")
-    assert other.method == "another face's map"
+    assert (template.method, other.method) == ("eyes, nose and mouth", "another face's map")
     assert report.passed(blob) == 0
     assert report.passed(saliency) == 1
     assert report.recommendation(1) is saliency

@@ -23,7 +23,7 @@ from ferviz.evaluation.panel.stability import Stability, stability
 from ferviz.faces.crops import as_faces
 from ferviz.models.model import Model, as_model
 from ferviz.trust.calibration import calibration_of
-from ferviz.trust.controls import centre_blob, other_faces, random_maps
+from ferviz.trust.controls import TEMPLATE, centre_blob, landmark_prior, other_faces, random_maps
 from ferviz.trust.deletion import FILLS, STEPS, deletion_curves, pixel_ranks
 from ferviz.trust.scores import MIN_GAP, network_scores
 
@@ -182,6 +182,7 @@ def _controls(
     cells = (min(RANDOM_CELLS, height), min(RANDOM_CELLS, width))
     controls = {
         "centre blob": blob,
+        "eyes, nose and mouth": np.broadcast_to(_template(height, width), blob.shape),
         "random map": random_maps(len(images), height, width, cells, seed),
         "random pixels": random_maps(len(images), height, width, (height, width), seed),
     }
@@ -189,6 +190,11 @@ def _controls(
     if maps is not None and (others >= 0).all():
         controls["another face's map"] = maps[others]
     return controls
+
+
+def _template(height: int, width: int) -> Array:
+    # A pixel's centre lies half a pixel behind its corner.
+    return landmark_prior(TEMPLATE * [width, height] - 0.5, height, width)
 
 
 def _areas(
