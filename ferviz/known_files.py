@@ -32,7 +32,7 @@ def is_known(kind: str, digest: str, *versions: str) -> bool:
         versions: of what would run it; another version tries it again.
     """
     with contextlib.suppress(OSError):
-        return digest in _shipped() or is_file(_note(kind, digest, *versions))
+        return is_shipped(digest) or is_file(_note(kind, digest, *versions))
     return False
 
 
@@ -76,8 +76,13 @@ def probe(
         raise ModelError(f"{name} is refused: {problems[outcome.status]}, tried in a process of its own; {advice}")
 
 
-def _shipped() -> set[str]:
-    return {line.split()[0] for line in SHIPPED.read_text(encoding="ascii").splitlines()}
+def is_shipped(digest: str) -> bool:
+    """Return whether a file is one that ferviz brings along.
+
+    Args:
+        digest: the SHA-256 of its bytes.
+    """
+    return digest in {line.split()[0] for line in SHIPPED.read_text(encoding="ascii").splitlines()}
 
 
 def _note(kind: str, digest: str, *versions: str) -> Path:

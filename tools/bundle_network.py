@@ -115,7 +115,10 @@ def compile_bundled(assets: Path = ASSETS) -> Path:
         )
     path = write_compiled(assets / "bundled.ferviz", compiled, force=True)
     digest = hashlib.sha256(compiled.network.content).hexdigest()
-    write_text(assets / SHIPPED.name, f"{digest}  bundled.ferviz (its graphs)\n")
+    known = assets / SHIPPED.name
+    lines = known.read_text(encoding="ascii").splitlines() if known.is_file() else []
+    others = [line for line in lines if "bundled.ferviz" not in line]
+    write_text(known, "\n".join([f"{digest}  bundled.ferviz (its graphs)", *others]) + "\n")
     return path
 
 

@@ -125,7 +125,7 @@ def test_a_connection_that_breaks_is_not_a_reader_that_left(
         raise BrokenPipeError(32, "Broken pipe")
 
     monkeypatch.setattr("ferviz.faces.detectors.downloads.fetch", broken)
-    assert run(["detectors", "get", "yunet"]) == 1
+    assert run(["detectors", "get", "ssd"]) == 1
     assert "connection broke off" in capsys.readouterr().err
 
 

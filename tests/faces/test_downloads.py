@@ -14,7 +14,8 @@ import pytest
 from ferviz.cli import run
 from ferviz.errors import ModelError, UnknownNameError
 from ferviz.faces.detectors import downloads
-from ferviz.faces.detectors.downloads import DOWNLOADS, Download, cached_model, fetch
+from ferviz.faces.detectors.downloads import DOWNLOADS, SHIPPED, Download, cached_model, fetch
+from ferviz.known_files import is_shipped
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -89,7 +90,7 @@ def test_offline_is_a_sentence(tiny: bytes, capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(ModelError, match="no connection") as caught:
         fetch("tiny")
     assert "\n" not in str(caught.value)
-    assert run(["detectors", "get", "yunet", "--mirror", "http://127.0.0.1:9"]) == 4
+    assert run(["detectors", "get", "ssd", "--mirror", "http://127.0.0.1:9"]) == 4
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert "--detector-model" in err
@@ -101,21 +102,29 @@ def test_the_real_network_through_the_command(
     server: tuple[Path, str], shared_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, url = server
-    network = (shared_data / "detectors" / "yunet_2026may.onnx").read_bytes()
-    (folder / DOWNLOADS["yunet"][0].name).write_bytes(network)
-    assert run(["detectors"]) == 0
-    assert "auto is haar here" in capsys.readouterr().out
-    assert run(["detectors", "get", "yunet", "--mirror", url]) == 0
+    for file in DOWNLOADS["ssd"]:
+        (folder / file.name).write_bytes((shared_data / "detectors" / file.name).read_bytes())
     assert run(["detectors"]) == 0
     out = capsys.readouterr().out
     assert "auto is yunet here" in out
     assert "not ready: ferviz detectors get ssd" in out
+    assert run(["detectors", "get", "ssd", "--mirror", url]) == 0
+    assert run(["detectors"]) == 0
+    assert "not ready: ferviz detectors get ssd" not in capsys.readouterr().out
+
+
+def test_the_network_of_the_best_detector_is_part_of_ferviz(shared_data: Path) -> None:
+    digest = hashlib.sha256(SHIPPED["yunet"].read_bytes()).hexdigest()
+    assert digest == hashlib.sha256((shared_data / "detectors" / "yunet_2026may.onnx").read_bytes()).hexdigest()
+    assert is_shipped(digest)
+    assert SHIPPED["yunet"].with_suffix(".LICENSE").read_text(encoding="utf-8").startswith("MIT License")
+    with pytest.raises(UnknownNameError):
+        fetch("yunet")
 
 
 def test_the_pins_are_those_of_the_networks_that_were_measured(shared_data: Path) -> None:
-    names = {"face_detection_yunet_2026may.onnx": "yunet_2026may.onnx"}
     for files in DOWNLOADS.values():
         for file in files:
-            path = shared_data / "detectors" / names.get(file.name, file.name)
+            path = shared_data / "detectors" / file.name
             assert hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256
             assert file.url.startswith("https://")

@@ -14,18 +14,18 @@ from ferviz.cli import run
 from ferviz.errors import ModelError, UntrustedModelError
 from ferviz.faces.detectors import harmless
 from ferviz.faces.detectors.detector_child import SIZES, draw_face
-from ferviz.faces.detectors.downloads import DOWNLOADS
+from ferviz.faces.detectors.downloads import DOWNLOADS, SHIPPED
 from ferviz.faces.detectors.haar import CASCADE
 from ferviz.faces.detectors.registry import open_detector
 from ferviz.images import write_image
 
-YUNET, SSD = "yunet_2026may.onnx", "opencv_face_detector_uint8.pb"
+SSD = "opencv_face_detector_uint8.pb"
 
 
 @pytest.fixture
-def crashing(shared_data: Path, tmp_path: Path) -> Path:
+def crashing(tmp_path: Path) -> Path:
     """YuNet with a convolution of zero groups, which OpenCV divides by."""
-    content = (shared_data / "detectors" / YUNET).read_bytes()
+    content = SHIPPED["yunet"].read_bytes()
     groups = b"\n\x05group\x18"  # a name, and the number that follows it
     place = content.index(groups) + len(groups)
     path = tmp_path / "sent.onnx"
@@ -41,7 +41,6 @@ def no_child(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox, "run", forbidden)
 
 
-@pytest.mark.shared
 def test_a_file_that_crashes_opencv_is_one_sentence(crashing: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_image(crashing.with_name("face.png"), draw_face(120, 120))
     assert run(["predict", str(crashing.with_name("face.png")), "--detector-model", str(crashing)]) == 4
@@ -52,8 +51,15 @@ def test_a_file_that_crashes_opencv_is_one_sentence(crashing: Path, capsys: pyte
 
 @pytest.mark.shared
 def test_the_published_files_start_no_process(no_child: None, shared_data: Path) -> None:
-    for name, file in (("yunet", YUNET), ("ssd", SSD)):
-        harmless.check_harmless(name, str(shared_data / "detectors" / file))
+    harmless.check_harmless("ssd", str(shared_data / "detectors" / SSD))
+
+
+@pytest.mark.usefixtures("no_child")
+def test_the_file_of_the_package_starts_no_process(tmp_path: Path) -> None:
+    copy = tmp_path / "yunet.onnx"
+    copy.write_bytes(SHIPPED["yunet"].read_bytes())
+    for model in (None, str(copy)):
+        harmless.check_harmless("yunet", model)
 
 
 def test_a_file_that_does_no_harm_is_tried_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ASSETS = {"bundled.keras", "bundled.ferviz", "bundled.ferviz.json", "face_statistics.npz"}
+ASSETS = {
+    "bundled.keras",
+    "bundled.ferviz",
+    "bundled.ferviz.json",
+    "face_statistics.npz",
+    "yunet.onnx",
+    "yunet.LICENSE",
+    "known.sha256",
+}
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The detectors' networks that are not part of ferviz: where they come from, their SHA-256, and fetching them once."""
+"""The detectors' networks: the one that is part of ferviz, and where the others come from, their SHA-256, and fetching them once."""
 
 from __future__ import annotations
 
@@ -25,18 +25,10 @@ class Download:
     sha256: str
 
 
-_ZOO = "https://github.com/opencv/opencv_zoo/raw/47534e27c9851bb1128ccc0102f1145e27f23f98/models/face_detection_yunet/"
 _SSD = "https://raw.githubusercontent.com/opencv/opencv_3rdparty/8033c2bc31b3256f0d461c919ecc01c2428ca03b/"
 _EXTRA = "https://raw.githubusercontent.com/opencv/opencv_extra/4.x/testdata/dnn/"
 
 DOWNLOADS: dict[str, tuple[Download, ...]] = {
-    "yunet": (
-        Download(
-            "face_detection_yunet_2026may.onnx",
-            _ZOO + "face_detection_yunet_2026may.onnx",
-            "ebafce4e3c118d6554634be5c27ab333b4c047a9a8c3faf1d7cf93101c22f0f0",
-        ),
-    ),
     "ssd": (
         Download(
             "opencv_face_detector_uint8.pb",
@@ -50,7 +42,11 @@ DOWNLOADS: dict[str, tuple[Download, ...]] = {
         ),
     ),
 }
-"""Detector -> its files; the first is the one that `detector_model` names. YuNet: MIT; SSD: Apache-2.0."""
+"""Detector -> its files; the first is the one that `detector_model` names. SSD: Apache-2.0."""
+
+
+SHIPPED: dict[str, Path] = {"yunet": Path(__file__).resolve().parents[2] / "assets" / "yunet.onnx"}
+"""Detector -> its network that ferviz brings along. YuNet: MIT, `face_detection_yunet_2026may.onnx` of the OpenCV Zoo."""
 
 
 def download_folder() -> Path:
@@ -59,11 +55,13 @@ def download_folder() -> Path:
 
 
 def cached_model(detector: str) -> Path | None:
-    """Return the path of a detector's network in the cache, or None where it (or a part of it) is not there.
+    """Return the path of a detector's network that ferviz brings along or has fetched, or None where it (or a part of it) is not there.
 
     Args:
-        detector: one of DOWNLOADS; others have no network in the cache.
+        detector: one of SHIPPED or DOWNLOADS; others have no such network.
     """
+    if detector in SHIPPED:
+        return SHIPPED[detector] if SHIPPED[detector].is_file() else None
     paths = [download_folder() / file.name for file in DOWNLOADS.get(detector, ())]
     return paths[0] if paths and all(is_file(path) for path in paths) else None
 
@@ -121,16 +119,18 @@ def fetch(detector: str, mirror: str | None = None) -> Path:
 
 
 def model_path(detector: str, model: str | None) -> Path:
-    """Return the file of a detector's network: the user's, or the one in the cache.
+    """Return the file of a detector's network: the user's, or the one that is ready.
 
     Args:
-        detector: one of DOWNLOADS.
+        detector: one of SHIPPED or DOWNLOADS.
         model: the user's file, or None.
 
     Raises:
         ModelError: there is no such file; the message says what to do.
     """
     path = Path(model) if model else cached_model(detector)
+    if path is None and detector in SHIPPED:
+        raise ModelError(f"{SHIPPED[detector]} is missing from this installation; install ferviz again")
     if path is None:
         raise ModelError(
             f"{detector} needs its network; run 'ferviz detectors get {detector}' once, or pass --detector-model FILE"

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import cv2
 
-from ferviz.errors import UntrustedModelError
+from ferviz.errors import ModelError, UntrustedModelError
 from ferviz.faces.detectors.downloads import DOWNLOADS, cached_model
 from ferviz.files import sha256
-from ferviz.known_files import is_known, probe, remember
+from ferviz.known_files import is_known, is_shipped, probe, remember
 from ferviz.paths import is_file
 
 _KIND = "detector"
@@ -27,7 +27,7 @@ def check_harmless(detector: str, model: str | None) -> None:
 
     Args:
         detector: a name from the registry; those that do not run on OpenCV have no such file.
-        model: the user's file; None = the one in the cache, or what OpenCV ships.
+        model: the user's file; None = the one that is ready.
 
     Raises:
         ModelError: the file is no such network, or it crashes OpenCV.
@@ -40,9 +40,12 @@ def check_harmless(detector: str, model: str | None) -> None:
     path = Path(model) if model else cached_model(detector)
     if detector not in _RUN_BY_OPENCV or path is None or not is_file(path):
         return
-    digests = [sha256(file) for file in _files(detector, path)]
+    try:
+        digests = [sha256(file) for file in _files(detector, path)]
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror or error}); check --detector-model") from error
     published = {file.sha256 for file in DOWNLOADS.get(detector, ())}
-    if all(digest in published for digest in digests):
+    if all(digest in published or is_shipped(digest) for digest in digests):
         return
     digest = hashlib.sha256("".join(digests).encode()).hexdigest()
     if is_known(_KIND, digest, detector, cv2.__version__):

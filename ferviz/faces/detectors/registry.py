@@ -11,10 +11,10 @@ from ferviz.faces.detectors.detector import Detector
 from ferviz.registry import Registry
 
 DETECTORS: Registry[Callable[..., Detector]] = Registry("detector", group="ferviz.detectors")
-DETECTORS.add("yunet", "YuNet, best and fastest, with landmarks; fetched once", "ferviz.faces.detectors.yunet:YuNet")
+DETECTORS.add("yunet", "YuNet, best and fastest, with landmarks; always ready", "ferviz.faces.detectors.yunet:YuNet")
 DETECTORS.add("ssd", "OpenCV's SSD on 300 x 300 pixels; fetched once", "ferviz.faces.detectors.ssd:SSD")
 DETECTORS.add("mtcnn", "MTCNN, with landmarks; needs the package mtcnn, slow", "ferviz.faces.detectors.mtcnn:MTCNN")
-DETECTORS.add("haar", "OpenCV's Haar cascade: always ready, upright frontal faces", "ferviz.faces.detectors.haar:Haar")
+DETECTORS.add("haar", "OpenCV's Haar cascade: upright frontal faces", "ferviz.faces.detectors.haar:Haar")
 
 AUTO, NONE = "auto", "none"
 PREFERENCE = ("yunet", "haar")

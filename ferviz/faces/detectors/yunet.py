@@ -20,7 +20,7 @@ class YuNet:
     """YuNet.
 
     Args:
-        model: path of the ONNX file; None = the fetched one.
+        model: path of the ONNX file; None = the one that ferviz brings along.
 
     Raises:
         ModelError: the file is missing or is not a YuNet.
@@ -35,7 +35,7 @@ class YuNet:
 
     @staticmethod
     def available() -> bool:
-        """Return whether the network was fetched and the installed OpenCV runs it."""
+        """Return whether the network is there and the installed OpenCV runs it."""
         return hasattr(cv2, "FaceDetectorYN") and cached_model("yunet") is not None
 
     def __init__(self, model: str | None = None) -> None:
@@ -48,7 +48,7 @@ class YuNet:
             self._net.detect(np.zeros((64, 64, 3), np.uint8))
         except (cv2.error, SystemError) as error:
             raise ModelError(
-                f"{path} is not a YuNet network (ONNX); fetch one with 'ferviz detectors get yunet'"
+                f"{path} is not a YuNet network (ONNX); leave the detector's model out to use the one that ferviz brings along"
             ) from error
 
     def detect(self, pixels: Pixels, threshold: float, min_size: float) -> list[Detection]:

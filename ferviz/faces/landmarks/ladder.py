@@ -33,7 +33,7 @@ def locate_landmarks(faces: Sequence[Face], yunet: str | Path | None = None) -> 
 
     Args:
         faces: the faces.
-        yunet: path of YuNet's ONNX file; None = the fetched one, if any.
+        yunet: path of YuNet's ONNX file; None = the one that ferviz brings along.
 
     Returns:
         The same faces, in order, with `landmarks`, `landmark_source` and `landmark_score`. Points that cannot be an upright face's are

@@ -61,7 +61,7 @@ class YuNetViews:
             self._net.detect(np.zeros((_ENLARGED, _ENLARGED, 3), np.uint8))
         except (cv2.error, SystemError) as error:
             raise ModelError(
-                f"{model} is not a YuNet network (ONNX); fetch one with 'ferviz detectors get yunet'"
+                f"{model} is not a YuNet network (ONNX); leave it out to use the one that ferviz brings along"
             ) from error
 
     def views(self, pixels: np.ndarray) -> Views:
