@@ -41,7 +41,9 @@ class ModelOptions(OptionGroup):
         "--no-cache", default=False, help="Do not read or write the compiled form of the network in the cache folder."
     )
     trust: bool = option(
-        "--trust", default=False, help="Allow the network's file to run code of its own (Lambda layers)."
+        "--trust",
+        default=False,
+        help="Allow the network's file to run code of its own (Lambda layers, any operation of a SavedModel).",
     )
 
 

@@ -55,8 +55,8 @@ def load_model(
         weights: the file with the weights, where `path` is only an architecture.
         engine: "keras"; "litert", compiled now where no compiled form exists; "auto", the compiled form where one exists, with Keras
             behind it for what that form lacks.
-        trust: let the file run its own code (Lambda layers, registered classes); without it such files are refused before anything of
-            theirs runs.
+        trust: let the file run its own code (Lambda layers, registered classes, any operation of a SavedModel); without it such files are
+            refused before anything of theirs runs.
         cache: a compiled form that an earlier run left in the cache folder may be used.
 
     Returns:

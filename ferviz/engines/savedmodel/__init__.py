@@ -34,7 +34,7 @@ _STEP = 32
 LOADING = 180.0
 """Seconds until the network is loaded; importing TensorFlow takes most of it."""
 
-WAIT, WAIT_PER_PICTURE = 30.0, 5.0
+WAIT, WAIT_PER_PICTURE = 30.0, 2.0
 """Seconds until an answer: for any, and for each picture. A network for faces takes milliseconds."""
 
 MEMORY = 6 * 1024**3
