@@ -94,7 +94,7 @@ def infer_input(
     settings: dict[str, Any] = dict(sidecar.input) if sidecar is not None else {}
     for key, fixed in (("height", height), ("width", width)):
         if fixed is not None and settings.get(key, fixed) != fixed and sidecar is not None:
-            raise ModelError(f"{sidecar.path} has {key} {settings[key]}, but the network takes {fixed}")
+            raise ModelError(f"{sidecar.path} has {key} {settings[key]!r:.60}, but the network takes {fixed}")
         settings[key] = settings.get(key) if fixed is None else fixed
     if scaling is not None:
         InputSpec(scaling=scaling)  # a mistake of the caller's is a UsageError, not the sidecar's ModelError

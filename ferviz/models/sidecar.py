@@ -90,7 +90,7 @@ def read_sidecar(path: PathLike) -> Sidecar:
         document = json.loads(path.read_text(encoding="utf-8-sig"))
     if not isinstance(document, dict) or document.get("schema_version") != 1:
         version = document.get("schema_version") if isinstance(document, dict) else None
-        raise ModelError(f"{path} has schema_version {version!r}; this version of ferviz reads 1")
+        raise ModelError(f"{path} has schema_version {version!r:.60}; this version of ferviz reads 1")
     _check_keys(document, _KEYS, path, "")
     fields = document.get("input", {})
     if not isinstance(fields, dict):
@@ -179,8 +179,8 @@ def _labels(value: Any, path: Path) -> tuple[str, ...] | None:
 
 
 def _statistics(path: Path, name: Any) -> dict[str, np.ndarray]:
-    if not isinstance(name, str) or Path(name).name != name or not name.endswith(".npz"):
-        raise ModelError(f"{path}: input.statistics has to name an .npz file beside it, not {name!r}")
+    if not isinstance(name, str) or Path(name).name != name or len(name) > 255 or not name.endswith(".npz"):
+        raise ModelError(f"{path}: input.statistics has to name an .npz file beside it, not {name!r:.60}")
     file = check_regular_file(path.with_name(name), "statistics")
     try:
         return dict(read_arrays(file, ("mean", "std"), MAX_STATISTICS))
@@ -191,4 +191,4 @@ def _statistics(path: Path, name: Any) -> dict[str, np.ndarray]:
 def _check_keys(document: dict[str, Any], keys: tuple[str, ...], path: Path, prefix: str) -> None:
     for key in document:
         if key not in keys:
-            raise ModelError(f"{path}: {prefix}{key} is not a key of a sidecar; it may have {', '.join(keys)}")
+            raise ModelError(f"{path}: {prefix}{key:.60} is not a key of a sidecar; it may have {', '.join(keys)}")
