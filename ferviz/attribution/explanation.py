@@ -11,6 +11,7 @@ import numpy as np
 
 from ferviz.attribution import titles
 from ferviz.attribution.explanation_table import COLUMNS, table_rows
+from ferviz.attribution.region_values import region_line, region_records
 from ferviz.attribution.targets import ALL, PREDICTED
 from ferviz.errors import DataError, UsageError
 from ferviz.faces.crops import pad_crops
@@ -28,6 +29,9 @@ from ferviz.trust.verdict import BETTER, Trust, read_trust
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL import Image
+
+
+_LINED_FACES = 2  # faces whose regions' values are written below a picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +92,11 @@ class Explanation(Result):
         if isinstance(which, int):
             position = range(len(self))[which]  # raises IndexError, and so ends iteration
             which = slice(position, position + 1)
+        settings = self.settings
+        if "details" in settings:
+            settings = {**settings, "details": {name: rows[which] for name, rows in settings["details"].items()}}
         return replace(
-            self,
+            self, settings=settings,
             heatmaps=self.heatmaps[which], raw=self.raw[which], faces=self.faces[which], predictions=self.predictions[which],
             trust=self.trust and self.trust[which],
         )  # fmt: skip
@@ -138,7 +145,7 @@ class Explanation(Result):
             vmax or shared_vmax(list(self.heatmaps)),
             signed,
             (f"for {contrast[1]}", f"for {contrast[0]}") if contrast else ("against", "for"),
-            (self._origin(), *self._test_notes()),
+            (self._origin(), *self._region_notes(), *self._test_notes()),
             self.cautions(),
         )
 
@@ -204,10 +211,12 @@ class Explanation(Result):
             face: the face's number, from 0.
 
         Returns:
-            box, score, landmarks, label, probabilities, `evidence` (see `evidence`), and where the maps were tested `verdict`: {target:
-            {outcome, margin, srg, calibrated, reason}} (see `ferviz.trust.verdict.Verdict`).
+            box, score, landmarks, label, probabilities, `evidence` (see `evidence`), for methods that ask region by region `regions`:
+            {target: {region: value}} and more (see `ferviz.attribution.region_values.KINDS`), and where the maps were tested
+            `verdict`: {target: {outcome, margin, srg, calibrated, reason}} (see `ferviz.trust.verdict.Verdict`).
         """
         more: dict[str, Any] = {"evidence": self.evidence(face)}
+        more |= region_records(self.settings, face, self.target_names(face))
         if self.trust is not None:
             names = self.target_names(face)
             more["verdict"] = {n: v.to_dict() for n, v in zip(names, self.trust.verdicts[face], strict=True)}
@@ -291,6 +300,15 @@ class Explanation(Result):
             return tuple(row[0].sentence[:1].lower() + row[0].sentence[1:] for row in rows)
         passed = [sum(verdict.outcome == BETTER for verdict in row) for row in rows]
         return tuple(f"{count} of {len(self.targets)} maps better than a centre blob" for count in passed)
+
+    def _region_notes(self) -> tuple[str, ...]:
+        """-> the values of the regions, a line for each target of the first faces."""
+        lines = [
+            region_line(self.settings, face, number, name)
+            for face in range(min(len(self), _LINED_FACES))
+            for number, name in enumerate(self.target_names(face))
+        ]
+        return tuple(line for line in lines if line)
 
     def _test_notes(self) -> tuple[str, ...]:
         """-> what the picture says about the test: what to ask instead, and what is not known."""

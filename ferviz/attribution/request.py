@@ -163,6 +163,24 @@ class MethodInput:
 
         return self.changed_scores(lazy.used, logits)
 
+    def masked_logits(self, masks: LazyMasks, fill: str | float) -> Array:
+        """Return the logits of all classes for pictures seen through masks, with memory for `batch_size` pictures.
+
+        Args:
+            masks: 1 where the picture is seen.
+            fill: as for `masked_scores`.
+
+        Returns:
+            (N, P, K) float32; NaN for masks that are not used.
+        """
+        fills.check_fill(fill)
+        result = np.full((*masks.used.shape, self.logits.shape[1]), np.nan, np.float32)
+        samples, indices = np.nonzero(masks.used)
+        for start in range(0, len(samples), self.batch_size):
+            sample, mask = (values[start : start + self.batch_size] for values in (samples, indices))
+            result[sample, mask] = self.engine.logits(self.masked_batch(sample, masks.compute(sample, mask), fill))
+        return result
+
     def masked_batch(self, sample_index: np.ndarray, masks: Array, fill: str | float) -> Array:
         """Return pictures seen through masks, as the network takes them.
 
