@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ferviz.attribution.methods import regions
+from ferviz.attribution.methods import region_shapley
 from ferviz.attribution.request import MethodInput
 from ferviz.errors import ModelError, UsageError
 from ferviz.faces.landmarks.points import TEMPLATE
@@ -52,7 +52,7 @@ def values_of(output: Any) -> np.ndarray:
 
 
 def test_on_a_linear_network_the_values_are_what_the_regions_hold() -> None:
-    output = regions.regions(asked(linear, [[1, -1, 0]]), fill="black")
+    output = region_shapley.region_shapley(asked(linear, [[1, -1, 0]]), fill="black")
     held = np.einsum("nhw,nrhw->nr", BATCH[..., 0] * (KERNEL[:, 0] - KERNEL[:, 1]).reshape(SIZE), PLACES.masks)
     np.testing.assert_allclose(values_of(output)[:, 0], held, atol=1e-4)
     for kind in ("hide_one", "show_one"):
@@ -64,7 +64,7 @@ def test_on_a_linear_network_the_values_are_what_the_regions_hold() -> None:
 @pytest.mark.parametrize("fill", ["harmonic", "blur", "mean"])
 @pytest.mark.parametrize("count", [0, 4])
 def test_the_values_add_up_to_what_the_face_gains(fill: str, count: int) -> None:
-    output = regions.regions(asked(curved, [[1, 0, 0], [0, 1, -1]]), fill=fill, permutations=count)
+    output = region_shapley.region_shapley(asked(curved, [[1, 0, 0], [0, 1, -1]]), fill=fill, permutations=count)
     gain = output.details["seen"] - output.details["hidden"]
     np.testing.assert_allclose(values_of(output).sum(-1), gain, atol=1e-6)
     np.testing.assert_allclose(output.raw, np.einsum("ntr,nrhw->nthw", values_of(output), PLACES.masks), atol=1e-4)
@@ -79,15 +79,17 @@ def test_exact_values_are_the_mean_over_all_orders() -> None:
         sets[:, step + 1] = sets[:, step] | 1 << np.array([order[step] for order in orders])
     gains = scores[sets[:, 1:]] - scores[sets[:, :-1]]
     np.add.at(expected, np.array(orders), gains / len(orders))
-    np.testing.assert_allclose(regions.shapley_values(scores[None, None], regions._exact())[0, 0], expected, atol=1e-12)
+    np.testing.assert_allclose(
+        region_shapley.shapley_values(scores[None, None], region_shapley._exact())[0, 0], expected, atol=1e-12
+    )
 
 
 def test_a_region_that_matters_only_with_another_shares_with_it() -> None:
-    members = regions._members()
+    members = region_shapley._members()
     game = (members[:, 3] & members[:, 6]).astype(float)[None, None]
-    values = regions.shapley_values(game, regions._exact())[0, 0]
+    values = region_shapley.shapley_values(game, region_shapley._exact())[0, 0]
     np.testing.assert_allclose(values, np.where(np.isin(np.arange(8), [3, 6]), 0.5, 0), atol=1e-12)
-    pairs = regions.pair_interactions(game)[0, 0]
+    pairs = region_shapley.pair_interactions(game)[0, 0]
     assert pairs[3, 6] == pairs[6, 3] == 1
     assert pairs.sum() == 2
 
@@ -96,29 +98,29 @@ def test_a_class_has_log_odds_and_a_contrast_its_logits() -> None:
     logits = np.array([[[1.0, 2.0, 4.0]]])
     weights = np.array([[[0, 1.0, 0], [0, 1, -1]]])
     others = np.log(np.exp(1) + np.exp(4))
-    np.testing.assert_allclose(regions.log_odds(logits, weights)[0, :, 0], [2 - others, -2])
-    assert np.isfinite(regions.log_odds(logits * 1000, weights)).all()
+    np.testing.assert_allclose(region_shapley.log_odds(logits, weights)[0, :, 0], [2 - others, -2])
+    assert np.isfinite(region_shapley.log_odds(logits * 1000, weights)).all()
 
 
 def test_sampled_orders_come_near_with_fewer_passes() -> None:
-    exact, request = regions.regions(asked(curved, [[1, 0, 0]]), fill="mean"), asked(curved, [[1, 0, 0]])
-    sampled = regions.regions(request, fill="mean", permutations=16)
+    exact, request = region_shapley.region_shapley(asked(curved, [[1, 0, 0]]), fill="mean"), asked(curved, [[1, 0, 0]])
+    sampled = region_shapley.region_shapley(request, fill="mean", permutations=16)
     assert sum(request.engine.sizes) <= 2 * (114 + 16) + 2  # type: ignore[attr-defined]
     deviation = values_of(exact).std()
     assert np.sqrt(((values_of(sampled) - values_of(exact)) ** 2).mean()) < 0.5 * deviation
-    again = regions.regions(asked(curved, [[1, 0, 0]]), fill="mean", permutations=16)
+    again = region_shapley.region_shapley(asked(curved, [[1, 0, 0]]), fill="mean", permutations=16)
     np.testing.assert_array_equal(values_of(again), values_of(sampled))
 
 
 def test_a_face_s_values_do_not_depend_on_the_faces_beside_it() -> None:
-    together = values_of(regions.regions(asked(curved, [[1, 0, 0]])))
+    together = values_of(region_shapley.region_shapley(asked(curved, [[1, 0, 0]])))
     alone = asked(curved, [[1, 0, 0]], FaceRegions(PLACES.points[1:], SIZE))
     alone = MethodInput(alone.engine, BATCH[1:], "input", alone.weights[1:], 7, regions=alone.regions)
-    np.testing.assert_allclose(values_of(regions.regions(alone)), together[1:], atol=1e-4)
+    np.testing.assert_allclose(values_of(region_shapley.region_shapley(alone)), together[1:], atol=1e-4)
 
 
 def test_spread_holds_the_value_between_low_and_high() -> None:
-    output = regions.regions(asked(curved, [[1, 0, 0]]), spread=True)
+    output = region_shapley.region_shapley(asked(curved, [[1, 0, 0]]), spread=True)
     for name in REGIONS:
         assert (output.details[f"low/{name}"] <= output.details[name] + 1e-9).all()
         assert (output.details[f"high/{name}"] >= output.details[name] - 1e-9).all()
@@ -130,12 +132,12 @@ def test_spread_holds_the_value_between_low_and_high() -> None:
 )
 def test_settings_out_of_range(settings: dict[str, Any], error: str) -> None:
     with pytest.raises(UsageError, match=error):
-        regions.regions(asked(linear, [[1, 0, 0]]), **settings)
+        region_shapley.region_shapley(asked(linear, [[1, 0, 0]]), **settings)
 
 
 def test_without_landmarks_there_are_no_regions() -> None:
     with pytest.raises(ModelError, match="needs_regions"):
-        regions.regions(asked(linear, [[1, 0, 0]], None))
+        region_shapley.region_shapley(asked(linear, [[1, 0, 0]], None))
 
 
 def test_the_record_of_a_face_has_its_regions() -> None:

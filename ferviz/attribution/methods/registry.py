@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from ferviz.attribution.methods import cam, gradients, perturbation, regions, tf_keras_vis
+from ferviz.attribution.methods import cam, gradients, perturbation, region_shapley, tf_keras_vis
 from ferviz.attribution.methods.method import LAYER, PICTURE, Method, method_from_maps
 from ferviz.engines.base import GuidedGradients, KerasBacked, LayerInterventions
 from ferviz.registry import Registry
@@ -59,7 +59,7 @@ for _name, _summary, _method in (
     ("region-occlusion", "what the score loses without the eyes, without the mouth and so on",
      Method(perturbation.region_occlusion, PICTURE, title="Region occlusion", needs_regions=True)),
     ("regions", "what the eyes, the mouth and so on each add to the answer: exact Shapley values",
-     Method(regions.regions, PICTURE, title="Region Shapley values", needs_regions=True)),
+     Method(region_shapley.region_shapley, PICTURE, title="Region Shapley values", needs_regions=True)),
 ):  # fmt: skip
     METHODS.add(_name, _summary, _method)
 

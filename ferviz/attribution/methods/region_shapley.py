@@ -22,7 +22,7 @@ _ALL = 2**_COUNT - 1
 _Values = npt.NDArray[np.float64]
 
 
-def regions(
+def region_shapley(
     request: MethodInput, *, fill: str | float = "harmonic", permutations: int = 0, spread: bool = False
 ) -> MethodOutput:
     """Region Shapley values: what each region of the face adds to the target, divided fairly among all of them; signed.
