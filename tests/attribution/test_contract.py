@@ -21,7 +21,8 @@ KINDS = [
     "softmax_layer", "activation_layer", "sigmoid", "linear", "mixed_precision",
 ]  # fmt: skip
 QUICK = {
-    "rise": {"masks": 24}, "smoothgrad": {"samples": 5}, "integrated-gradients": {"steps": 5}, "occlusion": {"patch": 6}, "regions": {"permutations": 2},
+    "rise": {"masks": 24}, "smoothgrad": {"samples": 5}, "integrated-gradients": {"steps": 5}, "occlusion": {"patch": 6},
+    "regions": {"permutations": 2},
 }  # fmt: skip
 """Fewer passes than the defaults; what is promised does not depend on them."""
 ZERO = 1e-9

@@ -21,7 +21,8 @@ from ferviz.models.model import Model
 LABELS = ("angry", "happy", "sad", "fear")
 OURS = [name for name in methods() if ":" not in name]
 QUICK = {
-    "rise": {"masks": 24}, "smoothgrad": {"samples": 5}, "integrated-gradients": {"steps": 5}, "occlusion": {"patch": 6}, "regions": {"permutations": 2},
+    "rise": {"masks": 24}, "smoothgrad": {"samples": 5}, "integrated-gradients": {"steps": 5}, "occlusion": {"patch": 6},
+    "regions": {"permutations": 2},
 }  # fmt: skip
 
 
