@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,9 +76,10 @@ def load_state(folder: Path) -> State | None:
             optimizer = [file[f"o{i}"] for i in range(sum(k[0] == "o" for k in file.files))]
         rows = [{key: float(row[key]) for key in COLUMNS} for row in counters["history"]]
         epoch, plan = counters["epoch"], counters["plan"]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, zipfile.BadZipFile) as error:
+    except Exception as error:  # zipfile, zlib and NumPy raise nearly anything for damaged bytes
         raise damaged from error
-    if not isinstance(plan, str) or [row["epoch"] for row in rows] != list(range(1, epoch + 1)) or not variables:
+    epochs = list(range(1, len(rows) + 1))
+    if not isinstance(plan, str) or [row["epoch"] for row in rows] != epochs or epoch != len(rows) or not variables:
         raise damaged
     return State(epoch, counters["history"], plan, variables, optimizer)
 

@@ -157,7 +157,8 @@ def _run_seeds() -> dict[str, bytes]:
     history = [{"epoch": 1, "learning_rate": 1e-3, "loss": 1.0, "val_loss": 1.1, "val_accuracy": 0.5, "seconds": 2.0}]
     with tempfile.TemporaryDirectory() as folder:
         save_state(
-            Path(folder), State(1, history, [np.zeros((2, 2), np.float32)], [np.zeros(3, np.float32), np.int64(4)])
+            Path(folder),
+            State(1, history, "plan", [np.zeros((2, 2), np.float32)], [np.zeros(3, np.float32), np.int64(4)]),
         )
         return {
             "run": write_members({"config.json": json.dumps(config).encode(), NAME: (Path(folder) / NAME).read_bytes()})
