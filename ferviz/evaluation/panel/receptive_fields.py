@@ -55,7 +55,7 @@ class Placement:
             return f"the cells of {self.layer} look closer to the centre than they are drawn ({range_}); take an earlier layer"
         if self.spread > MAX_SPREAD * self.pitch:
             steps = f"{self.spread:.0f} pixels to each side, cells are {self.pitch:.0f} apart"
-            return f"a cell of {self.layer} sees far beyond itself ({steps}): its maps are sharper drawn than they are"
+            return f"a cell of {self.layer} sees far beyond itself ({steps}): its maps look sharper than they are"
         return ""
 
 
