@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from ferviz.paths import is_file
+from ferviz.printable import printable
 
 INK, GREY, FAINT, AMBER = "#1c1c1e", "#5f6368", "#9aa0a6", "#9a5b00"
 """Colours of main text, of explanations, of marks, and of warnings."""
@@ -39,15 +40,6 @@ def font(size: int, wide: bool = False, bold: bool = False) -> Font:
     built_in = ImageFont.load_default(size)
     assert isinstance(built_in, ImageFont.FreeTypeFont)
     return built_in
-
-
-def printable(text: str) -> str:
-    """Return text that can be drawn: spaces for line breaks, question marks for other control characters.
-
-    Args:
-        text: any text; file names may contain anything.
-    """
-    return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
 
 
 def width(text: str, size: int) -> int:

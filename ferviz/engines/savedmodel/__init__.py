@@ -21,6 +21,7 @@ from ferviz.engines.backend import tensorflow
 from ferviz.engines.base import LOGITS, Array, LayerInfo, PictureShape
 from ferviz.errors import ModelError, UntrustedModelError
 from ferviz.paths import is_folder
+from ferviz.printable import printable
 
 _WHY = (
     "a SavedModel has no layers that can be reached, only logits: predict and methods that need nothing else (occlusion, "
@@ -246,7 +247,7 @@ class GraphProcess:
 
 def _last_line(errors: bytes) -> str:
     lines = errors.decode("utf-8", "replace").strip().splitlines()
-    return "".join(letter if letter.isprintable() else "?" for letter in lines[-1])[:200] if lines else ""
+    return printable(lines[-1], 200) if lines else ""
 
 
 def _files(folder: Path) -> list[Path]:

@@ -17,6 +17,7 @@ from ferviz.engines.backend import tensorflow
 from ferviz.engines.base import Array
 from ferviz.engines.savedmodel.graph_check import INITIALISER_COLLECTIONS, Graph, check_graph, reduce_graph
 from ferviz.errors import FervizError, ModelError
+from ferviz.printable import printable
 
 _INITIALISER = "__saved_model_init_op"
 
@@ -47,7 +48,7 @@ def describe_error(error: BaseException) -> str:
     lines = [line.strip() for line in str(getattr(error, "message", None) or error).splitlines()]
     lines = [line for line in lines if line and not line.startswith("[[")] or [type(error).__name__]
     text = lines[-1] if lines[0].endswith("error:") else lines[0]
-    return "".join(character if character.isprintable() else "?" for character in text)[:160]
+    return printable(text, 160)
 
 
 def import_runtime() -> None:
