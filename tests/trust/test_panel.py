@@ -74,6 +74,8 @@ def test_a_network_that_answers_the_same_whatever_it_sees_is_reported_and_not_di
     )
     assert report.assessable == 0
     assert report.to_dict()["methods"][-1]["better"] is None
+    assert report.recommendation(500) is None
+    assert "up to 500 passes a face: no method passes more often than noise" in report.text()
     json.dumps(report.to_dict(), allow_nan=False)
     assert report.picture().width > 400
 

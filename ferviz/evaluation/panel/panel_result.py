@@ -16,6 +16,7 @@ from ferviz.evaluation.panel.bootstrap import cluster_interval
 from ferviz.evaluation.panel.receptive_fields import Placement
 from ferviz.evaluation.panel.stability import Stability
 from ferviz.results import Result
+from ferviz.trust.calibration import MAX_RANDOM
 from ferviz.trust.verdict import BETTER, OUTCOMES, outcome
 
 if TYPE_CHECKING:
@@ -131,13 +132,14 @@ class TrustReport(Result):
         return float((outcome(margins, self.delta) == OUTCOMES.index(BETTER)).mean()) if len(margins) else float("nan")
 
     def recommendation(self, passes: int) -> MethodRow | None:
-        """Return the method that passes on the most faces within a budget; None where none takes so few passes.
+        """Return the method that passes on the most faces within a budget; None where none passes more often than noise may.
 
         Args:
             passes: through the network, a face.
         """
         able = [row for row in self.rows if not row.control and not row.fails and row.passes <= max(2, passes * SLACK)]
-        return max(able, key=lambda row: (self.passed(row), self._margin(row)), default=None)
+        best = max(able, key=lambda row: (self.passed(row), self._margin(row)), default=None)
+        return best if best is not None and self.passed(best) > MAX_RANDOM else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data."""
@@ -173,8 +175,12 @@ class TrustReport(Result):
         ]
         for budget in BUDGETS:
             best = self.recommendation(budget)
-            if best is not None:
-                lines.append(f"up to {budget} passes a face: {best.title} ({100 * self.passed(best):.0f}%)")
+            answer = (
+                "no method passes more often than noise"
+                if best is None
+                else f"{best.title} ({100 * self.passed(best):.0f}%)"
+            )
+            lines.append(f"up to {budget} passes a face: {answer}")
         lines += [p.caution for p in self.placements if p.caution]
         return "\n".join([*lines, *self.notes])
 
