@@ -24,7 +24,7 @@ from typing import ClassVar
 
 from ferviz.printable import printable
 
-_LONGEST = 4000  # characters of a message; the names in it may come from a file and be as long as that
+_LONGEST = 3000  # characters of a message; the names in it may come from a file and be as long as that
 
 
 class FervizError(Exception):

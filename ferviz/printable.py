@@ -31,9 +31,11 @@ def printable(text: object, limit: int | None = None) -> str:
         The text with an escape (\n, \x1b, \u202e, \udcff) for every character that is not printable.
     """
     shown = str(text)
-    if limit is not None and len(shown) > limit:
-        shown = shown[: limit - 3] + "..."
-    return shown if is_printable(shown) else "".join(_escape(c) if _is_hidden(c) else c for c in shown)
+    if limit is not None:
+        shown = shown[: limit + 1]  # an escape is longer than what it stands for, so the rest is never shown
+    if not is_printable(shown):
+        shown = "".join(_escape(c) if _is_hidden(c) else c for c in shown)
+    return shown if limit is None or len(shown) <= limit else shown[: limit - 3] + "..."
 
 
 def _is_hidden(character: str) -> bool:

@@ -31,6 +31,12 @@ def test_exit_codes_are_those_of_the_documentation():
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("text", ["x" * 9000, "\x1b" * 9000, "x" * 2999 + "\u202e"])
+def test_messages_have_a_length_that_can_be_read(text):
+    assert len(str(errors.ModelError(text))) == 3000
+    assert str(errors.ModelError("a\nb")) == "a\\nb"
+
+
 def test_unknown_name_lists_what_is_there_and_guesses():
     error = errors.UnknownNameError("layer", "conv9", ["conv1", "conv2"], where="this model")
     for words in ("layer 'conv9'", "this model", "conv1, conv2", "did you mean 'conv2'?"):
