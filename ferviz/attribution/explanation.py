@@ -11,7 +11,7 @@ import numpy as np
 
 from ferviz.attribution import titles
 from ferviz.attribution.explanation_table import COLUMNS, table_rows
-from ferviz.attribution.region_values import region_line, region_records
+from ferviz.attribution.region_values import region_labels, region_line, region_records
 from ferviz.attribution.targets import ALL, PREDICTED
 from ferviz.errors import DataError, UsageError
 from ferviz.faces.crops import pad_crops
@@ -133,6 +133,7 @@ class Explanation(Result):
                 ()
                 if self.trust is None
                 else tuple(Remark(v.sentence, v.short, v.poor) for v in self.trust.verdicts[number]),
+                region_labels(self.settings, number, face, self.target_names(number)),
             )
             for number, (face, maps, prediction) in enumerate(
                 zip(self.faces, self.heatmaps, self.predictions, strict=True)

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ferviz.rendering.colormaps import colors
-from ferviz.rendering.text import FAINT, GREY, PAPER, line
+from ferviz.rendering.text import FAINT, GREY, INK, PAPER, line
 
 NO_EVIDENCE = 1e-8
 """A map that nowhere exceeds this holds no evidence: rounding is not evidence, and is not stretched into any."""
@@ -19,6 +19,9 @@ STRONGEST = 0.78
 
 SMALL = 64
 """Faces up to this many pixels a side are shown pixel by pixel: they are what networks see. Larger ones are photographs."""
+
+LABELLED = 144
+"""Tiles of fewer pixels a side have no room for labels on a map."""
 
 GROUND = "#eceff1"
 
@@ -67,7 +70,13 @@ def fit_face(pixels: np.ndarray, side: int, grey: bool = False) -> Image.Image:
 
 
 def overlay_tile(
-    pixels: np.ndarray, heat: np.ndarray, side: int, vmax: float, signed: bool = False, words: bool = True
+    pixels: np.ndarray,
+    heat: np.ndarray,
+    side: int,
+    vmax: float,
+    signed: bool = False,
+    words: bool = True,
+    labels: Sequence[tuple[float, float, str]] = (),
 ) -> Image.Image:
     """Return a map over a grey face on a square tile; the cover grows with the evidence.
 
@@ -80,6 +89,7 @@ def overlay_tile(
         vmax: > 0, the value that takes the colour map's end.
         signed: negative values are evidence against.
         words: label a map without evidence.
+        labels: (x, y) in 0..1 of the face, and what is written there; on tiles of 144 pixels or more.
     """
     face = fit_face(pixels, side, grey=True)
     if not has_evidence(heat):
@@ -87,7 +97,10 @@ def overlay_tile(
         pale = Image.blend(face, Image.new("RGB", face.size, GROUND), 0.55)
         return _centre(_label(pale, label) if words else pale, side)
     values = resize_map(heat, face.width, face.height)
-    return _centre(Image.fromarray(blend(np.asarray(face), values, vmax, signed)), side)
+    covered = Image.fromarray(blend(np.asarray(face), values, vmax, signed))
+    for x, y, text in labels if side >= LABELLED else ():
+        _write(covered, x, y, text)
+    return _centre(covered, side)
 
 
 def blend(ground: np.ndarray, values: np.ndarray, vmax: float, signed: bool = False) -> np.ndarray:
@@ -194,6 +207,16 @@ def _label(face: Image.Image, words: str) -> Image.Image:
     ImageDraw.Draw(face).rounded_rectangle(frame, 4, GROUND, FAINT)
     face.paste(text, (left, top))
     return face
+
+
+def _write(picture: Image.Image, x: float, y: float, text: str) -> None:
+    """Write a few characters about a place, on paper that keeps them legible, inside the picture."""
+    drawn = line(text, max(9, picture.width // 24), INK)
+    left = int(np.clip(x * picture.width - drawn.width / 2, 2, max(2, picture.width - drawn.width - 3)))
+    top = int(np.clip(y * picture.height - drawn.height / 2, 2, max(2, picture.height - drawn.height - 3)))
+    frame = (left - 3, top - 1, left + drawn.width + 2, top + drawn.height)
+    ImageDraw.Draw(picture).rounded_rectangle(frame, 3, PAPER)
+    picture.paste(drawn, (left, top))
 
 
 def _centre(face: Image.Image, side: int, ground: str = GROUND) -> Image.Image:

@@ -77,7 +77,7 @@ def ablationcam(request: MethodInput, *, relu: bool = True) -> MethodOutput:
 
 
 def occlusion(
-    request: MethodInput, *, patch: int | None = None, stride: int | None = None, fill: str | float = "mean"
+    request: MethodInput, *, patch: int | None = None, stride: int | None = None, fill: str | float = "harmonic"
 ) -> MethodOutput:
     """Occlusion: how far the target falls when a patch is hidden; at each pixel the mean over the patches that hide it; signed.
 
@@ -112,7 +112,7 @@ def occlusion(
     return MethodOutput(maps, request.logits)
 
 
-def region_occlusion(request: MethodInput, *, fill: str | float = "mean") -> MethodOutput:
+def region_occlusion(request: MethodInput, *, fill: str | float = "harmonic") -> MethodOutput:
     """Region occlusion: how far the target falls when one region of the face is hidden; signed.
 
     The regions are those of `ferviz.faces.regions`, placed by each face's landmarks; a pixel on a border shows the mean of both sides.

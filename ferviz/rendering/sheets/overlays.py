@@ -66,7 +66,8 @@ def _measures(sheet: Sheet, single: bool) -> tuple[int, int, int]:
 def _single(cell: Cell, sheet: Sheet, side: int, size: int, gap: int) -> Image.Image:
     left = vstack([face_tile(cell.face, side), caption(cell.caption, size, side, GREY)], gap // 3)
     name = caption(cell.names[0], size, side, INK, bold=True)
-    over = vstack([overlay_tile(cell.face, cell.maps[0], side, sheet.vmax_of(cell), sheet.signed), name], gap // 3)
+    tile = overlay_tile(cell.face, cell.maps[0], side, sheet.vmax_of(cell), sheet.signed, labels=cell.labels_of(0))
+    over = vstack([tile, name], gap // 3)
     blocks = [left, over]
     if cell.probabilities:
         blocks.append(probability_bars(cell.probabilities, cell.label, max(60, side // 2), side, size))
@@ -83,7 +84,8 @@ def _strip(cell: Cell, sheet: Sheet, side: int, size: int, gap: int) -> Image.Im
     under = [caption(cell.label, size, side, INK, bold=True)] if cell.label and cell.label not in cell.names else []
     blocks = [vstack([face_tile(cell.face, side), *under, caption(cell.caption, size, side, GREY)], gap // 2)]
     for number, (name, heat) in enumerate(zip(cell.names, cell.maps, strict=True)):
-        parts = [overlay_tile(cell.face, heat, side, sheet.vmax_of(cell), sheet.signed)]
+        labels = cell.labels_of(number)
+        parts = [overlay_tile(cell.face, heat, side, sheet.vmax_of(cell), sheet.signed, labels=labels)]
         is_predicted = name == cell.label
         probability = cell.probabilities.get(name)
         if probability is None:

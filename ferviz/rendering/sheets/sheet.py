@@ -38,6 +38,7 @@ class Cell:
         caption: which face this is.
         vmax: the end of this cell's own scale; None = the sheet's.
         remarks: one for each map, or none.
+        labels: for each map what is written on it: (x, y) of the middle in 0..1 of the face, and a few characters; or none.
     """
 
     face: np.ndarray = field(repr=False)
@@ -48,6 +49,15 @@ class Cell:
     caption: str = ""
     vmax: float | None = None
     remarks: tuple[Remark, ...] = ()
+    labels: tuple[tuple[tuple[float, float, str], ...], ...] = ()
+
+    def labels_of(self, number: int) -> tuple[tuple[float, float, str], ...]:
+        """Return what is written on a map.
+
+        Args:
+            number: the map's.
+        """
+        return self.labels[number] if self.labels else ()
 
 
 @dataclass(frozen=True)
