@@ -98,10 +98,10 @@ def region_labels(
         return ()
     height, width = face.pixels.shape[:2]
     places = np.column_stack([list(_PLACES.values()), np.ones(len(_PLACES))]) @ affine(crop_landmarks(face)).T
-    middle = dict(zip(_PLACES, (places + 0.5) / [width, height], strict=True))
-    labels = []
+    middle = dict(zip(_PLACES, ((places + 0.5) / [width, height]).tolist(), strict=True))
+    labels: list[tuple[tuple[float, float, str], ...]] = []
     for values in records.values():
         least = _LABELLED * max(abs(value) for value in values.values())
         shown = [name for name, value in values.items() if abs(value) >= least > 0]
-        labels.append(tuple((*map(float, middle[name]), f"{name} {values[name]:+.1f}") for name in shown))
+        labels.append(tuple((middle[name][0], middle[name][1], f"{name} {values[name]:+.1f}") for name in shown))
     return tuple(labels)
