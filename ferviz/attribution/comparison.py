@@ -19,6 +19,7 @@ from ferviz.faces.crops import as_faces
 from ferviz.faces.face import Face
 from ferviz.files import manifest
 from ferviz.models.model import Model
+from ferviz.rendering.sheets.sheet import PERCENTILE, is_signed
 from ferviz.results import Result
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class ExplanationComparison(Result):
         first = self.explanations[0]
         target = "the class that the first network predicts" if self.target == PREDICTED else self.target
         notes = ["Each column has a scale of its own; the colours of two columns do not compare."]
+        if any(is_signed(list(explanation.heatmaps)) for explanation in self.explanations):
+            notes.append(f"Signed maps are drawn up to the {PERCENTILE}th percentile of their magnitudes.")
         if len(first) > ROWS:
             notes.append(f"The first {ROWS} of {len(first)} faces are drawn; the correlations are over all of them.")
         return comparison_picture(

@@ -21,7 +21,7 @@ from ferviz.models.face_records import check_maps, check_object, check_texts, re
 from ferviz.models.features import MIN_CELLS
 from ferviz.models.prediction import Prediction, face_record, picture_records
 from ferviz.printable import printable
-from ferviz.rendering.sheets.sheet import Cell, Remark, Sheet, is_signed, shared_vmax
+from ferviz.rendering.sheets.sheet import Cell, Remark, Sheet, faint_note, is_signed, scale_end, scale_note
 from ferviz.rendering.tiles import has_evidence
 from ferviz.results import Result, read_npz
 from ferviz.trust.verdict import BETTER, Trust, read_trust
@@ -114,10 +114,15 @@ class Explanation(Result):
         """Return what a picture of this explanation shows, as plain data.
 
         Args:
-            shared_scale: one colour scale for all faces, else each face its own (shared by its targets).
-            vmax: the value at the end of the scale, to compare pictures; None = the largest magnitude here.
+            shared_scale: one colour scale for all maps, else each map its own.
+            vmax: the value at the end of the scale, to compare pictures; None = the largest value here, of signed maps the 99.5th
+                percentile of the magnitudes.
         """
-        signed = is_signed(list(self.heatmaps))
+        return self._sheet(shared_scale, vmax, self.heatmaps)
+
+    def _sheet(self, shared_scale: bool, vmax: float | None, scaled: np.ndarray) -> Sheet:
+        """-> the sheet; its scale is that of the maps `scaled`, of which this may be a page."""
+        signed = is_signed(list(scaled))
         names = captions(self.faces)
         labels = tuple(self.predictions[0].probabilities) if self.predictions else ()
         contrast = titles.contrast(self.targets, labels)
@@ -129,7 +134,7 @@ class Explanation(Result):
                 prediction.label,
                 prediction.probabilities,
                 names[number],
-                None if shared_scale or vmax else shared_vmax([maps]),
+                () if shared_scale or vmax else tuple(scale_end([heat], signed) for heat in maps),
                 ()
                 if self.trust is None
                 else tuple(Remark(v.sentence, v.short, v.poor) for v in self.trust.verdicts[number]),
@@ -139,15 +144,18 @@ class Explanation(Result):
                 zip(self.faces, self.heatmaps, self.predictions, strict=True)
             )
         )
+        end = vmax or scale_end(list(scaled), signed)
+        ends = "" if vmax else scale_note(list(scaled), signed, not shared_scale)
+        faint = faint_note(cells, end) if shared_scale else ""
         return Sheet(
             titles.title(self.method),
             titles.subtitle(self.method, self.targets, labels, signed),
             cells,
-            vmax or shared_vmax(list(self.heatmaps)),
+            end,
             signed,
             (f"for {contrast[1]}", f"for {contrast[0]}") if contrast else ("against", "for"),
-            (self._origin(), *self._region_notes(), *self._test_notes()),
-            self.cautions(),
+            (*((ends,) if ends else ()), self._origin(), *self._region_notes(), *self._test_notes()),
+            (*self.cautions(), *((faint,) if faint else ())),
         )
 
     def picture(
@@ -168,8 +176,7 @@ class Explanation(Result):
         page = self[start : start + page_size(len(self.targets))]
         if not len(page):
             raise UsageError(f"there is no face number {start} to draw; the explanation has {len(self)}")
-        end = vmax if vmax is not None or not shared_scale else shared_vmax(list(self.heatmaps))
-        sheet = page.sheet(shared_scale, end)
+        sheet = page._sheet(shared_scale, vmax, self.heatmaps)
         if len(page) < len(self):
             note = f"Faces {start + 1} to {start + len(page)} of {len(self)}; a .npz file holds all of them."
             sheet = replace(sheet, notes=(*sheet.notes, note))
@@ -184,7 +191,8 @@ class Explanation(Result):
         from ferviz.rendering.sheets.figures import explanation_figure
         from ferviz.rendering.sheets.overlays import page_size
 
-        return explanation_figure(self[: page_size(len(self.targets))].sheet(shared_scale, vmax))
+        page = self[: page_size(len(self.targets))]
+        return explanation_figure(page._sheet(shared_scale, vmax, self.heatmaps))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as plain data.

@@ -138,7 +138,7 @@ class DrawingOptions(OptionGroup):
         "--vmax",
         type=Number(1e-30, 1e30),
         metavar="NUMBER",
-        help="The value at the end of the colour scale, to compare pictures.",
+        help="The value at the end of the colour scale, to compare pictures.  [default: the largest, of signed maps the 99.5th percentile]",
     )
     zoom: float = option(
         "--zoom", default=1.0, type=Number(0.5, 4), help="Size of the picture: 1 for screens, 2 for print."

@@ -106,14 +106,14 @@ def scale_key(vmax: float, signed: bool, length: int, size: int, ends: tuple[str
 
 
 def own_scale_key(signed: bool, length: int, size: int, ends: tuple[str, str]) -> Image.Image:
-    """Return the colour scale of cells that each have their own.
+    """Return the colour scale of maps that each have their own.
 
     Args:
         signed, length, size, ends: as for `scale_key`.
     """
     bar = _key_bar(signed, length, size)
     return key_strip(
-        bar, ends[0] if signed else "0", f"{ends[1] if signed else 'most'}, each face on its own scale", size
+        bar, ends[0] if signed else "0", f"{ends[1] if signed else 'most'}, each map on its own scale", size
     )
 
 

@@ -23,6 +23,7 @@ DIVERGING = "blue-red"
 """The map for signed numbers; its middle is zero."""
 
 _LIGHTEST, _DARKEST, _CHROMA = 0.985, 0.46, 0.17
+_FACE_GREY = 0.6  # the lightness of the grey 128
 _BLUE, _RED = 255.0, 28.0  # hue angles in Oklab, degrees
 
 Colors = npt.NDArray[np.uint8]
@@ -77,6 +78,23 @@ def _diverging() -> Colors:
     lightness = _LIGHTEST + (_DARKEST - _LIGHTEST) * amount
     chroma = _CHROMA * amount
     return oklab_to_srgb(np.stack([lightness, chroma * np.cos(hue), chroma * np.sin(hue)], axis=-1))
+
+
+def tints(values: np.ndarray) -> Colors:
+    """Return the colours that signed values lay over a grey picture: blue below zero, red above.
+
+    Unlike DIVERGING, which is drawn on paper, they do not run through white: near zero they are as light as the grey of an average
+    face, and both signs darken alike.
+
+    Args:
+        values: (n,) float, -1..1.
+
+    Returns:
+        (n, 3) uint8.
+    """
+    hue = np.deg2rad(np.where(values < 0, _BLUE, _RED))
+    lightness = _FACE_GREY + (_DARKEST - _FACE_GREY) * np.abs(values) ** 2
+    return oklab_to_srgb(np.stack([lightness, _CHROMA * np.cos(hue), _CHROMA * np.sin(hue)], axis=-1))
 
 
 def oklab_to_srgb(lab: np.ndarray) -> Colors:

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ferviz.rendering.colormaps import colors
+from ferviz.rendering.colormaps import colors, tints
 from ferviz.rendering.text import FAINT, GREY, INK, PAPER, line
 
 NO_EVIDENCE = 1e-8
@@ -106,8 +106,9 @@ def overlay_tile(
 def blend(ground: np.ndarray, values: np.ndarray, vmax: float, signed: bool = False) -> np.ndarray:
     """Return a picture covered by the colours of a map.
 
-    The cover is STRONGEST * (|value| / vmax) ** 0.7, at most STRONGEST: nothing where there is no evidence, half of the strongest at
-    about a third of vmax.
+    Of amounts the cover is STRONGEST * (value / vmax) ** 0.7, at most STRONGEST: nothing where there is no evidence, half of the
+    strongest at about a third of vmax. Signed maps cover in proportion, and with colours as light as a face is on average: around
+    zero the picture stays as it is, so that no line runs where the sign changes.
 
     Args:
         ground: the picture, (H, W, 3) uint8.
@@ -132,8 +133,9 @@ def _cover(signed: bool) -> tuple[int, np.ndarray, np.ndarray]:
     # number where signed, so that zero is one of them.
     levels = 2047 if signed else 1024
     values = np.linspace(-1 if signed else 0, 1, levels, dtype=np.float32)
-    cover = (STRONGEST * np.abs(values) ** 0.7).astype(np.float32)[:, None]
-    return levels, colors(values, 1.0, signed) * cover, 1 - cover
+    cover = (STRONGEST * np.abs(values) ** (1.0 if signed else 0.7)).astype(np.float32)[:, None]
+    paint = tints(values) if signed else colors(values, 1.0)
+    return levels, paint * cover, 1 - cover
 
 
 def map_tile(values: np.ndarray, side: int, vmax: float, signed: bool = False, name: str = "viridis") -> Image.Image:

@@ -211,11 +211,20 @@ def test_contrasts_name_both_ends():
 def test_scale_is_shared_unless_asked():
     one = made()
     one.heatmaps[0] *= 0.1
-    assert {c.vmax for c in one.sheet().cells} == {None}
+    assert {c.ends for c in one.sheet().cells} == {()}
     assert one.sheet().vmax == one.heatmaps.max()
-    own = [c.vmax for c in one.sheet(shared_scale=False).cells]
-    assert own == [float(h.max()) for h in one.heatmaps]
+    own = [c.ends for c in one.sheet(shared_scale=False).cells]
+    assert own == [tuple(float(h.max()) for h in maps) for maps in one.heatmaps]
     assert one.sheet(vmax=3.0).vmax == 3.0
+
+
+def test_where_a_signed_scale_ends_is_written_into_the_picture():
+    one = made(targets=("happy-sad",))
+    signed = replace(one, heatmaps=one.heatmaps - 0.5)
+    assert any("99.5th percentile" in note for note in signed.sheet().notes)
+    assert any("each map ends at the 99.5th percentile" in note for note in signed.sheet(shared_scale=False).notes)
+    assert not any("percentile" in note for note in (*signed.sheet(vmax=0.3).notes, *one.sheet().notes))
+    assert signed.sheet(vmax=0.3).vmax == 0.3
 
 
 def test_a_page_says_that_it_is_one_and_keeps_the_scale_of_all():

@@ -30,7 +30,7 @@ def test_all_classes_share_one_scale(draw):
     alone = draw.sheet([draw.cell([weak], ("sad",))])
     assert alone.vmax == 1.0
     shared = explanation_picture(draw.sheet([draw.cell([strong]), draw.cell([weak])]))
-    cells = tuple(replace(c, vmax=shared_vmax([c.maps])) for c in (draw.cell([strong]), draw.cell([weak])))
+    cells = tuple(replace(c, ends=(shared_vmax([c.maps]),)) for c in (draw.cell([strong]), draw.cell([weak])))
     own = explanation_picture(replace(draw.sheet(list(cells)), cells=cells))
     assert colourful(own) > colourful(shared) * 1.2
 

@@ -11,7 +11,7 @@ from ferviz.rendering.charts import caption
 from ferviz.rendering.colormaps import colors
 from ferviz.rendering.layout import hstack, resize_canvas, vstack
 from ferviz.rendering.sheets.page import page
-from ferviz.rendering.sheets.sheet import is_signed, shared_vmax
+from ferviz.rendering.sheets.sheet import is_signed, scale_end
 from ferviz.rendering.text import GREY, INK, PAPER, line, line_height
 from ferviz.rendering.tiles import face_tile, overlay_tile, tile_side
 
@@ -53,7 +53,8 @@ def comparison_picture(
     ]
     columns = [_column("face", first, side, size, gap)]
     for name, values in zip(names, maps, strict=True):
-        vmax, signed = shared_vmax(list(values)), is_signed(list(values))
+        signed = is_signed(list(values))
+        vmax = scale_end(list(values), signed)
         tiles = [overlay_tile(f, v, side, vmax, signed) for f, v in zip(faces, values, strict=False)]
         columns.append(_column(name, [resize_canvas(t, side, first[0].height) for t in tiles], side, size, gap))
     table = vstack(
@@ -116,8 +117,8 @@ def methods_by_class(
     ]
     rows.append(hstack([resize_canvas(line("", size), room), *heads], gap))
     for name, values in maps.items():
-        vmax = float(np.percentile(np.abs(values), 99.5)) or shared_vmax(list(values))
         signed = is_signed(list(values))
+        vmax = scale_end(list(values), True)
         tiles = [overlay_tile(face, v, side, vmax, signed) for v in values]
         rows.append(hstack([resize_canvas(line(name, size, INK), room), *tiles], gap, "middle"))
     notes = (

@@ -45,7 +45,9 @@ def explanation_figure(sheet: Sheet) -> Figure:
         shown = _tile(figure, places[row, 0], cell.face, cell.caption)
         shown.set_label("face")
         for column, (name, heat) in enumerate(zip(cell.names, cell.maps, strict=True), start=1):
-            over = np.asarray(overlay_tile(cell.face, heat, _PIXELS, sheet.vmax_of(cell), sheet.signed, words=False))
+            over = np.asarray(
+                overlay_tile(cell.face, heat, _PIXELS, sheet.vmax_of(cell, column - 1), sheet.signed, words=False)
+            )
             axes = _tile(figure, places[row, column], over, _named(cell, name))
             if cell.remarks:
                 remark = cell.remarks[column - 1]
@@ -248,6 +250,6 @@ def _key(figure: Figure, sheet: Sheet, up: float, height: float) -> None:
     low = f"{sheet.ends[0]} {number(sheet.vmax)}" if sheet.signed else "0"
     high = f"{number(sheet.vmax)} {sheet.ends[1]}" if sheet.signed else number(sheet.vmax)
     if sheet.own_scales:
-        low, high = (sheet.ends[0], sheet.ends[1]) if sheet.signed else ("0", "most, each face on its own scale")
+        low, high = (sheet.ends[0], sheet.ends[1]) if sheet.signed else ("0", "most, each map on its own scale")
     axes.text(-0.03, 0.5, low, transform=axes.transAxes, ha="right", va="center", fontsize=7, color=GREY)
     axes.text(1.03, 0.5, high, transform=axes.transAxes, ha="left", va="center", fontsize=7, color=GREY)

@@ -6,11 +6,12 @@ from PIL import Image
 
 from ferviz.emotions import COLORS, canonical
 from ferviz.rendering.charts import caption, own_scale_key, probability_bars, scale_key, slim_bar
+from ferviz.rendering.charts import number as number_text
 from ferviz.rendering.layout import grid, hstack, resize_canvas, vstack
 from ferviz.rendering.sheets.page import page
 from ferviz.rendering.sheets.sheet import Cell, Remark, Sheet
 from ferviz.rendering.text import AMBER, GREY, INK, line, line_height, paragraph
-from ferviz.rendering.tiles import face_tile, overlay_tile, tile_side
+from ferviz.rendering.tiles import face_tile, has_evidence, overlay_tile, tile_side
 
 PAGE = 48
 """Most cells with one map each on one picture; with several maps each, a third of it or fewer."""
@@ -85,7 +86,7 @@ def _strip(cell: Cell, sheet: Sheet, side: int, size: int, gap: int) -> Image.Im
     blocks = [vstack([face_tile(cell.face, side), *under, caption(cell.caption, size, side, GREY)], gap // 2)]
     for number, (name, heat) in enumerate(zip(cell.names, cell.maps, strict=True)):
         labels = cell.labels_of(number)
-        parts = [overlay_tile(cell.face, heat, side, sheet.vmax_of(cell), sheet.signed, labels=labels)]
+        parts = [overlay_tile(cell.face, heat, side, sheet.vmax_of(cell, number), sheet.signed, labels=labels)]
         is_predicted = name == cell.label
         probability = cell.probabilities.get(name)
         if probability is None:
@@ -96,6 +97,8 @@ def _strip(cell: Cell, sheet: Sheet, side: int, size: int, gap: int) -> Image.Im
             parts.append(hstack([resize_canvas(word, side - value.width, height), value]))
             color = COLORS.get(canonical(name), "#4a7ba6")
             parts.append(slim_bar(probability, side, max(3, size // 4), color))
+        if cell.ends and has_evidence(heat):
+            parts.append(caption(f"scale to {number_text(cell.ends[number])}", size, side, GREY))
         if cell.remarks:
             remark = cell.remarks[number]
             parts.append(caption(remark.short, size, side, _tone(remark)))

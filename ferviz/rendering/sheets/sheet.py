@@ -9,6 +9,12 @@ import numpy as np
 
 from ferviz.rendering.tiles import finite, has_evidence
 
+PERCENTILE = 99.5
+"""Where the scale of signed maps ends: single pixels of a gradient would leave the rest of a face without colour."""
+
+FAINT_SHARE = 0.15
+"""The map of the predicted class is faint where it reaches no more than this share of the scale."""
+
 
 @dataclass(frozen=True)
 class Remark:
@@ -36,7 +42,7 @@ class Cell:
         label: the predicted class, or "".
         probabilities: {class: 0..1}, in the order to draw, or empty.
         caption: which face this is.
-        vmax: the end of this cell's own scale; None = the sheet's.
+        ends: (T,) the value at the end of each map's own scale; () = the sheet's.
         remarks: one for each map, or none.
         labels: for each map what is written on it: (x, y) of the middle in 0..1 of the face, and a few characters; or none.
     """
@@ -47,7 +53,7 @@ class Cell:
     label: str = ""
     probabilities: dict[str, float] = field(default_factory=dict)
     caption: str = ""
-    vmax: float | None = None
+    ends: tuple[float, ...] = ()
     remarks: tuple[Remark, ...] = ()
     labels: tuple[tuple[tuple[float, float, str], ...], ...] = ()
 
@@ -84,18 +90,19 @@ class Sheet:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    def vmax_of(self, cell: Cell) -> float:
-        """Return the value that takes the colour map's end in a cell.
+    def vmax_of(self, cell: Cell, number: int = 0) -> float:
+        """Return the value that takes the colour map's end in one map of a cell.
 
         Args:
             cell: one of `cells`.
+            number: of the map, from 0.
         """
-        return cell.vmax or self.vmax
+        return cell.ends[number] if cell.ends else self.vmax
 
     @property
     def own_scales(self) -> bool:
-        """Whether each cell has a scale of its own."""
-        return any(cell.vmax is not None for cell in self.cells)
+        """Whether each map has a scale of its own."""
+        return any(cell.ends for cell in self.cells)
 
     @property
     def empty(self) -> bool:
@@ -120,3 +127,54 @@ def is_signed(maps: Sequence[np.ndarray]) -> bool:
     """
     floor = -shared_vmax(maps) / 1000
     return any(bool(np.min(finite(m), initial=0) < floor) and has_evidence(m) for m in maps)
+
+
+def scale_end(maps: Sequence[np.ndarray], signed: bool) -> float:
+    """Return where a scale ends by default: at the largest magnitude, of signed maps at the PERCENTILE of their magnitudes.
+
+    Args:
+        maps: arrays of any shape.
+        signed: they hold evidence for and against.
+    """
+    if not signed or not any(has_evidence(m) for m in maps):
+        return shared_vmax(maps)
+    return float(np.percentile(np.concatenate([np.abs(finite(m)).ravel() for m in maps]), PERCENTILE)) or shared_vmax(
+        maps
+    )
+
+
+def scale_note(maps: Sequence[np.ndarray], signed: bool, each: bool = False) -> str:
+    """Return a line about where the scale ends by default; "" where it holds all values.
+
+    Args:
+        maps: arrays of any shape.
+        signed: they hold evidence for and against.
+        each: each map has a scale of its own.
+    """
+    if not signed or not any(has_evidence(m) for m in maps):
+        return ""
+    if each:
+        return f"The scale of each map ends at the {PERCENTILE}th percentile of its magnitudes."
+    return f"The scale ends at the {PERCENTILE}th percentile of the magnitudes; the largest is {shared_vmax(maps):.3g}."
+
+
+def faint_note(cells: Sequence[Cell], vmax: float) -> str:
+    """Return a line about a predicted class whose map is faint since another class sets the scale; "" where none is.
+
+    Args:
+        cells: the faces.
+        vmax: > 0, the end of the scale that they share.
+    """
+    for cell in cells:
+        if cell.label not in cell.names or len(cell.names) < 2:
+            continue
+        strongest = [float(np.max(np.abs(finite(m)))) for m in cell.maps]
+        first, own = int(np.argmax(strongest)), cell.names.index(cell.label)
+        share = strongest[own] / vmax
+        chance, others = cell.probabilities.get(cell.label), cell.probabilities.get(cell.names[first])
+        if has_evidence(cell.maps[own]) and share <= FAINT_SHARE and chance is not None and others is not None:
+            return (
+                f"{cell.names[first]} ({others:.2f}) sets the scale, of which {cell.label} ({chance:.2f}) reaches {share:.0%}; "
+                "--own-scale (shared_scale=False) gives each map its own"
+            )
+    return ""
