@@ -130,3 +130,16 @@ def test_a_map_larger_than_its_tile_is_averaged():
     tile = np.asarray(map_tile(values.astype(np.float32), 96, 1.0)).astype(int)
     assert tile.shape == (96, 96, 3)
     assert np.ptp(tile.reshape(-1, 3), axis=0).max() <= 2
+
+
+def test_labels_stand_at_their_places_inside_the_tile() -> None:
+    face = np.full((48, 48, 3), 90, np.uint8)
+    heat = np.ones((48, 48), np.float32)
+    plain = np.asarray(overlay_tile(face, heat, 192, 1.0))
+    labels = [(0.5, 0.75, "mouth +2.7"), (1.4, -0.3, "chin +0.1")]  # a place outside of the face moves to its edge
+    written = np.asarray(overlay_tile(face, heat, 192, 1.0, labels=labels))
+    changed = (plain != written).any(-1)
+    assert changed[144, 96]
+    assert changed[2:14, 130:190].any()
+    assert not changed[40:120].any()
+    np.testing.assert_array_equal(overlay_tile(face, heat, 96, 1.0, labels=labels), overlay_tile(face, heat, 96, 1.0))
