@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from ferviz.__main__ import INTERRUPTED
+from ferviz.cli.exit_codes import EXIT_CODES
 from ferviz.cli.lazy import LazyGroup
 from ferviz.errors import FervizError
 from ferviz.printable import printable
@@ -41,8 +42,22 @@ COMMANDS = {
 """Command name -> the line that `ferviz --help` shows. The file of the same name in commands/ holds `command`."""
 
 
+class MainGroup(LazyGroup):
+    """The group of all commands: its `--help` ends with the exit codes."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of exit codes.
+
+        Args:
+            ctx: the group's context.
+            formatter: takes the text.
+        """
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
+
+
 @click.group(
-    cls=LazyGroup,
+    cls=MainGroup,
     summaries=COMMANDS,
     package="ferviz.cli.commands",
     homes={"live": "video.live"},

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import click
@@ -15,6 +17,12 @@ from ferviz.printable import is_printable, printable
 
 T = TypeVar("T")
 
+FIRST_LINE = 10.0
+"""Seconds after which work that nobody watches on a terminal prints its first line of progress; what is over by then prints none."""
+
+_LONGER = 1.1  # the next line comes when the work has lasted so many times longer: an hour has some fifty lines
+_SLOWEST = 300.0  # seconds between two lines at most
+
 
 @dataclass(frozen=True)
 class Console:
@@ -22,14 +30,16 @@ class Console:
 
     Attributes:
         quiet: nothing is printed.
+        clock: the seconds since any moment.
     """
 
     quiet: bool = False
+    clock: Callable[[], float] = field(default=time.monotonic, repr=False, compare=False)
 
     @property
     def interactive(self) -> bool:
-        """Whether somebody watches, so that a progress bar makes sense."""
-        return not self.quiet and sys.stderr.isatty()
+        """Whether somebody watches a terminal that can redraw a line, so that a progress bar makes sense."""
+        return not self.quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
     def say(self, message: str) -> None:
         """Print one line.
@@ -58,7 +68,7 @@ class Console:
         echo(f"ferviz: {printable(error)}", err=True)
 
     def progress(self, items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:
-        """Yield the items under a progress bar with the time left; without a bar where nobody watches.
+        """Yield the items under a progress bar with the time left; in a log or a pipe, some lines instead of the bar.
 
         Args:
             items: what is worked through.
@@ -66,7 +76,10 @@ class Console:
             total: how many items there are, if that is known.
         """
         if not self.interactive:
-            yield from items
+            report = self._lines(label)
+            for count, item in enumerate(items, 1):
+                yield item
+                report(count, total)
             return
         from rich.console import Console as RichConsole
         from rich.progress import track
@@ -75,13 +88,13 @@ class Console:
 
     @contextlib.contextmanager
     def steps(self, label: str) -> Iterator[Callable[[int, int], None] | None]:
-        """Yield a function that moves a progress bar to (step, of steps), or None where nobody watches.
+        """Yield a function that moves a progress bar to (step, of steps), or prints lines, as `progress` does; None if quiet.
 
         Args:
             label: the text before the bar.
         """
         if not self.interactive:
-            yield None
+            yield None if self.quiet else self._lines(label)
             return
         from rich.console import Console as RichConsole
         from rich.progress import Progress
@@ -89,6 +102,37 @@ class Console:
         with Progress(console=RichConsole(stderr=True), transient=True) as bar:
             task = bar.add_task(label, total=None)
             yield lambda step, steps: bar.update(task, completed=step, total=steps)
+
+    def _lines(self, label: str) -> Callable[[int, int | None], None]:
+        """-> a function of (count, total) that prints a line now and then, the first one after FIRST_LINE seconds."""
+        begin = self.clock()
+        due = FIRST_LINE
+
+        def report(count: int, total: int | None) -> None:
+            nonlocal due
+            elapsed = self.clock() - begin
+            if elapsed < due or count == total:
+                return
+            due = elapsed + min(max(FIRST_LINE, (_LONGER - 1) * elapsed), _SLOWEST)
+            if total and count <= total:
+                left = duration(elapsed * (total - count) / max(count, 1))
+                self.say(f"{label}: {count:,} of {total:,} ({count / total:.0%}), {left} left")
+            else:  # a header that promised fewer says nothing about the rest
+                self.say(f"{label}: {count:,} in {duration(elapsed)}")
+
+        return report
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as "1 h 05 min", "12 min" or "40 s".
+
+    Args:
+        seconds: the duration.
+    """
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"
 
 
 def echo(text: str, err: bool = False) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from ferviz.cli import COMMANDS, group, run
+from ferviz.cli.exit_codes import EXIT_CODES
+from ferviz.errors import FervizError
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -48,3 +52,17 @@ def test_mistakes_get_a_sentence_and_their_exit_code(arguments, code, says, caps
 def test_module_runs():
     done = subprocess.run([sys.executable, "-m", "ferviz", "--version"], capture_output=True, text=True, check=True)
     assert "ferviz" in done.stdout or "version" in done.stdout
+
+
+def kinds_of(error: type[FervizError]) -> set[type[FervizError]]:
+    return {error}.union(*map(kinds_of, error.__subclasses__()))
+
+
+def test_the_help_lists_every_exit_code_as_the_reference_does(capsys):
+    assert run(["--help"]) == 0
+    section = capsys.readouterr().out.partition("Exit codes:\n")[2]
+    listed = dict(re.findall(r"^  (\d+) +(\S.*)$", section, re.MULTILINE))
+    assert {int(code) for code in listed} == {error.exit_code for error in kinds_of(FervizError)} | {0, 130}
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
+    assert listed == dict(re.findall(r"^\| (\d+) \| (.+) \|$", page, re.MULTILINE))
+    assert listed == {str(code): meaning for code, meaning in EXIT_CODES.items()}

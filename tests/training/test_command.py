@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ferviz.cli import run
-from ferviz.cli.commands.train import clock
+from ferviz.cli.console import duration
 from ferviz.cli.sections import NamedValue
 from ferviz.data.dataset import Dataset
 from ferviz.training.batches import Source
@@ -165,4 +165,4 @@ def test_an_option_without_value_is_refused() -> None:
 
 
 def test_durations() -> None:
-    assert [clock(s) for s in (12, 89, 700, 3900)] == ["12 s", "89 s", "12 min", "1 h 05 min"]
+    assert [duration(s) for s in (12, 89, 700, 3900)] == ["12 s", "89 s", "12 min", "1 h 05 min"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
-from ferviz.cli.console import Console, print_json
+from ferviz.cli.console import Console, duration, print_json
 from ferviz.cli.inputs import open_data
 from ferviz.cli.options import DataOptions, OutputOptions
 from ferviz.cli.sections import NamedValue, Number, OptionGroup, SectionedCommand, option, options
@@ -265,7 +265,7 @@ def _report(console: Console) -> Iterator[Callable[[TrainingProgress], None] | N
         def show(p: TrainingProgress) -> None:
             if p.validated:
                 bar.console.print(epoch_line(p), highlight=False)
-            state = f"loss {p.loss:.3f}  {clock(p.seconds_left)} left"
+            state = f"loss {p.loss:.3f}  {duration(p.seconds_left)} left"
             bar.update(task, total=p.steps, completed=p.step, description=f"epoch {p.epoch}/{p.epochs}", state=state)
 
         yield show
@@ -280,17 +280,5 @@ def epoch_line(p: TrainingProgress) -> str:
     row = p.validated or {}
     return (
         f"epoch {p.epoch}/{p.epochs}  loss {row['loss']:.3f}  validation loss {row['val_loss']:.3f}  "
-        f"accuracy {row['val_accuracy']:.4f}  {row['seconds']:.0f} s, {clock(p.seconds_left)} left"
+        f"accuracy {row['val_accuracy']:.4f}  {row['seconds']:.0f} s, {duration(p.seconds_left)} left"
     )
-
-
-def clock(seconds: float) -> str:
-    """Return a duration as "1 h 05 min", "12 min" or "40 s".
-
-    Args:
-        seconds: the duration.
-    """
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"
