@@ -62,7 +62,7 @@ NO_COMMAND = {
 }
 """Public function -> what stands for it on the command line."""
 
-REPORTING = {"json", "jsonl", "csv", "quiet", "help", "out", "force", "methods", "all"}
+REPORTING = {"bare", "bare-heatmap", "json", "jsonl", "csv", "quiet", "help", "out", "force", "methods", "all"}
 """Options about where a command writes and what it prints."""
 
 OTHER_WORDS = {
@@ -79,6 +79,8 @@ OTHER_WORDS = {
 """Option -> the parameter's name where it cannot be the same."""
 
 OF_COMMAND = {
+    "explain": {"side"},  # of bare pictures
+    "gradcam": {"side"},
     "predict": {"crops"},  # one file for each face
     "layers": {"filters", "diagram"},  # which of two pictures
     "check": {"write", "labels", "scaling", "weights", "trust"},

@@ -182,17 +182,62 @@ class Explanation(Result):
             sheet = replace(sheet, notes=(*sheet.notes, note))
         return explanation_picture(sheet, zoom)
 
-    def plot(self, *, shared_scale: bool = True, vmax: float | None = None) -> Figure:
-        """Return the first page of faces as a matplotlib Figure (made without pyplot), for papers.
+    def overlays(
+        self, side: int = 512, *, shared_scale: bool = True, vmax: float | None = None, cmap: str | None = None
+    ) -> list[list[Image.Image]]:
+        """Return each map over its face in grey, without words, to place it in a document.
 
         Args:
+            side: of the longer side of each picture, in pixels.
             shared_scale, vmax: as in `sheet`.
+            cmap: a colour map of ferviz's or matplotlib's; None = the usual one.
+
+        Returns:
+            For each face a list with one RGB picture a target.
         """
+        from ferviz.rendering.sheets.bare import overlays
+
+        return overlays(replace(self.sheet(shared_scale, vmax), cmap=cmap), side)
+
+    def heatmap_images(
+        self, side: int = 512, *, shared_scale: bool = True, vmax: float | None = None, cmap: str | None = None
+    ) -> list[list[Image.Image]]:
+        """Return each map by itself, transparent where there is no evidence, to lay it over a face.
+
+        Args:
+            side, shared_scale, vmax, cmap: as in `overlays`.
+
+        Returns:
+            For each face a list with one RGBA picture a target.
+        """
+        from ferviz.rendering.sheets.bare import heatmap_images
+
+        return heatmap_images(replace(self.sheet(shared_scale, vmax), cmap=cmap), side)
+
+    def plot(
+        self, *, ax: Any = None, title: str | None = None, cmap: str | None = None, shared_scale: bool = True,
+        vmax: float | None = None,
+    ) -> Figure:  # fmt: skip
+        """Return the first page of faces as a matplotlib Figure (made without pyplot), for papers; or draw into axes of yours.
+
+        Args:
+            ax: matplotlib Axes that take the maps and nothing else: one, or as many as there are maps (faces by targets).
+            title: above the figure, or above each map in `ax`; None = what is shown, "" = none.
+            cmap: a colour map of ferviz's or matplotlib's; None = the usual one.
+            shared_scale, vmax: as in `sheet`.
+
+        Raises:
+            UsageError: there are not as many axes as maps.
+        """
+        from ferviz.rendering.sheets.bare import map_axes
         from ferviz.rendering.sheets.figures import explanation_figure
         from ferviz.rendering.sheets.overlays import page_size
 
+        if ax is not None:
+            return map_axes(replace(self.sheet(shared_scale, vmax), cmap=cmap), ax, title)
         page = self[: page_size(len(self.targets))]
-        return explanation_figure(page._sheet(shared_scale, vmax, self.heatmaps))
+        sheet = replace(page._sheet(shared_scale, vmax, self.heatmaps), cmap=cmap)
+        return explanation_figure(sheet if title is None else replace(sheet, title=title))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as plain data.

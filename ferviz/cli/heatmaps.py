@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ferviz.cli.bare_files import check_suffix, names, write_pictures
 from ferviz.cli.console import Console, print_json
 from ferviz.cli.inputs import keep_compiled, open_model
 from ferviz.cli.options import (
+    BareOptions,
     BatchOptions,
     DrawingOptions,
     ExplainOptions,
@@ -18,6 +20,9 @@ from ferviz.cli.options import (
     TestOptions,
 )
 from ferviz.cli.pictures import PictureFaces, find_all, note_pages, output_path, report
+
+SIDE = 512
+"""Pixels of the longer side of a bare picture where --side does not say."""
 
 if TYPE_CHECKING:
     from ferviz.attribution.explanation import Explanation
@@ -31,6 +36,7 @@ def explain_pictures(
     test: TestOptions,
     batch: BatchOptions,
     drawing: DrawingOptions,
+    bare: BareOptions,
     model_options: ModelOptions,
     faces: FaceOptions,
     output: OutputOptions,
@@ -40,7 +46,7 @@ def explain_pictures(
     Args:
         command: the command's name, for file names and JSON.
         paths: its arguments: pictures, folders, patterns.
-        explain_options, test, batch, drawing, model_options, faces, output: its options.
+        explain_options, test, batch, drawing, bare, model_options, faces, output: its options.
 
     Returns:
         The exit code.
@@ -53,6 +59,8 @@ def explain_pictures(
     console = Console(output.quiet)
     files = list_pictures(paths)
     out = output_path(output.out, paths, files, command)
+    if bare.asked:
+        check_suffix(out, bare.bare_heatmap)
     Explanation.check_path(out, output.force)
     pictures = find_all(files, faces, console)
     crops = [face for picture in pictures for face in picture.faces]
@@ -74,8 +82,13 @@ def explain_pictures(
             test=test.test,
             **dict(explain_options.settings),
         )
-        explanation.save(out, output.force, shared_scale=drawing.shared_scale, vmax=drawing.vmax, zoom=drawing.zoom)
-        note_pages(len(explanation), page_size(len(explanation.targets)), out, console)
+        if bare.asked:
+            out, *others = _save_bare(explanation, out, bare, drawing, output.force)
+            for path in others:
+                console.say(f"wrote {path}")
+        else:
+            explanation.save(out, output.force, shared_scale=drawing.shared_scale, vmax=drawing.vmax, zoom=drawing.zoom)
+            note_pages(len(explanation), page_size(len(explanation.targets)), out, console)
     if output.as_json:
         print_json(command, _document(pictures, explanation, out))
     for warning in explanation.cautions() if explanation else ():
@@ -87,6 +100,22 @@ def explain_pictures(
     if model is not None:
         keep_compiled(model, model_options, console)
     return code
+
+
+def _save_bare(
+    explanation: Explanation, out: Path, bare: BareOptions, drawing: DrawingOptions, force: bool
+) -> list[Path]:
+    """Write each map as a file of its own; return the files."""
+    draw = explanation.heatmap_images if bare.bare_heatmap else explanation.overlays
+    rows = draw(bare.side or SIDE, shared_scale=drawing.shared_scale, vmax=drawing.vmax)
+    parts = [
+        (f"face{number}", target)
+        for number in range(1, len(explanation) + 1)
+        for target in (explanation.target_names(number - 1) if len(explanation.targets) > 1 else explanation.targets)
+    ]
+    paths = names(out, parts)
+    write_pictures(paths, [picture for row in rows for picture in row], explanation.manifest(), force)
+    return paths
 
 
 def _document(pictures: Sequence[PictureFaces], explanation: Explanation | None, out: Path) -> dict[str, Any]:

@@ -146,6 +146,33 @@ class DrawingOptions(OptionGroup):
 
 
 @dataclass(frozen=True)
+class BareOptions(OptionGroup):
+    """Maps without a page around them, to place them in a document."""
+
+    section: ClassVar[str] = "Drawing"
+    bare: bool = option(
+        "--bare", default=False, help="Only the map over its face, without words; one file for each map."
+    )
+    bare_heatmap: bool = option(
+        "--bare-heatmap", default=False, help="Only the map, transparent where there is no evidence (PNG, WebP)."
+    )
+    side: int | None = option(
+        "--side", type=click.IntRange(8, 8192), help="Pixels of the longer side of a --bare picture.  [default: 512]"
+    )
+
+    @property
+    def asked(self) -> bool:
+        """Whether bare pictures are to be written instead of a page."""
+        return self.bare or self.bare_heatmap
+
+    def __post_init__(self) -> None:
+        if self.bare and self.bare_heatmap:
+            raise UsageError("--bare and --bare-heatmap are two different pictures; ask for one at a time")
+        if self.side and not (self.bare or self.bare_heatmap):
+            raise UsageError("--side is the size of a --bare picture; --zoom enlarges a page")
+
+
+@dataclass(frozen=True)
 class OutputOptions(OptionGroup):
     """Where results and messages go."""
 

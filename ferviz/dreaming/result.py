@@ -34,7 +34,8 @@ class Dream(Result):
     """K pictures that a network responds to most.
 
     Attributes:
-        images: (K, H, W) or (K, H, W, 3) uint8, the pictures exactly as they are saved.
+        images: (K, H, W) or (K, H, W, 3) uint8, the pictures exactly as they are saved, without words or enlargement;
+            `PIL.Image.fromarray(dream.images[0])` is the first as a picture.
         objective: (K,) names, as captions call them.
         targets: (K,) the class that each was dreamt of, "" for no class.
         trace: (K, steps) float32, the objective before each step, averaged over the views.
@@ -204,15 +205,28 @@ class Dream(Result):
             self.images, self.objective, self.captions(), self.trace, title=self._title(), notes=self._notes(), side=side, columns=columns
         )  # fmt: skip
 
-    def plot(self) -> Figure:
-        """Draw the dreams and the objective over the steps, for papers.
+    def plot(self, *, ax: Any = None, title: str | None = None) -> Figure:
+        """Draw the dreams and the objective over the steps, for papers; or the dreams alone into axes of yours.
+
+        Args:
+            ax: matplotlib Axes that take the pictures and nothing else: one, or as many as there are dreams.
+            title: above the figure, or above each dream in `ax`; None = what is shown, "" = none.
 
         Returns:
-            A matplotlib Figure, made without pyplot.
+            A matplotlib Figure, made without pyplot, or the figure of `ax`.
+
+        Raises:
+            UsageError: there are not as many axes as dreams.
         """
+        if ax is not None:
+            from ferviz.rendering.sheets.bare import fill_axes
+
+            return fill_axes(ax, list(self.images), self.objective, title)
         from ferviz.dreaming.plots import dream_figure
 
-        return dream_figure(self.images, self.objective, self.captions(), self.trace, self._title())
+        return dream_figure(
+            self.images, self.objective, self.captions(), self.trace, self._title() if title is None else title
+        )
 
     def animate(self, path: PathLike, *, side: int | None = None, seconds: float = 4.0, force: bool = False) -> None:
         """Write the way from start to dream as an animation.

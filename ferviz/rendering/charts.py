@@ -89,7 +89,9 @@ def number(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def scale_key(vmax: float, signed: bool, length: int, size: int, ends: tuple[str, str]) -> Image.Image:
+def scale_key(
+    vmax: float, signed: bool, length: int, size: int, ends: tuple[str, str], cmap: str | None = None
+) -> Image.Image:
     """Return the colour scale with its end values, as the colours look over a face.
 
     Args:
@@ -98,29 +100,30 @@ def scale_key(vmax: float, signed: bool, length: int, size: int, ends: tuple[str
         length: of the bar, in pixels.
         size: of the text, in pixels.
         ends: what the two ends of a signed scale mean.
+        cmap: a colour map; None = the usual one.
     """
-    bar = _key_bar(signed, length, size)
+    bar = _key_bar(signed, length, size, cmap)
     if signed:
         return key_strip(bar, f"{ends[0]} {number(vmax)}", f"{number(vmax)} {ends[1]}", size)
     return key_strip(bar, "0", number(vmax), size)
 
 
-def own_scale_key(signed: bool, length: int, size: int, ends: tuple[str, str]) -> Image.Image:
+def own_scale_key(signed: bool, length: int, size: int, ends: tuple[str, str], cmap: str | None = None) -> Image.Image:
     """Return the colour scale of maps that each have their own.
 
     Args:
-        signed, length, size, ends: as for `scale_key`.
+        signed, length, size, ends, cmap: as for `scale_key`.
     """
-    bar = _key_bar(signed, length, size)
+    bar = _key_bar(signed, length, size, cmap)
     return key_strip(
         bar, ends[0] if signed else "0", f"{ends[1] if signed else 'most'}, each map on its own scale", size
     )
 
 
-def _key_bar(signed: bool, length: int, size: int) -> np.ndarray:
+def _key_bar(signed: bool, length: int, size: int, cmap: str | None) -> np.ndarray:
     thickness = max(6, round(size * 0.8))
     values = np.broadcast_to(np.linspace(-1 if signed else 0, 1, length, dtype=np.float32), (thickness, length))
-    return blend(np.full((thickness, length, 3), GROUND_LEVEL, np.uint8), values, 1.0, signed)
+    return blend(np.full((thickness, length, 3), GROUND_LEVEL, np.uint8), values, 1.0, signed, cmap)
 
 
 def key_strip(bar: np.ndarray, low: str, high: str, size: int) -> Image.Image:

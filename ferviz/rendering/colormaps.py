@@ -34,7 +34,7 @@ def table(name: str) -> Colors:
     """Return the colours of a map.
 
     Args:
-        name: one of SEQUENTIAL, or DIVERGING.
+        name: one of SEQUENTIAL, DIVERGING, or any other that matplotlib has.
 
     Returns:
         (256, 3) uint8 RGB, from the lowest value to the highest; not writeable.
@@ -48,7 +48,7 @@ def table(name: str) -> Colors:
         with resources.files("ferviz").joinpath("assets/colormaps.npy").open("rb") as file:
             rgb = np.load(file, allow_pickle=False)[SEQUENTIAL.index(name)]
     else:
-        raise UnknownNameError("colour map", name, (*SEQUENTIAL, DIVERGING))
+        rgb = _of_matplotlib(name)
     rgb.setflags(write=False)
     return rgb
 
@@ -69,6 +69,14 @@ def colors(values: np.ndarray, vmax: float, signed: bool = False, name: str | No
     steps = (scaled + 1) / 2 if signed else scaled
     index = np.clip(np.rint(steps * 255), 0, 255).astype(np.uint8)
     return table(name or (DIVERGING if signed else "inferno"))[index]
+
+
+def _of_matplotlib(name: str) -> Colors:
+    from matplotlib import colormaps
+
+    if name not in colormaps:
+        raise UnknownNameError("colour map", name, (*SEQUENTIAL, DIVERGING, *colormaps))
+    return np.rint(colormaps[name](np.linspace(0, 1, 256))[:, :3] * 255).astype(np.uint8)
 
 
 def _diverging() -> Colors:

@@ -77,6 +77,7 @@ def overlay_tile(
     signed: bool = False,
     words: bool = True,
     labels: Sequence[tuple[float, float, str]] = (),
+    cmap: str | None = None,
 ) -> Image.Image:
     """Return a map over a grey face on a square tile; the cover grows with the evidence.
 
@@ -90,6 +91,7 @@ def overlay_tile(
         signed: negative values are evidence against.
         words: label a map without evidence.
         labels: (x, y) in 0..1 of the face, and what is written there; on tiles of 144 pixels or more.
+        cmap: a colour map; None = the usual one.
     """
     face = fit_face(pixels, side, grey=True)
     if not has_evidence(heat):
@@ -97,13 +99,15 @@ def overlay_tile(
         pale = Image.blend(face, Image.new("RGB", face.size, GROUND), 0.55)
         return _centre(_label(pale, label) if words else pale, side)
     values = resize_map(heat, face.width, face.height)
-    covered = Image.fromarray(blend(np.asarray(face), values, vmax, signed))
+    covered = Image.fromarray(blend(np.asarray(face), values, vmax, signed, cmap))
     for x, y, text in labels if side >= LABELLED else ():
         _write(covered, x, y, text)
     return _centre(covered, side)
 
 
-def blend(ground: np.ndarray, values: np.ndarray, vmax: float, signed: bool = False) -> np.ndarray:
+def blend(
+    ground: np.ndarray, values: np.ndarray, vmax: float, signed: bool = False, name: str | None = None
+) -> np.ndarray:
     """Return a picture covered by the colours of a map.
 
     Of amounts the cover is STRONGEST * (value / vmax) ** 0.7, at most STRONGEST: nothing where there is no evidence, half of the
@@ -115,27 +119,52 @@ def blend(ground: np.ndarray, values: np.ndarray, vmax: float, signed: bool = Fa
         values: the map, (H, W) float.
         vmax: > 0, the value that takes the colour map's end.
         signed: negative values are evidence against.
+        name: a colour map; None = the usual one.
 
     Returns:
         (H, W, 3) uint8.
     """
-    levels, paint, rest = _cover(signed)
+    paint, share = _cover(signed, name)
+    step = _steps(values, vmax, signed)
+    return np.rint(ground * (1 - share)[step] + (paint * share)[step]).astype(np.uint8)
+
+
+def cover(
+    values: np.ndarray, vmax: float, signed: bool = False, name: str | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what `blend` lays over a picture.
+
+    Args:
+        values, vmax, signed, name: as for `blend`.
+
+    Returns:
+        Colours, (H, W, 3) uint8, and how much of the picture each covers, (H, W, 1) float32 in 0..1.
+    """
+    paint, share = _cover(signed, name)
+    step = _steps(values, vmax, signed)
+    return paint[step], share[step]
+
+
+def _steps(values: np.ndarray, vmax: float, signed: bool) -> np.ndarray:
+    levels = _levels(signed)
     scaled = finite(np.asarray(values, np.float32) / np.float32(vmax))
     zero = levels // 2 if signed else 0
-    step = np.clip(np.rint(scaled * (levels - zero - 1)) + zero, 0, levels - 1).astype(np.intp)
-    return np.rint(ground * rest[step] + paint[step]).astype(np.uint8)
+    return np.clip(np.rint(scaled * (levels - zero - 1)) + zero, 0, levels - 1).astype(np.intp)
 
 
-@lru_cache(maxsize=2)
-def _cover(signed: bool) -> tuple[int, np.ndarray, np.ndarray]:
-    """-> (how many levels, what each adds (levels, 3), what each leaves of the ground (levels, 1))."""
-    # With tables a picture costs two look-ups a pixel instead of a power. The levels are finer than eight bits can show, and odd in
-    # number where signed, so that zero is one of them.
-    levels = 2047 if signed else 1024
-    values = np.linspace(-1 if signed else 0, 1, levels, dtype=np.float32)
-    cover = (STRONGEST * np.abs(values) ** (1.0 if signed else 0.7)).astype(np.float32)[:, None]
-    paint = tints(values) if signed else colors(values, 1.0)
-    return levels, paint * cover, 1 - cover
+def _levels(signed: bool) -> int:
+    # Finer than eight bits can show, and odd in number where signed, so that zero is one of them.
+    return 2047 if signed else 1024
+
+
+@lru_cache(maxsize=8)
+def _cover(signed: bool, name: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """-> (the colour of each level (levels, 3) uint8, how much each covers of the ground (levels, 1) float32)."""
+    # With tables a picture costs two look-ups a pixel instead of a power.
+    values = np.linspace(-1 if signed else 0, 1, _levels(signed), dtype=np.float32)
+    share = (STRONGEST * np.abs(values) ** (1.0 if signed else 0.7)).astype(np.float32)[:, None]
+    paint = tints(values) if signed and name is None else colors(values, 1.0, signed, name)
+    return paint, share
 
 
 def map_tile(values: np.ndarray, side: int, vmax: float, signed: bool = False, name: str = "viridis") -> Image.Image:

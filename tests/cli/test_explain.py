@@ -407,3 +407,19 @@ def test_the_reader_of_a_data_set_can_be_named(here, capsys, monkeypatch, model)
     assert answer(capsys)["faces"] == 1
     assert run([*asked, "--reader", "cvs", "--force"]) == 2
     assert "'csv'" in capsys.readouterr().err
+
+
+def test_bare_writes_one_picture_a_map_and_replaces_none(here, capsys):
+    from PIL import Image
+
+    command = ["explain", "face.png", "--detector", "none", "--target", "all", "--no-test", "-o", "map.png"]
+    assert run([*command, "--bare-heatmap", "--side", "200"]) == 0
+    files = sorted(path.name for path in here.glob("map-*.png"))
+    assert files == [f"map-{label}.png" for label in LABELS]
+    for name in files:
+        with Image.open(name) as written:
+            assert (written.size, written.mode) == ((200, 200), "RGBA")
+    capsys.readouterr()
+    assert run([*command, "--bare"]) != 0
+    assert "already there" in capsys.readouterr().err
+    assert run([*command, "--side", "200"]) == 2

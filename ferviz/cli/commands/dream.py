@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 import click
 
+from ferviz.cli.bare_files import check_suffix, enlarge, names, write_pictures
 from ferviz.cli.console import Console, print_json
 from ferviz.cli.inputs import open_data, open_model
 from ferviz.cli.options import DataOptions, FaceOptions, ModelOptions, OutputOptions
@@ -122,7 +123,10 @@ class JudgeOptions(OptionGroup):
 
 @click.command("dream", cls=SectionedCommand)
 @click.option("--animate", metavar="FILE", help="Also write the steps as an animation: .gif or .webp.")
-@click.option("--side", type=click.IntRange(16, 1024), help="Pixels of each dream on the sheet.")
+@click.option("--side", type=click.IntRange(16, 8192), help="Pixels of each dream, on the sheet or --bare.")
+@click.option(
+    "--bare", is_flag=True, help="Only the dreams' pixels, without words; one file for each, enlarged with --side only."
+)
 @options(
     out="ferviz_dream.png, with --image <picture>_dream.png",
     without=("threshold", "min_size", "largest", "max_side", "tilt", "split", "scheme", "votes"),
@@ -130,6 +134,7 @@ class JudgeOptions(OptionGroup):
 def command(
     animate: str | None,
     side: int | None,
+    bare: bool,
     objective: ObjectiveOptions,
     start: StartOptions,
     ascent: AscentOptions,
@@ -148,6 +153,8 @@ def command(
 
     console = Console(output.quiet)
     out = Path(output.out) if output.out else default_output([start.image] if start.image else [], "dream")
+    if bare:
+        check_suffix(out)
     Dream.check_path(out, output.force)
     if animate:
         check_animation(animate, output.force)
@@ -186,13 +193,18 @@ def command(
         )
     if others:
         result = result.judged(others, faces)
-    result.save(out, output.force, **({"side": side} if side else {}))
+    written = [out]
+    if bare:
+        written = names(out, [(name,) for name in result.objective])
+        write_pictures(written, [enlarge(picture, side) for picture in result.images], result.manifest(), output.force)
+    else:
+        result.save(out, output.force, **({"side": side} if side else {}))
     if animate:
         result.animate(animate, force=output.force)
     if output.as_json:
-        print_json("dream", {"out": out, **result.to_dict()})
+        print_json("dream", {"out": written[0], **result.to_dict()})
     _report(result, console)
-    for path in (out, animate):
+    for path in (*written, animate):
         if path:
             console.say(f"wrote {path}")
     return 0

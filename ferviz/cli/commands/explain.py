@@ -7,6 +7,7 @@ import click
 from ferviz.cli.console import echo
 from ferviz.cli.heatmaps import explain_pictures
 from ferviz.cli.options import (
+    BareOptions,
     BatchOptions,
     DrawingOptions,
     ExplainOptions,
@@ -50,6 +51,7 @@ def command(
     explain: ExplainOptions,
     test: TestOptions,
     drawing: DrawingOptions,
+    bare: BareOptions,
     model: ModelOptions,
     batch: BatchOptions,
     faces: FaceOptions,
@@ -63,4 +65,4 @@ def command(
     A video or a data set has options of its own: see ferviz video explain --help and ferviz dataset explain --help; the short forms
     ferviz explain clip.mp4 and ferviz explain fer2013.csv --out maps.npz work too.
     """
-    return explain_pictures("explain", pictures, explain, test, batch, drawing, model, faces, output)
+    return explain_pictures("explain", pictures, explain, test, batch, drawing, bare, model, faces, output)

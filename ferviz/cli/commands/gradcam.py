@@ -6,6 +6,7 @@ import click
 
 from ferviz.cli.heatmaps import explain_pictures
 from ferviz.cli.options import (
+    BareOptions,
     BatchOptions,
     DrawingOptions,
     ExplainOptions,
@@ -26,6 +27,7 @@ def command(
     explain: ExplainOptions,
     test: TestOptions,
     drawing: DrawingOptions,
+    bare: BareOptions,
     model: ModelOptions,
     batch: BatchOptions,
     faces: FaceOptions,
@@ -38,4 +40,4 @@ def command(
 
     A video has options of its own: see ferviz video gradcam --help; the short form ferviz gradcam clip.mp4 works too.
     """
-    return explain_pictures("gradcam", pictures, explain, test, batch, drawing, model, faces, output)
+    return explain_pictures("gradcam", pictures, explain, test, batch, drawing, bare, model, faces, output)

@@ -46,7 +46,15 @@ def explanation_figure(sheet: Sheet) -> Figure:
         shown.set_label("face")
         for column, (name, heat) in enumerate(zip(cell.names, cell.maps, strict=True), start=1):
             over = np.asarray(
-                overlay_tile(cell.face, heat, _PIXELS, sheet.vmax_of(cell, column - 1), sheet.signed, words=False)
+                overlay_tile(
+                    cell.face,
+                    heat,
+                    _PIXELS,
+                    sheet.vmax_of(cell, column - 1),
+                    sheet.signed,
+                    words=False,
+                    cmap=sheet.cmap,
+                )
             )
             axes = _tile(figure, places[row, column], over, _named(cell, name))
             if cell.remarks:
@@ -245,7 +253,7 @@ def _key(figure: Figure, sheet: Sheet, up: float, height: float) -> None:
     width = figure.get_figwidth()
     axes = figure.add_axes((0.02 + 0.7 / width, up / height, 1.4 / width, 0.1 / height))
     ramp = np.broadcast_to(np.linspace(-1 if sheet.signed else 0, 1, 256, dtype=np.float32), (4, 256))
-    axes.imshow(blend(np.full((4, 256, 3), GROUND_LEVEL, np.uint8), ramp, 1.0, sheet.signed), aspect="auto")
+    axes.imshow(blend(np.full((4, 256, 3), GROUND_LEVEL, np.uint8), ramp, 1.0, sheet.signed, sheet.cmap), aspect="auto")
     axes.set_axis_off()
     low = f"{sheet.ends[0]} {number(sheet.vmax)}" if sheet.signed else "0"
     high = f"{number(sheet.vmax)} {sheet.ends[1]}" if sheet.signed else number(sheet.vmax)

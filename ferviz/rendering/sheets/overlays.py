@@ -67,7 +67,9 @@ def _measures(sheet: Sheet, single: bool) -> tuple[int, int, int]:
 def _single(cell: Cell, sheet: Sheet, side: int, size: int, gap: int) -> Image.Image:
     left = vstack([face_tile(cell.face, side), caption(cell.caption, size, side, GREY)], gap // 3)
     name = caption(cell.names[0], size, side, INK, bold=True)
-    tile = overlay_tile(cell.face, cell.maps[0], side, sheet.vmax_of(cell), sheet.signed, labels=cell.labels_of(0))
+    tile = overlay_tile(
+        cell.face, cell.maps[0], side, sheet.vmax_of(cell), sheet.signed, labels=cell.labels_of(0), cmap=sheet.cmap
+    )
     over = vstack([tile, name], gap // 3)
     blocks = [left, over]
     if cell.probabilities:
@@ -86,7 +88,11 @@ def _strip(cell: Cell, sheet: Sheet, side: int, size: int, gap: int) -> Image.Im
     blocks = [vstack([face_tile(cell.face, side), *under, caption(cell.caption, size, side, GREY)], gap // 2)]
     for number, (name, heat) in enumerate(zip(cell.names, cell.maps, strict=True)):
         labels = cell.labels_of(number)
-        parts = [overlay_tile(cell.face, heat, side, sheet.vmax_of(cell, number), sheet.signed, labels=labels)]
+        parts = [
+            overlay_tile(
+                cell.face, heat, side, sheet.vmax_of(cell, number), sheet.signed, labels=labels, cmap=sheet.cmap
+            )
+        ]
         is_predicted = name == cell.label
         probability = cell.probabilities.get(name)
         if probability is None:
@@ -118,5 +124,5 @@ def _key(sheet: Sheet, zoom: float) -> Image.Image | None:
         return None
     length, size = round(180 * zoom), round(14 * zoom)
     if sheet.own_scales:
-        return own_scale_key(sheet.signed, length, size, sheet.ends)
-    return scale_key(sheet.vmax, sheet.signed, length, size, sheet.ends)
+        return own_scale_key(sheet.signed, length, size, sheet.ends, sheet.cmap)
+    return scale_key(sheet.vmax, sheet.signed, length, size, sheet.ends, sheet.cmap)

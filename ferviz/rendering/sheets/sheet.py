@@ -79,6 +79,7 @@ class Sheet:
         ends: what the two ends of a signed scale mean.
         notes: lines of explanation.
         warnings: lines about what may mislead.
+        cmap: the colour map; None = the usual one.
     """
 
     title: str
@@ -89,6 +90,7 @@ class Sheet:
     ends: tuple[str, str] = ("against", "for")
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    cmap: str | None = None
 
     def vmax_of(self, cell: Cell, number: int = 0) -> float:
         """Return the value that takes the colour map's end in one map of a cell.
