@@ -205,6 +205,9 @@ class VideoOptions(OptionGroup):
         "--timeline", metavar="FILE", help="Draw the emotions over time, one row for each face."
     )
     table: str | None = option("--table", metavar="FILE.csv", help="Write one line for each face and frame.")
+    doubtful: bool = option(
+        "--doubtful", default=False, help="With --timeline: draw tracks that may be no faces as well."
+    )
 
 
 @dataclass(frozen=True)

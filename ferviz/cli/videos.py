@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from ferviz.cli.console import Console, print_json
+from ferviz.cli.console import Console, echo, echo_data, print_json
 from ferviz.cli.inputs import open_model
 from ferviz.cli.options import ExplainOptions, FaceOptions, ModelOptions, OutputOptions, VideoOptions
 from ferviz.cli.pictures import default_output
+from ferviz.cli.tables import track_lines
 from ferviz.errors import NoFaceError, UsageError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def run_video(
     model_options: ModelOptions,
     faces: FaceOptions,
     output: OutputOptions,
-    jsonl: bool = False,
+    printed: str = "",
 ) -> int:
     """Follow the faces of one video and write what the options ask for.
 
@@ -64,31 +65,27 @@ def run_video(
         path: the video.
         explain: draws heatmaps over the faces of the annotated video; None = no heatmaps.
         video_options, model_options, faces, output: the command's options.
-        jsonl: print one JSON document for each frame.
+        printed: what standard output gets as well as --json: "jsonl" (a document for each frame), "csv" (the table), "text" (what
+            each face showed) or "".
 
     Returns:
         The exit code.
 
     Raises:
+        UsageError, UnknownNameError, OutputError: an option cannot be used, before the network is loaded.
         NoFaceError: no frame shows a face.
     """
-    from ferviz.files import check_output
+    from ferviz.files import csv_text
     from ferviz.video.drawing import frame_picture
     from ferviz.video.history import TrackHistory
     from ferviz.video.pipeline import FrameAnalyzer
     from ferviz.video.reading import Video
-    from ferviz.video.records import frame_record
-    from ferviz.video.result import VideoSummary
+    from ferviz.video.records import frame_columns, frame_record, frame_rows
     from ferviz.video.writing import TableWriter, VideoWriter
 
     console = Console(output.quiet)
-    out, table = _outputs(output.out, video_options.table)
-    timeline = video_options.timeline
-    for name in (out, table):
-        if name:
-            check_output(name, output.force)
-    if timeline:
-        VideoSummary.check_path(timeline, output.force)
+    out, table, timeline = _outputs(video_options, output)
+    _check_options(explain, video_options, faces)
     start, stop = video_options.start, video_options.stop
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(Video(path))
@@ -99,6 +96,8 @@ def run_video(
         lines = stack.enter_context(TableWriter(table, model.labels, output.force)) if table else None
         end = stop or (video.count or None)
         total = end - start if end else None
+        if printed == "csv":
+            echo_data(csv_text([frame_columns(model.labels)]))
         results = analyzer.run(video.frames(start, stop), video_options.every)
         for result in console.progress(results, "analyzing", total):
             history.add(result)
@@ -106,8 +105,10 @@ def run_video(
                 lines.add(result)
             if movie is not None:
                 movie.add(frame_picture(result.frame.pixels, result.faces, model.labels), result.frame.time)
-            if jsonl and result.analyzed:
+            if printed == "jsonl" and result.analyzed:
                 print_json(command, {"source": path, **frame_record(result)}, indent=None)
+            if printed == "csv" and result.analyzed:
+                echo_data(csv_text(frame_rows(result, model.labels)))
         count, last = history.frames, history.end
         if video.still and count > 1 and not history.faces:  # nothing is written of it
             raise NoFaceError(
@@ -122,13 +123,18 @@ def run_video(
         )
     summary = history.summary(path, model, video.rate)
     if timeline:
-        summary.save(timeline, output.force)
+        drawn = PurePath(timeline).suffix.lower() not in (".npz", ".json", ".csv")
+        summary.save(timeline, output.force, **({"doubtful": video_options.doubtful} if drawn else {}))
     files = [name for name in (out, table, timeline) if name]
     for name in files:
         console.say(f"wrote {name}")
-    console.say(
-        f"{path}: {count} frames, {history.analyzed} analyzed, {history.faces} faces in {len(summary.tracks)} tracks"
-    )
+    tracks = f"{len(summary.tracks)} {'track' if len(summary.tracks) == 1 else 'tracks'}"
+    console.say(f"{path}: {count} frames, {history.analyzed} analyzed, {history.faces} faces in {tracks}")
+    if analyzer.detector == "haar" and history.faces:
+        console.warn(_about_haar(len(summary.tracks), sum(bool(track.doubt) for track in summary.tracks)))
+    if printed == "text":
+        for line in track_lines(summary.to_dict()):
+            echo(line)
     if output.as_json:
         print_json(command, {**summary.to_dict(), "out": files})
     if not history.faces:
@@ -169,15 +175,55 @@ def analysis_options(
     )
 
 
-def _outputs(out: str | None, table: str | None) -> tuple[str | None, str | None]:
-    """-> (video, table) of --out and --table. Raises UsageError for an --out of another kind."""
+def _outputs(video: VideoOptions, output: OutputOptions) -> tuple[str | None, str | None, str | None]:
+    """-> (annotated video, table, timeline) that --out, --table and --timeline name. Raises what makes one of them impossible."""
+    from ferviz.files import check_output, check_suffix
+    from ferviz.video.result import VideoSummary
+
+    out, table, timeline = output.out, video.table, video.timeline
+    if video.doubtful and not timeline:
+        raise UsageError("--doubtful is about the timeline; add --timeline FILE.png")
     suffix = Path(out).suffix.lower() if out else ".mp4"
     if suffix == ".csv":
         if table:
             raise UsageError("--out and --table both name a table; let --out name an .mp4")
-        return None, out
-    if suffix != ".mp4":
+        out, table = None, out
+    elif suffix != ".mp4":
         raise UsageError(
             f"--out {out}: a video is written as .mp4, its table as .csv; --timeline FILE.png draws the emotions over time"
         )
-    return out, table
+    if table:
+        check_suffix(table, (".csv",))
+    names = [name for name in (out, table, timeline) if name]
+    if len({Path(name).absolute() for name in names}) < len(names):
+        raise UsageError(f"two outputs have the same name ({', '.join(names)}); give each a name of its own")
+    for name in (out, table):
+        if name:
+            check_output(name, output.force)
+    if timeline:
+        VideoSummary.check_path(timeline, output.force)
+    return out, table, timeline
+
+
+def _check_options(explain: ExplainOptions | None, video: VideoOptions, faces: FaceOptions) -> None:
+    """Raise what is wrong with options whatever the network is, before it is loaded."""
+    from ferviz.attribution.methods.registry import METHODS
+    from ferviz.faces.detectors.registry import NONE, open_detector
+    from ferviz.faces.search import SearchOptions
+
+    if video.stop is not None and video.stop <= video.start:
+        raise UsageError(f"frames {video.start} to {video.stop} are not a range; give --start and a larger --stop")
+    if explain is not None:
+        METHODS[explain.method].resolve_settings(dict(explain.settings))
+    SearchOptions(faces.threshold, faces.min_size, faces.max_side)
+    if faces.detector != NONE:
+        open_detector(faces.detector, faces.detector_model)
+
+
+def _about_haar(tracks: int, doubtful: int) -> str:
+    """-> what the default detector would do better than Haar's cascade."""
+    count = f", of which {doubtful} are doubtful" if doubtful else ""
+    return (
+        f"haar gave {tracks} tracks{count}; it takes patterns for faces and loses a face that turns or tilts. YuNet, the default, does "
+        "so far less and marks eyes, nose and mouth: leave out --detector haar"
+    )

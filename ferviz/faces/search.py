@@ -90,7 +90,7 @@ def detect(pixels: Pixels, detector: Detector, options: SearchOptions | None = N
     if options.tilt != "none":
         detections = [refine_landmarks(pixels, d, detector, threshold) for d in nms(detections)[:MAX_FACES]]
         upside_down = _is_upside_down(pixels, detections, detector, threshold)
-    confident = max(threshold, (1 + detector.threshold) / 2)
+    confident = max(threshold, confident_score(detector))
     # The rotated search of a strip costs as much as a hundred photographs.
     is_strip = max(width, height) > _LONGEST * min(width, height)
     retry = options.tilt == "retry" and not is_strip and (upside_down or _is_doubtful(detections, confident))
@@ -108,6 +108,15 @@ def detect(pixels: Pixels, detector: Detector, options: SearchOptions | None = N
             detections = [refine_landmarks(pixels, d, detector, threshold) for d in detections]
         detections += rotated
     return nms(_inside(detections, options.min_size, width, height))[:MAX_FACES]
+
+
+def confident_score(detector: Detector) -> float:
+    """Return the score from which on a detector is certain of a face: half-way between its own threshold and 1.
+
+    Args:
+        detector: the detector.
+    """
+    return (1 + detector.threshold) / 2
 
 
 def scale_down(pixels: Pixels, scale: float) -> tuple[Pixels, float]:

@@ -35,14 +35,21 @@ class Lane:
     thumbnail: np.ndarray | None = field(default=None, repr=False)
 
 
-def timeline_figure(lanes: Sequence[Lane], labels: Sequence[str], title: str = "", end: float | None = None) -> Figure:
+def timeline_figure(
+    lanes: Sequence[Lane],
+    labels: Sequence[str],
+    title: str = "",
+    end: float | None = None,
+    empty: str = "no face was found",
+) -> Figure:
     """Return the figure: one row for each face, stacked areas whose heights are the probabilities, in the emotions' colours.
 
     Args:
-        lanes: the faces; without any, the figure states that no face was found.
+        lanes: the faces.
         labels: the K classes, bottom to top.
         title: above the rows.
         end: seconds at the right edge; None = the last time of a face.
+        empty: what the figure says where there are no lanes.
     """
     from matplotlib.figure import Figure
 
@@ -65,7 +72,7 @@ def timeline_figure(lanes: Sequence[Lane], labels: Sequence[str], title: str = "
     _legend(figure, labels, 1 - 0.45 / tall)
     if not lanes:
         axes = figure.add_subplot(grid[0, 1])
-        axes.text(0.5, 0.5, "no face was found", ha="center", va="center", color=_GREY, transform=axes.transAxes)
+        axes.text(0.5, 0.5, empty, ha="center", va="center", color=_GREY, transform=axes.transAxes)
         axes.set_axis_off()
         return figure
     for number, lane in enumerate(lanes):

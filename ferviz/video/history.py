@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
+from ferviz.faces.face import Face
 from ferviz.models.model import Model
+from ferviz.video.doubt import doubts
 from ferviz.video.pipeline import FrameResult, TrackedFace
 from ferviz.video.result import TrackSummary, VideoSummary
 
@@ -40,7 +43,8 @@ class TrackHistory:
         self._frame_counts = np.zeros(_CELLS)  # how many frames were analyzed in each cell
         # track -> (cells, K + 1): the sum of its probabilities, and the number of its frames
         self._sums: dict[int, np.ndarray] = {}
-        self._thumbnails: dict[int, tuple[float, np.ndarray]] = {}
+        self._best: dict[int, Face] = {}  # track -> its face of the highest score, small
+        self._confident: set[int] = set()
 
     def add(self, result: FrameResult) -> None:
         """Add the faces of one frame; frames that were not analyzed only count.
@@ -62,14 +66,16 @@ class TrackHistory:
             sums = self._sums.setdefault(face.track, np.zeros((_CELLS, len(self.labels) + 1)))
             sums[cell, :-1] += [face.smoothed[name] for name in self.labels]
             sums[cell, -1] += 1
-            self._keep_thumbnail(face)
+            self._keep_best(face)
         while len(self._sums) > MAX_TRACKS:
             shortest = min(self._sums, key=lambda t: self._sums[t][:, -1].sum())
-            del self._sums[shortest], self._thumbnails[shortest]
+            del self._sums[shortest], self._best[shortest]
 
     def tracks(self) -> tuple[TrackSummary, ...]:
         """Return the tracks (at most MAX_TRACKS, the longest), in the order in which they appeared."""
-        return tuple(self._track(number) for number in sorted(self._sums))
+        numbers = sorted(self._sums)
+        reasons = doubts([self._best[n] for n in numbers], [n in self._confident for n in numbers])
+        return tuple(self._track(number, reason) for number, reason in zip(numbers, reasons, strict=True))
 
     def summary(self, source: str, model: Model, rate: float) -> VideoSummary:
         """Return what the video showed so far.
@@ -92,7 +98,7 @@ class TrackHistory:
             tracks=self.tracks(),
         )
 
-    def _track(self, number: int) -> TrackSummary:
+    def _track(self, number: int, doubt: str) -> TrackSummary:
         sums = self._sums[number]
         used = np.nonzero(sums[:, -1])[0]
         part = sums[used[0] : used[-1] + 1]
@@ -101,13 +107,16 @@ class TrackHistory:
         for cell in np.nonzero(self._frame_counts[used[0] : used[-1] + 1] == 0)[0]:
             values[cell] = values[cell - 1]  # no frame falls into this cell: the one before was still shown
         times = (np.arange(used[0], used[-1] + 1) + 0.5) * self.cell
-        return TrackSummary(number, int(sums[:, -1].sum()), times, values, self._thumbnails[number][1])
+        best = self._best[number]
+        return TrackSummary(number, int(sums[:, -1].sum()), times, values, best.pixels, best.score, doubt)
 
-    def _keep_thumbnail(self, face: TrackedFace) -> None:
-        score = face.face.score or 0.0
-        if face.track not in self._thumbnails or score > self._thumbnails[face.track][0]:
+    def _keep_best(self, face: TrackedFace) -> None:
+        if face.confident:
+            self._confident.add(face.track)
+        best = self._best.get(face.track)
+        if best is None or (face.face.score or 0.0) > (best.score or 0.0):
             small = cv2.resize(face.face.pixels, (_THUMBNAIL, _THUMBNAIL), interpolation=cv2.INTER_AREA)
-            self._thumbnails[face.track] = score, small
+            self._best[face.track] = replace(face.face, pixels=small)
 
     def _coarsen(self) -> None:
         self.cell *= 2

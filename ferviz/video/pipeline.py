@@ -14,7 +14,7 @@ from ferviz.faces.detectors.detector import Detector
 from ferviz.faces.detectors.registry import AUTO, NONE, open_detector
 from ferviz.faces.face import Face
 from ferviz.faces.find import crop_face, reading_order
-from ferviz.faces.search import MIN_SIZE, SearchOptions, detect
+from ferviz.faces.search import MIN_SIZE, SearchOptions, confident_score, detect
 from ferviz.models.model import Model
 from ferviz.models.prediction import Prediction
 from ferviz.video.reading import Frame
@@ -63,6 +63,7 @@ class TrackedFace:
         label: the most probable class by these.
         heatmap: (h, w) float32 over the crop, or None.
         vmax: > 0, the value at the end of the heatmap's colour scale, slowly changing along the track.
+        confident: whether the detector is certain of the face in this frame.
     """
 
     track: int
@@ -71,6 +72,7 @@ class TrackedFace:
     label: str
     heatmap: np.ndarray | None = field(default=None, repr=False)
     vmax: float = 1.0
+    confident: bool = True
 
     @property
     def face(self) -> Face:
@@ -165,6 +167,11 @@ class FrameAnalyzer:
             self._tracker.reset_scales()
 
     @property
+    def detector(self) -> str:
+        """The name of the detector that searches the frames; "none" where each frame is one face."""
+        return NONE if self._detector is None else self._detector.name
+
+    @property
     def method(self) -> str | None:
         """The attribution method's name, None for no heatmaps."""
         return None if self._job is None else self._job.name
@@ -199,7 +206,9 @@ class FrameAnalyzer:
         if heatmap is not None:
             track.vmax = max(_FADE * track.vmax, float(np.max(np.abs(heatmap), initial=0)), 1e-6)
         label = max(smoothed, key=lambda name: smoothed[name])
-        return TrackedFace(track.number, prediction, smoothed, label, heatmap, track.vmax or 1.0)
+        score = prediction.face.score
+        confident = self._detector is None or score is None or score >= confident_score(self._detector)
+        return TrackedFace(track.number, prediction, smoothed, label, heatmap, track.vmax or 1.0, confident)
 
 
 def _frame_box(frame: Frame) -> tuple[int, int, int, int]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ferviz.results import Result
+from ferviz.video.segments import Segment, segments, shares
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,6 +26,8 @@ class TrackSummary:
         times: (n,) seconds, rising.
         probabilities: (n, K), the means of the smoothed probabilities about these times; rows of NaN where the face was not detected.
         thumbnail: (h, w, 3) uint8 RGB, the crop of the highest score; None = not kept.
+        score: the highest score that the detector gave it, 0..1; None = there was no detector.
+        doubt: why it may be no face; "" = nothing says so.
     """
 
     number: int
@@ -32,11 +35,21 @@ class TrackSummary:
     times: np.ndarray = field(repr=False)
     probabilities: np.ndarray = field(repr=False)
     thumbnail: np.ndarray | None = field(default=None, repr=False)
+    score: float | None = None
+    doubt: str = ""
 
     def mean(self) -> np.ndarray:
         """Return the mean probabilities over time, (K,)."""
         mean: np.ndarray = np.nanmean(self.probabilities, axis=0)
         return mean
+
+    def shares(self) -> np.ndarray:
+        """Return for which share of its time each class has the highest probability, (K,) with the sum 1."""
+        return shares(self.probabilities)
+
+    def segments(self) -> tuple[Segment, ...]:
+        """Return the times in which one class leads, in order; one that leads for less than half a second does not count."""
+        return segments(self.times, self.probabilities)
 
 
 @dataclass(frozen=True)
@@ -68,21 +81,31 @@ class VideoSummary(Result):
     tracks: tuple[TrackSummary, ...] = field(repr=False)
     command: ClassVar[str] = "video"
 
-    def plot(self, *, max_tracks: int = 6) -> Figure:
+    def plot(self, *, max_tracks: int = 6, doubtful: bool = False) -> Figure:
         """Return the timeline: one row for each track, stacked areas whose heights are the probabilities.
 
         Args:
             max_tracks: only the longest tracks, at most so many.
+            doubtful: draw the doubtful tracks as well.
         """
         from ferviz.rendering.timeline import Lane, timeline_figure
 
-        longest = sorted(self.tracks, key=lambda track: -track.frames)[:max_tracks]
+        kept = [track for track in self.tracks if doubtful or not track.doubt]
+        longest = sorted(kept, key=lambda track: -track.frames)[:max_tracks]
         lanes = [
-            Lane(f"#{track.number}", track.times, track.probabilities, track.thumbnail)
+            Lane(
+                f"#{track.number}{' doubtful' if track.doubt else ''}",
+                track.times,
+                track.probabilities,
+                track.thumbnail,
+            )
             for track in sorted(longest, key=lambda track: track.number)
         ]
         title = f"{Path(self.source).name}: emotions over time"
-        return timeline_figure(lanes, self.labels, title, self.end or None)
+        if left_out := len(self.tracks) - len(kept):
+            title += f" (without {left_out} doubtful {'track' if left_out == 1 else 'tracks'})"
+        empty = "only doubtful faces were found" if self.tracks else "no face was found"
+        return timeline_figure(lanes, self.labels, title, self.end or None, empty)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return {`times/<track>`: (n,) seconds, `probabilities/<track>`: (n, K)}."""
@@ -93,7 +116,7 @@ class VideoSummary(Result):
         return arrays
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the counts and, for each track, its time and its mean probabilities."""
+        """Return the counts and, for each track, its time, which class leads when, its mean probabilities, and why it is doubtful."""
         return {
             "source": self.source,
             "model": self.model,
@@ -102,22 +125,29 @@ class VideoSummary(Result):
             "analyzed": self.analyzed,
             "rate": self.rate,
             "faces": self.faces,
-            "tracks": [
-                {
-                    "track": track.number,
-                    "from": round(float(track.times[0]), 3),
-                    "to": round(float(track.times[-1]), 3),
-                    "frames": track.frames,
-                    "probabilities": dict(zip(self.labels, track.mean().tolist(), strict=True)),
-                }
-                for track in self.tracks
-            ],
+            "tracks": [self._record(track) for track in self.tracks],
+        }
+
+    def _record(self, track: TrackSummary) -> dict[str, Any]:
+        leading = track.shares()
+        return {
+            "track": track.number,
+            "from": round(float(track.times[0]), 3),
+            "to": round(float(track.times[-1]), 3),
+            "frames": track.frames,
+            "score": None if track.score is None else round(track.score, 4),
+            "doubt": track.doubt or None,
+            "label": self.labels[int(leading.argmax())],
+            "shares": {name: round(float(s), 4) for name, s in zip(self.labels, leading, strict=True)},
+            "changes": [{"time": round(s.start, 3), "label": self.labels[s.label]} for s in track.segments()[1:]],
+            "probabilities": dict(zip(self.labels, track.mean().tolist(), strict=True)),
         }
 
     def table(self) -> Sequence[Sequence[Any]]:
-        """Return one row for each track: number, from, to (seconds), frames, and the mean probability of each class."""
-        rows: list[list[Any]] = [["track", "from", "to", "frames", *(f"p_{name}" for name in self.labels)]]
+        """Return one row for each track: number, from, to (seconds), frames, label, doubt, and each class's mean probability."""
+        head = ["track", "from", "to", "frames", "label", "doubt"]
+        rows: list[list[Any]] = [[*head, *(f"p_{name}" for name in self.labels)]]
         for track in self.to_dict()["tracks"]:
-            shares = [f"{p:.6f}" for p in track["probabilities"].values()]
-            rows.append([track["track"], track["from"], track["to"], track["frames"], *shares])
+            means = [f"{p:.6f}" for p in track["probabilities"].values()]
+            rows.append([*("" if track[name] is None else track[name] for name in head), *means])
         return rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ import pytest
 
 from ferviz.faces.detectors.detector import Detection
 from ferviz.faces.face import Face
+from ferviz.faces.landmarks.points import SIDE, TEMPLATE
 from ferviz.models.prediction import Prediction
 from ferviz.video.pipeline import TrackedFace
 
@@ -23,8 +25,15 @@ RATE = 20.0
 COLOURS = {"angry": (210, 30, 30), "happy": (30, 200, 30), "sad": (30, 30, 220)}
 
 
+def landmarks_of(box: tuple[float, ...]) -> np.ndarray:
+    """A typical face's eyes, nose and mouth in a box."""
+    left, top, right, bottom = box
+    size = np.array([right - left, bottom - top])
+    return (TEMPLATE / SIDE * size + (left, top)).astype(np.float32)
+
+
 class Squares:
-    """Finds squares that are far from grey, of any of the three colours."""
+    """Finds squares that are far from grey, of any of the three colours; they count as faces, with eyes, nose and mouth."""
 
     name, threshold, max_pixels = "squares", 0.5, 10_000_000
 
@@ -35,8 +44,16 @@ class Squares:
             count, _, boxes, _ = cv2.connectedComponentsWithStats(near)
             for left, top, width, height, area in boxes[1:count]:
                 if area > 300:
-                    detections.append(Detection((left, top, left + width, top + height), 0.9))
+                    box = (left, top, left + width, top + height)
+                    detections.append(Detection(box, 0.9, landmarks_of(box)))
         return detections
+
+
+class SquaresAndWalls(Squares):
+    """Finds squares as `Squares` does, without landmarks on the angry ones: nothing says that these are faces."""
+
+    def detect(self, pixels: np.ndarray, threshold: float, min_size: float) -> list[Detection]:
+        return [replace(d, landmarks=None) if d.box[1] > 65 else d for d in super().detect(pixels, threshold, min_size)]
 
 
 class Colours:
@@ -55,6 +72,11 @@ class Colours:
 @pytest.fixture
 def squares() -> Squares:
     return Squares()
+
+
+@pytest.fixture
+def squares_and_walls() -> Squares:
+    return SquaresAndWalls()
 
 
 @pytest.fixture
@@ -77,7 +99,7 @@ def tracked_face() -> Callable[..., TrackedFace]:
     def make(box: tuple[int, int, int, int], p: float, track: int = 1) -> TrackedFace:
         probabilities = {"happy": p, "sad": 1 - p}
         label = max(probabilities, key=lambda name: probabilities[name])
-        face = Face(np.full((8, 8, 3), 90, np.uint8), box=box, score=0.9)
+        face = Face(np.full((8, 8, 3), 90, np.uint8), box=box, score=0.9, landmarks=landmarks_of(box))
         return TrackedFace(track, Prediction(label, probabilities, face), probabilities, label)
 
     return make

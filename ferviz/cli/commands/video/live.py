@@ -31,7 +31,20 @@ from ferviz.cli.videos import analysis_options
         "method": "The attribution method of the heatmaps; none = no heatmaps.",
         "target": "What the heatmaps explain.",
     },
-    without=("settings", "tilt", "every", "start", "stop", "timeline", "table", "out", "force", "as_json", "seed"),
+    without=(
+        "settings",
+        "tilt",
+        "every",
+        "start",
+        "stop",
+        "timeline",
+        "table",
+        "doubtful",
+        "out",
+        "force",
+        "as_json",
+        "seed",
+    ),
 )
 def command(
     source: str,

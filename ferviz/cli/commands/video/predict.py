@@ -16,6 +16,7 @@ from ferviz.errors import UsageError
 @click.argument("path", metavar="VIDEO")
 @click.option("--heatmap", metavar="METHOD", help="Lay the heatmaps of this method over the faces, e.g. gradcam.")
 @click.option("--jsonl", is_flag=True, help="Print one JSON document for each frame on a line, as soon as it is known.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print the table of --table on standard output.")
 @options(
     out="none; FILE.mp4 is the annotated video, FILE.csv the table",
     helps={"target": "With --heatmap: what the heatmaps explain."},
@@ -25,6 +26,7 @@ def command(
     path: str,
     heatmap: str | None,
     jsonl: bool,
+    as_csv: bool,
     explain: ExplainOptions,
     video: VideoOptions,
     model: ModelOptions,
@@ -33,10 +35,18 @@ def command(
 ) -> int:
     """Predict the emotions of a video's faces, frame by frame.
 
+    Prints for each face which emotions it showed, for which share of the time, and when they changed.
     --out FILE.mp4 is the annotated video, --table FILE.csv has one line for each face and frame, --timeline FILE.png shows the emotions
     over time.
     """
-    if jsonl and output.as_json:
-        raise UsageError("--json and --jsonl exclude each other; name one of them")
+    if output.as_json + jsonl + as_csv > 1:
+        raise UsageError("--json, --jsonl and --csv exclude each other; a table can go to a file with --table FILE.csv")
+    if heatmap is None and explain.target != "predicted":
+        raise UsageError(
+            f"--target {explain.target} is what heatmaps explain, and there are none; add --heatmap gradcam"
+        )
+    if heatmap is not None and not (output.out or "").lower().endswith(".mp4"):
+        raise UsageError(f"--heatmap {heatmap} is drawn into the annotated video; add --out FILE.mp4")
+    printed = "jsonl" if jsonl else "csv" if as_csv else "" if output.as_json or output.quiet else "text"
     method = None if heatmap is None else replace(explain, method=heatmap)
-    return run_video("predict", path, method, video, model, faces, output, jsonl)
+    return run_video("predict", path, method, video, model, faces, output, printed)
