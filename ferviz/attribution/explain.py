@@ -31,7 +31,7 @@ FUSED = "+"
 
 MAX_TESTED = 48
 """Most maps of up to 64 x 64 pixels that `explain` tests unless it is asked to, as many as one picture shows; of larger ones fewer, and one
-always. A test takes 64 passes through the network."""
+always. A test takes up to 64 passes through the network."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,8 +226,9 @@ def explain(
         layer: a name, several (their maps are fused), or None for the last map; "input" is the picture.
         batch_size: faces in one pass; it bounds the memory and changes nothing else.
         seed: for methods that draw random numbers.
-        test: whether each map is compared with a centred blob, by hiding and showing what it points at (64 passes through the network a
-            map); the answers are in the explanation's `trust`. None = up to 48 maps are (of pictures above 64 x 64 fewer), more are not.
+        test: whether each map is compared with a centred blob, by hiding and showing what it points at (up to 64 passes through the
+            network a map); the answers are in the explanation's `trust`. None = up to 48 maps are (of pictures above 64 x 64 fewer),
+            more are not.
         **settings: of the method. Where a method's maps can be signed, those of a contrast are, so that they show the evidence for
             either side.
 

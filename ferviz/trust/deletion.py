@@ -91,11 +91,28 @@ def pixel_ranks(maps: Array, seed: int = 0) -> np.ndarray:
     """
     flat = np.asarray(maps, np.float32).reshape(*maps.shape[:-2], -1)
     flat = np.where(np.isfinite(flat), flat, -np.inf)
-    shuffle = np.random.default_rng(seed).permutation(flat.shape[-1])
+    shuffle = shuffled(flat.shape[-1], seed)
     order = shuffle[np.argsort(-flat[..., shuffle], axis=-1, kind="stable")]
     ranks = np.empty(order.shape, np.int32)
     np.put_along_axis(ranks, order, np.broadcast_to(np.arange(flat.shape[-1], dtype=np.int32), order.shape), -1)
     return ranks
+
+
+def shuffled(count: int, seed: int = 0) -> np.ndarray:
+    """Return the numbers below `count` in random order, (count,), without NumPy's generators, which take longer to load than a test.
+
+    Args:
+        count: how many.
+        seed: of the order.
+
+    References:
+        Steele, Lea and Flood, Fast Splittable Pseudorandom Number Generators, OOPSLA 2014 (SplitMix64, whose numbers are sorted here).
+    """
+    state = np.arange(1, count + 1, dtype=np.uint64) + np.uint64(seed * 0x2545F4914F6CDD1D & 0xFFFFFFFFFFFFFFFF)
+    state *= np.uint64(0x9E3779B97F4A7C15)
+    state = (state ^ state >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ state >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
+    return np.argsort(state ^ state >> np.uint64(31), kind="stable")
 
 
 def step_counts(pixels: int, steps: int) -> np.ndarray:
@@ -111,6 +128,30 @@ def step_counts(pixels: int, steps: int) -> np.ndarray:
     return counts
 
 
+def end_scores(
+    scores: Scores, pictures: np.ndarray, fills: Sequence[str] = FILLS, batch_size: int = 64
+) -> tuple[Array, Array]:
+    """Return where every curve of a picture begins and ends, whatever the map.
+
+    Args:
+        scores, pictures, fills, batch_size: as for `deletion_curves`.
+
+    Returns:
+        The scores of the whole pictures (N, T), and of those that are hidden altogether (N, T, F).
+    """
+    n, height, width = pictures.shape[:3]
+    hide = _Hider(pictures, fills)
+    # Number 0 is the whole picture; number f + 1 is hidden by fill f.
+    sample, change = np.indices((n, len(fills) + 1)).reshape(2, -1)
+    values = []
+    for start in range(0, len(sample), batch_size):
+        samples, changes = sample[start : start + batch_size], change[start : start + batch_size]
+        hidden = np.broadcast_to((changes > 0)[:, None, None], (len(changes), height, width))
+        values.append(scores(hide(samples, hidden, np.maximum(changes - 1, 0)), samples))
+    flat = np.concatenate(values).reshape(n, len(fills) + 1, -1)
+    return flat[:, 0], flat[:, 1:].transpose(0, 2, 1)
+
+
 def deletion_curves(
     scores: Scores,
     pictures: np.ndarray,
@@ -118,6 +159,7 @@ def deletion_curves(
     fills: Sequence[str] = FILLS,
     steps: int = STEPS,
     batch_size: int = 64,
+    ends: tuple[Array, Array] | None = None,
 ) -> Curves:
     """Delete and insert pixels in the order of maps, and note the scores.
 
@@ -131,6 +173,7 @@ def deletion_curves(
         fills: what stands in the hidden pixels' place, names of `ferviz.fills.FILLS`.
         steps: from the whole picture to the hidden one.
         batch_size: changed pictures at a time.
+        ends: what `end_scores` returned for these pictures and fills; None = it is asked.
 
     Returns:
         The curves.
@@ -139,32 +182,24 @@ def deletion_curves(
     maps = ranks.shape[1]
     counts = step_counts(height * width, steps)
     hide = _Hider(pictures, fills)
+    whole, blank = ends or end_scores(scores, pictures, fills, batch_size)
     # Insertion shows what deletion hides: step i of one hides the complement of step i of the other.
-    inner = np.indices((len(fills), n, maps, 2, steps - 1)).reshape(5, -1)
-    inner[4] += 1
-    # The ends: nothing hidden (once a picture), everything hidden (once a picture and fill).
-    bare = np.stack([np.zeros(n, int), np.arange(n), *np.zeros((3, n), int)])
-    blank = np.indices((len(fills), n)).reshape(2, -1)
-    blank = np.stack([*blank, *np.zeros((2, blank.shape[1]), int), np.full(blank.shape[1], steps)])
-    variants = np.concatenate([inner, bare, blank], axis=1)
+    variants = np.indices((len(fills), n, maps, 2, steps - 1)).reshape(5, -1)
+    variants[4] += 1
 
     def hidden(samples: np.ndarray, which: np.ndarray, inserted: np.ndarray, step: np.ndarray) -> np.ndarray:
         first = ranks[samples, which] < counts[step][:, None]
         return (first ^ inserted.astype(bool)[:, None]).reshape(-1, height, width)
 
-    values = []
-    for start in range(0, variants.shape[1], batch_size):
+    flat = np.empty((variants.shape[1], whole.shape[1]), np.float32)
+    for start in range(0, len(flat), batch_size):
         fill, *change = variants[:, start : start + batch_size]
-        values.append(scores(hide(change[0], hidden(*change), fill), change[0]))
-    flat = np.concatenate(values)
-    targets = flat.shape[1]
-    split = inner.shape[1], inner.shape[1] + n
-    curves = np.empty((2, n, maps, targets, len(fills), steps + 1), np.float32)
-    curves[..., 1:-1] = flat[: split[0]].reshape(len(fills), n, maps, 2, steps - 1, targets).transpose(3, 1, 2, 5, 0, 4)
-    whole_score = flat[split[0] : split[1]][:, None, :, None]
-    blank_score = flat[split[1] :].reshape(len(fills), n, targets).transpose(1, 2, 0)[:, None]
-    curves[0, ..., 0], curves[0, ..., -1] = whole_score, blank_score
-    curves[1, ..., 0], curves[1, ..., -1] = blank_score, whole_score
+        flat[start : start + batch_size] = scores(hide(change[0], hidden(*change), fill), change[0])
+    curves = np.empty((2, n, maps, whole.shape[1], len(fills), steps + 1), np.float32)
+    curves[..., 1:-1] = flat.reshape(len(fills), n, maps, 2, steps - 1, -1).transpose(3, 1, 2, 5, 0, 4)
+    whole, blank = whole[:, None, :, None], blank[:, None]
+    curves[0, ..., 0], curves[0, ..., -1] = whole, blank
+    curves[1, ..., 0], curves[1, ..., -1] = blank, whole
     return Curves(tuple(fills), curves[0], curves[1])
 
 

@@ -16,7 +16,7 @@ from ferviz.engines.base import Array
 from ferviz.models.model import Model
 from ferviz.trust.calibration import Calibration, calibration_of
 from ferviz.trust.controls import centre_blob
-from ferviz.trust.deletion import FILLS, QUICK_STEPS, Curves, deletion_curves, pixel_ranks
+from ferviz.trust.deletion import FILLS, QUICK_STEPS, deletion_curves, end_scores, pixel_ranks
 from ferviz.trust.scores import MIN_GAP, network_scores
 
 BETTER, SAME, WORSE, UNKNOWN = OUTCOMES = ("better", "indistinguishable", "worse", "not-assessable")
@@ -44,8 +44,8 @@ class Verdict:
 
     Attributes:
         outcome: one of OUTCOMES.
-        margin: {fill: the map's area between insertion and deletion less the centred Gaussian's}; empty where there is nothing to
-            compare.
+        margin: {fill: the map's area between insertion and deletion less the centred Gaussian's}; without the fills that were not asked
+            because those before them had decided, and empty where there is nothing to compare.
         srg: {fill: the map's own area}, in the same order.
         calibrated: the margin that decides was measured for this network.
         reason: why the map cannot be assessed, else "".
@@ -170,6 +170,8 @@ def judge(
 ) -> Trust:
     """Judge heatmaps.
 
+    One fill after the other is asked, until it is clear that the answer is "not distinguishable"; better and worse need them all.
+
     Args:
         model: the network that they explain.
         pictures: (N, h, w, c), the faces as `model.input.resized` returns them.
@@ -187,10 +189,25 @@ def judge(
     height, width = pictures.shape[1:3]
     blob = np.broadcast_to(centre_blob(height, width), (len(maps), 1, height, width))
     ranks = pixel_ranks(np.concatenate([maps, blob], axis=1), seed)
-    curves = deletion_curves(network_scores(model, weights), pictures, ranks, FILLS, steps, batch_size)
+    ends = end_scores(network_scores(model, weights), pictures, FILLS, batch_size)
+    gaps = ends[0][..., None] - ends[1]
+    reasons = np.array([[_reason(*pair) for pair in zip(*row, strict=True)] for row in zip(maps, gaps, strict=True)])
+    own, blob_srg = np.full((2, *gaps.shape), np.nan, np.float32)
+    undecided = reasons == ""
+    for number, fill in enumerate(FILLS):
+        faces = np.flatnonzero(undecided.any(1))
+        if not len(faces):
+            break
+        known = ends[0][faces], ends[1][faces, :, number : number + 1]
+        scores = network_scores(model, weights[faces])
+        srg = deletion_curves(scores, pictures[faces], ranks[faces], [fill], steps, batch_size, known).srg[..., 0]
+        at = np.arange(maps.shape[1])
+        own[faces, :, number], blob_srg[faces, :, number] = srg[:, at, at], srg[:, -1]
+        so_far = (own - blob_srg)[..., : number + 1]
+        undecided &= outcome(so_far, margin.delta(steps)) != OUTCOMES.index(SAME)
     verdicts = tuple(
-        tuple(_verdict(curves, face, target, maps[face, target], margin, steps) for target in range(maps.shape[1]))
-        for face in range(len(maps))
+        tuple(_verdict(*one, margin, steps) for one in zip(*face, strict=True))
+        for face in zip(reasons, own, own - blob_srg, strict=True)
     )
     return Trust(verdicts, steps, margin.delta(steps), margin.calibrated)
 
@@ -218,24 +235,26 @@ def flat(heat: np.ndarray) -> bool:
     return high - low <= FLAT * max(abs(low), abs(high))
 
 
-def _verdict(curves: Curves, face: int, target: int, heat: Array, margin: Calibration, steps: int) -> Verdict:
-    reason = ""
+def _reason(heat: Array, gaps: Array) -> str:
+    """-> why a map cannot be assessed, or "". heat: (h, w). gaps: (F,), what hiding the whole face takes from the score."""
     if not np.isfinite(heat).all():
-        reason = "the map has values that are not numbers"
-    elif flat(heat):
-        reason = "the map is empty"
-    elif not (curves.gap[face, target] >= MIN_GAP).all():
-        reason = "hiding the whole face hardly changes the answer"
-    own, blob = curves.srg[face, target, target], curves.srg[face, -1, target]
-    margins = own - blob
+        return "the map has values that are not numbers"
+    if flat(heat):
+        return "the map is empty"
+    return "" if (gaps >= MIN_GAP).all() else "hiding the whole face hardly changes the answer"
+
+
+def _verdict(reason: str, own: Array, margins: Array, calibration: Calibration, steps: int) -> Verdict:
+    """-> the verdict; own, margins: (F,), NaN from where on they were not needed."""
     if reason:
-        return Verdict(UNKNOWN, calibrated=margin.calibrated, reason=reason)
-    word = OUTCOMES[int(outcome(margins, margin.delta(steps)))]
-    return Verdict(word, _by_fill(curves.fills, margins), _by_fill(curves.fills, own), margin.calibrated)
+        return Verdict(UNKNOWN, calibrated=calibration.calibrated, reason=str(reason))
+    asked = np.isfinite(margins)
+    word = OUTCOMES[int(outcome(margins[asked], calibration.delta(steps)))]
+    return Verdict(word, _by_fill(margins), _by_fill(own), calibration.calibrated)
 
 
-def _by_fill(fills: Sequence[str], values: Array) -> dict[str, float]:
-    return dict(zip(fills, values.tolist(), strict=True))
+def _by_fill(values: Array) -> dict[str, float]:
+    return {fill: float(value) for fill, value in zip(FILLS, values, strict=True) if np.isfinite(value)}
 
 
 def _rounded(values: dict[str, float]) -> dict[str, float]:

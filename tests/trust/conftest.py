@@ -20,10 +20,11 @@ class LinearEngine:
     def __init__(self, weights: np.ndarray) -> None:
         self.weights = np.asarray(weights, np.float32)
         self.input_shape, self.classes = self.weights.shape[:3], self.weights.shape[3]
-        self.largest_batch = 0
+        self.largest_batch = self.pictures = 0
 
     def logits(self, batch: np.ndarray) -> np.ndarray:
         self.largest_batch = max(self.largest_batch, len(batch))
+        self.pictures += len(batch)
         return np.tensordot(batch, self.weights, 3).astype(np.float32)
 
     def activations(self, batch: np.ndarray, layers: Any) -> list[np.ndarray]:

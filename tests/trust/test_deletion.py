@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ferviz.trust.deletion import FILLS, area, deletion_curves, pixel_ranks, step_counts
+from ferviz.trust.deletion import FILLS, area, deletion_curves, pixel_ranks, shuffled, step_counts
 
 SIDE = 12
 rng = np.random.default_rng(0)
@@ -144,3 +144,13 @@ def test_the_steps_are_the_same_from_either_end(pixels, steps):
     assert (np.abs(counts - exact) <= 1).all()
     lower = counts[: (steps + 1) // 2]
     np.testing.assert_array_equal(pixels - lower[::-1], counts[steps + 1 - len(lower) :])
+
+
+def test_the_order_of_equal_values_is_random_and_its_own_for_each_seed():
+    orders = np.stack([shuffled(400, seed) for seed in range(300)])
+    assert (np.sort(orders, axis=1) == np.arange(400)).all()
+    # Each place holds each number equally often: means are those of a uniform draw, and neighbours know nothing of each other.
+    assert abs(orders.mean(0) - 199.5).max() < 5 * 400 / np.sqrt(12 * 300)
+    assert abs(np.corrcoef(orders[:, :-1].ravel(), orders[:, 1:].ravel())[0, 1]) < 0.02
+    assert abs(np.corrcoef(orders[:-1].ravel(), orders[1:].ravel())[0, 1]) < 0.02
+    np.testing.assert_array_equal(orders[7], shuffled(400, 7))

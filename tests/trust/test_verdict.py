@@ -9,8 +9,9 @@ import pytest
 
 from ferviz.trust.calibration import Calibration
 from ferviz.trust.controls import centre_blob
-from ferviz.trust.scores import target_scores
-from ferviz.trust.verdict import Verdict, judge, outcome
+from ferviz.trust.deletion import FILLS, deletion_curves, pixel_ranks
+from ferviz.trust.scores import network_scores, target_scores
+from ferviz.trust.verdict import OUTCOMES, Verdict, judge, outcome
 
 SIDE = 16
 rng = np.random.default_rng(0)
@@ -96,6 +97,37 @@ def test_a_verdict_does_not_depend_on_the_other_faces(corner):
     assert [v[0].to_dict() for v in together.verdicts] == [v[0].to_dict() for v in alone]
 
 
+def test_what_is_decided_by_one_fill_is_what_all_of_them_say(corner):
+    model, pictures = corner
+    maps = rng.random((3, 40, SIDE, SIDE)).astype(np.float32)
+    maps[:, ::2] = centre_blob(SIDE, SIDE) + 0.3 * maps[:, ::2]
+    maps[:, ::5, :4, :4] += 1
+    weights = np.repeat(one_hot(3, 1), 40, axis=1)
+    ranks = pixel_ranks(np.concatenate([maps, np.repeat(centre_blob(SIDE, SIDE)[None, None], 3, 0)], 1))
+    srg = deletion_curves(network_scores(model, weights[:, :1]), pictures, ranks, steps=6).srg[:, :, 0]
+    everything = outcome(srg[:, :-1] - srg[:, -1:], 0.05)
+    trust = judge(model, pictures, maps, weights)
+    assert [[v.outcome for v in row] for row in trust.verdicts] == np.array(OUTCOMES)[everything].tolist()
+    assert set(everything.ravel()) == {0, 1, 2}
+    for face, row in enumerate(trust.verdicts):
+        for number, verdict in enumerate(row):
+            full = dict(zip(FILLS, srg[face, number] - srg[face, -1], strict=True))
+            assert verdict.margin == pytest.approx({fill: full[fill] for fill in verdict.margin}, abs=1e-5)
+
+
+def test_a_fill_is_asked_only_while_it_can_change_the_answer(corner):
+    model, pictures = corner
+
+    def passes(heat):
+        model.engine.pictures = 0
+        margin = judge(model, pictures[:1], heat[None, None], one_hot(1, 1)).verdicts[0][0].margin
+        return model.engine.pictures, len(margin)
+
+    assert passes(there(slice(0, 4), slice(0, 4))) == (4 + 3 * 20, 3)  # the ends; two maps, two curves, five steps
+    assert passes(centre_blob(SIDE, SIDE)) == (4 + 20, 1)
+    assert passes(np.zeros((SIDE, SIDE), np.float32)) == (4, 0)
+
+
 def test_the_network_is_given_no_more_pictures_than_a_batch_at_once(corner):
     model, pictures = corner
     judge(model, pictures, rng.random((3, 1, SIDE, SIDE)), one_hot(3, 1), batch_size=10)
@@ -125,8 +157,6 @@ def test_networks_of_any_number_of_classes_and_colours_and_of_pictures_that_are_
     ],
 )
 def test_the_margin_has_to_hold_under_every_fill(margins, answer):
-    from ferviz.trust.verdict import OUTCOMES
-
     assert OUTCOMES[int(outcome(np.array(margins), 0.05))] == answer
 
 
