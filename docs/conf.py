@@ -28,6 +28,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "api_pages",
     "command_reference",
+    "llms_text",
     "repository_links",
 ]
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}

@@ -6,10 +6,12 @@ import inspect
 import re
 from pathlib import Path
 from types import ModuleType
-
-from sphinx.application import Sphinx
+from typing import TYPE_CHECKING
 
 import ferviz
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 GROUPS = {
     "Networks": "load_model Model LayerInfo Prediction InputSpec compile_model CompiledModel diagram Diagram architectures",

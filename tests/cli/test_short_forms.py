@@ -74,7 +74,7 @@ def test_live_is_a_command_over_videos():
         ("explain face.png --half-life 1", ("--half-life", "video")),
         ("explain face.png --resume", ("--resume", "data set")),
         ("predict clip.mp4 --tilt all", ("--tilt", "video")),
-        ("predict clip.mp4 --csv", ("--csv", "video")),
+        ("predict clip.mp4 --crops faces", ("--crops", "video")),
         ("explain clip.mp4 --vmax 1", ("--vmax", "video")),
         ("explain faces.csv --largest", ("--largest", "data set")),
         ("explain faces.csv --every 2", ("--every", "video")),
