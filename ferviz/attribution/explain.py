@@ -119,7 +119,7 @@ class AttributionJob:
         output = self._run(faces)
         assert output.heatmaps is not None
         model = self.model
-        # Details of another shape than (N, T) are for callers of the method itself.
+        # Details of other shapes than (N, T) and (N, T, rows, columns) are for callers of the method itself.
         details = {name: values.tolist() for name, values in output.details.items() if values.ndim == 2}
         settings = {
             "model": model.name,
@@ -143,6 +143,7 @@ class AttributionJob:
             # Only once it has run does an engine know whether it had to hand over to another one.
             warnings=(*self.warnings, *self._landmark_warnings(faces), *engine_notes(model.engine)),
             trust=self._judged(faces, output.heatmaps, output.logits) if self.test else None,
+            grids={name: values for name, values in output.details.items() if values.ndim == 4},
         )
 
     def explain(self, faces: Sequence[Face]) -> Explanation:
@@ -276,6 +277,7 @@ def join(parts: Sequence[Explanation]) -> Explanation:
         settings=settings,
         warnings=tuple(dict.fromkeys(warning for part in parts for warning in part.warnings)),
         trust=join_trust([part.trust for part in parts]),
+        grids={name: np.concatenate([part.grids[name] for part in parts]) for name in parts[0].grids},
     )
 
 

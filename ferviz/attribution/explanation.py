@@ -51,6 +51,8 @@ class Explanation(Result):
         settings: how it was made: model, model_sha256, engine, labels, seed and the method's own.
         warnings: sentences about what may mislead.
         trust: the verdicts on the maps; None where they were not tested.
+        grids: {name: (N, T, rows, columns) float}, further numbers of the method for each map, such as the `values` and the
+            `standard_error` of "shapley".
     """
 
     command: ClassVar[str] = "explain"
@@ -65,12 +67,13 @@ class Explanation(Result):
     settings: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     trust: Trust | None = field(default=None, repr=False)
+    grids: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("faces", "targets", "predictions", "warnings"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         expected = (len(self.faces), len(self.targets))
-        for name, array in (("heatmaps", self.heatmaps), ("raw", self.raw)):
+        for name, array in (("heatmaps", self.heatmaps), ("raw", self.raw), *self.grids.items()):
             if array.ndim != 4 or array.shape[:2] != expected:
                 raise UsageError(
                     f"{name} of {expected[0]} faces and {expected[1]} targets cannot have the shape {array.shape}"
@@ -98,7 +101,7 @@ class Explanation(Result):
         return replace(
             self, settings=settings,
             heatmaps=self.heatmaps[which], raw=self.raw[which], faces=self.faces[which], predictions=self.predictions[which],
-            trust=self.trust and self.trust[which],
+            trust=self.trust and self.trust[which], grids={name: grid[which] for name, grid in self.grids.items()},
         )  # fmt: skip
 
     def target_names(self, face: int) -> tuple[str, ...]:
@@ -284,10 +287,12 @@ class Explanation(Result):
         """Return the exact numbers.
 
         Returns:
-            `heatmaps`, `raw`, `images` (N, H, W, 3) uint8, padded with zeros to the largest face, and `sizes` (N, 2) of the faces.
+            `heatmaps`, `raw`, `images` (N, H, W, 3) uint8, padded with zeros to the largest face, `sizes` (N, 2) of the faces,
+            and the method's `grids` as `grids/<name>`.
         """
         images, sizes = pad_crops([face.pixels for face in self.faces])
-        return {"heatmaps": self.heatmaps, "raw": self.raw, "images": images, "sizes": sizes}
+        grids = {f"grids/{name}": grid for name, grid in self.grids.items()}
+        return {"heatmaps": self.heatmaps, "raw": self.raw, "images": images, "sizes": sizes, **grids}
 
     def evidence(self, face: int) -> dict[str, dict[str, Any]]:
         """Return how strong a face's evidence for each target is, and where.
@@ -309,7 +314,13 @@ class Explanation(Result):
 
     def manifest(self) -> dict[str, Any]:
         """Return how this was made, as it goes into every file: `to_dict`, the size of the maps, settings, versions, time."""
-        return manifest(command=self.command, **self.to_dict(), map=list(self.raw.shape[2:]), settings=self.settings)
+        return manifest(
+            command=self.command,
+            **self.to_dict(),
+            map=list(self.raw.shape[2:]),
+            grids=list(self.grids),
+            settings=self.settings,
+        )
 
     @classmethod
     def load(cls, path: PathLike) -> Explanation:
@@ -323,6 +334,9 @@ class Explanation(Result):
         """
         arrays, record = read_npz(path, ("heatmaps", "raw", "images", "sizes"), "an explanation")
         try:
+            names = check_texts(record["grids"], "grids")
+            more = read_npz(path, [f"grids/{name}" for name in names], "an explanation")[0] if names else {}
+            grids = {name: check_maps(more[f"grids/{name}"], name) for name in names}
             faces, predictions = read_picture_records(record["pictures"], arrays["images"], arrays["sizes"])
             heatmaps, raw = (check_maps(arrays[name], name) for name in ("heatmaps", "raw"))
             targets, warnings = (check_texts(record[name], name) for name in ("targets", "warnings"))
@@ -331,7 +345,7 @@ class Explanation(Result):
             explanation = cls(heatmaps, raw, faces, targets, method, layer, predictions, settings, warnings)
             verdicts = [face.get("verdict") for picture in record["pictures"] for face in picture["faces"]]
             named = [explanation.target_names(number) for number in range(len(faces))]
-            return replace(explanation, trust=read_trust(record["test"], verdicts, named))
+            return replace(explanation, trust=read_trust(record["test"], verdicts, named), grids=grids)
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, UsageError) as error:
             raise DataError(f"{path} is not an explanation that ferviz saved as .npz ({error})") from error
 

@@ -279,7 +279,8 @@ class MethodOutput:
     Attributes:
         raw: (N, T, h, w) float32, the maps at the method's own size, never normalised.
         logits: (N, K) float32.
-        details: further results by name, each (N, ...). Those of shape (N, T) become part of an explanation's settings.
+        details: further results by name, each (N, ...). Those of shape (N, T) become part of an explanation's settings, those
+            of shape (N, T, rows, columns) its grids.
         heatmaps: (N, T, H, W) float32 where the method itself says how its maps are brought to picture size, else None.
     """
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from ferviz.attribution.methods import cam, gradients, perturbation, region_shapley, tf_keras_vis
+from ferviz.attribution.methods import cam, gradients, grid_shapley, perturbation, region_shapley, tf_keras_vis
 from ferviz.attribution.methods.method import LAYER, PICTURE, Method, method_from_maps
 from ferviz.engines.base import GuidedGradients, KerasBacked, LayerInterventions
 from ferviz.registry import Registry
@@ -56,6 +56,8 @@ for _name, _summary, _method in (
             needs=(GuidedGradients,), caution=_EDGES)),
     ("occlusion", "what the score loses when a patch is hidden", Method(perturbation.occlusion, PICTURE, title="Occlusion")),
     ("rise", "mean of random masks, weighted by the score", Method(perturbation.rise, PICTURE, title="RISE")),
+    ("shapley", "what each cell of a grid adds to the score: Shapley values, with their standard error",
+     Method(grid_shapley.grid_shapley, PICTURE, title="Shapley values")),
     ("region-occlusion", "what the score loses without the eyes, without the mouth and so on",
      Method(perturbation.region_occlusion, PICTURE, title="Region occlusion", needs_regions=True)),
     ("regions", "what the eyes, the mouth and so on each add to the answer: exact Shapley values",
