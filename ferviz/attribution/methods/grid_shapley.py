@@ -46,7 +46,7 @@ def grid_shapley(
         Lundberg and Lee, A Unified Approach to Interpreting Model Predictions, NeurIPS 2017 (KernelSHAP).
         Covert and Lee, Improving KernelSHAP: Practical Shapley Value Estimation via Linear Regression, AISTATS 2021 (pairs, errors).
         Castro, Gomez and Tejada, Polynomial calculation of the Shapley value based on sampling, Computers & OR 2009, and Mitchell et al.,
-        Sampling Permutations for Shapley Value Estimation, JMLR 2022: permutations, alone and antithetic, which need more passes here.
+        Sampling Permutations for Shapley Value Estimation, JMLR 2022: permutations, alone and antithetic, whose values scatter more here.
     """
     fills.check_fill(fill)
     check_integer("cells", cells, 2)
@@ -64,15 +64,15 @@ def grid_shapley(
     pairs = scores[..., :-1].reshape(-1, 2, len(coalitions))
     values, errors = kernel_values(coalitions, (pairs[:, 0] - pairs[:, 1]).T / 2, (seen - hidden).ravel())
     shape = (len(request), targets, cells, cells)
-    values, errors = (array.reshape(shape).astype(np.float32) for array in (values, errors))
+    grid, error_grid = (array.reshape(shape).astype(np.float32) for array in (values, errors))
     details = {
-        "values": values,
-        "standard_error": errors,
+        "values": grid,
+        "standard_error": error_grid,
         "seen": seen,
         "hidden": hidden,
-        "reliability": reliability(values.reshape(*shape[:2], -1), errors.reshape(*shape[:2], -1)),
+        "reliability": reliability(values, errors).reshape(shape[:2]),
     }
-    return MethodOutput(resize_maps(errors if error else values, height, width), request.logits, details)
+    return MethodOutput(resize_maps(error_grid if error else grid, height, width), request.logits, details)
 
 
 def reliability(values: np.ndarray, errors: np.ndarray) -> np.ndarray:
