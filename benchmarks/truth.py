@@ -1,6 +1,6 @@
 """Do attribution methods find the evidence where it is known? The table of benchmarks/results.md.
 
-    python benchmarks/truth.py [--faces 96] [--task mouth]
+    python benchmarks/truth.py [--faces 96] [--task mouth] [--methods rise,shapley]
 
 Trains a small network on cartoon faces (ferviz.data.synthetic.cartoons) of which one part alone tells the class, then
 explains faces it has not seen. Printed for each method: how often the highest value lies in the telling region (pointing
@@ -114,6 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faces", type=int, default=96)
     parser.add_argument("--task", default="mouth")
+    parser.add_argument("--methods", help="names with commas between; none = all")
     arguments = parser.parse_args()
     model, accuracy = trained(arguments.task)
     test = make(arguments.faces, 7, arguments.task)
@@ -124,7 +125,8 @@ def main() -> None:
         "| method | highest value in the region | evidence in the region | x chance | correlation after randomising |"
     )
     print("|---|---|---|---|---|")
-    for name in (n for n in methods() if ":" not in n):
+    chosen = arguments.methods.split(",") if arguments.methods else [n for n in methods() if ":" not in n]
+    for name in chosen:
         s, few = score(model, name, test), first(test, 12)
         again = after_randomising(model, name, few)
         print(

@@ -197,7 +197,14 @@ def test_methods_with_chance_follow_their_seed(name: str, model_of: Any) -> None
         explain(model_of("functional"), faces(1), name, "happy", seed=seed, **QUICK.get(name, {})) for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(first.raw, same.raw)
-    random = ("region-occlusion", "regions", "rise", "shapley", "smoothgrad")  # the harmonic fill has noise
+    random = (
+        "occlusion",
+        "region-occlusion",
+        "regions",
+        "rise",
+        "shapley",
+        "smoothgrad",
+    )  # the harmonic fill has noise
     assert np.array_equal(first.raw, other.raw) == (name not in random)
 
 

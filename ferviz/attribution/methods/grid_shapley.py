@@ -65,7 +65,7 @@ def grid_shapley(
     values, errors = kernel_values(coalitions, (pairs[:, 0] - pairs[:, 1]).T / 2, (seen - hidden).ravel())
     shape = (len(request), targets, cells, cells)
     grid, error_grid = (array.reshape(shape).astype(np.float32) for array in (values, errors))
-    details = {
+    details: dict[str, np.ndarray] = {
         "values": grid,
         "standard_error": error_grid,
         "seen": seen,
