@@ -5,10 +5,14 @@ from __future__ import annotations
 import io
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
+from ferviz.cli import run
 from ferviz.cli.console import Console
+
+PORTRAIT = Path(__file__).parents[2] / "examples" / "astronaut.png"
 
 
 class Clock:
@@ -87,8 +91,6 @@ def test_a_dumb_terminal_gets_lines_without_escapes(monkeypatch):
 
 
 def test_no_color_takes_the_colours_from_the_bar_and_from_errors(monkeypatch):
-    from ferviz.cli import run
-
     colours = re.compile(r"\x1b\[[\d;]*m")
     for value, coloured in (("", True), ("1", False)):
         terminal = Terminal()
@@ -99,3 +101,11 @@ def test_no_color_takes_the_colours_from_the_bar_and_from_errors(monkeypatch):
         list(Console().progress(range(3), "analyzing", 3))
         codes = [c for c in colours.findall(terminal.getvalue()) if re.search(r"3\d|9\d", c)]
         assert bool(codes) == coloured
+
+
+@pytest.mark.parametrize("arguments", [["predict", str(PORTRAIT)], ["predict", str(PORTRAIT), "--json"], ["layers"]])
+def test_quiet_commands_have_nothing_on_standard_error(arguments, capsys):
+    assert run([*arguments, "--quiet"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert bool(captured.out) == (arguments != ["predict", str(PORTRAIT)])
