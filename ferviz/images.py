@@ -33,7 +33,7 @@ from ferviz.errors import PictureError, UsageError
 from ferviz.files import PathLike, atomic, to_json
 from ferviz.heif import HEAD, heif_format, open_heif
 from ferviz.native_logs import WARNING_FILTERS
-from ferviz.paths import exists, is_file, is_folder, open_regular
+from ferviz.paths import as_typed, exists, is_file, is_folder, open_regular, unseen
 
 Pixels = npt.NDArray[np.uint8]
 PictureSource = PathLike | bytes | IO[bytes] | Image.Image | np.ndarray
@@ -229,7 +229,7 @@ def _read_regular(path: str) -> bytes:
     try:
         file = open_regular(path)
     except FileNotFoundError:
-        raise PictureError(f"{path} is not there; check the path") from None
+        raise PictureError(f"{as_typed(path)} {unseen(path)}") from None
     except IsADirectoryError:
         raise PictureError(f"{path} is a folder; name a picture in it") from None
     except (OSError, ValueError) as error:

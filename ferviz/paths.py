@@ -5,8 +5,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import stat
+from collections.abc import Iterable
 from typing import BinaryIO
+
+from ferviz.errors import OutputError
 
 PathLike = str | os.PathLike[str]
 
@@ -14,6 +18,7 @@ NAME_BYTES = 255
 """Bytes of a file's name that the usual file systems take."""
 
 _DIGEST = 8  # hexadecimal digits
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:/{1,2}[^/]", re.IGNORECASE)  # pathlib makes one slash of two
 
 
 def is_folder(path: PathLike) -> bool:
@@ -47,8 +52,10 @@ def unseen(path: PathLike) -> str:
     """Return the end of a sentence about a path at which no file can be seen: "is not there; check the path".
 
     Args:
-        path: the path.
+        path: the path; of a URL the sentence says that it is one.
     """
+    if is_url(path):
+        return "is a URL, and ferviz reads files: download it first, for instance with curl -O, and name the file"
     try:
         os.stat(path)  # noqa: PTH116
     except FileNotFoundError:
@@ -56,6 +63,68 @@ def unseen(path: PathLike) -> str:
     except (OSError, ValueError) as error:
         return f"cannot be read ({getattr(error, 'strerror', None) or error}); check the path and its permissions"
     return "is not there; check the path"
+
+
+def is_url(path: PathLike) -> bool:
+    """Return whether a path is a URL such as https://example.org/face.png, and no file of that name is there.
+
+    Args:
+        path: the path, as text or as `pathlib` changes it.
+    """
+    return _URL.match(os.fspath(path)) is not None and not exists(path)
+
+
+def as_typed(path: PathLike) -> str:
+    """Return a path as text, of a URL with both slashes, of which pathlib leaves one.
+
+    Args:
+        path: the path.
+    """
+    text = os.fspath(path)
+    return re.sub(r":/+", "://", text, count=1) if is_url(text) else text
+
+
+def is_same(a: PathLike, b: PathLike) -> bool:
+    """Return whether two paths lead to one file or folder, links followed; a path at which nothing is leads nowhere.
+
+    Args:
+        a, b: the paths.
+    """
+    try:
+        return os.path.samefile(a, b)  # noqa: PTH121 - as in `is_folder`
+    except (OSError, ValueError):
+        return False
+
+
+def check_is_no_input(path: PathLike, inputs: Iterable[PathLike]) -> None:
+    """Check that a file that will be written is none of those that are read: these are never replaced.
+
+    Args:
+        path: the file to write.
+        inputs: the files that are read, and folders of which every file is.
+
+    Raises:
+        OutputError: the path leads to one of the inputs, or to a file in one of the folders.
+    """
+    if not exists(path):
+        return
+    for source in inputs:
+        if is_same(path, source):
+            raise OutputError(
+                f"{path} is read here as an input, and an input is never replaced; name another file to write to"
+            )
+        if is_folder(source) and _is_below(path, source):
+            raise OutputError(
+                f"{path} is a file of the input {source}, and an input is never replaced; name a file elsewhere"
+            )
+
+
+def _is_below(path: PathLike, folder: PathLike) -> bool:
+    above, inner = os.path.realpath(folder), os.path.realpath(path)
+    try:
+        return os.path.commonpath([above, inner]) == above
+    except ValueError:  # two drives
+        return False
 
 
 def fit_name(stem: str, ending: str, limit: int = NAME_BYTES) -> str:

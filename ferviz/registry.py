@@ -8,7 +8,7 @@ which is imported at first use, so that listing names costs nothing. Other packa
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
@@ -128,3 +128,24 @@ class Registry(Generic[T]):
         # All at once, and only then are they said to be read: another thread sees the whole list too.
         self._entries = {**self._entries, **{n: e for n, e in entries.items() if n not in self._entries}}
         self._plugins_read = True
+
+
+def split_names(given: str | Iterable[str], known: Collection[str] = ()) -> list[str]:
+    """Return the names in a text with commas between, or in several such texts.
+
+    Args:
+        given: "a,b", or ["a", "b"], or ["a,b", "c"].
+        known: names that exist. Those with commas of their own are not taken apart.
+
+    Returns:
+        The names in the order given, without the blanks around them.
+    """
+    longest = 1 + max((name.count(",") for name in known), default=0)
+    names = []
+    for text in [given] if isinstance(given, str) else given:
+        pieces = text.split(",")
+        while pieces:
+            count = next((n for n in range(longest, 1, -1) if ",".join(pieces[:n]).strip() in known), 1)
+            names.append(",".join(pieces[:count]).strip())
+            pieces = pieces[count:]
+    return names

@@ -21,6 +21,7 @@ from ferviz.errors import DataError, UnknownNameError
 from ferviz.files import PathLike, atomic, check_output, check_suffix, csv_text, manifest, to_json
 from ferviz.images import FORMATS, encode
 from ferviz.npz import ArchiveError, read_arrays
+from ferviz.paths import check_is_no_input
 from ferviz.registry import Registry
 
 if TYPE_CHECKING:
@@ -68,6 +69,10 @@ class Result:
         """Return the answer as rows of cells, the names of the columns first."""
         raise NotImplementedError(f"{type(self).__name__} has no table")
 
+    def inputs(self) -> list[PathLike]:
+        """Return the files that this was made from, as far as it knows them; `save` replaces none of them, whatever `force` is."""
+        return []
+
     def manifest(self) -> dict[str, Any]:
         """Return how this was made, as it goes into every file: the answer, versions, platform and time."""
         return manifest(command=self.command, **self.to_dict())
@@ -108,9 +113,10 @@ class Result:
         Raises:
             UsageError: the suffix is not one of `suffixes()`, or an option is not one of `picture`'s or `plot`'s.
             OutputExistsError: the file is there and `force` is false.
-            OutputError: the file cannot be written.
+            OutputError: the file cannot be written, or it is one of `inputs()`.
         """
         path = self.check_path(path, force)
+        check_is_no_input(path, self.inputs())
         known = {name for method in (self.picture, self.plot) for name in _parameters(method)}
         for name in options:
             if name not in known:

@@ -72,8 +72,6 @@ OTHER_WORDS = {
     "against": "models",
     "scheme": "labels",
     "compare": "second",
-    "compare-labels": "labels",
-    "compare-scaling": "scaling",
     "animate": "frames",
 }
 """Option -> the parameter's name where it cannot be the same."""
@@ -98,7 +96,7 @@ OF_COMMAND = {
         "skip-bad",
     },
     "train": {"split"},
-    "evaluate": {"compare", "compare-labels", "compare-scaling"},
+    "evaluate": {"compare"},
 }
 """Options that a command makes something else of than an argument: objectives from --target and --layer, for instance."""
 

@@ -12,9 +12,10 @@ from ferviz.engines.base import LayerInfo
 from ferviz.errors import ModelError, UnknownNameError, UsageError, check_integer
 from ferviz.faces.crops import as_faces, pad_crops
 from ferviz.faces.face import Face, captions
-from ferviz.files import manifest
+from ferviz.files import PathLike, manifest
 from ferviz.models.model import Model, as_model
 from ferviz.models.prediction import face_record, picture_records
+from ferviz.registry import split_names
 from ferviz.results import Result
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ def activations(
     Args:
         model: a network.
         faces: a Face, a list of them, or uint8 arrays (N, H, W) or (N, H, W, 3).
-        layers: a name, several, "all" for every layer with a map, or None for up to eight on the way through the network: what its
-            convolutions hand to each other.
+        layers: a name, several (in a sequence, with commas between, or both), "all" for every layer with a map, or None for up to eight on
+            the way through the network: what its convolutions hand to each other.
         batch_size: faces in one pass.
 
     Raises:
@@ -51,7 +52,7 @@ def activations(
     """
     faces, model = as_faces(faces), as_model(model)
     check_integer("batch_size", batch_size, 1)
-    names = [layer.name for layer in _resolve(model, layers)]
+    names = [layer.name for layer in choose_layers(model, layers)]
     parts: list[list[np.ndarray]] = []
     for start in range(0, len(faces), batch_size):
         parts.append(list(model.engine.activations(model.preprocess(faces[start : start + batch_size]), names)))
@@ -208,6 +209,10 @@ class Activations(Result):
         arrays = {f"activations/{name}": values for name, values in self.arrays.items()}
         return arrays | {"images": images, "sizes": sizes}
 
+    def inputs(self) -> list[PathLike]:
+        """Return the pictures that the faces come from."""
+        return list(dict.fromkeys(face.source for face in self.faces if face.source))
+
     def manifest(self) -> dict[str, Any]:
         """Return how this was made, as it goes into every file: `to_dict`, settings, versions, time."""
         return manifest(command=self.command, **self.to_dict(), settings=self.settings)
@@ -251,15 +256,24 @@ class Activations(Result):
         return f"Network {self.settings.get('model')}{f' ({digest[:8]})' if digest else ''}"
 
 
-def _resolve(model: Model, layers: str | Sequence[str] | None) -> list[LayerInfo]:
-    if isinstance(layers, str) and layers != "all":
-        layers = [layers]
-    if layers is not None and layers != "all":
-        return [model.layer(name) for name in dict.fromkeys(layers)]
+def choose_layers(model: Model, layers: str | Sequence[str] | None = None) -> list[LayerInfo]:
+    """Return the layers whose outputs `activations` gives.
+
+    Args:
+        model: a network.
+        layers: as of `activations`.
+
+    Raises:
+        UnknownNameError: the network has no layer of that name.
+        ModelError: no layer of the network has a map.
+    """
+    names = [] if layers is None else split_names(layers, [layer.name for layer in model.layers])
+    if names and "all" not in names:
+        return [model.layer(name) for name in dict.fromkeys(names)]
     maps = [layer for layer in model.layers if layer.spatial]
     if not maps:
         raise ModelError(f"no layer of {model.name} has a map; name layers to see their units")
-    return maps if layers == "all" else _between_convolutions(maps)
+    return maps if names else _between_convolutions(maps)
 
 
 def _between_convolutions(maps: Sequence[LayerInfo]) -> list[LayerInfo]:

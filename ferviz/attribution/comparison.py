@@ -10,6 +10,7 @@ import numpy as np
 
 from ferviz.attribution.explain import AttributionJob
 from ferviz.attribution.explanation import Explanation
+from ferviz.attribution.methods.registry import METHODS
 from ferviz.attribution.metrics import rank_correlation
 from ferviz.attribution.resize import resize_maps
 from ferviz.attribution.targets import PREDICTED
@@ -17,8 +18,9 @@ from ferviz.engines.base import Array
 from ferviz.errors import UsageError
 from ferviz.faces.crops import as_faces
 from ferviz.faces.face import Face
-from ferviz.files import manifest
+from ferviz.files import PathLike, manifest
 from ferviz.models.model import Model
+from ferviz.registry import split_names
 from ferviz.rendering.sheets.sheet import PERCENTILE, is_signed
 from ferviz.results import Result
 
@@ -98,6 +100,10 @@ class ExplanationComparison(Result):
             arrays |= {key: values[key] for key in ("images", "sizes")}
         return arrays
 
+    def inputs(self) -> list[PathLike]:
+        """Return the pictures that the faces come from."""
+        return self.explanations[0].inputs()
+
     def manifest(self) -> dict[str, Any]:
         """Return how this was made, as it goes into every file: `to_dict`, each explanation's settings, versions, time."""
         settings = [explanation.settings for explanation in self.explanations]
@@ -107,8 +113,8 @@ class ExplanationComparison(Result):
 def compare_explanations(
     models: Model | Sequence[Model],
     faces: Any,
-    methods: Sequence[str] = ("gradcam",),
-    layers: Sequence[str | None] = (None,),
+    methods: str | Sequence[str] = ("gradcam",),
+    layers: str | Sequence[str | None] = (None,),
     target: str = "predicted",
     batch_size: int = 64,
     *,
@@ -117,7 +123,8 @@ def compare_explanations(
     """Explain the same faces by every combination of networks, methods and layers.
 
     Args:
-        models, methods, layers: one or several each; a layer None is each network's default.
+        models: one network or several.
+        methods, layers: one or several, in a sequence or with commas between; a layer None is each network's default.
         faces, batch_size, seed: as for `ferviz.explain`.
         target: one target, the same for all; "predicted" is the class that the first network predicts, so that all maps explain one
             class.
@@ -128,7 +135,9 @@ def compare_explanations(
     """
     models = [models] if isinstance(models, Model) else list(models)
     faces = as_faces(faces)
-    combinations = [(m, method, layer) for m in models for method in methods for layer in layers]
+    methods = split_names(methods, METHODS)
+    places = choose_places(models, layers)
+    combinations = [(m, method, layer) for m in models for method in methods for layer in places]
     if len(combinations) < 2:
         raise UsageError("there is nothing to compare: name two methods, two layers or two networks")
     if len({m.name for m in models}) < len(models):
@@ -145,7 +154,7 @@ def compare_explanations(
             part
             for part, differs in (
                 (method, len(methods) > 1),
-                (layer or "default layer", len(layers) > 1),
+                (layer or "default layer", len(places) > 1),
                 (names[models.index(model)], len(models) > 1),
             )
             if differs
@@ -153,6 +162,20 @@ def compare_explanations(
         for model, method, layer in combinations
     )
     return ExplanationComparison(labels, tuple(explanations), agreement([e.heatmaps[:, 0] for e in explanations]))
+
+
+def choose_places(models: Sequence[Model], layers: str | Sequence[str | None]) -> list[str | None]:
+    """Return the layers that a comparison looks at, each one by itself.
+
+    Args:
+        models: the networks; one of them having a layer is enough for its name not to be taken apart at its commas.
+        layers: as of `compare_explanations`.
+    """
+    known = {info.name for model in models for info in model.layers}
+    places: list[str | None] = []
+    for layer in [layers] if isinstance(layers, str) else layers:
+        places += [None] if layer is None else split_names(layer, known)
+    return places
 
 
 def agreement(maps: Sequence[Array]) -> np.ndarray:

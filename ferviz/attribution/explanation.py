@@ -312,6 +312,10 @@ class Explanation(Result):
             evidence[name] = {"max": greatest, "min": least, "argmax": place if has_evidence(heat) else None}
         return evidence
 
+    def inputs(self) -> list[PathLike]:
+        """Return the pictures that the faces come from."""
+        return list(dict.fromkeys(face.source for face in self.faces if face.source))
+
     def manifest(self) -> dict[str, Any]:
         """Return how this was made, as it goes into every file: `to_dict`, the size of the maps, settings, versions, time."""
         return manifest(

@@ -9,6 +9,7 @@ from ferviz.engines.base import INPUT, LayerInfo
 from ferviz.errors import ModelError, UsageError
 from ferviz.models.features import MIN_CELLS
 from ferviz.models.model import Model
+from ferviz.registry import split_names
 
 
 def resolve_layers(
@@ -19,7 +20,7 @@ def resolve_layers(
     Args:
         model: the network.
         method: the method.
-        layer: a name, several (in a sequence, or with commas between), or None for the model's default.
+        layer: a name, several (in a sequence, with commas between, or both), or None for the model's default.
 
     Returns:
         names of layers, and sentences.
@@ -30,7 +31,7 @@ def resolve_layers(
         UsageError: a layer is named twice, or a method of the picture is given a layer.
     """
     cautions = [method.caution] if method.caution else []
-    names = _names(layer)
+    names = _names(layer, [info.name for info in model.layers])
     if method.at == PICTURE:
         if [name for name in names if name != INPUT]:
             raise UsageError(f"this method looks at the picture and not at a layer; leave out the layer {names[0]!r}")
@@ -52,11 +53,10 @@ def resolve_layers(
     return tuple(names), tuple(cautions)
 
 
-def _names(layer: str | Sequence[str] | None) -> list[str]:
+def _names(layer: str | Iterable[str] | None, known: Sequence[str]) -> list[str]:
     if layer is None:
         return []
-    names = layer.split(",") if isinstance(layer, str) else list(layer) if isinstance(layer, Iterable) else [layer]
-    return [str(name).strip() for name in names]
+    return split_names(layer if isinstance(layer, str) else [str(name) for name in layer], known)
 
 
 def _layer_cautions(layer: LayerInfo, classes: int) -> list[str]:

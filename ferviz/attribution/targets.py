@@ -11,6 +11,7 @@ import numpy as np
 from ferviz.emotions import canonical
 from ferviz.engines.base import Array
 from ferviz.errors import UnknownNameError, UsageError
+from ferviz.registry import split_names
 
 PREDICTED = "predicted"
 """Stands for the class with the greatest logit, picture by picture."""
@@ -57,11 +58,12 @@ def parse_targets(target: str | Iterable[str] | Mapping[str, float], labels: Ite
         terms = [(_class(name, labels), float(weight)) for name, weight in target.items()]
         return (_target(_spell(terms), terms),)
     if isinstance(target, str):
-        texts = target.split(",")
+        texts = split_names(target, labels)
     elif isinstance(target, Iterable):
         texts = list(target)
         if not all(isinstance(text, str) for text in texts):
             raise UsageError(f"targets are class names or sums of them such as 'happy-sad', not {texts!r:.60}")
+        texts = split_names(texts, labels)
     else:
         raise UsageError(f"a target is a class name or a sum of them such as 'happy-sad', not {target!r:.60}")
     targets: list[Target] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ferviz.errors import UsageError
 from ferviz.files import check_output
-from ferviz.paths import fit_name
+from ferviz.paths import exists, fit_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +20,7 @@ TRANSPARENT = (".png", ".webp", ".tif", ".tiff")
 """Formats that keep what is transparent."""
 
 
-def check_suffix(out: Path, transparent: bool = False) -> None:
+def check_bare(out: Path, transparent: bool = False) -> None:
     """Check that bare pictures can be written in a format; call it before the work.
 
     Args:
@@ -34,6 +35,15 @@ def check_suffix(out: Path, transparent: bool = False) -> None:
     suffixes = [suffix for suffix in FORMATS if not transparent or suffix in TRANSPARENT]
     if out.suffix.lower() not in suffixes:
         raise UsageError(f"a bare picture cannot be written as {out.name}; use one of {', '.join(suffixes)}")
+
+
+def any_part(out: Path) -> bool:
+    """Return whether a picture that `names` makes of a path may be there already.
+
+    Args:
+        out: the path.
+    """
+    return exists(out) or any(file.suffix == out.suffix for file in out.parent.glob(f"{glob.escape(out.stem)}-*"))
 
 
 def names(out: Path, parts: Sequence[Sequence[str]]) -> list[Path]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferviz.errors import OutputError, OutputExistsError
-from ferviz.paths import exists, is_folder
+from ferviz.paths import PathLike, check_is_no_input, exists, is_folder
 
 if TYPE_CHECKING:
     from ferviz.models.prediction import Prediction
@@ -18,20 +18,21 @@ LONGEST = 180
 
 
 class FaceFiles:
-    """A folder that fills with one PNG a face, <picture>_<number>.png, all in one place whatever folders the pictures come from.
+    """A folder that fills with one PNG a face, <picture>_01.png and so on, all in one place whatever folders the pictures come from.
 
     Args:
         folder: the folder; it is made when the first face is written.
         files: the pictures, in order.
         force: files that exist already may be replaced.
+        inputs: files that are read, and are not replaced in any case.
 
     Raises:
         OutputExistsError: a file of one of the pictures exists; no work is done then.
-        OutputError: `folder` is a file.
+        OutputError: `folder` is a file, or one of its files is an input.
     """
 
-    def __init__(self, folder: str, files: Sequence[Path], force: bool) -> None:
-        self.folder, self.force = Path(folder), force
+    def __init__(self, folder: str, files: Sequence[Path], force: bool, inputs: Sequence[PathLike] = ()) -> None:
+        self.folder, self.force, self._inputs = Path(folder), force, tuple(inputs)
         if exists(self.folder) and not is_folder(self.folder):
             raise OutputError(f"{folder} is a file; name a folder for the faces")
         self._names = _names(files)
@@ -62,6 +63,7 @@ class FaceFiles:
         from ferviz.models.prediction import face_record
 
         written = []
+        digits = max(2, len(str(len(predictions))))
         for number, prediction in enumerate(predictions, start=1):
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -69,7 +71,8 @@ class FaceFiles:
                 raise OutputError(
                     f"the folder {self.folder} cannot be made ({error.strerror or error}); choose another for --crops"
                 ) from error
-            target = self.folder / f"{self._names[path]}_{number}.png"
+            target = self.folder / f"{self._names[path]}_{number:0{digits}d}.png"
+            check_is_no_input(target, self._inputs)
             facts = manifest(
                 command="predict", source=str(path), number=number, **face_record(prediction.face, prediction), **about
             )

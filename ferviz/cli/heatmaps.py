@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ferviz.cli.bare_files import check_suffix, names, write_pictures
+from ferviz.cli.bare_files import any_part, check_bare, names, write_pictures
 from ferviz.cli.console import Console, print_json
-from ferviz.cli.inputs import keep_compiled, open_model
+from ferviz.cli.inputs import check_detector, keep_compiled, open_model
 from ferviz.cli.options import (
     BareOptions,
     BatchOptions,
@@ -19,7 +19,9 @@ from ferviz.cli.options import (
     OutputOptions,
     TestOptions,
 )
-from ferviz.cli.pictures import PictureFaces, find_all, note_pages, output_path, report
+from ferviz.cli.outputs import check_outputs, files_of, inputs_of, output_path, typed
+from ferviz.cli.pictures import PictureFaces, find_all, note_pages, report
+from ferviz.paths import PathLike, exists
 
 SIDE = 512
 """Pixels of the longer side of a bare picture where --side does not say."""
@@ -52,38 +54,50 @@ def explain_pictures(
         The exit code.
     """
     from ferviz.attribution.explanation import Explanation
-    from ferviz.attribution.methods.registry import METHODS
+    from ferviz.files import check_suffix
     from ferviz.images import list_pictures
 
-    METHODS.entry(explain_options.method)  # a wrong name is an error before any work
+    # Everything that was typed is checked before the output is, and that before the work.
+    explain_options.check_method()
     console = Console(output.quiet)
     files = list_pictures(paths)
-    out = output_path(output.out, paths, files, command)
+    inputs = [*files, *inputs_of(model_options, faces)]
+    asked = typed("method", "target", "layer")
+    out = output_path(
+        output, paths, files, command, asked=asked, inputs=inputs, taken=any_part if bare.asked else exists
+    )
     if bare.asked:
-        check_suffix(out, bare.bare_heatmap)
-    Explanation.check_path(out, output.force)
+        check_bare(out, bare.bare_heatmap)
+    check_suffix(out, Explanation.suffixes())
+    check_outputs([out], inputs)
+    check_detector(faces)
+    model: Model | None = None
+    if any(map(exists, files)):
+        model = open_model(model_options, console)
+        _check_question(model, explain_options)
+        inputs += files_of(model)
+        check_outputs([out], inputs)
+        Explanation.check_path(out, output.force)
     pictures = find_all(files, faces, console)
     crops = [face for picture in pictures for face in picture.faces]
     explanation: Explanation | None = None
-    model: Model | None = None
-    if crops:
+    if crops and model is not None:
         from ferviz.attribution.explain import explain
         from ferviz.rendering.sheets.overlays import page_size
 
-        model = open_model(model_options, console)
         explanation = explain(
             model,
             crops,
             explain_options.method,
             explain_options.target,
-            explain_options.layer,
+            explain_options.layer or None,
             batch.batch_size,
             seed=output.seed,
             test=test.test,
             **dict(explain_options.settings),
         )
         if bare.asked:
-            out, *others = _save_bare(explanation, out, bare, drawing, output.force)
+            out, *others = _save_bare(explanation, out, bare, drawing, output.force, inputs)
             for path in others:
                 console.say(f"wrote {path}")
         else:
@@ -103,7 +117,12 @@ def explain_pictures(
 
 
 def _save_bare(
-    explanation: Explanation, out: Path, bare: BareOptions, drawing: DrawingOptions, force: bool
+    explanation: Explanation,
+    out: Path,
+    bare: BareOptions,
+    drawing: DrawingOptions,
+    force: bool,
+    inputs: Sequence[PathLike],
 ) -> list[Path]:
     """Write each map as a file of its own; return the files."""
     draw = explanation.heatmap_images if bare.bare_heatmap else explanation.overlays
@@ -114,8 +133,15 @@ def _save_bare(
         for target in (explanation.target_names(number - 1) if len(explanation.targets) > 1 else explanation.targets)
     ]
     paths = names(out, parts)
+    check_outputs(paths, inputs)
     write_pictures(paths, [picture for row in rows for picture in row], explanation.manifest(), force)
     return paths
+
+
+def _check_question(model: Model, options: ExplainOptions) -> None:
+    from ferviz.attribution.explain import AttributionJob
+
+    AttributionJob.prepare(model, options.method, options.target, options.layer or None, dict(options.settings))
 
 
 def _document(pictures: Sequence[PictureFaces], explanation: Explanation | None, out: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ferviz.cli.console import Console
-from ferviz.cli.options import DataOptions, ModelOptions
+from ferviz.cli.options import DataOptions, FaceOptions, ModelOptions
 
 if TYPE_CHECKING:
     from ferviz.data.dataset import Dataset
@@ -42,6 +42,23 @@ def open_model(options: ModelOptions, console: Console) -> Model:
     for note in model.notes:
         console.warn(note)
     return model
+
+
+def check_detector(options: FaceOptions) -> None:
+    """Open the detector that is named, so that a wrong name or file is one error, before any work.
+
+    Args:
+        options: how faces are searched.
+
+    Raises:
+        UnknownNameError: there is no such detector.
+        ModelError: its network cannot be read.
+    """
+    if (options.detector == "auto" and options.detector_model is None) or options.detector == "none":
+        return
+    from ferviz.faces.detectors.registry import open_detector
+
+    open_detector(options.detector, options.detector_model)
 
 
 def keep_compiled(model: Model, options: ModelOptions, console: Console) -> None:

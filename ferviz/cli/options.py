@@ -7,9 +7,12 @@ from typing import Any, ClassVar
 
 import click
 
+from ferviz.cli.networks import parse_network
+from ferviz.cli.outputs import beside
 from ferviz.cli.sections import NamedValue, Number, OptionGroup, option
 from ferviz.engines.registry import ENGINE_CHOICES
 from ferviz.errors import UsageError
+from ferviz.paths import PathLike
 
 TILTS = ["retry", "all", "none"]
 SEEDS = click.IntRange(0, 2**32 - 1)
@@ -25,7 +28,8 @@ class ModelOptions(OptionGroup):
         "--model",
         "-m",
         metavar="FILE",
-        help="A network: .keras, .h5, .json, SavedModel folder, .ferviz.  [default: the bundled one]",
+        help="A network: .keras, .h5, .json, SavedModel folder, .ferviz; with its conventions "
+        "'FILE?scaling=-1..1&labels=7'.  [default: the bundled one]",
     )
     labels: str | None = option(
         "--labels", metavar="NAMES", help="The order of its outputs: 7, 7-alphabetical, 8-ferplus ... or happy,sad,..."
@@ -45,6 +49,28 @@ class ModelOptions(OptionGroup):
         default=False,
         help="Allow the network's file to run code of its own (Lambda layers, any operation of a SavedModel).",
     )
+
+    def __post_init__(self) -> None:
+        path, given = parse_network(self.model) if self.model else (self.model, {})
+        for name, value in given.items():
+            if getattr(self, name) not in (None, value):
+                raise UsageError(
+                    f"--{name} {getattr(self, name)} and ?{name}={value} contradict each other; leave one of them out"
+                )
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "model", path)
+
+    def inputs(self) -> list[PathLike]:
+        """Return the network's files as far as they are named, and where its sidecar is looked for."""
+        return [path for file in (self.model, self.weights) if file for path in (file, *beside(file))]
+
+    def another(self, network: str) -> ModelOptions:
+        """Return the options of a network that is named beside this one.
+
+        Args:
+            network: its file, with its own conventions.
+        """
+        return ModelOptions(network, engine=self.engine, no_cache=self.no_cache, trust=self.trust)
 
 
 @dataclass(frozen=True)
@@ -85,6 +111,10 @@ class FaceOptions(OptionGroup):
         help="Search the rotated picture too: if no upright face is certain, always, or never.",
     )
 
+    def inputs(self) -> list[PathLike]:
+        """Return the detector's network."""
+        return [self.detector_model] if self.detector_model else []
+
 
 @dataclass(frozen=True)
 class ExplainOptions(OptionGroup):
@@ -103,16 +133,37 @@ class ExplainOptions(OptionGroup):
         metavar="NAME=VALUE",
         help="A setting of the method; repeat for several.",
     )
-    target: str = option(
+    target: tuple[str, ...] = option(
         "--target",
         "-t",
-        default="predicted",
+        default=("predicted",),
+        multiple=True,
         metavar="CLASS",
-        help="What is explained: predicted, a class, several (happy,sad), all, or a contrast (happy-sad).",
+        help="What is explained: predicted, a class, all, or a contrast (happy-sad); several: happy,sad, or repeat.",
     )
-    layer: str | None = option(
-        "--layer", "-l", metavar="NAME", help="The layer to look at (see: ferviz layers).  [default: the last map]"
+    layer: tuple[str, ...] = option(
+        "--layer",
+        "-l",
+        default=(),
+        multiple=True,
+        metavar="NAME",
+        help="The layer to look at (see: ferviz layers); several are fused: conv3,conv5, or repeat.  [default: the last map]",
     )
+
+    def check_method(self) -> None:
+        """Check the method's name, before any work.
+
+        Raises:
+            UnknownNameError: there is no such method.
+            UsageError: there are several.
+        """
+        from ferviz.attribution.methods.registry import METHODS
+
+        if "," in self.method:
+            raise UsageError(
+                f"one method explains at a time; ferviz compare --method {self.method} draws them side by side"
+            )
+        METHODS.entry(self.method)
 
 
 @dataclass(frozen=True)
@@ -229,3 +280,7 @@ class DataOptions(OptionGroup):
         "--reader", default="auto", metavar="NAME", help="The reader of the data: csv, folder, or one of your own."
     )
     skip_bad: bool = option("--skip-bad", default=False, help="Leave out rows that cannot be read, and count them.")
+
+    def inputs(self) -> list[PathLike]:
+        """Return the file with the votes."""
+        return [self.votes] if self.votes else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from ferviz.cli.console import Console
 from ferviz.cli.options import FaceOptions
 from ferviz.errors import FervizError
-from ferviz.paths import exists, fit_name
 
 if TYPE_CHECKING:
     from ferviz.faces.face import Face
@@ -78,32 +77,6 @@ def find_all(files: Sequence[Path], options: FaceOptions, console: Console) -> l
         console: where the progress is shown.
     """
     return [_kept(faces_of(path, options)) for path in console.progress(files, "finding faces", len(files))]
-
-
-def default_output(paths: Iterable[str], command: str, suffix: str = ".png") -> Path:
-    """Return `<stem>_<command>.png` in the working directory; a stem that is too long for that is cut and ends in a hash.
-
-    Args:
-        paths: the command's arguments; the first one gives the stem.
-        command: the command's name.
-        suffix: of the file.
-    """
-    first = next(iter(paths), "ferviz")
-    return Path(fit_name(Path(first).stem or "ferviz", f"_{command}{suffix}"))
-
-
-def output_path(out: str | None, paths: Sequence[str], files: Sequence[Path], command: str) -> Path:
-    """Return where to write: --out, or a name made from the first path, or from the first file if that is a pattern.
-
-    Args:
-        out: the value of --out.
-        paths: the command's arguments.
-        files: the pictures that they stand for.
-        command: the command's name.
-    """
-    if out:
-        return Path(out)
-    return default_output(paths if exists(paths[0]) else [str(file) for file in files], command)
 
 
 def note_pages(faces: int, page: int, out: Path, console: Console) -> None:

@@ -18,6 +18,8 @@ from typing import Any, ClassVar, ParamSpec, TypeVar, get_type_hints
 
 import click
 
+from ferviz.paths import PathLike
+
 P = ParamSpec("P")
 R = TypeVar("R")
 NO_TEXTS: Mapping[str, str] = {}
@@ -32,6 +34,10 @@ class OptionGroup:
     """
 
     section: ClassVar[str]
+
+    def inputs(self) -> list[PathLike]:
+        """Return the files that the options name to be read; no output replaces one of them."""
+        return []
 
 
 class SectionOption(click.Option):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ferviz.cli.console import Console, echo, echo_data, print_json
 from ferviz.cli.inputs import open_model
 from ferviz.cli.options import ExplainOptions, FaceOptions, ModelOptions, OutputOptions, VideoOptions
-from ferviz.cli.pictures import default_output
+from ferviz.cli.outputs import check_outputs, default_output, files_of, inputs_of, typed
 from ferviz.cli.tables import track_lines
 from ferviz.errors import NoFaceError, UsageError
 
@@ -40,11 +40,11 @@ def explain_video(
     Returns:
         The exit code.
     """
-    from ferviz.attribution.methods.registry import METHODS
-
-    METHODS.entry(explain.method)
+    explain.check_method()
     if not (output.out or video.table or video.timeline):
-        output = replace(output, out=str(default_output([path], command, ".mp4")))
+        asked, inputs = typed("method", "target", "layer"), [path, *inputs_of(model, faces)]
+        out = default_output([path], command, ".mp4", asked=asked, force=output.force, inputs=inputs)
+        output = replace(output, out=str(out))
     return run_video(command, path, explain, video, model, faces, output)
 
 
@@ -75,7 +75,7 @@ def run_video(
         UsageError, UnknownNameError, OutputError: an option cannot be used, before the network is loaded.
         NoFaceError: no frame shows a face.
     """
-    from ferviz.files import csv_text
+    from ferviz.files import check_output, csv_text
     from ferviz.video.drawing import frame_picture
     from ferviz.video.history import TrackHistory
     from ferviz.video.pipeline import FrameAnalyzer
@@ -86,12 +86,17 @@ def run_video(
     console = Console(output.quiet)
     out, table, timeline = _outputs(video_options, output)
     _check_options(explain, video_options, faces)
+    check_outputs((out, table, timeline), [path, *inputs_of(model_options, faces)])
     start, stop = video_options.start, video_options.stop
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(Video(path))
         model = open_model(model_options, console)
         analyzer = FrameAnalyzer(model, analysis_options(faces, explain, video_options.half_life, output.seed))
         history = TrackHistory(model.labels)
+        check_outputs((out, table, timeline), files_of(model))
+        for name in (out, table, timeline):  # after everything that was typed, before the work
+            if name:
+                check_output(name, output.force)
         movie = stack.enter_context(VideoWriter(out, video.output_rate(), output.force)) if out else None
         lines = stack.enter_context(TableWriter(table, model.labels, output.force)) if table else None
         end = stop or (video.count or None)
@@ -171,13 +176,17 @@ def analysis_options(
     if explain is None:
         return search
     return replace(
-        search, method=explain.method, target=explain.target, layer=explain.layer, settings=dict(explain.settings)
+        search,
+        method=explain.method,
+        target=",".join(explain.target),
+        layer=explain.layer or None,
+        settings=dict(explain.settings),
     )
 
 
 def _outputs(video: VideoOptions, output: OutputOptions) -> tuple[str | None, str | None, str | None]:
     """-> (annotated video, table, timeline) that --out, --table and --timeline name. Raises what makes one of them impossible."""
-    from ferviz.files import check_output, check_suffix
+    from ferviz.files import check_suffix
     from ferviz.video.result import VideoSummary
 
     out, table, timeline = output.out, video.table, video.timeline
@@ -194,14 +203,8 @@ def _outputs(video: VideoOptions, output: OutputOptions) -> tuple[str | None, st
         )
     if table:
         check_suffix(table, (".csv",))
-    names = [name for name in (out, table, timeline) if name]
-    if len({Path(name).absolute() for name in names}) < len(names):
-        raise UsageError(f"two outputs have the same name ({', '.join(names)}); give each a name of its own")
-    for name in (out, table):
-        if name:
-            check_output(name, output.force)
     if timeline:
-        VideoSummary.check_path(timeline, output.force)
+        check_suffix(timeline, VideoSummary.suffixes())
     return out, table, timeline
 
 

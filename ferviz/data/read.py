@@ -16,7 +16,7 @@ from ferviz.data.splits import random_split
 from ferviz.emotions import FER2013, SCHEMES, LabelScheme, label_scheme
 from ferviz.errors import DataError, UsageError
 from ferviz.files import PathLike, sha256
-from ferviz.paths import exists, unseen
+from ferviz.paths import as_typed, exists, unseen
 from ferviz.registry import Registry
 
 PACKED = (".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar")
@@ -177,7 +177,7 @@ def relabel(data: Dataset, scheme: LabelScheme) -> Dataset:
 
 def _table(path: Path, classes: Sequence[str], skip_bad: bool, cache: bool, reader: str) -> Table:
     if not exists(path):
-        raise DataError(f"{path} {unseen(path)}")
+        raise DataError(f"{as_typed(path)} {unseen(path)}")
     name = reader if reader != "auto" else next((n for n in READERS if READERS[n].recognises(path)), "")
     if not name:
         hint = "unpack it first" if path.suffix.lower() in PACKED else f"readers are {', '.join(READERS)}"

@@ -11,6 +11,25 @@ import numpy as np
 from ferviz.data.dataset import Dataset
 from ferviz.errors import UsageError
 
+AUTO = "auto"
+"""Stands for the split that networks are tested on: "PublicTest", or the only one that the data has."""
+
+
+def choose_split(data: Dataset, split: str | None = AUTO) -> Dataset:
+    """Return the faces that a network is tested on.
+
+    Args:
+        data: the data set.
+        split: a split's name; "auto" = "PublicTest" of data with several splits, and everything of data with one; None = everything. Data
+            without splits is one part, whatever is asked for.
+
+    Raises:
+        UnknownNameError: there is no such split.
+    """
+    if split is None or data.splits == ("",) or (split == AUTO and len(data.splits) == 1):
+        return data
+    return data.part("PublicTest" if split == AUTO else split)
+
 
 def random_split(data: Dataset, fraction: float = 0.1, seed: int = 0) -> Dataset:
     """Return the data with new splits, "PublicTest" and "Training"; warns that figures on them are not comparable with published ones.

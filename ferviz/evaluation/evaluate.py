@@ -9,7 +9,7 @@ import numpy as np
 from ferviz.data.dataset import Dataset
 from ferviz.data.duplicates import also_in
 from ferviz.data.read import read_data
-from ferviz.data.splits import random_split, sample
+from ferviz.data.splits import AUTO, choose_split, random_split, sample
 from ferviz.errors import UsageError
 from ferviz.evaluation.evaluation import Evaluation
 from ferviz.evaluation.label_matching import Match, match_labels
@@ -21,6 +21,7 @@ from ferviz.files import PathLike
 from ferviz.models.model import Model
 from ferviz.models.prediction import check_finite
 from ferviz.numerics import sigmoid, softmax
+from ferviz.registry import split_names
 
 OCCLUSIONS = ("regions",)
 _OCCLUDED = 256  # faces whose regions are hidden at once
@@ -30,7 +31,7 @@ def evaluate(
     model: Model | PathLike | None,
     data: Dataset | PathLike,
     *,
-    split: str | None = "PublicTest",
+    split: str | None = AUTO,
     tta: str | Sequence[str] | None = None,
     occlude: str | None = None,
     without_duplicates: bool = True,
@@ -46,9 +47,11 @@ def evaluate(
     Args:
         model: a Model, the path of one, or None for the bundled one.
         data: a Dataset or a path that `read_data` takes.
-        split: the split that is measured. Data without splits is measured entirely; None measures everything; "random" measures the
-            tenth that `random_split` holds out (so does `train` on a random split with the same seed), with a warning.
-        tta: test-time augmentations to measure besides: "flip", "ten-crop", or both; the probabilities of their views are averaged.
+        split: the split that is measured; "auto" is "PublicTest" of data with several splits, and everything of data with one. Data
+            without splits is measured entirely; None measures everything; "random" measures the tenth that `random_split` holds out (so
+            does `train` on a random split with the same seed), with a warning.
+        tta: test-time augmentations to measure besides: "flip", "ten-crop", or both ("flip,ten-crop"); the probabilities of their views are
+            averaged.
         occlude: "regions" measures again with each region of the face hidden (see `ferviz.faces.regions`), one at a time.
         without_duplicates: where `data` has a training split that is not measured itself, measure separately the faces that are
             pixel-identical to a training face.
@@ -74,12 +77,12 @@ def evaluate(
         data = read_data(data)
     if occlude is not None and occlude not in OCCLUSIONS:
         raise UsageError(f"occlude {occlude!r} is not known; use {', '.join(OCCLUSIONS)}")
-    augmentations = {name: TTA[name] for name in ([tta] if isinstance(tta, str) else tta or ())}
+    augmentations = {name: TTA[name] for name in split_names(tta or (), TTA)}
     report = progress or (lambda _: None)
 
     if split == "random":
         data = random_split(data, seed=seed)
-    part = data if split is None or data.splits == ("",) else data.part("PublicTest" if split == "random" else split)
+    part = choose_split(data, "PublicTest" if split == "random" else split)
     measured = sample(part, fraction, seed)
     notes = [] if measured is part else [f"measured on {fraction:g} of the faces, drawn with seed {seed}"]
     match = match_labels(measured, model.labels)

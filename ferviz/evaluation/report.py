@@ -94,6 +94,15 @@ def write_report(
     return files
 
 
+def report_files(out: PathLike, compared: bool = False) -> list[Path]:
+    """Return the files of a report.
+
+    Args:
+        out, compared: as of `check_report`.
+    """
+    return [path for path, _, _ in _items(Path(out), compared)]
+
+
 def _items(out: Path, compared: bool) -> list[tuple[Path, type[Result], dict[str, str]]]:
     """Return the files of a report, what is saved in each, and how it is drawn."""
     if not out.suffix:

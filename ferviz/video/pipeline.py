@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,7 +46,7 @@ class AnalysisOptions:
     largest: bool = False
     method: str | None = None
     target: str = "predicted"
-    layer: str | None = None
+    layer: str | Sequence[str] | None = None
     seed: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
     half_life: float = HALF_LIFE

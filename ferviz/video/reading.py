@@ -14,7 +14,7 @@ import numpy as np
 
 from ferviz.errors import PictureError, UsageError
 from ferviz.images import MAX_PIXELS, Pixels
-from ferviz.paths import open_regular
+from ferviz.paths import as_typed, open_regular, unseen
 from ferviz.video import SUFFIXES
 
 # The first bytes of these containers, and of GIF. Playlists and other text from which FFmpeg would open other files are not among them.
@@ -210,7 +210,7 @@ def _check_file(path: Path) -> None:
         with open_regular(path) as file:
             head = file.read(256)
     except FileNotFoundError:
-        raise PictureError(f"{path} is not there; check the path") from None
+        raise PictureError(f"{as_typed(path)} {unseen(path)}") from None
     except (OSError, ValueError) as error:
         raise PictureError(f"{path} cannot be opened ({getattr(error, 'strerror', None) or error})") from None
     if not head:

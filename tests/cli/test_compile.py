@@ -55,24 +55,24 @@ def alone(*arguments: str, folder: Path) -> tuple[int, set[str], str]:
 
 
 def test_compile_writes_a_file_that_other_commands_take(here: Path, network: Path, capsys: Any) -> None:
-    assert run(["compile", str(network), "--labels", "a,b,c,d", "--layers", "conv2, relu1", "--json"]) == 0
+    assert run(["compile", str(network), "--labels", "a,b,c,d", "--layer", "conv2, relu1", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["command"], document["out"], document["default"]) == ("compile", "small.ferviz", "relu2")
     assert document["layers"] == ["relu1", "conv2", "relu2"]
     assert document["bytes"] == (here / "small.ferviz").stat().st_size
     assert read_compiled(here / "small.ferviz").labels == ("a", "b", "c", "d")
-    assert run(["compile", str(network)]) == 7
+    assert run(["compile", str(network), "--out", "small.ferviz"]) == 7
     assert "small.ferviz" in capsys.readouterr().err
     code, imported, _ = alone("gradcam", "face.png", "--model", "small.ferviz", "--target", "all", folder=here)
     assert (code, imported) == (0, set())
-    assert (here / "face_gradcam.png").is_file()
+    assert (here / "face_gradcam_all.png").is_file()
 
 
 def test_compile_says_what_is_wrong_before_the_work(here: Path, network: Path, capsys: Any) -> None:
     assert run(["compile", str(network), "--out", "nowhere/x.ferviz"]) == 1
     assert run(["compile", str(network), "--model", "other.keras"]) == 2
     assert run(["compile", str(network), "--engine", "litert"]) == 2
-    assert run(["compile", str(network), "--layers", "conv9"]) == 2
+    assert run(["compile", str(network), "--layer", "conv9"]) == 2
     assert "conv9" in capsys.readouterr().err
     assert run(["compile", "missing.keras"]) == 4
     (here / "face.png").rename(here / "face.keras")
@@ -122,7 +122,7 @@ def test_a_home_that_cannot_be_written_only_costs_the_cache(here: Path, network:
     (here / "cache").write_text("in the way")
     assert run(["gradcam", "face.png", "--model", str(network), "--labels", "a,b,c,d"]) == 0
     assert "cache" in capsys.readouterr().err
-    assert (here / "face_gradcam.png").is_file()
+    assert (here / "face_gradcam_all.png").is_file()
 
 
 def test_the_shipped_form_belongs_to_the_shipped_network() -> None:

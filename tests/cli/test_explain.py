@@ -130,7 +130,8 @@ def test_json(capsys):
     assert document["command"] == "gradcam"
     about = {k: document[k] for k in ("model", "method", "layer", "targets", "engine", "out")}
     assert about == {
-        "model": "by-hand", "method": "gradcam", "layer": "light", "targets": list(LABELS), "engine": "by-hand", "out": "face_gradcam.png",
+        "model": "by-hand", "method": "gradcam", "layer": "light", "targets": list(LABELS), "engine": "by-hand",
+        "out": "face_gradcam_all.png",
     }  # fmt: skip
     (picture,) = document["pictures"]
     assert (picture["source"], picture["error"]) == ("face.png", None)
@@ -152,8 +153,8 @@ def test_a_folder_goes_in_order(here, capsys):
         ("shots/2.png", "sad"),
     ]
     assert document["method"] == "layercam"
-    assert document["out"] == "shots_explain.png"
-    assert (here / "shots_explain.png").is_file()
+    assert document["out"] == "shots_explain_layercam.png"
+    assert (here / "shots_explain_layercam.png").is_file()
 
 
 @pytest.mark.parametrize("command", ["gradcam", "activations"])
@@ -219,24 +220,26 @@ def test_mistakes_are_one_sentence_and_leave_nothing(here, capsys, arguments, co
 def test_nothing_is_overwritten_unasked(here, capsys, command):
     target = here / f"face_{command}.png"
     target.write_text("mine")
-    assert run([command, "face.png"]) == 7
+    assert run([command, "face.png", "--out", str(target)]) == 7
     out, err = capsys.readouterr()
     assert out == ""
     assert "--force" in err
+    assert run([command, "face.png"]) == 0
     assert target.read_text() == "mine"
+    assert read_manifest(f"face_{command}_2.png")["schema_version"] == 1
     assert run([command, "face.png", "--force"]) == 0
     assert read_manifest(target)["schema_version"] == 1
 
 
-def test_an_existing_output_is_told_before_the_network_is_read(here, monkeypatch):
+def test_an_existing_output_is_told_before_the_faces_are_searched(here, monkeypatch):
     from ferviz.cli import heatmaps
 
-    def never(options, console):
-        raise AssertionError("the network was read")
+    def never(*_):
+        raise AssertionError("faces were searched")
 
-    monkeypatch.setattr(heatmaps, "open_model", never)
-    (here / "face_gradcam.png").write_text("mine")
-    assert run(["gradcam", "face.png"]) == 7
+    monkeypatch.setattr(heatmaps, "find_all", never)
+    (here / "mine.png").write_text("mine")
+    assert run(["gradcam", "face.png", "--out", "mine.png"]) == 7
 
 
 def test_same_command_same_pixels(here):
@@ -283,7 +286,7 @@ def test_activations(capsys, here):
 
 def test_channels_of_the_default_layer(here):
     assert run(["activations", "face.png", "--mode", "channels", "--own-scale"]) == 0
-    assert read_manifest("face_activations.png")["layers"][0]["name"] == "light"
+    assert read_manifest("face_activations_channels.png")["layers"][0]["name"] == "light"
     assert run(["activations", "shots", "--mode", "channels", "--max-channels", "1", "--out", "b.png"]) == 0
 
 

@@ -185,20 +185,20 @@ def test_crops_are_the_faces_as_the_network_gets_them(
     monkeypatch.setattr("ferviz.faces.find.find_faces", lambda path, **chosen: cut)
     assert run(["predict", "group.png", "--crops", "faces", "--json"]) == 0
     (picture,) = json.loads(capsys.readouterr().out)["pictures"]
-    assert [face["crop"] for face in picture["faces"]] == ["faces/group_1.png", "faces/group_2.png"]
+    assert [face["crop"] for face in picture["faces"]] == ["faces/group_01.png", "faces/group_02.png"]
     for face, crop in zip(picture["faces"], cut, strict=True):
         np.testing.assert_array_equal(read_image(face["crop"]), crop.pixels)
         about = read_manifest(face["crop"])
         assert (about["source"], about["box"], about["angle"]) == ("group.png", list(crop.box), crop.angle)
         assert (about["label"], about["model"]) == (face["label"], "colours")
-    assert read_image("faces/group_2.png").shape == (80, 80, 3)
+    assert read_image("faces/group_02.png").shape == (80, 80, 3)
 
 
 def test_crops_in_the_tables(model: Colours, shots: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["predict", "shots/3.png", "shots/1.png", "--crops", "faces", "--csv", "--out", "t.csv"]) == 3
     printed = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert printed == list(csv.DictReader(io.StringIO(Path("t.csv").read_text())))
-    assert [(row["crop"], bool(row["error"])) for row in printed] == [("", True), ("faces/1_1.png", False)]
+    assert [(row["crop"], bool(row["error"])) for row in printed] == [("", True), ("faces/1_01.png", False)]
     assert run(["predict", "shots/1.png", "--csv"]) == 0
     assert "crop" not in capsys.readouterr().out
 
@@ -219,7 +219,7 @@ def test_crops_have_safe_names_and_no_two_the_same(
     assert len({name.casefold() for name in named}) == len(named) == len(files) - 1
     saved = sorted(p.name for p in Path("faces").iterdir())
     assert sorted(Path(name).name for name in named) == saved
-    assert {"1_1.png", "2_1.png", "1-2_1.png", "1-3_1.png", "_a_b__1.png", "hidden_1.png"} < set(saved)
+    assert {"1_01.png", "2_01.png", "1-2_01.png", "1-3_01.png", "_a_b__01.png", "hidden_01.png"} < set(saved)
     assert all(len(name.encode()) < 255 and name.isprintable() for name in saved)
 
 
@@ -235,7 +235,7 @@ def test_crops_are_not_overwritten_unasked(model: Colours, shots: Path, capsys: 
     assert run(["predict", "shots/1.png", "--crops", "faces"]) == 0
     assert run(["predict", "shots", "--crops", "faces", "--force", "--quiet"]) == 3
     assert Path("faces/2_7.png").read_bytes() == b"mine"
-    assert sorted(p.name for p in Path("faces").iterdir()) == ["10_1.png", "1_1.png", "2_1.png", "2_7.png"]
+    assert sorted(p.name for p in Path("faces").iterdir()) == ["10_01.png", "1_01.png", "2_01.png", "2_7.png"]
 
 
 def test_a_crop_that_cannot_be_written_leaves_nothing(

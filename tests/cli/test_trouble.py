@@ -14,7 +14,7 @@ import pytest
 
 from ferviz.cli import run
 from ferviz.cli.options import OutputOptions
-from ferviz.cli.pictures import default_output
+from ferviz.cli.outputs import default_output
 from ferviz.errors import UsageError
 
 PORTRAIT = Path(__file__).parents[2] / "examples" / "astronaut.png"

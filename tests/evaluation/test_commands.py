@@ -60,7 +60,9 @@ def test_evaluate(table: Path, networks, tmp_path: Path, capsys: pytest.CaptureF
     assert document["out"] == ["pixels_evaluate.png"]
     with Image.open(tmp_path / "pixels_evaluate.png") as page:
         assert page.size[0] > 1000
-    assert run(["evaluate", str(table), "--model", "good.h5"]) == 7, "the page is there already"
+    assert run(["evaluate", str(table), "--model", "good.h5", "--out", "pixels_evaluate.png"]) == 7
+    assert run(["evaluate", str(table), "--model", "good.h5"]) == 0
+    assert (tmp_path / "pixels_evaluate_2.png").is_file()
 
 
 def test_evaluate_compares(table: Path, networks, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,9 +73,7 @@ def test_evaluate_compares(table: Path, networks, tmp_path: Path, capsys: pytest
         "-m",
         "good.h5",
         "--compare",
-        "bad.h5",
-        "--compare-scaling",
-        "0..1",
+        "bad.h5?scaling=0..1",
         "--out",
         str(out),
     ]

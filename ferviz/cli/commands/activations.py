@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from ferviz.cli.console import Console, print_json
-from ferviz.cli.inputs import open_model
+from ferviz.cli.inputs import check_detector, open_model
 from ferviz.cli.options import BatchOptions, DrawingOptions, FaceOptions, ModelOptions, OutputOptions
-from ferviz.cli.pictures import find_all, note_pages, output_path, report
+from ferviz.cli.outputs import check_outputs, files_of, inputs_of, output_path, typed
+from ferviz.cli.pictures import find_all, note_pages, report
 from ferviz.cli.sections import SectionedCommand, options
+from ferviz.paths import exists
+
+if TYPE_CHECKING:
+    from ferviz.models.model import Model
 
 
 @click.command("activations", cls=SectionedCommand)
@@ -21,7 +27,8 @@ from ferviz.cli.sections import SectionedCommand, options
     "layers",
     multiple=True,
     metavar="NAME",
-    help='A layer (see: ferviz layers); repeat for several; "all" for every map.  [default: up to eight between the convolutions]',
+    help='A layer (see: ferviz layers); several: conv3,conv5, or repeat; "all" for every map.  '
+    "[default: up to eight between the convolutions]",
 )
 @click.option(
     "--mode",
@@ -57,23 +64,33 @@ def command(
     Rows are faces and columns are layers; with --mode channels the channels of one layer. Takes pictures, folders (with everything
     below) and patterns. --out FILE.png, .jpg or .webp is a picture, .pdf or .svg a figure, .npz the numbers, .json what they are.
     """
-    from ferviz.attribution.activations import Activations, activations
+    from ferviz.attribution.activations import Activations, activations, choose_layers
     from ferviz.errors import UsageError
+    from ferviz.files import check_suffix
     from ferviz.images import list_pictures
     from ferviz.models.prediction import face_record, picture_record
 
-    if mode == "channels" and (len(layers) > 1 or "all" in layers):
-        raise UsageError("--mode channels draws one layer; name it with --layer, once")
     console = Console(output.quiet)
     files = list_pictures(pictures)
-    out = output_path(output.out, pictures, files, "activations")
-    Activations.check_path(out, output.force)
+    inputs = [*files, *inputs_of(model, faces)]
+    asked = [*typed("layers"), *(["channels"] if mode == "channels" else [])]
+    out = output_path(output, pictures, files, "activations", asked=asked, inputs=inputs)
+    check_suffix(out, Activations.suffixes())
+    check_outputs([out], inputs)
+    check_detector(faces)
+    network: Model | None = None
+    wanted: str | Sequence[str] | None = layers or None
+    if any(map(exists, files)):
+        network = open_model(model, console)
+        names = [layer.name for layer in choose_layers(network, wanted)]
+        if mode == "channels" and layers and (len(names) > 1 or "all" in layers):
+            raise UsageError("--mode channels draws one layer; name it with --layer, once")
+        check_outputs([out], files_of(network))
+        Activations.check_path(out, output.force)
     photos = find_all(files, faces, console)
     document: dict[str, object] = {"model": None, "engine": None, "layers": None, "out": None}
     crops = [face for picture in photos for face in picture.faces]
-    if crops:
-        network = open_model(model, console)
-        wanted: str | Sequence[str] | None = "all" if "all" in layers else layers or None
+    if crops and network is not None:
         if mode == "channels" and not layers:
             wanted, note = network.default_layer()
             if note:

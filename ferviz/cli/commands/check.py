@@ -23,12 +23,12 @@ from ferviz.cli.sections import SectionedCommand, options
 )
 @click.option("--all", "show_all", is_flag=True, help="Print every candidate, not only the best of each preprocessing.")
 @options(
-    defaults={"batch_size": 256, "split": "PublicTest"},
+    defaults={"batch_size": 256, "split": "auto"},
     helps={
         "labels": "The order of its outputs as it is used now.  [default: its sidecar's, or assumed]",
         "scaling": "The value range as it is used now: 0..1, -1..1, 0..255 or standardize.",
         "weights": "Its weights, where MODEL is an architecture as JSON.",
-        "split": "Faces to test on; all = everything.",
+        "split": "Faces to test on; auto = PublicTest, or the only split; all = everything.",
         "force": "Replace MODEL.ferviz.json if it exists already.",
     },
     without=("model", "engine", "no_cache", "out"),
@@ -51,17 +51,23 @@ def command(
     Tries value ranges, label orders, the moment of resizing and the order of channels, prints them by accuracy with 95 % intervals, and
     what the present settings cost. DATA is fer2013.csv, icml_face_data.csv, or folders split/class/*.png.
     """
+    from ferviz.data.splits import choose_split
     from ferviz.evaluation.check.check import check
     from ferviz.evaluation.check.result import check_sidecar
 
     console = Console(output.quiet)
+    model = replace(model, model=network)
+    network = str(model.model)
+    dataset = open_data(path, data, console, seed=output.seed)
+    split = None if data.split == "all" else data.split
+    choose_split(dataset, split)
+    loaded = open_model(model, console)
     if write:
         check_sidecar(network, output.force)
-    dataset = open_data(path, data, console, seed=output.seed)
     result = check(
-        open_model(replace(model, model=network), console),
+        loaded,
         dataset,
-        split=None if data.split == "all" else data.split,
+        split=split,
         faces=faces,
         seed=output.seed,
         batch_size=batch.batch_size,

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ferviz.cli.console import Console, print_json
-from ferviz.cli.inputs import open_model
+from ferviz.cli.inputs import check_detector, open_model
+from ferviz.cli.networks import split_networks
 from ferviz.cli.options import BatchOptions, ExplainOptions, FaceOptions, ModelOptions, OutputOptions
-from ferviz.cli.pictures import default_output, find_all
+from ferviz.cli.outputs import check_outputs, files_of, inputs_of, output_path, typed
+from ferviz.cli.pictures import find_all
 from ferviz.cli.sections import SectionedCommand, options
+from ferviz.errors import UsageError
+from ferviz.paths import exists
+from ferviz.registry import split_names
+
+if TYPE_CHECKING:
+    from ferviz.models.model import Model
 
 
 @click.command("compare", cls=SectionedCommand)
@@ -21,7 +28,7 @@ from ferviz.cli.sections import SectionedCommand, options
     "methods",
     multiple=True,
     metavar="NAME",
-    help="A method; repeat for several.  [default: gradcam and layercam]",
+    help="A method; several: gradcam,layercam, or repeat.  [default: gradcam and layercam]",
 )
 @click.option(
     "--layer",
@@ -29,9 +36,15 @@ from ferviz.cli.sections import SectionedCommand, options
     "layers",
     multiple=True,
     metavar="NAME",
-    help="A layer; repeat for several.  [default: the last map]",
+    help="A layer; several: conv3,conv5, or repeat.  [default: the last map]",
 )
-@click.option("--against", multiple=True, metavar="FILE", help="Another network beside --model; repeat for several.")
+@click.option(
+    "--against",
+    multiple=True,
+    metavar="FILE",
+    help="Another network beside --model, FILE?scaling=-1..1&labels=7 if its file does not tell these; "
+    "several: with commas between, or repeat.",
+)
 @options(
     out="<picture>_compare.png",
     helps={"target": "One class or contrast; predicted is the class that the first network predicts."},
@@ -53,27 +66,44 @@ def command(
     Draws their maps side by side, with the rank correlation of each pair: 1 where they order the pixels alike. Every combination of
     the methods, layers and networks named is drawn.
     """
-    from ferviz.attribution.comparison import ExplanationComparison, compare_explanations
+    from ferviz.attribution.comparison import ExplanationComparison, choose_places, compare_explanations
+    from ferviz.attribution.explain import AttributionJob
     from ferviz.attribution.methods.registry import METHODS
+    from ferviz.files import check_suffix
     from ferviz.images import list_pictures
 
-    several = len(layers) > 1 or against
-    methods = methods or (("gradcam",) if several else ("gradcam", "layercam"))
-    for method in methods:
+    names = split_names(methods, METHODS)
+    for method in names:
         METHODS.entry(method)  # a wrong name is an error before any work
     console = Console(output.quiet)
-    out = Path(output.out or default_output(pictures, "compare"))
-    ExplanationComparison.check_path(out, output.force)
-    photos = find_all(list_pictures(pictures), faces, console)
+    files, others = list_pictures(pictures), [model.another(text) for text in split_networks(against)]
+    inputs = [*files, *inputs_of(model, *others, faces)]
+    out = output_path(output, pictures, files, "compare", asked=typed("methods", "target", "layers"), inputs=inputs)
+    check_suffix(out, ExplanationComparison.suffixes())
+    check_outputs([out], inputs)
+    check_detector(faces)
+    networks: list[Model] = []
+    if any(map(exists, files)):
+        networks = [open_model(options, console) for options in (model, *others)]
+        places = choose_places(networks, layers or (None,))
+        names = names or (["gradcam"] if len(places) > 1 or others else ["gradcam", "layercam"])
+        for network in networks:
+            for place in places:
+                for method in names:
+                    job = AttributionJob.prepare(network, method, explain.target, place)
+                    if len(job.targets) != 1:
+                        raise UsageError("a comparison takes one target; name one class or one contrast")
+        check_outputs([out], [file for network in networks for file in files_of(network)])
+        ExplanationComparison.check_path(out, output.force)
+    photos = find_all(files, faces, console)
     errors = [picture.error for picture in photos if picture.error is not None]
     crops = [face for picture in photos for face in picture.faces]
     for error in errors if crops else errors[1:]:
         console.error(error)
     if not crops:
         raise errors[0]
-    networks = [open_model(options, console) for options in (model, *(replace(model, model=path) for path in against))]
     comparison = compare_explanations(
-        networks, crops, methods, layers or (None,), explain.target, batch.batch_size, seed=output.seed
+        networks, crops, names, layers or (None,), ",".join(explain.target), batch.batch_size, seed=output.seed
     )
     comparison.save(out, output.force)
     if output.as_json:

@@ -10,18 +10,21 @@ import click
 from ferviz.cli.console import Console, print_json
 from ferviz.cli.inputs import open_model
 from ferviz.cli.options import ModelOptions, OutputOptions
+from ferviz.cli.outputs import check_outputs, files_of, inputs_of, output_path
 from ferviz.cli.sections import SectionedCommand, options
 from ferviz.errors import UsageError
-from ferviz.paths import fit_name
+from ferviz.registry import split_names
 
 
 @click.command("compile", cls=SectionedCommand)
 @click.argument("network", required=False, metavar="[MODEL]")
 @click.option(
-    "--layers",
+    "--layer",
+    "-l",
+    "layers",
     multiple=True,
-    metavar="NAME[,NAME...]",
-    help="The layers that can be explained from the file; repeat for several.  [default: every map]",
+    metavar="NAME",
+    help="A layer that can be explained from the file; several: conv3,conv5, or repeat.  [default: every map]",
 )
 @options(out="<model>.ferviz", without=("seed",))
 def command(network: str | None, layers: tuple[str, ...], model: ModelOptions, output: OutputOptions) -> int:
@@ -38,13 +41,18 @@ def command(network: str | None, layers: tuple[str, ...], model: ModelOptions, o
         raise UsageError("name the network once: as the argument, or with --model")
     if model.engine == "litert":
         raise UsageError("compiling reads the network with Keras; leave --engine litert out")
-    network = network or model.model
-    out = Path(output.out or fit_name(Path(network or "bundled").name.split(".")[0], SUFFIX))
-    check_output(out, output.force)
+    model = replace(model, model=network or model.model, engine="keras")
+    inputs = inputs_of(model)
+    stem = Path(model.model or "bundled").name.split(".")[0]
+    out = output_path(output, [f"{stem}.h5"], (), "", SUFFIX, inputs=inputs)
+    check_outputs([out], inputs)
     console = Console(output.quiet)
-    loaded = open_model(replace(model, model=network, engine="keras"), console)
-    names = [name.strip() for part in layers for name in part.split(",") if name.strip()]
-    compiled = compile_model(loaded, out, layers=names or None, force=output.force)
+    loaded = open_model(model, console)
+    for name in split_names(layers, [layer.name for layer in loaded.layers]):
+        loaded.layer(name)
+    check_outputs([out], files_of(loaded))
+    check_output(out, output.force)
+    compiled = compile_model(loaded, out, layers=layers or None, force=output.force)
     contents = compiled.network
     for reason, refused in _by_reason(contents.refused).items():
         console.warn(f"no gradient at {', '.join(refused)}: {reason}")

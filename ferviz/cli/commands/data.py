@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import click
 
 from ferviz.cli.console import Console, echo, print_json
 from ferviz.cli.inputs import open_data
 from ferviz.cli.options import DataOptions, OutputOptions
-from ferviz.cli.pictures import default_output
+from ferviz.cli.outputs import check_outputs, inputs_of, output_path, typed
 from ferviz.cli.sections import SectionedCommand, options
 
 
@@ -37,11 +36,15 @@ def command(path: str, labels: str, data: DataOptions, output: OutputOptions) ->
     which pictures are empty, and, with --votes, how far FERPlus' labels agree.
     """
     from ferviz.data.summary import DataSummary, describe_data
+    from ferviz.files import check_suffix
 
     console = Console(output.quiet)
-    out = Path(output.out) if output.out else default_output([path], "data")
-    DataSummary.check_path(out, output.force)
+    inputs = [path, *inputs_of(data)]
+    out = output_path(output, [path], (), "data", asked=typed("split", "labels"), inputs=inputs)
+    check_suffix(out, DataSummary.suffixes())
+    check_outputs([out], inputs)
     faces = open_data(path, replace(data, scheme=labels), console, split=data.split, seed=output.seed)
+    DataSummary.check_path(out, output.force)
     summary = describe_data(faces)
     summary.save(out, output.force)
     if output.as_json:

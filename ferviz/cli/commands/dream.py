@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import parse_qsl
+from typing import TYPE_CHECKING, ClassVar
 
 import click
 
-from ferviz.cli.bare_files import check_suffix, enlarge, names, write_pictures
+from ferviz.cli.bare_files import any_part, check_bare, enlarge, names, write_pictures
 from ferviz.cli.console import Console, print_json
 from ferviz.cli.inputs import open_data, open_model
+from ferviz.cli.networks import split_networks
 from ferviz.cli.options import DataOptions, FaceOptions, ModelOptions, OutputOptions
-from ferviz.cli.pictures import default_output
+from ferviz.cli.outputs import check_outputs, files_of, inputs_of, output_path, typed
 from ferviz.cli.sections import Number, OptionGroup, SectionedCommand, option, options
 from ferviz.errors import UsageError
+from ferviz.paths import PathLike, exists
+from ferviz.registry import split_names
 
 if TYPE_CHECKING:
     from ferviz.data.dataset import Dataset
@@ -29,8 +32,8 @@ PRIORS = ["faces", "class", "spectrum", "none"]
 PRECISIONS = ["auto", "half", "single"]
 FRAMES = 48
 JUDGE = (
-    "Another network that judges the dreams; repeat for several. "
-    "FILE?scaling=-1..1&labels=7 if its file does not tell these."
+    "Another network that judges the dreams, FILE?scaling=-1..1&labels=7 if its file does not tell these; "
+    "several: with commas between, or repeat."
 )
 
 
@@ -39,11 +42,13 @@ class ObjectiveOptions(OptionGroup):
     """What the pictures shall excite."""
 
     section: ClassVar[str] = "Objective"
-    target: str | None = option(
+    target: tuple[str, ...] = option(
         "--target",
         "-t",
+        default=(),
+        multiple=True,
         metavar="CLASS",
-        help="all, a class, several (happy,sad), or a contrast (happy-sad).  [default: all]",
+        help="all, a class, or a contrast (happy-sad); several: happy,sad, or repeat.  [default: all]",
     )
     layer: str | None = option(
         "--layer",
@@ -76,6 +81,10 @@ class StartOptions(OptionGroup):
     size: int | None = option(
         "--size", type=click.IntRange(16, 4096), help="Longer side of the largest octave, in pixels."
     )
+
+    def inputs(self) -> list[PathLike]:
+        """Return the picture."""
+        return [self.image] if self.image else []
 
 
 @dataclass(frozen=True)
@@ -120,8 +129,12 @@ class JudgeOptions(OptionGroup):
     )
     judges: tuple[str, ...] = option("--judge", "-j", default=(), multiple=True, metavar="FILE", help=JUDGE)
 
+    def inputs(self) -> list[PathLike]:
+        """Return the data."""
+        return [self.faces] if self.faces else []
 
-@click.command("dream", cls=SectionedCommand)
+
+@click.command("dream", cls=SectionedCommand, context_settings={"allow_extra_args": True})
 @click.option("--animate", metavar="FILE", help="Also write the steps as an animation: .gif or .webp.")
 @click.option("--side", type=click.IntRange(16, 8192), help="Pixels of each dream, on the sheet or --bare.")
 @click.option(
@@ -149,15 +162,22 @@ def command(
     Without options, one dream of every class. --out FILE.png, .jpg or .webp is the sheet with captions, .npz the exact pixels,
     .json the numbers, .pdf or .svg a figure. A dream shows what excites the network; see the documentation for what it does not prove.
     """
-    from ferviz.dreaming.result import Dream, check_animation
+    from ferviz.dreaming.result import ANIMATIONS, Dream, check_animation
+    from ferviz.files import check_suffix
 
     console = Console(output.quiet)
-    out = Path(output.out) if output.out else default_output([start.image] if start.image else [], "dream")
+    _refuse_words(click.get_current_context().args)
+    others = [model.another(text) for text in split_networks(judging.judges)]
+    inputs = inputs_of(start, judging, model, *others, detection)
+    asked = typed("target", "layer", "channel")
+    named, taken = [start.image] if start.image else [], any_part if bare else exists
+    out = output_path(output, named, (), "dream", asked=asked, inputs=inputs, taken=taken)
     if bare:
-        check_suffix(out)
-    Dream.check_path(out, output.force)
+        check_bare(out)
+    check_suffix(out, Dream.suffixes())
     if animate:
-        check_animation(animate, output.force)
+        check_suffix(animate, ANIMATIONS)
+    check_outputs((out, animate), inputs)
     _check(objective, start, judging, detection, data)
     image = _starting_picture(objective, start, detection)
     from ferviz.dreaming.deepdream import Octaves
@@ -165,10 +185,16 @@ def command(
 
     faces = open_data(judging.faces, data, console, seed=output.seed) if judging.faces else None
     network = open_model(model, console)
-    others = [open_judge(text, model.trust) for text in judging.judges]
-    for other in others:
-        for note in other.notes:
-            console.warn(f"{other.name}: {note}")
+    judges = [open_model(options, Console(quiet=True)) for options in others]
+    for judge in judges:
+        for note in judge.notes:
+            console.warn(f"{judge.name}: {note}")
+    _check_objective(network, objective)
+    inputs += [file for loaded in (network, *judges) for file in files_of(loaded)]
+    check_outputs((out, animate), inputs)
+    Dream.check_path(out, output.force)
+    if animate:
+        check_animation(animate, output.force)
     config = DreamConfig(
         samples=ascent.samples,
         strength=ascent.strength,
@@ -191,11 +217,12 @@ def command(
             config=config,
             progress=progress,
         )
-    if others:
-        result = result.judged(others, faces)
+    if judges:
+        result = result.judged(judges, faces)
     written = [out]
     if bare:
         written = names(out, [(name,) for name in result.objective])
+        check_outputs([*written, animate], inputs)
         write_pictures(written, [enlarge(picture, side) for picture in result.images], result.manifest(), output.force)
     else:
         result.save(out, output.force, **({"side": side} if side else {}))
@@ -242,7 +269,7 @@ def _objectives(model: Model, wanted: ObjectiveOptions, image: bool, faces: Data
 
     name, channel = wanted.layer, wanted.channel
     if not name:
-        return [_class_objective(model, text) for text in _targets(model, wanted.target or "all")]
+        return [_class_objective(model, text) for text in _targets(model, wanted.target)]
     shape = model.layer(name).shape
     if channel == "mean" or (image and not channel):
         return [objectives.layer(name)]
@@ -255,17 +282,46 @@ def _objectives(model: Model, wanted: ObjectiveOptions, image: bool, faces: Data
     return [objectives.channel(name, index) for index in channels]
 
 
-def _targets(model: Model, text: str) -> Sequence[str]:
-    return model.labels if text == "all" else [part.strip() for part in text.split(",")]
+def _check_objective(model: Model, wanted: ObjectiveOptions) -> None:
+    """Raise UnknownNameError for a layer or a class that the network does not have."""
+    from ferviz.dreaming.class_terms import class_index
+
+    if wanted.layer:
+        model.layer(wanted.layer)
+        return
+    for text in _targets(model, wanted.target):
+        for name in _classes(model, text):
+            class_index(name, model.labels)
+
+
+def _classes(model: Model, text: str) -> list[str]:
+    """-> the class, or the two of a contrast; a class may have a hyphen in its own name, and only then is it no contrast."""
+    contrast = text not in model.labels and text.count("-") == 1
+    return [part.strip() for part in text.split("-")] if contrast else [text]
+
+
+def _refuse_words(words: Sequence[str]) -> None:
+    """Raise UsageError for a word without an option, which says which option it probably belongs to."""
+    if not words:
+        return
+    from ferviz.emotions import FERPLUS, canonical
+
+    word, parts = words[0], re.split(r"[,-]", words[0])
+    known = all(part == "all" or canonical(part) in FERPLUS for part in parts)
+    flag = "--image" if exists(word) or Path(word).suffix else "--target" if known else "--layer"
+    raise UsageError(f"{word!r} stands without an option; did you mean {flag} {word}?")
+
+
+def _targets(model: Model, texts: Sequence[str]) -> Sequence[str]:
+    names = split_names(texts, model.labels)
+    return model.labels if not names or "all" in names else names
 
 
 def _class_objective(model: Model, text: str) -> Objective:
     from ferviz.dreaming import objectives
 
-    # A class may have a hyphen in its own name; only then is it no contrast.
-    if text not in model.labels and text.count("-") == 1:
-        return objectives.contrast(*(part.strip() for part in text.split("-")))
-    return objectives.odds(text)
+    names = _classes(model, text)
+    return objectives.contrast(*names) if len(names) > 1 else objectives.odds(text)
 
 
 def _numbers(text: str) -> list[int]:
@@ -273,26 +329,6 @@ def _numbers(text: str) -> list[int]:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise UsageError(f"--channel takes numbers such as 12 or 3,7,9, or all, or mean, not {text!r}") from None
-
-
-def open_judge(text: str, trust: bool = False) -> Model:
-    """Load another network that judges dreams.
-
-    Args:
-        text: FILE or FILE?labels=...&scaling=...&weights=...
-        trust: allow the file to run code of its own.
-
-    Raises:
-        UsageError: another word stands behind the question mark.
-    """
-    from ferviz.models.load import load_model
-
-    path, _, query = text.partition("?")
-    given: dict[str, Any] = dict(parse_qsl(query))
-    unknown = set(given) - {"labels", "scaling", "weights"}
-    if unknown:
-        raise UsageError(f"--judge FILE?... takes labels, scaling and weights, not {', '.join(sorted(unknown))}")
-    return load_model(path, trust=trust, **given)
 
 
 def _report(dream: Dream, console: Console) -> None:

@@ -9,7 +9,10 @@ import click
 from ferviz.cli.console import Console, echo, print_json
 from ferviz.cli.inputs import open_data, open_model, printed_warnings
 from ferviz.cli.options import BatchOptions, DataOptions, ModelOptions, OutputOptions
+from ferviz.cli.outputs import check_outputs, default_output, files_of, inputs_of, typed
 from ferviz.cli.sections import Number, SectionedCommand, options
+from ferviz.paths import exists
+from ferviz.registry import split_names
 
 
 @click.command("evaluate", cls=SectionedCommand)
@@ -18,12 +21,14 @@ from ferviz.cli.sections import Number, SectionedCommand, options
     "--tta",
     multiple=True,
     metavar="NAME",
-    help="Measure with test-time augmentation too: flip, ten-crop; repeat for several.",
+    help="Measure with test-time augmentation too: flip, ten-crop; both: flip,ten-crop, or repeat.",
 )
 @click.option("--occlude", type=click.Choice(["regions"]), help="Measure again with each region of the face hidden.")
-@click.option("--compare", metavar="FILE", help="A second network: which is better, and on which faces.")
-@click.option("--compare-labels", metavar="NAMES", help="The second network's --labels.")
-@click.option("--compare-scaling", metavar="RANGE", help="The second network's --scaling.")
+@click.option(
+    "--compare",
+    metavar="FILE",
+    help="A second network: which is better, and on which faces; FILE?scaling=-1..1&labels=7 if its file does not tell these.",
+)
 @click.option(
     "--fraction",
     type=Number(0, 1, min_open=True),
@@ -33,16 +38,16 @@ from ferviz.cli.sections import Number, SectionedCommand, options
 )
 @options(
     out="<model>_evaluate.png; FILE.json for the numbers only, a name without suffix for a folder with everything",
-    defaults={"batch_size": 256, "split": "PublicTest"},
-    helps={"split": "What is measured; all = everything, random = a tenth drawn with --seed."},
+    defaults={"batch_size": 256, "split": "auto"},
+    helps={
+        "split": "What is measured; auto = PublicTest, or the only split; all = everything, random = a tenth drawn with --seed."
+    },
 )
 def command(
     path: str,
     tta: tuple[str, ...],
     occlude: str | None,
     compare: str | None,
-    compare_labels: str | None,
-    compare_scaling: str | None,
     fraction: float,
     model: ModelOptions,
     batch: BatchOptions,
@@ -56,23 +61,42 @@ def command(
     Classes are matched by name, so networks with other orders and other sets of labels are measured correctly. Rates come with
     95 % intervals. Faces that are pixel-identical to a training face are counted separately.
     """
+    from ferviz.data.splits import choose_split
     from ferviz.evaluation.comparison import compare_models
     from ferviz.evaluation.evaluate import evaluate
-    from ferviz.evaluation.report import check_report
+    from ferviz.evaluation.evaluation import Evaluation
+    from ferviz.evaluation.report import check_report, report_files
     from ferviz.evaluation.tta import TTA
+    from ferviz.files import check_suffix
 
     console = Console(output.quiet)
-    for name in tta:
+    for name in split_names(tta, TTA):
         TTA.entry(name)
+    second = None if compare is None else model.another(compare)
+    inputs = [path, *inputs_of(model, data, *([second] if second else []))]
+    compared = second is not None
     if output.out:
-        check_report(output.out, compare is not None, output.force)
+        check_outputs(report_files(output.out, compared), inputs)
+        if Path(output.out).suffix:
+            check_suffix(output.out, Evaluation.suffixes())
     faces = open_data(path, data, console, seed=output.seed)
     split = None if data.split == "all" else data.split
-    if faces.splits != ("",) and split not in (None, "random"):
-        faces.part(split)  # an unknown split is an error before the network is loaded
+    if split != "random":
+        choose_split(faces, split)  # an unknown split is an error before the network is loaded
     network = open_model(model, console)
-    out = Path(output.out or f"{network.name}_evaluate.png")
-    check_report(out, compare is not None, output.force)
+    other = None if second is None else open_model(second, console)
+    inputs += [file for loaded in (network, other) if loaded is not None for file in files_of(loaded)]
+
+    def taken(out: Path) -> bool:
+        return any(map(exists, report_files(out, compared)))
+
+    asked, force = typed("split"), output.force
+    out = Path(
+        output.out
+        or default_output([f"{network.name}.h5"], "evaluate", asked=asked, force=force, inputs=inputs, taken=taken)
+    )
+    check_outputs(report_files(out, compared), inputs)
+    check_report(out, compared, force)
     with printed_warnings(console):
         result = evaluate(
             network,
@@ -88,9 +112,7 @@ def command(
     for note in result.notes[len(network.notes) :]:
         console.warn(note)
     comparison = None
-    if compare:
-        second = ModelOptions(compare, compare_labels, compare_scaling, trust=model.trust)
-        other = open_model(second, console)
+    if other is not None:
         with printed_warnings(Console(quiet=True)):  # the data's warnings have been printed
             comparison = compare_models(
                 result,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +10,7 @@ import click
 from ferviz.cli.console import Console, echo, print_json
 from ferviz.cli.inputs import open_model
 from ferviz.cli.options import ModelOptions, OutputOptions
+from ferviz.cli.outputs import check_outputs, files_of, inputs_of, output_path
 from ferviz.cli.sections import SectionedCommand, options
 from ferviz.errors import UsageError
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 )
 @click.option("--diagram", is_flag=True, help="Draw the layers as boxes, connected as they are.")
 @options(
-    out="<model>_filters.png, <model>_diagram.png",
+    out="<model>_filters_<layer>.png, <model>_diagram.png",
     helps={"out": "Where to draw; the suffix determines the format."},
     without=("seed",),
 )
@@ -65,10 +65,13 @@ def command(
         raise UsageError("--filters and --diagram are two pictures; ask for one at a time")
     if not filters and (max_channels or not shared_scale):
         raise UsageError("--max-channels and --own-scale belong to --filters LAYER")
+    from ferviz.files import check_suffix
+
     if output.out and not (filters or diagram):
         raise UsageError("--out needs something to draw: --filters LAYER or --diagram")
     if output.out:
-        _check_output(Path(output.out), bool(filters), output.force)
+        check_suffix(output.out, _result(bool(filters)).suffixes())
+        check_outputs([output.out], inputs_of(model))
     # The notes are part of what this command prints, so they are not printed a second time.
     loaded = open_model(model, Console(quiet=True))
     if filters or diagram:
@@ -82,11 +85,11 @@ def command(
     return 0
 
 
-def _check_output(out: Path, filters: bool, force: bool) -> None:
+def _result(filters: bool) -> type[Filters] | type[Diagram]:
     from ferviz.attribution.filters import Filters
     from ferviz.models.diagram import Diagram
 
-    (Filters if filters else Diagram).check_path(out, force)
+    return Filters if filters else Diagram
 
 
 def _draw(model: Model, layer: str | None, max_channels: int | None, shared: bool, output: OutputOptions) -> int:
@@ -94,11 +97,14 @@ def _draw(model: Model, layer: str | None, max_channels: int | None, shared: boo
     from ferviz.attribution.filters import filters
     from ferviz.models.diagram import diagram
 
-    out = Path(output.out or f"{model.name}_{'filters' if layer else 'diagram'}.png")
-    _check_output(out, bool(layer), output.force)
+    command, asked = ("filters", [layer]) if layer else ("diagram", [])
+    inputs = files_of(model)
+    out = output_path(output, [f"{model.name}.h5"], (), command, asked=asked, inputs=inputs)
+    check_outputs([out], inputs)
     result: Filters | Diagram
     if layer:
         result = filters(model, layer)
+        result.check_path(out, output.force)
         result.save(out, output.force, max_channels=max_channels, shared_scale=shared)
     else:
         result = diagram(model)

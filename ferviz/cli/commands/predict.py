@@ -11,10 +11,11 @@ import click
 from ferviz.cli.console import Console
 from ferviz.cli.inputs import open_model
 from ferviz.cli.options import FaceOptions, ModelOptions, OutputOptions
+from ferviz.cli.outputs import check_outputs, inputs_of
 from ferviz.cli.pictures import PictureFaces, faces_of
 from ferviz.cli.sections import options
 from ferviz.cli.short_forms import PictureCommand
-from ferviz.errors import FervizError, UsageError
+from ferviz.errors import FervizError, OutputExistsError, UsageError
 
 if TYPE_CHECKING:
     from ferviz.cli.prediction_report import PredictionReport
@@ -70,8 +71,14 @@ def command(
         from ferviz.faces.detectors.registry import open_detector
 
         open_detector(faces.detector, faces.detector_model)
-    targets = annotation_paths(files, output.out, output.force)
-    folder = FaceFiles(crops, files, output.force) if crops else None
+    inputs = [*files, *inputs_of(model, faces)]
+    try:
+        targets = annotation_paths(files, output.out, output.force)
+        check_outputs([output.out] if targets is None else targets.values(), inputs)
+        folder = FaceFiles(crops, files, output.force, inputs) if crops else None
+    except OutputExistsError:
+        open_model(model, Console(quiet=True))  # what is wrong about the network is said first
+        raise
     table = Path(output.out) if output.out and targets is None else None
     printed = "json" if output.as_json else "jsonl" if jsonl else "csv" if as_csv else "" if output.quiet else "text"
     report = PredictionReport(printed, table, output.force, crops is not None)

@@ -12,6 +12,7 @@ import click
 
 from ferviz.cli.console import Console, duration, print_json
 from ferviz.cli.inputs import open_data
+from ferviz.cli.networks import split_networks
 from ferviz.cli.options import DataOptions, OutputOptions
 from ferviz.cli.sections import NamedValue, Number, OptionGroup, SectionedCommand, option, options
 from ferviz.paths import is_file
@@ -38,7 +39,7 @@ class TransferOptions(OptionGroup):
         default=(),
         multiple=True,
         metavar="FILE",
-        help="Learn a network's answers too; repeat for several.",
+        help="Learn a network's answers too; several: with commas between, or repeat.",
     )
     distillation: float = option(
         "--distillation", default=TRAINING.distillation, help="Weight of the teachers' answers."
@@ -238,7 +239,7 @@ def train_config(
         **asdict(training),
         seed=seed,
         freeze=transfer.freeze,
-        teachers=transfer.teachers,
+        teachers=tuple(split_networks(transfer.teachers)),
         distillation=transfer.distillation,
         temperature=transfer.temperature,
         augmentation=Augmentation(**asdict(augmentation)),

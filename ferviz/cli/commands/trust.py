@@ -10,8 +10,10 @@ import click
 from ferviz.cli.console import Console, echo, print_json
 from ferviz.cli.inputs import open_data, open_model
 from ferviz.cli.options import BatchOptions, DataOptions, ModelOptions, OutputOptions
+from ferviz.cli.outputs import check_outputs, files_of, inputs_of
 from ferviz.cli.sections import SectionedCommand, options
 from ferviz.errors import UsageError
+from ferviz.registry import split_names
 
 if TYPE_CHECKING:
     from ferviz.models.model import Model
@@ -20,9 +22,20 @@ if TYPE_CHECKING:
 @click.command("trust", cls=SectionedCommand)
 @click.argument("path", metavar="DATA")
 @click.option("--faces", type=click.IntRange(1), default=100, show_default=True, help="How many faces.")
-@click.option("--methods", metavar="NAMES", help="The methods to test, with commas between.  [default: all]")
 @click.option(
-    "--layers", metavar="NAMES", help="The layers to test them at.  [default: the last map, and the next larger one]"
+    "--method",
+    "methods",
+    multiple=True,
+    metavar="NAME",
+    help="A method to test; several: gradcam,rise, or repeat.  [default: all]",
+)
+@click.option(
+    "--layer",
+    "-l",
+    "layers",
+    multiple=True,
+    metavar="NAME",
+    help="A layer to test them at; several: conv3,conv5, or repeat.  [default: the last map, and the next larger one]",
 )
 @click.option(
     "--calibrate", is_flag=True, help="Measure the margin of the verdicts for this network, and nothing else."
@@ -30,15 +43,17 @@ if TYPE_CHECKING:
 @click.option("--write", is_flag=True, help="Keep the result beside the network, in its sidecar.")
 @options(
     out="none; FILE.png for a picture, .csv for a table, .json for everything",
-    defaults={"split": "PublicTest"},
-    helps={"split": "Faces to test on, which the network was not trained on; all = everything."},
+    defaults={"split": "auto"},
+    helps={
+        "split": "Faces to test on, which the network was not trained on; auto = PublicTest, or the only split; all = everything."
+    },
     without=("scheme", "votes"),
 )
 def command(
     path: str,
     faces: int,
-    methods: str | None,
-    layers: str | None,
+    methods: tuple[str, ...],
+    layers: tuple[str, ...],
     calibrate: bool,
     write: bool,
     model: ModelOptions,
@@ -53,25 +68,41 @@ def command(
 
     DATA is fer2013.csv, icml_face_data.csv, or folders split/class/*.png.
     """
+    from ferviz.attribution.methods.registry import METHODS
+    from ferviz.data.splits import choose_split
     from ferviz.evaluation.panel.panel import trust_report
     from ferviz.evaluation.panel.panel_result import TrustReport
+    from ferviz.files import check_suffix
 
     console = Console(output.quiet)
     if calibrate and output.out:
         raise UsageError("--calibrate measures the margin alone, without a report; leave out --out")
-    out = TrustReport.check_path(output.out, output.force) if output.out else None
+    out = Path(output.out) if output.out else None
+    inputs = [path, *inputs_of(model, data)]
+    if out is not None:
+        check_suffix(out, TrustReport.suffixes())
+        check_outputs([out], inputs)
+    for name in split_names(methods, METHODS):
+        METHODS.entry(name)
     split = None if data.split == "all" else data.split
     network = open_model(model, console)
+    for name in split_names(layers, [layer.name for layer in network.layers]):
+        network.layer(name)
     file = _sidecar_home(network) if write else None
-    dataset = open_data(path, data, console, split=split, seed=output.seed)
+    random = split == "random"
+    dataset = open_data(path, data, console, split=split if random else None, seed=output.seed)
+    dataset = dataset if random else choose_split(dataset, split)
+    if out is not None:
+        check_outputs([out], files_of(network))
+        TrustReport.check_path(out, output.force)
     if calibrate:
         _calibrate(network, dataset.images, faces, batch, output, file, console)
         return
     report = trust_report(
         network,
         dataset,
-        methods=_names(methods),
-        layers=_names(layers),
+        methods=methods or None,
+        layers=layers or None,
         faces=faces,
         seed=output.seed,
         batch_size=batch.batch_size,
@@ -137,7 +168,3 @@ def _summary(report: dict[str, Any]) -> dict[str, Any]:
     """-> what a sidecar keeps of a report: which methods to take, and how that was found out."""
     kept = ("model_sha256", "data", "faces", "assessable", "steps", "delta", "seed", "recommendation")
     return {key: report[key] for key in kept}
-
-
-def _names(text: str | None) -> list[str] | None:
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]

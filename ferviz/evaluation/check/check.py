@@ -14,6 +14,7 @@ import numpy as np
 
 from ferviz.data.dataset import Dataset
 from ferviz.data.read import read_data
+from ferviz.data.splits import AUTO, choose_split
 from ferviz.emotions import canonical
 from ferviz.errors import DataError, ModelError
 from ferviz.evaluation.check import label_orders as orders
@@ -156,7 +157,7 @@ def check(
     model: Model | PathLike | None,
     data: Dataset | PathLike,
     *,
-    split: str | None = "PublicTest",
+    split: str | None = AUTO,
     faces: int = 3000,
     seed: int = 0,
     batch_size: int = 256,
@@ -168,7 +169,8 @@ def check(
         model: a Model with its present settings, the path of one, or None for the bundled one.
         data: a Dataset or a path that `read_data` takes. Its training faces, where it has any, give the statistics of z-scores and show
             whether the network memorised them.
-        split: the split that is tried, on which the network should not have been trained; None, or data without splits, means all faces.
+        split: the split that is tried, on which the network should not have been trained; "auto" is "PublicTest" of data with several
+            splits, and everything of data with one; None, or data without splits, means all faces.
         faces: how many faces are tried, at most.
         seed: seed of the draw of faces.
         batch_size: faces in one pass.
@@ -188,7 +190,7 @@ def check(
     if not isinstance(data, Dataset):
         data = read_data(data)
     report = progress or (lambda _: None)
-    part = data if split is None or data.splits == ("",) else data.part(split)
+    part = choose_split(data, split)
     rng = np.random.default_rng(seed)
     part = part.take(rng.permutation(len(part))[:faces])
     if len(part) < 20:

@@ -22,6 +22,7 @@ from ferviz.evaluation.panel.receptive_fields import Placement, placement
 from ferviz.evaluation.panel.stability import Stability, stability
 from ferviz.faces.crops import as_faces
 from ferviz.models.model import Model, as_model
+from ferviz.registry import split_names
 from ferviz.trust.calibration import calibration_of
 from ferviz.trust.controls import TEMPLATE, centre_blob, landmark_prior, other_faces, random_maps
 from ferviz.trust.deletion import FILLS, STEPS, deletion_curves, pixel_ranks
@@ -55,8 +56,8 @@ def trust_report(
     model: Model,
     data: Dataset,
     *,
-    methods: Sequence[str] | None = None,
-    layers: Sequence[str] | None = None,
+    methods: str | Sequence[str] | None = None,
+    layers: str | Sequence[str] | None = None,
     faces: int = 100,
     steps: int = STEPS,
     seed: int = 0,
@@ -68,7 +69,7 @@ def trust_report(
     Args:
         model: the network.
         data: faces that it was not trained on; their labels are not used.
-        methods: names; None = all that the engine can run, without those of other libraries.
+        methods: names, in a sequence or with commas between; None = all that the engine can run, without those of other libraries.
         layers: for the methods that look at one; None = the default layer and the next earlier one with larger maps.
         faces: how many, as many of each predicted class as there are.
         steps: of deletion and insertion.
@@ -86,10 +87,11 @@ def trust_report(
     model, log = as_model(model), progress or (lambda text: None)
     if not len(data):
         raise DataError("the data set has no faces; name another split")
-    names = _usable(model) if methods is None else list(dict.fromkeys(methods))
+    names = _usable(model) if methods is None else list(dict.fromkeys(split_names(methods, METHODS)))
     images, predicted = _stratified(model, data.images, faces, seed, batch_size)
     groups = duplicate_groups(images)
-    places = _layers(model, names, layers)
+    known = [layer.name for layer in model.layers]
+    places = _layers(model, names, None if layers is None else split_names(layers, known))
     answers = []
     for name in names:
         for place in places if METHODS[name].at == LAYER else [None]:

@@ -15,6 +15,7 @@ from ferviz.files import PathLike, check_output
 from ferviz.models.compiled.file import CompiledModel, read_compiled, write_compiled
 from ferviz.models.model import Model
 from ferviz.models.require_keras import require_keras
+from ferviz.registry import split_names
 
 if TYPE_CHECKING:
     from ferviz.engines.keras import KerasEngine
@@ -23,14 +24,15 @@ PACKAGES = ("ferviz", "tensorflow", "keras", "ai-edge-litert")
 
 
 def compile_model(
-    model: Model, out: PathLike | None = None, *, layers: Sequence[str] | None = None, force: bool = False
+    model: Model, out: PathLike | None = None, *, layers: str | Sequence[str] | None = None, force: bool = False
 ) -> CompiledModel:
     """Compile a network together with its gradients, so that it is explained without TensorFlow.
 
     Args:
         model: a Model of a Keras network.
         out: the `.ferviz` file to write, None = none.
-        layers: names of the layers that can be explained from the file, None = every map; the default layer is always among them.
+        layers: names of the layers that can be explained from the file, in a sequence or with commas between; None = every map;
+            the default layer is always among them.
         force: an existing file is replaced.
 
     Raises:
@@ -46,7 +48,8 @@ def compile_model(
     engine = require_keras(model, "compiling")
     default, _ = model.default_layer()
     height, width = model.input.size
-    network = compile_network(engine, (height, width), default, layers)
+    names = None if layers is None else split_names(layers, [info.name for info in model.layers])
+    network = compile_network(engine, (height, width), default, names)
     spec = replace(model.input, height=height, width=width)
     compiled = CompiledModel(model.name, model.sha256, model.labels, spec, network, model.notes, versions())
     LiteRTEngine(network, threads=1)  # what cannot be run is an error now and not at the first face

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import click
 
 from ferviz.cli.console import Console, print_json
 from ferviz.cli.inputs import open_data, open_model
 from ferviz.cli.options import BatchOptions, DataOptions, ExplainOptions, ModelOptions, OutputOptions
-from ferviz.cli.pictures import default_output
+from ferviz.cli.outputs import check_outputs, default_output, files_of, inputs_of, typed
 from ferviz.cli.sections import SectionedCommand, options
+from ferviz.paths import PathLike, exists, is_folder
 
 
 @click.command("explain", cls=SectionedCommand)
@@ -32,14 +34,16 @@ def command(
     so that memory does not grow with the data; --resume continues after an interruption.
     """
     from ferviz.attribution.explain import AttributionJob
-    from ferviz.attribution.methods.registry import METHODS
     from ferviz.attribution.stream import explain_dataset, parts_folder
-    from ferviz.files import check_output
+    from ferviz.files import check_output, check_suffix
 
-    METHODS.entry(explain.method)  # a wrong name is an error before any work
+    explain.check_method()
     console = Console(output.quiet)
-    # Only explain_dataset knows whether an interrupted run is there, which --resume may finish over its output.
-    out = check_output(output.out or default_output([path], "explain", ".npz"), output.force or resume)
+    inputs = [path, *inputs_of(model, data)]
+    asked = typed("method", "target", "layer")
+    out = Path(output.out) if output.out else _default_output(path, asked, resume, output.force, inputs)
+    check_suffix(out, (".npz",))
+    check_outputs([out], inputs)
     faces = open_data(path, data, console, split=data.split, seed=output.seed)
     network = open_model(model, console)
 
@@ -52,11 +56,14 @@ def command(
         network,
         explain.method,
         explain.target,
-        explain.layer,
+        explain.layer or None,
         dict(explain.settings),
         batch.batch_size,
         output.seed,
     )
+    check_outputs([out], files_of(network))
+    # Only explain_dataset knows whether an interrupted run is there, which --resume may finish over its output.
+    check_output(out, output.force or resume)
     try:
         written = explain_dataset(
             out, job, faces, resume=resume, force=output.force, progress=progress, log=console.warn
@@ -69,3 +76,16 @@ def command(
         print_json("explain", about)
     console.say(f"wrote {written}: {len(faces)} faces")
     return 0
+
+
+def _default_output(path: str, asked: Sequence[str], resume: bool, force: bool, inputs: Sequence[PathLike]) -> Path:
+    """-> a name that is free; with --resume that of the first unfinished run, or of the first run where all are finished."""
+    from ferviz.attribution.stream import parts_folder
+
+    def taken(out: Path) -> bool:
+        return exists(out) and not (resume and is_folder(parts_folder(out)))
+
+    free = default_output([path], "explain", ".npz", asked=asked, force=force, inputs=inputs, taken=taken)
+    if not resume or is_folder(parts_folder(free)):
+        return free
+    return default_output([path], "explain", ".npz", asked=asked, force=True, inputs=inputs)

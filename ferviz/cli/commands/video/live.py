@@ -73,7 +73,7 @@ def command(
     network = open_model(model, console)
     analysis = replace(analysis_options(faces, explain, video.half_life), method=None, target="predicted")
     live = Live(frames, FrameAnalyzer(network, analysis), loop)
-    live.choose(explain.method or OFF, explain.target)
+    live.choose(explain.method or OFF, ",".join(explain.target))
     server = LiveServer(live, port)
     serving = threading.Thread(target=server.serve_forever, daemon=True)
     live.start()
