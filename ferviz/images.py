@@ -33,7 +33,7 @@ from ferviz.errors import PictureError, UsageError
 from ferviz.files import PathLike, atomic, to_json
 from ferviz.heif import HEAD, heif_format, open_heif
 from ferviz.native_logs import WARNING_FILTERS
-from ferviz.paths import as_typed, exists, is_file, is_folder, open_regular, unseen
+from ferviz.paths import as_typed, exists, is_file, is_folder, is_url, open_regular, unseen
 
 Pixels = npt.NDArray[np.uint8]
 PictureSource = PathLike | bytes | IO[bytes] | Image.Image | np.ndarray
@@ -204,7 +204,7 @@ def list_pictures(paths: PathLike | Iterable[PathLike], suffixes: Iterable[str] 
             inside = [p for p in _walk(path) if p.suffix.lower() in suffixes]
             if not inside:
                 raise PictureError(f"the folder {path} holds no file that ends in {', '.join(sorted(suffixes))}")
-        elif not exists(path) and glob.has_magic(str(path)):
+        elif not exists(path) and glob.has_magic(str(path)) and not is_url(path):
             inside = [p for p in Path(path.anchor).glob(str(path.relative_to(path.anchor))) if is_file(p)]
             if not inside:
                 raise PictureError(f"no file matches {str(path)!r}; quote the pattern, and check the folder")
