@@ -91,7 +91,7 @@ def test_no_regular_file(tmp_path: Path) -> None:
             Video(path)
     with pytest.raises(PictureError, match="is not there"):
         Video(tmp_path / "none.mp4")
-    with pytest.raises(PictureError, match="is not there"):
+    with pytest.raises(PictureError, match="is a URL"):
         Video("http://127.0.0.1:9/clip.mp4")  # a URL is only taken where a live source is asked for
 
 

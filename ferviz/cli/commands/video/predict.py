@@ -41,9 +41,9 @@ def command(
     """
     if output.as_json + jsonl + as_csv > 1:
         raise UsageError("--json, --jsonl and --csv exclude each other; a table can go to a file with --table FILE.csv")
-    if heatmap is None and explain.target != "predicted":
+    if heatmap is None and explain.target != ("predicted",):
         raise UsageError(
-            f"--target {explain.target} is what heatmaps explain, and there are none; add --heatmap gradcam"
+            f"--target {','.join(explain.target)} is what heatmaps explain, and there are none; add --heatmap gradcam"
         )
     if heatmap is not None and not (output.out or "").lower().endswith(".mp4"):
         raise UsageError(f"--heatmap {heatmap} is drawn into the annotated video; add --out FILE.mp4")
