@@ -143,5 +143,5 @@ def check_outputs(outputs: Iterable[PathLike | None], inputs: Iterable[PathLike]
     sources, written = list(inputs), [Path(path) for path in outputs if path is not None]
     for number, path in enumerate(written):
         if any(path.absolute() == other.absolute() or is_same(path, other) for other in written[:number]):
-            raise UsageError(f"{path} is named for two outputs; give each a name of its own")
+            raise UsageError(f"two outputs have the same name, {path}; give each a name of its own")
         check_is_no_input(path, sources)
