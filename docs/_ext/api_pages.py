@@ -20,7 +20,7 @@ GROUPS = {
     "filters Filters methods",
     "Dreaming": "dream Dream DreamConfig objectives Objective Octaves",
     "Data": "read_data Dataset describe_data DataSummary readers label_scheme label_schemes LabelScheme",
-    "Measuring": "check CheckResult evaluate Evaluation compare_models ModelComparison",
+    "Measuring": "check CheckResult evaluate Evaluation compare_models ModelComparison trust_report TrustReport",
     "Training": "train TrainConfig Augmentation TrainingRun TrainingProgress",
     "Extending": "register",
 }
@@ -32,6 +32,11 @@ ferviz.engines.base.LayerInfo
 ferviz.models.compiled.file.CompiledModel
 ferviz.attribution.methods.method.Method
 ferviz.attribution.targets.Target
+ferviz.trust.verdict.Trust
+ferviz.trust.verdict.Verdict
+ferviz.evaluation.panel.stability.Stability
+ferviz.evaluation.panel.panel_result.MethodRow
+ferviz.evaluation.panel.receptive_fields.Placement
 ferviz.engines.litert.CompiledNetwork
 ferviz.faces.detectors.detector.Detector
 ferviz.faces.detectors.detector.Detection
@@ -51,6 +56,7 @@ ferviz.dreaming.deepdream.Octaves
 ferviz.dreaming.dream.DreamConfig
 ferviz.rendering.sheets.sheet.Sheet
 ferviz.rendering.sheets.sheet.Cell
+ferviz.rendering.sheets.sheet.Remark
 ferviz.data.dataset.BadRow
 ferviz.data.summary.Overlap
 ferviz.data.summary.Agreement

@@ -16,6 +16,7 @@ from ferviz.errors import NoFaceError, UsageError
 
 if TYPE_CHECKING:
     from ferviz.video.pipeline import AnalysisOptions
+    from ferviz.video.result import VideoSummary
 
 SLACK = 0.25
 """Seconds by which a video may be shorter than its header declares."""
@@ -133,13 +134,7 @@ def run_video(
     files = [name for name in (out, table, timeline) if name]
     for name in files:
         console.say(f"wrote {name}")
-    tracks = f"{len(summary.tracks)} {'track' if len(summary.tracks) == 1 else 'tracks'}"
-    console.say(f"{path}: {count} frames, {history.analyzed} analyzed, {history.faces} faces in {tracks}")
-    if analyzer.detector == "haar" and history.faces:
-        console.warn(_about_haar(len(summary.tracks), sum(bool(track.doubt) for track in summary.tracks)))
-    if printed == "text":
-        for line in track_lines(summary.to_dict()):
-            echo(line)
+    _report(summary, analyzer.detector, printed, console)
     if output.as_json:
         print_json(command, {**summary.to_dict(), "out": files})
     if not history.faces:
@@ -223,10 +218,24 @@ def _check_options(explain: ExplainOptions | None, video: VideoOptions, faces: F
         open_detector(faces.detector, faces.detector_model)
 
 
-def _about_haar(tracks: int, doubtful: int) -> str:
+def _report(summary: VideoSummary, detector: str, printed: str, console: Console) -> None:
+    """Say how much was seen and what spoils it, and print the lines of each track if they are asked for."""
+    tracks = f"{len(summary.tracks)} {'track' if len(summary.tracks) == 1 else 'tracks'}"
+    doubtful = sum(bool(track.doubt) for track in summary.tracks)
+    tracks += f", of which {doubtful} {'is' if doubtful == 1 else 'are'} doubtful" if doubtful else ""
+    console.say(
+        f"{summary.source}: {summary.frames} frames, {summary.analyzed} analyzed, {summary.faces} faces in {tracks}"
+    )
+    if detector == "haar" and summary.faces:
+        console.warn(_about_haar())
+    if printed == "text":
+        for line in track_lines(summary.to_dict()):
+            echo(line)
+
+
+def _about_haar() -> str:
     """-> what the default detector would do better than Haar's cascade."""
-    count = f", of which {doubtful} are doubtful" if doubtful else ""
     return (
-        f"haar gave {tracks} tracks{count}; it takes patterns for faces and loses a face that turns or tilts. YuNet, the default, does "
-        "so far less and marks eyes, nose and mouth: leave out --detector haar"
+        "haar takes patterns for faces and loses a face that turns or tilts; YuNet, the default, does so far less and marks eyes, "
+        "nose and mouth: leave out --detector haar"
     )

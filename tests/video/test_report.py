@@ -78,7 +78,9 @@ def test_tracks_without_a_face_are_marked_and_left_out(
 ) -> None:
     monkeypatch.setattr("ferviz.video.pipeline.open_detector", lambda name, model: squares_and_walls)
     assert run([*PREDICT, "--timeline", "a.svg"]) == 0
-    face, doubtful = capsys.readouterr().out.splitlines()
+    captured = capsys.readouterr()
+    assert "48 faces in 2 tracks, of which 1 is doubtful" in captured.err
+    face, doubtful = captured.out.splitlines()
     assert "happy from 0.6 s" in face
     assert doubtful.endswith("doubtful, left out of the timeline: no eyes, nose and mouth can be found there")
     face_label = face.partition(") ")[2].split()[0]
