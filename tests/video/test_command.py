@@ -96,7 +96,7 @@ def test_explain_writes_a_video_with_heatmaps(clip, squares, tmp_path: Path, mon
     assert run(["explain", "clip.mp4", "--quiet", "--method", "gradcam", "--target", "happy"]) == 0
     with Video("clip_explain_gradcam_happy.mp4") as video:
         assert video.count == 4
-    assert run(["explain", "clip.mp4", "--quiet"]) == 7
+    assert run(["explain", "clip.mp4", "--quiet", "--out", "clip_explain_gradcam_happy.mp4"]) == 7
     assert run(["explain", "clip.mp4", "--method", "gradcma", "--out", "b.mp4"]) == 2
 
 
