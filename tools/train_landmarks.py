@@ -74,7 +74,7 @@ class Split:
     def read(cls, images: np.ndarray, emotions: np.ndarray, yunet: YuNetViews, path: Path) -> Split:
         """Return the faces with their labels, which are kept in a file."""
         if not path.is_file():
-            views = [yunet.views(image) for image in images]
+            views = [yunet.views(image, retry=False) for image in images]
             np.savez(path, points=np.stack([v.points for v in views]), scores=np.stack([v.scores for v in views]))
         with np.load(path) as file:
             points, scores = file["points"], file["scores"]

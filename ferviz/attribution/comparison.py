@@ -210,7 +210,7 @@ def _explain_each(
     """Explain each face for its own class, and put the faces back into order."""
     parts: dict[int, Explanation] = {}
     for label in dict.fromkeys(classes):
-        job = AttributionJob.prepare(model, method, label, layer, batch_size=batch_size, seed=seed)
+        job = AttributionJob.prepare(model, method, label, layer, batch_size=batch_size, seed=seed).with_templates()
         if len(job.targets) != 1:
             raise UsageError("a comparison takes one target; name one class or one contrast")
         rows = [i for i, name in enumerate(classes) if name == label]

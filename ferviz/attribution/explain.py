@@ -105,6 +105,10 @@ class AttributionJob:
         weights = target_weights(targets, model.labels, 1)
         return cls(model, method, entry, targets, layers, resolved, weights, batch_size, seed, warnings, test)
 
+    def with_templates(self) -> AttributionJob:
+        """Return the job for data sets and videos: pictures that show no face get a typical face's regions, for one must not stop all."""
+        return replace(self, settings={**self.settings, "template": True}) if "template" in self.settings else self
+
     def __call__(self, faces: Sequence[Face]) -> Explanation:
         """Explain one chunk of faces.
 
@@ -113,6 +117,10 @@ class AttributionJob:
 
         Returns:
             The explanation, in the order of the faces.
+
+        Raises:
+            NoFaceError: the method needs the regions of a face, and a picture shows none.
+            ModelError: the network answers with NaN or infinity.
         """
         if self.method.needs_regions:
             faces = locate_landmarks(faces)
@@ -240,7 +248,7 @@ def explain(
         UnknownNameError: an unknown method, setting, layer or class.
         UsageError: an argument that makes no sense.
         ModelError: the network or its engine cannot do what the method needs, or the network answers with NaN or infinity.
-        NoFaceError: there are no faces.
+        NoFaceError: there are no faces, or the method needs the regions of a face and a picture shows none.
     """
     faces = as_faces(faces)
     job = AttributionJob.prepare(model, method, target, layer, settings, batch_size, seed)

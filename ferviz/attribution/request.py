@@ -11,7 +11,7 @@ import numpy as np
 from ferviz import fills
 from ferviz.attribution.targets import resolve
 from ferviz.engines.base import Array, Engine, GuidedGradients, LayerInterventions, PredictedTargets, require, supports
-from ferviz.errors import ModelError, UsageError
+from ferviz.errors import ModelError, NoFaceError, UsageError
 from ferviz.faces.regions import FaceRegions
 from ferviz.models.input_spec import InputSpec
 
@@ -201,14 +201,24 @@ class MethodInput:
         # Exact at both ends: a picture under a mask of ones is the picture itself.
         return self._scaled(self._pictures[sample_index] * seen + self._plain_filler(fill)[sample_index] * (1 - seen))
 
-    def face_regions(self) -> FaceRegions:
+    def face_regions(self, template: bool = False) -> FaceRegions:
         """Return where the parts of the faces are.
+
+        Args:
+            template: give pictures that show no face a typical face's regions instead of refusing them.
 
         Raises:
             ModelError: nothing is known about them, because the method is not registered with `needs_regions=True`.
+            NoFaceError: a picture shows no face.
         """
         if self.regions is None:
             raise ModelError("the faces' regions are not known; register the method with needs_regions=True")
+        if self.regions.faceless and not template:
+            name, others = self.regions.faceless[0], len(self.regions.faceless) - 1
+            more = f" (nor do {others} more)" if others else ""
+            raise NoFaceError(
+                f"{name} shows no face{more}, so it has no regions; leave it out, or set template=true to give it a typical face's"
+            )
         return self.regions
 
     def changed_scores(self, used: np.ndarray, logits: Callable[[np.ndarray, np.ndarray], Array]) -> Array:

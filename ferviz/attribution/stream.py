@@ -52,7 +52,7 @@ def explain_dataset(
     """Explain a whole data set into an NPZ file, with memory for one chunk of faces however many there are.
 
     The file holds `heatmaps` (N, T, H, W), `raw` (N, T, h, w), `probabilities` (N, K), all float32, `labels` and `rows` (N,) int64 of
-    the data, and `manifest`.
+    the data, and `manifest`. Pictures that show no face stop nothing; methods that need regions give them a typical face's.
 
     Args:
         path: a .npz file to write.
@@ -77,6 +77,7 @@ def explain_dataset(
     check_suffix(out, (".npz",))
     if not len(data):
         raise UsageError("the data set has no faces; nothing was written")
+    job = job.with_templates()
     question, parts = _question(job, data), parts_folder(out)
     if resume and _has_answer(out, question):  # killed between giving the output its name and the end of clearing up
         shutil.rmtree(parts, ignore_errors=True)

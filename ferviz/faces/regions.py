@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ferviz.errors import UsageError
-from ferviz.faces.face import Face
-from ferviz.faces.landmarks.ladder import TEMPLATE_SOURCE, crop_landmarks
+from ferviz.faces.face import Face, captions
+from ferviz.faces.landmarks.ladder import TEMPLATE_SOURCE, crop_landmarks, face_is_missing
 from ferviz.faces.landmarks.points import SIDE, affine, rescaled
 
 REGIONS = ("background", "forehead", "brows", "eyes", "nose", "cheeks", "mouth", "chin")
@@ -43,11 +43,13 @@ class FaceRegions:
         points: (N, 5, 2), the landmarks in pixels of that size.
         size: (height, width) in pixels.
         sources: N names, where the landmarks come from (`Face.landmark_source`).
+        faceless: the names of the pictures that show no face.
     """
 
     points: np.ndarray = field(repr=False)
     size: tuple[int, int]
     sources: tuple[str, ...] = ()
+    faceless: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, faces: Sequence[Face], size: tuple[int, int]) -> FaceRegions:
@@ -63,7 +65,9 @@ class FaceRegions:
         if any(face.landmarks is None for face in faces):
             raise UsageError("a face without landmarks has no regions; locate_landmarks(faces) adds them")
         points = [rescaled(crop_landmarks(face), (face.pixels.shape[0], face.pixels.shape[1]), size) for face in faces]
-        return cls(np.stack(points), size, tuple(face.landmark_source or "" for face in faces))
+        missing = zip(captions(faces), face_is_missing(faces), strict=True)
+        sources = tuple(face.landmark_source or "" for face in faces)
+        return cls(np.stack(points), size, sources, tuple(name for name, is_missing in missing if is_missing))
 
     @cached_property
     def masks(self) -> _Masks:

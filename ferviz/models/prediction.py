@@ -143,7 +143,19 @@ def table_columns(labels: Iterable[str], crops: bool = False) -> list[str]:
     points = [f"{name.replace(' ', '_')}_{axis}" for name in LANDMARKS for axis in "xy"]
     box = ["left", "top", "right", "bottom", "score", "angle"]
     shares = [f"p_{name}" for name in labels]
-    return ["source", "face", *box, *points, "label", "second", *shares, *["crop"] * crops, "error"]
+    return [
+        "source",
+        "face",
+        *box,
+        *points,
+        "landmark_source",
+        "landmark_score",
+        "label",
+        "second",
+        *shares,
+        *["crop"] * crops,
+        "error",
+    ]
 
 
 def table_rows(picture: dict[str, Any], labels: Sequence[str], crops: bool = False) -> list[list[Any]]:
@@ -160,7 +172,8 @@ def table_rows(picture: dict[str, Any], labels: Sequence[str], crops: bool = Fal
     for number, face in enumerate(picture["faces"], start=1):
         points = [v for point in face["landmarks"] for v in point] if face["landmarks"] else [""] * (2 * len(LANDMARKS))
         box = [*(face["box"] or [""] * 4), "" if face["score"] is None else face["score"], face["angle"]]
+        trust = ["" if face[name] is None else face[name] for name in ("landmark_source", "landmark_score")]
         shares = [f"{face['probabilities'][name]:.6f}" for name in labels]
         crop = [face.get("crop", "")] * crops
-        rows.append([source, number, *box, *points, face["label"], face["second"] or "", *shares, *crop, ""])
+        rows.append([source, number, *box, *points, *trust, face["label"], face["second"] or "", *shares, *crop, ""])
     return rows

@@ -180,7 +180,9 @@ class FrameAnalyzer:
         if method is None:
             return None
         options = self.options
-        job = AttributionJob.prepare(self.model, method, target, options.layer, options.settings, seed=options.seed)
+        job = AttributionJob.prepare(
+            self.model, method, target, options.layer, options.settings, seed=options.seed
+        ).with_templates()
         if len(job.targets) != 1:
             raise UsageError(f"a video shows one target, and {target!r} are {len(job.targets)}; name one class")
         return job

@@ -22,7 +22,8 @@ KINDS = [
 ]  # fmt: skip
 QUICK = {
     "rise": {"masks": 24}, "smoothgrad": {"samples": 5}, "integrated-gradients": {"steps": 5}, "occlusion": {"patch": 6},
-    "regions": {"permutations": 2}, "shapley": {"cells": 3, "samples": 28},
+    "regions": {"permutations": 2, "template": True}, "region-occlusion": {"template": True},
+    "shapley": {"cells": 3, "samples": 28},
 }  # fmt: skip
 """Fewer passes than the defaults; what is promised does not depend on them."""
 ZERO = 1e-9

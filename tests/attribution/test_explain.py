@@ -22,7 +22,7 @@ LABELS = ("angry", "happy", "sad", "fear")
 OURS = [name for name in methods() if ":" not in name]
 QUICK = {
     "rise": {"masks": 24}, "smoothgrad": {"samples": 5}, "integrated-gradients": {"steps": 5}, "occlusion": {"patch": 6},
-    "regions": {"permutations": 2},
+    "regions": {"permutations": 2, "template": True}, "region-occlusion": {"template": True},
 }  # fmt: skip
 
 

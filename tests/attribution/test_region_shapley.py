@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ferviz.attribution.methods import region_shapley
+from ferviz.attribution.methods import perturbation, region_shapley
 from ferviz.attribution.request import MethodInput
-from ferviz.errors import ModelError, UsageError
+from ferviz.errors import ModelError, NoFaceError, UsageError
 from ferviz.faces.landmarks.points import TEMPLATE
 from ferviz.faces.regions import REGIONS, FaceRegions
 
@@ -140,6 +141,27 @@ def test_without_landmarks_there_are_no_regions() -> None:
         region_shapley.region_shapley(asked(linear, [[1, 0, 0]], None))
 
 
+@pytest.mark.parametrize("method", [region_shapley.region_shapley, perturbation.region_occlusion])
+def test_a_picture_that_shows_no_face_is_refused_unless_it_is_wanted(method: Any) -> None:
+    places = replace(PLACES, faceless=("wall.png",))
+    with pytest.raises(NoFaceError, match=r"^wall\.png shows no face, .*template=true"):
+        method(asked(linear, [[1, 0, 0]], places))
+    wanted, plain = (
+        method(asked(linear, [[1, 0, 0]], p), **s) for p, s in ((places, {"template": True}), (PLACES, {}))
+    )
+    np.testing.assert_array_equal(wanted.raw, plain.raw)
+
+
+def test_the_table_of_an_explanation_has_the_regions_values() -> None:
+    explanation = an_explanation()
+    columns, first, second = explanation.table()
+    row = dict(zip(columns, second, strict=True))
+    assert (row["landmark_source"], row["region_mouth"]) == ("network", 2)
+    assert first[columns.index("region_mouth")] == 1
+    plain = replace(explanation, settings={"labels": ["happy", "sad"]}).table()
+    assert plain[1][columns.index("region_mouth")] == ""
+
+
 def test_the_record_of_a_face_has_its_regions() -> None:
     from ferviz.attribution.region_values import region_line, region_records
 
@@ -155,17 +177,20 @@ def test_the_record_of_a_face_has_its_regions() -> None:
     assert region_records({}, 0, ["happy"]) == {}
 
 
-def test_a_slice_of_an_explanation_keeps_each_face_s_own_values() -> None:
+def an_explanation() -> Any:
+    """Two faces, the first with a 1 and the second with a 2 in every region."""
     from ferviz.attribution.explanation import Explanation
     from ferviz.faces.face import Face
     from ferviz.models.prediction import Prediction
 
-    faces = tuple(Face(np.zeros((8, 8, 3), np.uint8)) for _ in range(2))
+    faces = tuple(Face(np.zeros((8, 8, 3), np.uint8), landmark_source="network") for _ in range(2))
     predictions = tuple(Prediction("happy", {"happy": 0.9, "sad": 0.1}, face) for face in faces)
-    details = {name: [[1.0], [2.0]] for name in REGIONS}
+    settings = {"details": {name: [[1.0], [2.0]] for name in REGIONS}, "labels": ["happy", "sad"]}
     maps = np.ones((2, 1, 8, 8), np.float32)
-    explanation = Explanation(
-        maps, maps, faces, ("happy",), "regions", "input", predictions, {"details": details, "labels": ["happy", "sad"]}
-    )
+    return Explanation(maps, maps, faces, ("happy",), "regions", "input", predictions, settings)
+
+
+def test_a_slice_of_an_explanation_keeps_each_face_s_own_values() -> None:
+    explanation = an_explanation()
     assert explanation.record(1)["regions"] == explanation[1].record(0)["regions"]
     assert explanation[1].record(0)["regions"]["happy"]["mouth"] == 2

@@ -10,14 +10,17 @@ import pytest
 
 from ferviz.errors import ModelError
 from ferviz.faces.crops import as_faces, crop
+from ferviz.faces.detectors.downloads import SHIPPED
 from ferviz.faces.face import Face
 from ferviz.faces.find import find_faces
 from ferviz.faces.landmarks import ladder
 from ferviz.faces.landmarks.ladder import crop_landmarks, locate_landmarks
 from ferviz.faces.landmarks.points import TEMPLATE, affine, is_plausible, mirrored, rescaled, to_crop, to_picture
-from ferviz.faces.landmarks.yunet_views import YuNetViews
+from ferviz.faces.landmarks.yunet_views import Views, YuNetViews
+from ferviz.faces.regions import FaceRegions
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+YUNET = SHIPPED["yunet"]
 
 
 @pytest.fixture(autouse=True)
@@ -135,13 +138,39 @@ def test_faces_do_not_depend_on_each_other(astronaut: np.ndarray) -> None:
 
 def test_a_file_that_is_no_yunet_is_refused(tmp_path: Path, astronaut: np.ndarray) -> None:
     (tmp_path / "yunet.onnx").write_bytes(b"no network")
-    with pytest.raises(ModelError, match="yunet"):
+    with pytest.raises(ModelError, match=r"yunet\.onnx is refused.* in a process of its own"):
         locate_landmarks(as_faces(astronaut), tmp_path / "yunet.onnx")
+    with pytest.raises(ModelError, match="away"):
+        locate_landmarks([], tmp_path / "away.onnx")
 
 
-@pytest.mark.shared
-def test_yunet_comes_before_the_network(shared_data: Path, astronaut: np.ndarray) -> None:
-    model = shared_data / "detectors" / "yunet_2026may.onnx"
+def test_a_crop_is_enlarged_more_where_yunet_is_not_sure(
+    monkeypatch: pytest.MonkeyPatch, astronaut: np.ndarray
+) -> None:
+    sides, unsure = [], Views(np.full((2, 5, 2), np.nan), np.zeros(2))
+    sure = Views(np.stack([TEMPLATE, TEMPLATE]), np.ones(2))
+    yunet, answers = YuNetViews(YUNET), {192: unsure, 240: sure}
+    monkeypatch.setattr(yunet, "_views", lambda _, side: sides.append(side) or answers[side])
+    assert yunet.views(astronaut) is sure
+    assert sides == [192, 240]
+    answers |= {240: unsure}
+    assert not yunet.views(astronaut).reliable
+    answers |= {192: sure}
+    assert yunet.views(astronaut) is sure
+    assert sides[4:] == [192]
+
+
+def test_noise_is_no_face_and_doubtful_landmarks_are(astronaut: np.ndarray) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8)
+    template = {"landmarks": TEMPLATE.astype(np.float32), "landmark_source": "template"}
+    # A face whose landmarks were lost is a face all the same; without the template nothing is doubted.
+    faces = [Face(noise, **template), Face(astronaut, **template), Face(noise, landmarks=template["landmarks"])]
+    assert ladder.face_is_missing(faces) == [True, False, False]
+    assert FaceRegions.of(faces, (48, 48)).faceless == ("face 1",)
+
+
+def test_yunet_comes_before_the_network(astronaut: np.ndarray) -> None:
+    model = YUNET
     (face,) = locate_landmarks(as_faces(astronaut), model)
     assert face.landmark_source == "yunet"
     (network,) = locate_landmarks(as_faces(astronaut))
@@ -152,9 +181,9 @@ def test_yunet_comes_before_the_network(shared_data: Path, astronaut: np.ndarray
 
 @pytest.mark.shared
 def test_the_network_agrees_with_yunet_on_unseen_faces(shared_data: Path) -> None:
-    yunet = YuNetViews(shared_data / "detectors" / "yunet_2026may.onnx")
+    yunet = YuNetViews(YUNET)
     images = _public_test(shared_data)[::36]
-    views = [yunet.views(image) for image in images]
+    views = [yunet.views(image, retry=False) for image in images]
     reliable = np.array([v.reliable for v in views])
     truth = np.stack([v.points.mean(0) for v in views])[reliable]
     located = locate_landmarks(as_faces(images[reliable]))

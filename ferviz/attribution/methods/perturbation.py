@@ -112,7 +112,7 @@ def occlusion(
     return MethodOutput(maps, request.logits)
 
 
-def region_occlusion(request: MethodInput, *, fill: str | float = "harmonic") -> MethodOutput:
+def region_occlusion(request: MethodInput, *, fill: str | float = "harmonic", template: bool = False) -> MethodOutput:
     """Region occlusion: how far the target falls when one region of the face is hidden; signed.
 
     The regions are those of `ferviz.faces.regions`, placed by each face's landmarks; a pixel on a border shows the mean of both sides.
@@ -122,11 +122,13 @@ def region_occlusion(request: MethodInput, *, fill: str | float = "harmonic") ->
     Args:
         request: the pictures, the network and the targets.
         fill: what stands where a picture is hidden, see `MethodInput.masked_scores`.
+        template: give pictures that show no face a typical face's regions instead of refusing them.
 
     Raises:
         UsageError: an unknown fill.
+        NoFaceError: a picture shows no face.
     """
-    masks = request.face_regions().masks
+    masks = request.face_regions(template).masks
     score_drops = request.full_scores[..., None] - request.masked_scores(1 - masks, fill)
     maps = np.einsum("ntr,nrhw->nthw", score_drops, masks, optimize=True).astype(np.float32)
     return MethodOutput(maps, request.logits, {name: score_drops[..., i] for i, name in enumerate(REGIONS)})

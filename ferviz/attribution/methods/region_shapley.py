@@ -23,7 +23,12 @@ _Values = npt.NDArray[np.float64]
 
 
 def region_shapley(
-    request: MethodInput, *, fill: str | float = "harmonic", permutations: int = 0, spread: bool = False
+    request: MethodInput,
+    *,
+    fill: str | float = "harmonic",
+    permutations: int = 0,
+    spread: bool = False,
+    template: bool = False,
 ) -> MethodOutput:
     """Region Shapley values: what each region of the face adds to the target, divided fairly among all of them; signed.
 
@@ -42,10 +47,12 @@ def region_shapley(
         permutations: 0 = exact; else values from so many random orders of the regions, an even number (each order comes with its
             reverse): 16 need 114 passes instead of 256, and are off by about a fifth of the values' deviation.
         spread: compute the values under three fills and with the regions' borders a pixel higher and lower too (9 times the passes).
+        template: give pictures that show no face a typical face's regions instead of refusing them.
 
     Raises:
         UsageError: an unknown fill, or an odd number of permutations.
         ModelError: the faces' regions are not known.
+        NoFaceError: a picture shows no face.
 
     References:
         Shapley, A value for n-person games, 1953. Lundberg and Lee, A Unified Approach to Interpreting Model Predictions, NeurIPS 2017.
@@ -55,7 +62,7 @@ def region_shapley(
     check_integer("permutations", permutations, 0)
     if permutations % 2:
         raise UsageError(f"permutations come in pairs, an order and its reverse; {permutations} is odd")
-    places = request.face_regions()
+    places = request.face_regions(template)
     operator = _sampled(permutations, request.seed) if permutations else _exact()
     scores = coalition_scores(request, places.masks, fill, operator)
     values = shapley_values(scores, operator)

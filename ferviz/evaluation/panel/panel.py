@@ -166,7 +166,7 @@ def _stratified(
 
 def _run(model: Model, images: np.ndarray, method: str, layer: str | None, seed: int, batch_size: int) -> _Maps:
     watched, counter = counted(model)
-    job = AttributionJob.prepare(watched, method, "predicted", layer, None, batch_size, seed)
+    job = AttributionJob.prepare(watched, method, "predicted", layer, None, batch_size, seed).with_templates()
     job(as_faces(images[:1]))  # what is loaded or compiled once is no part of a face's time
     counter.passes, start = 0, time.perf_counter()
     explanation = job.explain(as_faces(images))
@@ -240,7 +240,9 @@ def _randomisation(model: Model, images: np.ndarray, answer: _Maps, seed: int, b
     few = _few(np.arange(len(images)), answer.passes, 1)
     try:
         other = randomised(model, seed)
-        again = AttributionJob.prepare(other, answer.method, "predicted", answer.layer or None, None, batch_size, seed)
+        again = AttributionJob.prepare(
+            other, answer.method, "predicted", answer.layer or None, None, batch_size, seed
+        ).with_templates()
         maps = again.explain(as_faces(images[few])).heatmaps[:, 0]
     except ModelError:
         return None

@@ -48,7 +48,7 @@ def stability(
         seed: of the noise and of the method.
         batch_size: faces in one pass.
     """
-    job = AttributionJob.prepare(model, method, "all", layer, None, batch_size, seed)
+    job = AttributionJob.prepare(model, method, "all", layer, None, batch_size, seed).with_templates()
     grain = np.random.default_rng(seed).normal(0, NOISE, images.shape)
     noisy = np.clip(np.rint(images + grain), 0, 255).astype(np.uint8)
     plain, mirrored, grainy = (
