@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ferviz.attribution import titles
+from ferviz.attribution import explanation_sheet
 from ferviz.attribution.explanation_table import COLUMNS, table_rows
-from ferviz.attribution.region_values import region_labels, region_line, region_records
-from ferviz.attribution.targets import ALL, PREDICTED
+from ferviz.attribution.region_values import region_records
+from ferviz.attribution.targets import PREDICTED
 from ferviz.errors import DataError, UsageError
 from ferviz.faces.crops import pad_crops
-from ferviz.faces.face import Face, captions
+from ferviz.faces.face import Face
 from ferviz.files import PathLike, manifest
 from ferviz.models.face_records import check_maps, check_object, check_texts, read_picture_records
-from ferviz.models.features import MIN_CELLS
 from ferviz.models.prediction import Prediction, face_record, picture_records
-from ferviz.printable import printable
-from ferviz.rendering.sheets.sheet import Cell, Remark, Sheet, faint_note, is_signed, scale_end, scale_note
+from ferviz.rendering.sheets.sheet import Sheet
 from ferviz.rendering.tiles import has_evidence
 from ferviz.results import Result, read_npz
 from ferviz.trust.verdict import BETTER, Trust, read_trust
@@ -29,9 +25,6 @@ from ferviz.trust.verdict import BETTER, Trust, read_trust
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL import Image
-
-
-_LINED_FACES = 2  # faces whose regions' values are written below a picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,45 +114,7 @@ class Explanation(Result):
             vmax: the value at the end of the scale, to compare pictures; None = the largest value here, of signed maps the 99.5th
                 percentile of the magnitudes.
         """
-        return self._sheet(shared_scale, vmax, self.heatmaps)
-
-    def _sheet(self, shared_scale: bool, vmax: float | None, scaled: np.ndarray) -> Sheet:
-        """-> the sheet; its scale is that of the maps `scaled`, of which this may be a page."""
-        signed = is_signed(list(scaled))
-        names = captions(self.faces)
-        labels = tuple(self.predictions[0].probabilities) if self.predictions else ()
-        contrast = titles.contrast(self.targets, labels)
-        cells = tuple(
-            Cell(
-                face.pixels,
-                maps,
-                self.target_names(number),
-                prediction.label,
-                prediction.probabilities,
-                names[number],
-                () if shared_scale or vmax else tuple(scale_end([heat], signed) for heat in maps),
-                ()
-                if self.trust is None
-                else tuple(Remark(v.sentence, v.short, v.poor) for v in self.trust.verdicts[number]),
-                region_labels(self.settings, number, face, self.target_names(number)),
-            )
-            for number, (face, maps, prediction) in enumerate(
-                zip(self.faces, self.heatmaps, self.predictions, strict=True)
-            )
-        )
-        end = vmax or scale_end(list(scaled), signed)
-        ends = "" if vmax else scale_note(list(scaled), signed, not shared_scale)
-        faint = faint_note(cells, end) if shared_scale else ""
-        return Sheet(
-            titles.title(self.method),
-            titles.subtitle(self.method, self.targets, labels, signed),
-            cells,
-            end,
-            signed,
-            (f"for {contrast[1]}", f"for {contrast[0]}") if contrast else ("against", "for"),
-            (*((ends,) if ends else ()), self._origin(), *self._region_notes(), *self._test_notes()),
-            (*self.cautions(), *((faint,) if faint else ())),
-        )
+        return explanation_sheet.sheet(self, shared_scale, vmax, self.heatmaps)
 
     def picture(
         self, start: int = 0, *, shared_scale: bool = True, vmax: float | None = None, zoom: float = 1.0
@@ -179,7 +134,7 @@ class Explanation(Result):
         page = self[start : start + page_size(len(self.targets))]
         if not len(page):
             raise UsageError(f"there is no face number {start} to draw; the explanation has {len(self)}")
-        sheet = page._sheet(shared_scale, vmax, self.heatmaps)
+        sheet = explanation_sheet.sheet(page, shared_scale, vmax, self.heatmaps)
         if len(page) < len(self):
             note = f"Faces {start + 1} to {start + len(page)} of {len(self)}; a .npz file holds all of them."
             sheet = replace(sheet, notes=(*sheet.notes, note))
@@ -239,7 +194,7 @@ class Explanation(Result):
         if ax is not None:
             return map_axes(replace(self.sheet(shared_scale, vmax), cmap=cmap), ax, title)
         page = self[: page_size(len(self.targets))]
-        sheet = replace(page._sheet(shared_scale, vmax, self.heatmaps), cmap=cmap)
+        sheet = replace(explanation_sheet.sheet(page, shared_scale, vmax, self.heatmaps), cmap=cmap)
         return explanation_figure(sheet if title is None else replace(sheet, title=title))
 
     def to_dict(self) -> dict[str, Any]:
@@ -355,13 +310,7 @@ class Explanation(Result):
 
     def cautions(self) -> tuple[str, ...]:
         """Return `warnings`, and one more where the map is coarse and no warning says so."""
-        height, width = self.raw.shape[2:]
-        if min(height, width) >= MIN_CELLS or any("coarse" in warning for warning in self.warnings):
-            return self.warnings
-        coarse = (
-            f"the map has only {height}x{width} positions: it is coarse and shows the part of the face, not the feature"
-        )
-        return (*self.warnings, coarse)
+        return explanation_sheet.cautions(self)
 
     def remarks(self) -> tuple[str, ...]:
         """Return a phrase about each face: its verdict, or how many of its maps passed; () where the maps were not tested."""
@@ -373,50 +322,6 @@ class Explanation(Result):
         passed = [sum(verdict.outcome == BETTER for verdict in row) for row in rows]
         return tuple(f"{count} of {len(self.targets)} maps better than a centre blob" for count in passed)
 
-    def _region_notes(self) -> tuple[str, ...]:
-        """-> the values of the regions, a line for each target of the first faces."""
-        lines = [
-            region_line(self.settings, face, number, name)
-            for face in range(min(len(self), _LINED_FACES))
-            for number, name in enumerate(self.target_names(face))
-        ]
-        return tuple(line for line in lines if line)
-
-    def _test_notes(self) -> tuple[str, ...]:
-        """-> what the picture says about the test: what to ask instead, and what is not known."""
-        if self.trust is None:
-            return ("Not tested whether these maps point at what the network needs.",)
-        lines = [self.alternative()] if self.alternative() else []
-        if len(self.targets) > 1:
-            reasons = {verdict.reason for row in self.trust.verdicts for verdict in row if verdict.reason}
-            lines += [f"Not assessable: {reason}." for reason in sorted(reasons)]
-        if not self.trust.calibrated:
-            lines.append(f"The margin of the test ({self.trust.delta:g}) was not measured for this network.")
-        return tuple(lines)
-
     def alternative(self) -> str:
         """Return what to ask where a map is not better than a centre blob, with the command to type; "" where there is none."""
-        if self.trust is None or not any(verdict.poor for row in self.trust.verdicts for verdict in row):
-            return ""
-        other = next(name for name in titles.SLOW_METHODS if name != self.method)
-        sources = {Path(face.source).name for face in self.faces}
-        words = ["ferviz", "explain", sources.pop() or "PICTURE" if len(sources) == 1 else "PICTURE", "--method", other]
-        if self.targets != (PREDICTED,):
-            every = self.targets == tuple(self.settings.get("labels", ()))
-            words += ["--target", ALL if every else ",".join(self.targets)]
-        if self.settings.get("model_file"):
-            words += ["--model", self.settings["model_file"]]
-        method = titles.title(self.method)
-        where = f"{method} does not say where this network looks" if len(self) == 1 else f"there {method} says nothing"
-        return f"No better than a blob: {where}. Ask {titles.title(other)}: {shlex.join(words)}"
-
-    def _origin(self) -> str:
-        """-> the line below a picture: the map's size, its layer and the network."""
-        size = "x".join(str(side) for side in self.raw.shape[2:])
-        where = (
-            "" if not self.layer else " of the input picture" if self.layer == "input" else f" of layer {self.layer}"
-        )
-        digest = str(self.settings.get("model_sha256") or "")
-        name = printable(self.settings.get("model") or "", 80)
-        network = f"; network {name}{f' ({digest[:8]})' if digest else ''}" if name else ""
-        return f"{size} map{where}{network}"
+        return explanation_sheet.alternative(self)

@@ -217,7 +217,8 @@ class MethodInput:
             name, others = self.regions.faceless[0], len(self.regions.faceless) - 1
             more = f" (nor do {others} more)" if others else ""
             raise NoFaceError(
-                f"{name} shows no face{more}, so it has no regions; leave it out, or give it a typical face's (template=True; on the command line -O template=true)"
+                f"{name} shows no face{more}, so it has no regions; leave it out, or give it a typical face's "
+                "(template=True; on the command line -O template=true)"
             )
         return self.regions
 

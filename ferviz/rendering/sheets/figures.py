@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
+from matplotlib.patheffects import Normal, Stroke
 
 from ferviz.emotions import COLORS, canonical
 from ferviz.rendering.charts import GROUND_LEVEL, PLAIN, TRACK, number
@@ -57,6 +58,7 @@ def explanation_figure(sheet: Sheet) -> Figure:
                 )
             )
             axes = _tile(figure, places[row, column], over, _named(cell, name))
+            _labels(axes, cell.labels_of(column - 1))
             if cell.remarks:
                 remark = cell.remarks[column - 1]
                 color = AMBER if remark.warns else GREY
@@ -222,6 +224,16 @@ def _tile(figure: Figure, place: Any, pixels: np.ndarray, words: str) -> Any:
         spine.set_visible(False)
     axes.set_xlabel(words, fontsize=8, color=INK, labelpad=2)
     return axes
+
+
+def _labels(axes: Any, labels: Sequence[tuple[float, float, str]]) -> None:
+    """Write words on a map, light with a dark edge, wholly inside it."""
+    for x, y, words in labels:
+        side = "left" if x < 0.2 else "right" if x > 0.8 else "center"
+        axes.text(
+            min(max(x, 0.02), 0.98), 1 - min(max(y, 0.06), 0.94), words, transform=axes.transAxes, ha=side, va="center",
+            fontsize=6, color="white", path_effects=[Stroke(linewidth=1.5, foreground=INK), Normal()], clip_on=True,
+        )  # fmt: skip
 
 
 def _named(cell: Cell, name: str) -> str:
