@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import permutations
+from itertools import pairwise, permutations
 from typing import Any
 
 import numpy as np
@@ -183,7 +183,8 @@ def an_explanation() -> Any:
     from ferviz.faces.face import Face
     from ferviz.models.prediction import Prediction
 
-    faces = tuple(Face(np.zeros((8, 8, 3), np.uint8), landmark_source="network") for _ in range(2))
+    points = ((TEMPLATE + 0.5) / 6 - 0.5).astype(np.float32)
+    faces = tuple(Face(np.zeros((8, 8, 3), np.uint8), "", None, points, landmark_source="network") for _ in range(2))
     predictions = tuple(Prediction("happy", {"happy": 0.9, "sad": 0.1}, face) for face in faces)
     settings = {"details": {name: [[1.0], [2.0]] for name in REGIONS}, "labels": ["happy", "sad"]}
     maps = np.ones((2, 1, 8, 8), np.float32)
@@ -194,3 +195,27 @@ def test_a_slice_of_an_explanation_keeps_each_face_s_own_values() -> None:
     explanation = an_explanation()
     assert explanation.record(1)["regions"] == explanation[1].record(0)["regions"]
     assert explanation[1].record(0)["regions"]["happy"]["mouth"] == 2
+
+
+def test_a_figure_for_papers_names_the_regions_where_they_are() -> None:
+    figure = an_explanation()[1].plot()
+    labels = {text.get_text(): text.get_position() for axes in figure.axes for text in axes.texts}
+    assert {f"{name} +2.0" for name in REGIONS} <= set(labels)
+    places = {name: labels[f"{name} +2.0"] for name in REGIONS}
+    # of the axes, from below: the template's own places
+    assert places["brows"][1] > places["nose"][1] > places["mouth"][1] > places["chin"][1] > 0
+    np.testing.assert_allclose(places["mouth"], [0.5, 1 - 36.5 / 48], atol=1e-3)
+
+
+def test_lines_of_a_figure_do_not_stand_on_each_other() -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure = an_explanation()[0].plot()
+    canvas = FigureCanvasAgg(figure)
+    boxes = sorted(
+        (text.get_window_extent(canvas.get_renderer()) for text in figure.texts if text.get_fontsize() == 7),
+        key=lambda box: -box.y0,
+    )
+    assert len(boxes) > 3
+    assert all(above.y0 >= below.y1 for above, below in pairwise(boxes))
+    assert max(box.x1 for box in boxes) <= figure.bbox.x1

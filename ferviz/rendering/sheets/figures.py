@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from ferviz.rendering.tiles import blend, has_evidence, overlay_tile
 TILE = 1.5
 """Inches of a tile's side."""
 
+_LETTER = 0.06  # inches of a letter of a note, more than most are wide
 _PIXELS = 288  # of a tile inside the figure; faces of 48 pixels become six times as large
 
 
@@ -34,8 +36,10 @@ def explanation_figure(sheet: Sheet) -> Figure:
     targets = max(len(cell.names) for cell in sheet.cells)
     bars = targets == 1 and any(cell.probabilities for cell in sheet.cells)
     widths = [1.0] * (1 + targets) + ([1.6] if bars else [])
-    rows, feet = len(sheet.cells), len(sheet.notes) + len(sheet.warnings)
-    width, top, foot = TILE * sum(widths) * 1.12, 0.5, 0.45 + 0.18 * feet
+    width, rows = TILE * sum(widths) * 1.12, len(sheet.cells)
+    notes = [(n, GREY) for n in sheet.notes] + [(f"Note: {w}", AMBER) for w in sheet.warnings]
+    lines = [(part, color) for words, color in notes for part in wrap(words, max(30, int(width / _LETTER)))]
+    top, foot = 0.5, 0.45 + 0.18 * len(lines)
     height = rows * TILE * 1.25 + top + foot + 0.12
     figure = Figure(figsize=(width, height))
     places = GridSpec(
@@ -82,10 +86,8 @@ def explanation_figure(sheet: Sheet) -> Figure:
     figure.text(0.98, 1 - 0.12 / height, sheet.subtitle, va="top", ha="right", fontsize=9, color=GREY)
     if not sheet.empty:
         _key(figure, sheet, foot - 0.2, height)
-    for line, (text, color) in enumerate(
-        [(n, GREY) for n in sheet.notes] + [(f"Note: {w}", AMBER) for w in sheet.warnings]
-    ):
-        figure.text(0.02, (foot - 0.42 - 0.18 * line) / height, text, va="top", fontsize=7, color=color, wrap=True)
+    for line, (text, color) in enumerate(lines):
+        figure.text(0.02, (foot - 0.42 - 0.18 * line) / height, text, va="top", fontsize=7, color=color)
     return figure
 
 
