@@ -16,7 +16,7 @@ from ferviz.attribution.methods.registry import METHODS
 from ferviz.attribution.request import MethodInput, MethodOutput
 from ferviz.attribution.resize import resize_maps
 from ferviz.attribution.targets import Target, parse_targets, resolve, target_weights
-from ferviz.engines.base import Array, engine_notes, require
+from ferviz.engines.base import Array, require
 from ferviz.errors import ModelError, check_integer
 from ferviz.faces.crops import as_faces
 from ferviz.faces.face import Face
@@ -148,8 +148,7 @@ class AttributionJob:
             layer=FUSED.join(self.layers),
             predictions=predictions(model, output.logits, faces),
             settings=settings,
-            # Only once it has run does an engine know whether it had to hand over to another one.
-            warnings=(*self.warnings, *self._landmark_warnings(faces), *engine_notes(model.engine)),
+            warnings=(*model.cautions, *self.warnings, *self._landmark_warnings(faces)),
             trust=self._judged(faces, output.heatmaps, output.logits) if self.test else None,
             grids={name: values for name, values in output.details.items() if values.ndim == 4},
         )

@@ -105,8 +105,7 @@ def explain_pictures(
             note_pages(len(explanation), page_size(len(explanation.targets)), out, console)
     if output.as_json:
         print_json(command, _document(pictures, explanation, out))
-    for warning in explanation.cautions() if explanation else ():
-        console.warn(warning)
+    _warn(explanation, model, console)
     if explanation is not None and (alternative := explanation.alternative()):
         console.warn(alternative)
     remarks = explanation.remarks() if explanation else ()
@@ -136,6 +135,17 @@ def _save_bare(
     check_outputs(paths, inputs)
     write_pictures(paths, [picture for row in rows for picture in row], explanation.manifest(), force)
     return paths
+
+
+def _warn(explanation: Explanation | None, model: Model | None, console: Console) -> None:
+    """Print what may mislead, as far as it was not printed when the network was loaded."""
+    from ferviz.engines.base import engine_notes
+
+    if explanation is not None and model is not None:
+        # Only once it has run does an engine know whether it had to hand over to another one.
+        for warning in (*explanation.cautions(), *engine_notes(model.engine)):
+            if warning not in model.notes:
+                console.warn(warning)
 
 
 def _check_question(model: Model, options: ExplainOptions) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -118,14 +119,29 @@ def report(
     if len(pictures) == 1 and errors:
         raise errors[0]
     remaining, phrases = iter(predictions), iter(remarks)
+    counts = Counter(remarks)
+    repeated: dict[str, list[str]] = {}
     for picture in pictures:
         if picture.error is not None:
             console.error(picture.error)
-        for prediction in [next(remaining, None) for _ in picture.faces]:
-            if prediction is not None:
-                share = prediction.probabilities[prediction.label]
-                remark = next(phrases, "")
-                console.say(f"{picture.source}: {prediction.label} {share:.2f}{f'; {remark}' if remark else ''}")
+        for number, prediction in enumerate([next(remaining, None) for _ in picture.faces], 1):
+            if prediction is None:
+                continue
+            name = picture.source if len(picture.faces) == 1 else f"{picture.source} #{number}"
+            share, remark = prediction.probabilities[prediction.label], next(phrases, "")
+            if counts[remark] > 1:
+                repeated.setdefault(remark, []).append(name)
+            console.say(
+                f"{name}: {prediction.label} {share:.2f}{f'; {remark}' if remark and counts[remark] == 1 else ''}"
+            )
+    for remark, names in repeated.items():  # a sentence that several faces get is printed once
+        if remark:
+            every = len(names) == len(predictions)
+            console.say(f"{f'all {len(names)} faces' if every else f'{len(names)} faces ({_listed(names)})'}: {remark}")
     if len(errors) < len(pictures):
         console.say(f"wrote {out}")
     return errors[0].exit_code if errors else 0
+
+
+def _listed(names: Sequence[str], most: int = 6) -> str:
+    return ", ".join(names if len(names) <= most else [*names[: most - 1], f"{len(names) - most + 1} more"])

@@ -54,6 +54,11 @@ def infer_labels(
             raise UsageError(
                 f"labels has {len(names)} classes, but the network has {classes} outputs; name each output once"
             )
+        if sidecar is not None and sidecar.labels not in (None, names):
+            note(
+                f"the labels contradict {sidecar.path.name}, which says {', '.join(sidecar.labels or ())}: "
+                f"{', '.join(names)} is used"
+            )
         return names
     if sidecar is not None and sidecar.labels is not None:
         if len(sidecar.labels) != classes:
@@ -98,6 +103,8 @@ def infer_input(
         settings[key] = settings.get(key) if fixed is None else fixed
     if scaling is not None:
         InputSpec(scaling=scaling)  # a mistake of the caller's is a UsageError, not the sidecar's ModelError
+        if settings.get("scaling", scaling) != scaling and sidecar is not None:
+            note(f"the scaling contradicts {sidecar.path.name}, which says {settings['scaling']}: {scaling} is used")
         if scaling != "standardize":
             settings = {k: v for k, v in settings.items() if k not in ("mean", "std", "unit")}
         settings["scaling"] = scaling

@@ -18,6 +18,14 @@ from ferviz.models.input_spec import InputSpec
 from ferviz.models.prediction import Prediction, check_finite
 from ferviz.numerics import sigmoid, softmax
 
+CAUTIONS = (
+    "the file does not name its ",
+    "the file does not tell the range of values ",
+    "the labels contradict ",
+    "the scaling contradicts ",
+)
+"""Beginnings of notes that every answer has to be read with (see `ferviz.models.infer_spec`)."""
+
 BATCH_SIZE = 256
 """Faces in one pass through the network by default."""
 
@@ -72,6 +80,12 @@ class Model:
         """The name of the file that it was loaded from; None for the bundled network and for one in memory."""
         path = None if self.origin is None else self.origin.path
         return None if path is None or is_bundled(path) else path.name
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """Those of the notes that may make every answer wrong, so that they belong into pictures and files: assumed labels, an assumed
+        range of values, labels that contradict the sidecar."""
+        return tuple(note for note in self.notes if note.startswith(CAUTIONS))
 
     def layer(self, name: str) -> LayerInfo:
         """Return the layer of a name.

@@ -426,3 +426,35 @@ def test_bare_writes_one_picture_a_map_and_replaces_none(here, capsys):
     assert run([*command, "--bare"]) != 0
     assert "already there" in capsys.readouterr().err
     assert run([*command, "--side", "200"]) == 2
+
+
+def test_what_was_assumed_is_in_the_picture_and_said_once(model, monkeypatch, capsys):
+    from dataclasses import replace
+
+    from ferviz.cli import heatmaps
+
+    assumed = "the file does not name its 3 outputs: angry, happy, sad is assumed (name them with --labels)"
+    other = "the weights were taken from w.h5, the file beside a.json"
+    guessed = replace(model, notes=(assumed, other))
+    monkeypatch.setattr(heatmaps, "open_model", lambda options, console: guessed)
+    assert run(["gradcam", "face.png", "--out", "a.png", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert assumed in json.loads(out)["warnings"]
+    assert assumed not in err, "open_model prints it"
+    kept = read_manifest("a.png")["warnings"]
+    assert assumed in kept
+    assert other not in kept
+
+
+def test_faces_of_a_picture_are_numbered_and_sentences_said_once(monkeypatch, capsys):
+    from ferviz.faces.find import find_faces
+
+    (light,) = find_faces("shots/1.png", detector="none")
+    (dark,) = find_faces("shots/2.png", detector="none")
+    monkeypatch.setattr("ferviz.faces.find.find_faces", lambda path, **chosen: [light, dark, light])
+    assert run(["gradcam", "face.png"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(" ")[1] for line in lines[:3]] == ["#1:", "#2:", "#3:"]
+    sentences = [line for line in lines if "not assessable" in line]
+    assert len(sentences) == 1
+    assert "3 faces" in sentences[0]

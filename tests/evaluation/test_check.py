@@ -72,6 +72,9 @@ def test_the_convention_it_was_trained_with_wins(make_model, scaling: str, order
 def test_any_permutation_is_found_where_the_gain_is_clear(make_model) -> None:
     result = check(make_model(trained_on("-1..1", PERMUTED), FER2013, InputSpec(SIDE, SIDE)), labelled())
     assert result.best.order.name == orders.INFERRED
+    assert ", ".join(result.best.order.labels) in next(
+        line for line in result.text().splitlines() if "inferred" in line
+    )
     assert result.best.order.labels == PERMUTED
     assert any("inferred from the answers: sad, neutral, angry" in w for w in result.warnings)
     assert result.best.accuracy == pytest.approx(0.7, abs=0.06)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -180,3 +181,22 @@ def test_statistics_are_never_unpickled(tmp_path):
     np.savez(tmp_path / "x.npz", mean=np.ones(1))
     with pytest.raises(ModelError, match="lacks std"):
         read_sidecar(sidecar)
+
+
+def test_labels_and_scaling_that_contradict_the_sidecar_are_noted(tmp_path: Path) -> None:
+    from ferviz.models.infer_spec import infer_input, infer_labels
+    from ferviz.models.model import CAUTIONS
+    from ferviz.models.sidecar import Sidecar
+
+    notes: list[str] = []
+    sidecar = Sidecar(tmp_path / "n.h5.ferviz.json", ("a", "b"), {"scaling": "-1..1"})
+    assert infer_labels("b,a", sidecar, 2, notes.append) == ("b", "a")
+    assert infer_input((48, 48, 1), None, "0..1", sidecar, notes.append).scaling == "0..1"
+    assert [note.split(" n.h5")[0] for note in notes] == ["the labels contradict", "the scaling contradicts"]
+    assert all(note.startswith(CAUTIONS) for note in notes)
+    notes.clear()
+    assert infer_labels("a,b", sidecar, 2, notes.append) == ("a", "b")
+    infer_input((48, 48, 1), None, "-1..1", sidecar, notes.append)
+    infer_labels(None, None, 7, notes.append)
+    infer_input((48, 48, 1), None, None, None, notes.append)
+    assert [note.startswith(CAUTIONS) for note in notes] == [True, True]

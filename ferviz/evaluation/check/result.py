@@ -12,7 +12,7 @@ import numpy as np
 
 from ferviz.errors import DataError, OutputExistsError, UsageError
 from ferviz.evaluation.check.candidates import Preprocessing
-from ferviz.evaluation.check.label_orders import LabelOrder
+from ferviz.evaluation.check.label_orders import INFERRED, LabelOrder
 from ferviz.evaluation.metrics import Z95, McNemar, mcnemar, wilson
 from ferviz.evaluation.plots import percent
 from ferviz.files import PathLike
@@ -267,6 +267,7 @@ class CheckResult(Result):
             lines.append(
                 f" {mark} {c.preprocessing.title:<{wide}}  {c.preprocessing.spec.resize:<7}  {c.order.name:<{order}}  {rate:<24} {c.n:7,}"
                 + (f"{c.skill:7.2f}" if mixed else "")
+                + (f"  {', '.join(label or '?' for label in c.order.labels)}" if c.order.name == INFERRED else "")
             )
         return lines
 

@@ -13,7 +13,7 @@ from ferviz.engines.fallback import FallbackEngine
 from ferviz.engines.litert import LiteRTEngine
 from ferviz.files import PathLike, check_output
 from ferviz.models.compiled.file import CompiledModel, read_compiled, write_compiled
-from ferviz.models.model import Model
+from ferviz.models.model import CAUTIONS, Model
 from ferviz.models.require_keras import require_keras
 from ferviz.registry import split_names
 
@@ -87,9 +87,12 @@ def open_compiled(
         names = infer_labels(labels, None, len(names), lambda _: None)
     if scaling is not None and scaling != spec.scaling:
         spec = replace(spec, scaling=scaling, mean=None, std=None)
+    outdated = (*CAUTIONS[:1],) if labels is not None else ()
+    outdated += (*CAUTIONS[1:2],) if scaling is not None else ()
+    notes = tuple(note for note in compiled.notes if not note.startswith(outdated))
     litert = LiteRTEngine(compiled.network)
     engine: Engine = litert if load is None else FallbackEngine(litert, load, log)
-    return Model(compiled.name, compiled.sha256, names, spec, engine, compiled.notes)
+    return Model(compiled.name, compiled.sha256, names, spec, engine, notes)
 
 
 def versions() -> dict[str, str]:
