@@ -34,7 +34,7 @@ def network(pattern_network, tmp_path, monkeypatch):
 
 
 def test_a_report_on_the_terminal_in_files_and_beside_the_network(network, tmp_path, capsys):
-    assert run(["trust", "faces.csv", "--methods", "saliency", "--faces", "12", "--out", "trust.csv", "--write"]) == 0
+    assert run(["trust", "faces.csv", "--method", "saliency", "--faces", "12", "--out", "trust.csv", "--write"]) == 0
     out, err = capsys.readouterr()
     assert "up to 1 passes a face: Saliency (100%)" in out
     assert err.splitlines()[-2:] == [f"wrote {tmp_path / 'my.h5.ferviz.json'}", "wrote trust.csv"]
@@ -49,7 +49,7 @@ def test_a_calibration_beside_the_network_is_used_from_then_on(network, tmp_path
     measured = calibration_of(network)
     assert (measured.calibrated, measured.delta(6)) == (True, record["delta"]["6"])
     # A report that is written later leaves the margin where it is.
-    assert run(["trust", "faces.csv", "--methods", "saliency", "--faces", "5", "--write", "-q"]) == 0
+    assert run(["trust", "faces.csv", "--method", "saliency", "--faces", "5", "--write", "-q"]) == 0
     assert calibration_of(network) == measured
 
 

@@ -87,8 +87,8 @@ def open_compiled(
         names = infer_labels(labels, None, len(names), lambda _: None)
     if scaling is not None and scaling != spec.scaling:
         spec = replace(spec, scaling=scaling, mean=None, std=None)
-    outdated = (*CAUTIONS[:1],) if labels is not None else ()
-    outdated += (*CAUTIONS[1:2],) if scaling is not None else ()
+    given = (labels is not None, scaling is not None)  # in the order of the first two
+    outdated = tuple(beginning for beginning, told in zip(CAUTIONS, given, strict=False) if told)
     notes = tuple(note for note in compiled.notes if not note.startswith(outdated))
     litert = LiteRTEngine(compiled.network)
     engine: Engine = litert if load is None else FallbackEngine(litert, load, log)
