@@ -80,9 +80,9 @@ def first(test: CartoonSet, n: int) -> CartoonSet:
     return CartoonSet(test.images[:n], test.labels[:n], test.masks[:n], test.names, test.parameters.take(slice(0, n)))
 
 
-def maps_of(model: Model, name: str, test: CartoonSet, signed: bool = False) -> np.ndarray:
+def maps_of(model: Model, name: str, test: CartoonSet, signed: bool = False, **more: Any) -> np.ndarray:
     """-> (N, S, S), each face's map for its true class; signed where the method can be."""
-    settings = METHODS[name].signed if signed else {}
+    settings = {**(METHODS[name].signed if signed else {}), **more}
     truth, found = np.array(model.labels)[test.labels], np.zeros(test.images.shape, np.float32)
     for label in model.labels:
         rows = truth == label
@@ -90,9 +90,9 @@ def maps_of(model: Model, name: str, test: CartoonSet, signed: bool = False) -> 
     return found
 
 
-def score(model: Model, name: str, test: CartoonSet) -> dict[str, float]:
+def score(model: Model, name: str, test: CartoonSet, **settings: Any) -> dict[str, float]:
     """-> pointing: share of hits; mass: share of evidence in the region; chance: the region's share of the picture."""
-    maps = maps_of(model, name, test)
+    maps = maps_of(model, name, test, **settings)
     return {
         "pointing": float(pointing_game(maps, test.masks).mean()),
         "mass": float(mass_inside(maps, test.masks).mean()),

@@ -28,7 +28,7 @@ KERNEL = RNG.normal(0, 0.001, (SIDE * SIDE, 3)).astype(np.float32)
 class Network:
     """An engine whose logits are a function of the pictures' products with KERNEL."""
 
-    name, classes, head = "test", 3, "softmax"
+    name, classes, head, layers = "test", 3, "softmax", ()
 
     def __init__(self, function: Any, kernel: np.ndarray = KERNEL) -> None:
         self.function, self.kernel, self.passes = function, kernel, 0

@@ -28,7 +28,7 @@ PIXELS = np.random.default_rng(5).integers(60, 255, (2, *SIZE)).astype(np.uint8)
 class RegionMeans:
     """logits = (sum over regions of weight times mean, 0): the second class gives a contrast, which is linear."""
 
-    name, classes, head = "region-means", 2, "softmax"
+    name, classes, head, layers = "region-means", 2, "softmax", ()
 
     def logits(self, batch: np.ndarray) -> np.ndarray:
         total = np.einsum("mhw,hw->m", batch[..., 0].astype(np.float64), DENSITY)

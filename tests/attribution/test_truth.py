@@ -51,12 +51,14 @@ def unseen() -> Any:
         ("occlusion", 0.9, 2.5),
         ("smoothgrad", 0.5, 1.3),
         ("integrated-gradients", 0.5, 1.4),
+        ("shapley", 0.9, 2.5),
     ],
 )
 def test_the_telling_region_receives_the_evidence(
     truth: ModuleType, learned: Any, unseen: Any, method: str, hits: float, times_chance: float
 ) -> None:
-    found = truth.score(learned, method, unseen)
+    settings = {"samples": 128} if method == "shapley" else {}
+    found = truth.score(learned, method, unseen, **settings)
     assert found["pointing"] >= hits
     assert found["mass"] >= times_chance * found["chance"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ferviz import fills
-from ferviz.attribution.methods.kernel_shap import Coalitions, all_pairs, draw_coalitions, kernel_values
+from ferviz.attribution.methods.kernel_shap import all_pairs, draw_coalitions, kernel_values
 from ferviz.attribution.methods.region_shapley import log_odds
 from ferviz.attribution.request import LazyMasks, MethodInput, MethodOutput
 from ferviz.attribution.resize import resize_maps
@@ -57,7 +57,9 @@ def grid_shapley(
     every = 2 * all_pairs(players) + 2
     check_integer("samples", samples, min(PASSES_A_CELL * players, every))
     coalitions = draw_coalitions(players, min(samples, every) // 2 - 1, request.seed)
-    scores = _scores(request, coalitions, cells, fill)
+    none = np.zeros((1, players), bool)
+    grids = np.concatenate([coalitions.members, ~coalitions.members, none]).reshape(-1, cells, cells)
+    scores = coalition_scores(request, grids, fill)
     targets = scores.shape[1]
     seen = log_odds(request.logits[:, None].astype(np.float64), request.logit_weights)[..., 0]
     hidden = scores[..., -1]
@@ -92,14 +94,22 @@ def reliability(values: np.ndarray, errors: np.ndarray) -> np.ndarray:
     return root
 
 
-def _scores(request: MethodInput, coalitions: Coalitions, cells: int, fill: str | float) -> np.ndarray:
-    """-> (N, T, 2 P + 1): the scores with the cells of each coalition seen, of each complement, and with none."""
+def coalition_scores(request: MethodInput, grids: np.ndarray, fill: str | float) -> np.ndarray:
+    """Return the targets' scores for pictures of which some cells are seen.
+
+    Args:
+        request: the pictures, the network and the targets.
+        grids: (P, cells, cells), 1 (or True) where a cell is seen.
+        fill: what stands where a picture is hidden.
+
+    Returns:
+        (N, T, P) float64: the log-odds of a class, the weighted sum of logits of any other target.
+    """
     height, width = request.batch.shape[1:3]
-    none = np.zeros((1, cells * cells), bool)
-    grids = np.concatenate([coalitions.members, ~coalitions.members, none]).reshape(-1, cells, cells).astype(np.float32)
+    shown = grids.astype(np.float32)
 
     def masks(_sample: np.ndarray, index: np.ndarray) -> Array:
-        return resize_maps(grids[index], height, width)
+        return resize_maps(shown[index], height, width)
 
     used = np.ones((len(request), len(grids)), bool)
     logits = request.masked_logits(LazyMasks(used, masks), fill).astype(np.float64)
