@@ -100,13 +100,19 @@ def source_name(source: object) -> str:
     return name if isinstance(name, str) else ""
 
 
-def encode(pixels: np.ndarray | Image.Image, suffix: str = ".png", manifest: dict[str, Any] | None = None) -> bytes:
+def encode(
+    pixels: np.ndarray | Image.Image,
+    suffix: str = ".png",
+    manifest: dict[str, Any] | None = None,
+    dpi: float | None = None,
+) -> bytes:
     """Encode a picture as the bytes of a file.
 
     Args:
         pixels: (H, W) or (H, W, 3) uint8 RGB, or a PIL image.
         suffix: one of FORMATS.
         manifest: how the picture was made; it goes as JSON into PNG's text chunk "ferviz" or JPEG's comment, other formats leave it out.
+        dpi: dots an inch that it is meant to be printed with, for PNG, JPEG and TIFF; None = not said.
 
     Returns:
         The bytes; JPEG and WebP are written at quality 92.
@@ -129,6 +135,8 @@ def encode(pixels: np.ndarray | Image.Image, suffix: str = ".png", manifest: dic
         options["pnginfo"].add_text("ferviz", text)
     elif text and picture_format == "JPEG" and len(text.encode()) < 65_000:
         options["comment"] = text.encode()
+    if dpi and picture_format in ("PNG", "JPEG", "TIFF"):
+        options["dpi"] = (dpi, dpi)
     buffer = io.BytesIO()
     picture.save(buffer, format=picture_format, **options)
     return buffer.getvalue()

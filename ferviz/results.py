@@ -7,12 +7,15 @@ needs can be saved in it. Every format that has a place for it carries the manif
 
 from __future__ import annotations
 
+import base64
 import inspect
 import io
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from importlib import resources
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -31,8 +34,14 @@ if TYPE_CHECKING:
 DPI = 144
 """Dots an inch of a figure that is written as a picture."""
 
+PRINT_DPI = 300
+"""Dots an inch of a page that is laid out for print."""
+
 MAX_SIDE = 16000
 """The largest side in pixels of a figure that is written as a picture; of a longer figure (a very deep network) the dots are fewer."""
+
+PRINTING = ("width_mm", "dpi", "font_size")
+"""Options of a printed page; not all kinds of results are laid out for print."""
 
 FIGURES = (".pdf", ".svg")
 """Formats in which a figure stays vectors and text."""
@@ -56,6 +65,14 @@ class Result:
     def plot(self, *args: Any, **options: Any) -> Figure:
         """Return the result as a matplotlib Figure (made without pyplot), for papers."""
         raise NotImplementedError(f"{type(self).__name__} has no figure")
+
+    def pages(self, *args: Any, **options: Any) -> list[Figure]:
+        """Return the pages of a PDF file: the figure, or as many as a result of this kind needs.
+
+        Args:
+            *args, **options: those of `plot`.
+        """
+        return [self.plot(*args, **options)]
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return {name: array}: what a NumPy archive of this result holds beside its manifest."""
@@ -117,9 +134,11 @@ class Result:
         """
         path = self.check_path(path, force)
         check_is_no_input(path, self.inputs())
-        known = {name for method in (self.picture, self.plot) for name in _parameters(method)}
-        for name in options:
-            if name not in known:
+        known = {name for method in (self.picture, self.plot) for name in _parameters(method)} - {"ax"}
+        for name, value in list(options.items()):
+            if value is None and name in PRINTING:
+                del options[name]
+            elif name not in known:
                 raise UnknownNameError("option", name, sorted(known), type(self).__name__)
         with atomic(path, force) as temporary:
             WRITERS[path.suffix.lower()].write(self, temporary, options)
@@ -146,12 +165,12 @@ class Writer:
     needs: tuple[str, ...]
 
 
-def write_figure(path: PathLike, figure: Figure, record: dict[str, Any] | None = None) -> None:
+def write_figure(path: PathLike, figure: Figure | Sequence[Figure], record: dict[str, Any] | None = None) -> None:
     """Write a figure as PDF or SVG; the same figure and manifest give the same bytes.
 
     Args:
         path: the file, whose suffix is one of `FIGURES`.
-        figure: a matplotlib Figure.
+        figure: a matplotlib Figure, or the pages of a PDF file.
         record: its manifest, which goes as JSON among a PDF's keywords or into an SVG's description.
     """
     from matplotlib import rc_context
@@ -162,9 +181,27 @@ def write_figure(path: PathLike, figure: Figure, record: dict[str, Any] | None =
     # Letters stay letters in both, so that a journal can set them and a reader can search them.
     style = {"svg.hashsalt": "ferviz", "svg.fonttype": "none", "pdf.fonttype": 42}
     buffer = io.BytesIO()  # matplotlib's PDF writer fails with an error of its own where a disk is full
+    pages = list(figure) if isinstance(figure, Sequence) else [figure]
     with rc_context(style):
-        figure.savefig(buffer, format=Path(path).suffix[1:].lower(), metadata=about)
-    Path(path).write_bytes(buffer.getvalue())
+        if pdf:
+            from matplotlib.backends.backend_pdf import PdfPages
+
+            with PdfPages(buffer, metadata=about) as document:
+                for sheet in pages:
+                    document.savefig(sheet)
+        else:
+            pages[0].savefig(buffer, format=Path(path).suffix[1:].lower(), metadata=about)
+    data = buffer.getvalue()
+    Path(path).write_bytes(data if pdf else _with_font(data))
+
+
+def _with_font(svg: bytes) -> bytes:
+    """-> an SVG file that carries the font of its words, which readers do not have."""
+    if b"Aileron" not in svg:
+        return svg
+    font = base64.b64encode(resources.files("ferviz").joinpath("assets/aileron.ttf").read_bytes())
+    style = b"<style>@font-face{font-family:Aileron;src:url(data:font/ttf;base64," + font + b")}</style>"
+    return svg.replace(b"<defs>", b"<defs>" + style, 1)
 
 
 def read_npz(path: PathLike, names: Sequence[str], kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -200,21 +237,23 @@ WRITERS: Registry[Writer] = Registry("format", "ferviz.writers")
 
 def _write_picture(result: Result, path: Path, options: dict[str, Any]) -> None:
     picture = result.picture(**_taken(result.picture, options))
-    path.write_bytes(encode(picture, path.suffix, _drawn(result, options)))
+    dpi = options.get("dpi") or (PRINT_DPI if options.get("width_mm") or options.get("font_size") else None)
+    path.write_bytes(encode(picture, path.suffix, names_only(_drawn(result, options)), dpi))
 
 
 def _write_figure(result: Result, path: Path, options: dict[str, Any]) -> None:
-    write_figure(path, result.plot(**_taken(result.plot, options)), _drawn(result, options))
+    draw = result.pages if path.suffix.lower() == ".pdf" and type(result).pages is not Result.pages else result.plot
+    write_figure(path, draw(**_taken(draw, options)), names_only(_drawn(result, options)))
 
 
 def _write_npz(result: Result, path: Path, _: dict[str, Any]) -> None:
-    arrays = result.to_arrays() | {"manifest": np.array(to_json(result.manifest()))}
+    arrays = result.to_arrays() | {"manifest": np.array(to_json(names_only(result.manifest())))}
     with path.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
 
 
 def _write_json(result: Result, path: Path, _: dict[str, Any]) -> None:
-    path.write_text(to_json(result.manifest(), indent=2) + "\n", encoding="utf-8")
+    path.write_text(to_json(names_only(result.manifest()), indent=2) + "\n", encoding="utf-8")
 
 
 def _write_csv(result: Result, path: Path, _: dict[str, Any]) -> None:
@@ -229,6 +268,23 @@ for _suffix, _summary, _writer in (
     (".csv", "a table", Writer(_write_csv, ("table",))),
 ):
     WRITERS.add(_suffix, _summary, _writer)
+
+
+def names_only(record: Any) -> Any:
+    """Return a manifest in which every absolute path is the file's name alone: folders say who made a file, and where.
+
+    Args:
+        record: plain data.
+    """
+    if isinstance(record, dict):
+        return {key: names_only(value) for key, value in record.items()}
+    if isinstance(record, list | tuple):
+        return [names_only(value) for value in record]
+    if isinstance(record, os.PathLike):
+        record = os.fspath(record)
+    if isinstance(record, str) and (PurePosixPath(record).is_absolute() or PureWindowsPath(record).is_absolute()):
+        return PureWindowsPath(record).name if PureWindowsPath(record).drive else PurePosixPath(record).name
+    return record
 
 
 def _drawn(result: Result, options: dict[str, Any]) -> dict[str, Any]:

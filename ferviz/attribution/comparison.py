@@ -21,10 +21,12 @@ from ferviz.faces.face import Face
 from ferviz.files import PathLike, manifest
 from ferviz.models.model import Model
 from ferviz.registry import split_names
+from ferviz.rendering.printing import WIDTH, printed
 from ferviz.rendering.sheets.sheet import PERCENTILE, is_signed
 from ferviz.results import Result
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from PIL import Image
 
 
@@ -81,6 +83,15 @@ class ExplanationComparison(Result):
             warnings=self.warnings,
             zoom=zoom,
         )
+
+    def plot(self, *, figsize: tuple[float, float] | None = None, width_mm: float | None = None) -> Figure:
+        """Return the same as a matplotlib Figure (made without pyplot), for papers.
+
+        Args:
+            figsize: (width, height) of the figure in inches; None = by `width_mm`, and as tall as its content.
+            width_mm: the figure's width in millimetres; None = 174.
+        """
+        return printed(lambda zoom: self.picture(zoom=zoom), width_mm or WIDTH, figsize)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as plain data: names, target, correlation, and the explanations."""

@@ -17,6 +17,8 @@ from ferviz.faces.face import Face
 from ferviz.files import PathLike, manifest
 from ferviz.models.face_records import check_maps, check_object, check_texts, read_picture_records
 from ferviz.models.prediction import Prediction, face_record, picture_records
+from ferviz.rendering.marks import vector_figure
+from ferviz.rendering.printing import DPI, MILLIMETRES, WIDTH, print_size
 from ferviz.rendering.sheets.sheet import Sheet
 from ferviz.rendering.tiles import has_evidence
 from ferviz.results import Result, read_npz
@@ -117,28 +119,41 @@ class Explanation(Result):
         return explanation_sheet.sheet(self, shared_scale, vmax, self.heatmaps)
 
     def picture(
-        self, start: int = 0, *, shared_scale: bool = True, vmax: float | None = None, zoom: float = 1.0
-    ) -> Image.Image:
+        self, start: int = 0, *, shared_scale: bool = True, vmax: float | None = None, zoom: float = 1.0, cmap: str | None = None,
+        title: str | None = None, width_mm: float | None = None, dpi: float | None = None, font_size: float | None = None,
+    ) -> Image.Image:  # fmt: skip
         """Return the explanation as an RGB picture, without matplotlib.
 
         Args:
             start: the first face to show; a page holds 48 faces with one target, 16 with several.
             shared_scale, vmax: as in `sheet`.
             zoom: 1 for screens, 2 for fine print.
+            cmap: a colour map of ferviz's or matplotlib's; None = the usual one.
+            title: None = the method.
+            width_mm: the width of a printed page, in millimetres; None = a page for screens.
+            dpi: pixels an inch of a printed page; None = 300.
+            font_size: points of a printed page's text; None = 8.
 
         Raises:
-            UsageError: there is no face to show.
+            UsageError: there is no face to show, or no such page.
         """
         from ferviz.rendering.sheets.overlays import explanation_picture, page_size
 
         page = self[start : start + page_size(len(self.targets))]
         if not len(page):
             raise UsageError(f"there is no face number {start} to draw; the explanation has {len(self)}")
-        sheet = explanation_sheet.sheet(page, shared_scale, vmax, self.heatmaps)
+        sheet = self._drawn(page, shared_scale, vmax, cmap, title)
         if len(page) < len(self):
             note = f"Faces {start + 1} to {start + len(page)} of {len(self)}; a .npz file holds all of them."
             sheet = replace(sheet, notes=(*sheet.notes, note))
-        return explanation_picture(sheet, zoom)
+        printing = print_size(width_mm, dpi, font_size) if width_mm or font_size else None
+        return explanation_picture(sheet, zoom, printing)
+
+    def _drawn(
+        self, page: Explanation, shared_scale: bool, vmax: float | None, cmap: str | None, title: str | None
+    ) -> Sheet:
+        sheet = replace(explanation_sheet.sheet(page, shared_scale, vmax, self.heatmaps), cmap=cmap)
+        return sheet if title is None else replace(sheet, title=title, subtitle=title and sheet.subtitle)
 
     def overlays(
         self, side: int = 512, *, shared_scale: bool = True, vmax: float | None = None, cmap: str | None = None
@@ -173,29 +188,51 @@ class Explanation(Result):
         return heatmap_images(replace(self.sheet(shared_scale, vmax), cmap=cmap), side)
 
     def plot(
-        self, *, ax: Any = None, title: str | None = None, cmap: str | None = None, shared_scale: bool = True,
-        vmax: float | None = None,
+        self, *, ax: Any = None, figsize: tuple[float, float] | None = None, title: str | None = None, cmap: str | None = None,
+        shared_scale: bool = True, vmax: float | None = None, width_mm: float | None = None, dpi: float | None = None,
+        font_size: float | None = None,
     ) -> Figure:  # fmt: skip
-        """Return the first page of faces as a matplotlib Figure (made without pyplot), for papers; or draw into axes of yours.
+        """Return the first printed page as a matplotlib Figure (made without pyplot), for papers; or draw into axes of yours.
 
         Args:
             ax: matplotlib Axes that take the maps and nothing else: one, or as many as there are maps (faces by targets).
+            figsize: (width, height) of the figure in inches; None = by `width_mm`, and as tall as its content.
             title: above the figure, or above each map in `ax`; None = what is shown, "" = none.
-            cmap: a colour map of ferviz's or matplotlib's; None = the usual one.
-            shared_scale, vmax: as in `sheet`.
+            cmap, shared_scale, vmax, width_mm, dpi, font_size: as in `picture`; the width None = 174 mm.
 
         Raises:
-            UsageError: there are not as many axes as maps.
+            UsageError: there are not as many axes as maps, or no such page.
         """
-        from ferviz.rendering.sheets.bare import map_axes
-        from ferviz.rendering.sheets.figures import explanation_figure
-        from ferviz.rendering.sheets.overlays import page_size
-
         if ax is not None:
+            from ferviz.rendering.sheets.bare import map_axes
+
             return map_axes(replace(self.sheet(shared_scale, vmax), cmap=cmap), ax, title)
-        page = self[: page_size(len(self.targets))]
-        sheet = replace(explanation_sheet.sheet(page, shared_scale, vmax, self.heatmaps), cmap=cmap)
-        return explanation_figure(sheet if title is None else replace(sheet, title=title))
+        width_mm = figsize[0] * MILLIMETRES if figsize else width_mm
+        options = (shared_scale, vmax, cmap, title, width_mm, dpi, font_size)
+        return vector_figure(self._pages(*options)[0], (width_mm or WIDTH) / MILLIMETRES, figsize and figsize[1])
+
+    def pages(
+        self, *, title: str | None = None, cmap: str | None = None, shared_scale: bool = True, vmax: float | None = None,
+        width_mm: float | None = None, dpi: float | None = None, font_size: float | None = None,
+    ) -> list[Figure]:  # fmt: skip
+        """Return all faces as printed pages: what a PDF file holds.
+
+        Args:
+            title, cmap, shared_scale, vmax, width_mm, dpi, font_size: as in `plot`.
+        """
+        pages = self._pages(shared_scale, vmax, cmap, title, width_mm, dpi, font_size)
+        return [vector_figure(page, (width_mm or WIDTH) / MILLIMETRES) for page in pages]
+
+    def _pages(
+        self, shared_scale: bool, vmax: float | None, cmap: str | None, title: str | None, width_mm: float | None,
+        dpi: float | None, font_size: float | None,
+    ) -> list[Image.Image]:  # fmt: skip
+        from ferviz.rendering.sheets.overlays import explanation_pages
+
+        if not len(self):
+            raise UsageError("there is no face to draw")
+        sheet = self._drawn(self, shared_scale, vmax, cmap, title)
+        return explanation_pages(sheet, print_size(width_mm, max(DPI, dpi or DPI), font_size))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as plain data.

@@ -17,6 +17,7 @@ from ferviz.cli.options import (
     FaceOptions,
     ModelOptions,
     OutputOptions,
+    PrintOptions,
     TestOptions,
 )
 from ferviz.cli.outputs import check_outputs, files_of, inputs_of, output_path, typed
@@ -38,6 +39,7 @@ def explain_pictures(
     test: TestOptions,
     batch: BatchOptions,
     drawing: DrawingOptions,
+    printing: PrintOptions,
     bare: BareOptions,
     model_options: ModelOptions,
     faces: FaceOptions,
@@ -48,7 +50,7 @@ def explain_pictures(
     Args:
         command: the command's name, for file names and JSON.
         paths: its arguments: pictures, folders, patterns.
-        explain_options, test, batch, drawing, bare, model_options, faces, output: its options.
+        explain_options, test, batch, drawing, printing, bare, model_options, faces, output: its options.
 
     Returns:
         The exit code.
@@ -101,7 +103,16 @@ def explain_pictures(
             for path in others:
                 console.say(f"wrote {path}")
         else:
-            explanation.save(out, output.force, shared_scale=drawing.shared_scale, vmax=drawing.vmax, zoom=drawing.zoom)
+            explanation.save(
+                out,
+                output.force,
+                shared_scale=drawing.shared_scale,
+                vmax=drawing.vmax,
+                zoom=drawing.zoom,
+                width_mm=printing.width_mm,
+                dpi=printing.dpi,
+                font_size=printing.font_size,
+            )
             note_pages(len(explanation), page_size(len(explanation.targets)), out, console)
     if output.as_json:
         print_json(command, _document(pictures, explanation, out))

@@ -197,6 +197,25 @@ class DrawingOptions(OptionGroup):
 
 
 @dataclass(frozen=True)
+class PrintOptions(OptionGroup):
+    """How large a picture is printed: arguments of `Result.save`."""
+
+    section: ClassVar[str] = "Drawing"
+    width_mm: float | None = option(
+        "--width-mm",
+        type=Number(20, 1000),
+        metavar="MM",
+        help="Lay the picture out for print, so wide: 84 is a column, 174 a page.  [default for .pdf, .svg: 174]",
+    )
+    dpi: float | None = option(
+        "--dpi", type=Number(36, 2400), metavar="NUMBER", help="Dots an inch, which PNG files say.  [default: 300]"
+    )
+    font_size: float | None = option(
+        "--font-size", type=Number(3, 40), metavar="POINTS", help="Text of a printed picture.  [default: 8]"
+    )
+
+
+@dataclass(frozen=True)
 class BareOptions(OptionGroup):
     """Maps without a page around them, to place them in a document."""
 

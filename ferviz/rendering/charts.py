@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from ferviz.emotions import COLORS, canonical
+from ferviz.rendering.marks import draw_box, paper, place
 from ferviz.rendering.text import GREY, INK, PAPER, line, line_height, shorten, width
 from ferviz.rendering.tiles import blend
 
@@ -37,8 +38,7 @@ def probability_bars(probabilities: Mapping[str, float], label: str, bar: int, h
     name_room = min(max((width(name, size) for name in probabilities), default=1), max(bar, 8 * size))
     number_room = width("0.00", size)
     gap = max(4, size // 2)
-    chart = Image.new("RGB", (name_room + gap + bar + gap + number_room + 2, height), PAPER)
-    draw = ImageDraw.Draw(chart)
+    chart = paper((name_room + gap + bar + gap + number_room + 2, height), PAPER)
     step = min(height / rows, size * 2.6)
     top = (height - step * rows) / 2
     thickness = max(3, round(size * 0.62))
@@ -47,15 +47,15 @@ def probability_bars(probabilities: Mapping[str, float], label: str, bar: int, h
         centre = top + step * (number + 0.5)
         text_top = round(centre - line_height(size) / 2)
         word = line(shorten(name, size, name_room), size, INK if predicted else GREY, bold=predicted)
-        chart.paste(word, (name_room - min(word.width, name_room), text_top))
+        place(chart, word, (name_room - min(word.width, name_room), text_top))
         left, bar_top = name_room + gap, round(centre - thickness / 2)
-        draw.rectangle((left, bar_top, left + bar - 1, bar_top + thickness - 1), TRACK)
+        draw_box(chart, (left, bar_top, left + bar, bar_top + thickness), TRACK)
         filled = round(bar * _share(value))
         if filled:
             color = COLORS.get(canonical(name), "#4a7ba6") if predicted else PLAIN
-            draw.rectangle((left, bar_top, left + filled - 1, bar_top + thickness - 1), color)
+            draw_box(chart, (left, bar_top, left + filled, bar_top + thickness), color)
         number_text = line(f"{value:.2f}", size, INK if predicted else GREY, bold=predicted)
-        chart.paste(number_text, (left + bar + gap, text_top))
+        place(chart, number_text, (left + bar + gap, text_top))
     return chart
 
 
@@ -71,10 +71,11 @@ def slim_bar(value: float, length: int, thickness: int, color: str) -> Image.Ima
         length, thickness: of the bar, in pixels.
         color: of the filled part.
     """
-    track = Image.new("RGB", (length, thickness), TRACK)
+    track = paper((length, thickness), PAPER)
+    draw_box(track, (0, 0, length, thickness), TRACK)
     filled = round(length * _share(value))
     if filled:
-        ImageDraw.Draw(track).rectangle((0, 0, filled - 1, thickness - 1), color)
+        draw_box(track, (0, 0, filled, thickness), color)
     return track
 
 
@@ -137,10 +138,10 @@ def key_strip(bar: np.ndarray, low: str, high: str, size: int) -> Image.Image:
     strip = Image.fromarray(bar)
     left, right = line(low, size, GREY), line(high, size, GREY)
     gap = max(4, size // 2)
-    key = Image.new("RGB", (left.width + strip.width + right.width + 2 * gap, line_height(size)), PAPER)
-    key.paste(left, (0, 0))
-    key.paste(strip, (left.width + gap, (key.height - strip.height) // 2 + 1))
-    key.paste(right, (left.width + strip.width + 2 * gap, 0))
+    key = paper((left.width + strip.width + right.width + 2 * gap, line_height(size)), PAPER)
+    place(key, left, (0, 0))
+    place(key, strip, (left.width + gap, (key.height - strip.height) // 2 + 1))
+    place(key, right, (left.width + strip.width + 2 * gap, 0))
     return key
 
 

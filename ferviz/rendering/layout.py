@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
+from ferviz.rendering.marks import paper, place
 from ferviz.rendering.text import PAPER
 
 
@@ -18,10 +19,10 @@ def hstack(blocks: Sequence[Image.Image], gap: int = 0, align: str = "top") -> I
         align: "top", "middle" or "bottom".
     """
     height = max(b.height for b in blocks)
-    out = Image.new("RGB", (sum(b.width for b in blocks) + gap * (len(blocks) - 1), height), PAPER)
+    out = paper((sum(b.width for b in blocks) + gap * (len(blocks) - 1), height), PAPER)
     left = 0
     for block in blocks:
-        out.paste(block, (left, _offset(height - block.height, align)))
+        place(out, block, (left, _offset(height - block.height, align)))
         left += block.width + gap
     return out
 
@@ -35,10 +36,10 @@ def vstack(blocks: Sequence[Image.Image], gap: int = 0, align: str = "left") -> 
         align: "left", "middle" or "right".
     """
     width = max(b.width for b in blocks)
-    out = Image.new("RGB", (width, sum(b.height for b in blocks) + gap * (len(blocks) - 1)), PAPER)
+    out = paper((width, sum(b.height for b in blocks) + gap * (len(blocks) - 1)), PAPER)
     top = 0
     for block in blocks:
-        out.paste(block, (_offset(width - block.width, align), top))
+        place(out, block, (_offset(width - block.width, align), top))
         top += block.height + gap
     return out
 
@@ -54,10 +55,10 @@ def grid(blocks: Sequence[Image.Image], columns: int, gap: tuple[int, int]) -> I
     width, height = max(b.width for b in blocks), max(b.height for b in blocks)
     columns = min(columns, len(blocks))
     rows = -(-len(blocks) // columns)
-    out = Image.new("RGB", (columns * (width + gap[0]) - gap[0], rows * (height + gap[1]) - gap[1]), PAPER)
+    out = paper((columns * (width + gap[0]) - gap[0], rows * (height + gap[1]) - gap[1]), PAPER)
     for number, block in enumerate(blocks):
         row, column = divmod(number, columns)
-        out.paste(block, (column * (width + gap[0]), row * (height + gap[1])))
+        place(out, block, (column * (width + gap[0]), row * (height + gap[1])))
     return out
 
 
@@ -69,8 +70,8 @@ def resize_canvas(block: Image.Image, width: int, height: int | None = None, ali
         width, height: of the paper, in pixels; the height None = the block's own.
         align: "left", "middle" or "right".
     """
-    out = Image.new("RGB", (width, height or block.height), PAPER)
-    out.paste(block, (_offset(width - block.width, align), 0))
+    out = paper((width, height or block.height), PAPER)
+    place(out, block, (_offset(width - block.width, align), 0))
     return out
 
 
@@ -81,8 +82,8 @@ def add_margin(block: Image.Image, pixels: int) -> Image.Image:
         block: an RGB picture.
         pixels: on each side.
     """
-    out = Image.new("RGB", (block.width + 2 * pixels, block.height + 2 * pixels), PAPER)
-    out.paste(block, (pixels, pixels))
+    out = paper((block.width + 2 * pixels, block.height + 2 * pixels), PAPER)
+    place(out, block, (pixels, pixels))
     return out
 
 

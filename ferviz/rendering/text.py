@@ -15,6 +15,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ferviz.paths import is_file
 from ferviz.printable import printable
+from ferviz.rendering.marks import Mark, Word, place, set_marks
+from ferviz.rendering.marks import paper as new_paper
 
 INK, GREY, FAINT, AMBER = "#1c1c1e", "#5f6368", "#9aa0a6", "#9a5b00"
 """Colours of main text, of explanations, of marks, and of warnings."""
@@ -77,13 +79,17 @@ def line(text: str, size: int, color: str = INK, bold: bool = False, paper: str 
     face = _font_for(text, size, bold)
     drawn = Image.new("RGB", (max(1, width(text, size) + (2 if bold else 0)), line_height(size)), paper)
     draw = ImageDraw.Draw(drawn)
+    marks: list[Mark] = []
     stroke = size / 48 if bold and face.getname()[0] == "Aileron" else 0
     # Anchored at the baseline, so that lines with and without descenders sit level.
     left = 0.0
     for word in text.split(" "):
-        draw.text((round(left), round(size * 0.98)), word, font=face, fill=color, anchor="ls", stroke_width=stroke)
+        at = (round(left), round(size * 0.98))
+        draw.text(at, word, font=face, fill=color, anchor="ls", stroke_width=stroke)
+        if word:
+            marks.append(Word(*at, word, face.size, color, stroke, not text.isascii(), bold))
         left += face.getlength(word) + _space(size)
-    return drawn
+    return set_marks(drawn, marks)
 
 
 def phrase(parts: Sequence[Image.Image], sizes: Sequence[int], gap: int) -> Image.Image:
@@ -97,10 +103,10 @@ def phrase(parts: Sequence[Image.Image], sizes: Sequence[int], gap: int) -> Imag
     drop = [round(0.98 * size) for size in sizes]
     tops = [max(drop) - d for d in drop]
     height = max(top + part.height for top, part in zip(tops, parts, strict=True))
-    out = Image.new("RGB", (sum(p.width for p in parts) + gap * (len(parts) - 1), height), PAPER)
+    out = new_paper((sum(p.width for p in parts) + gap * (len(parts) - 1), height), PAPER)
     left = 0
     for part, top in zip(parts, tops, strict=True):
-        out.paste(part, (left, top))
+        place(out, part, (left, top))
         left += part.width + gap
     return out
 
@@ -151,10 +157,10 @@ def paragraph(text: str, size: int, room: int, color: str = GREY) -> Image.Image
         color: any colour of Pillow's.
     """
     lines = [line(part, size, color) for part in wrap(text, size, room)] or [line("", size, color)]
-    drawn = Image.new("RGB", (max(part.width for part in lines), sum(part.height for part in lines)), PAPER)
+    drawn = new_paper((max(part.width for part in lines), sum(part.height for part in lines)), PAPER)
     top = 0
     for part in lines:
-        drawn.paste(part, (0, top))
+        place(drawn, part, (0, top))
         top += part.height
     return drawn
 

@@ -14,6 +14,7 @@ from ferviz.cli.options import (
     FaceOptions,
     ModelOptions,
     OutputOptions,
+    PrintOptions,
     TestOptions,
 )
 from ferviz.cli.sections import options
@@ -51,6 +52,7 @@ def command(
     explain: ExplainOptions,
     test: TestOptions,
     drawing: DrawingOptions,
+    printing: PrintOptions,
     bare: BareOptions,
     model: ModelOptions,
     batch: BatchOptions,
@@ -65,4 +67,4 @@ def command(
     A video or a data set has options of its own: see ferviz video explain --help and ferviz dataset explain --help; the short forms
     ferviz explain clip.mp4 and ferviz explain fer2013.csv --out maps.npz work too.
     """
-    return explain_pictures("explain", pictures, explain, test, batch, drawing, bare, model, faces, output)
+    return explain_pictures("explain", pictures, explain, test, batch, drawing, printing, bare, model, faces, output)

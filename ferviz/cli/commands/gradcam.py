@@ -13,6 +13,7 @@ from ferviz.cli.options import (
     FaceOptions,
     ModelOptions,
     OutputOptions,
+    PrintOptions,
     TestOptions,
 )
 from ferviz.cli.sections import options
@@ -27,6 +28,7 @@ def command(
     explain: ExplainOptions,
     test: TestOptions,
     drawing: DrawingOptions,
+    printing: PrintOptions,
     bare: BareOptions,
     model: ModelOptions,
     batch: BatchOptions,
@@ -40,4 +42,4 @@ def command(
 
     A video has options of its own: see ferviz video gradcam --help; the short form ferviz gradcam clip.mp4 works too.
     """
-    return explain_pictures("gradcam", pictures, explain, test, batch, drawing, bare, model, faces, output)
+    return explain_pictures("gradcam", pictures, explain, test, batch, drawing, printing, bare, model, faces, output)

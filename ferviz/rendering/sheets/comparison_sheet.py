@@ -10,6 +10,7 @@ from PIL import Image
 from ferviz.rendering.charts import caption
 from ferviz.rendering.colormaps import colors
 from ferviz.rendering.layout import hstack, resize_canvas, vstack
+from ferviz.rendering.marks import draw_box, paper, place
 from ferviz.rendering.sheets.page import page
 from ferviz.rendering.sheets.sheet import is_signed, scale_end
 from ferviz.rendering.text import GREY, INK, PAPER, line, line_height
@@ -84,10 +85,11 @@ def _table(names: Sequence[str], correlation: np.ndarray, size: int) -> Image.Im
         for value in values:
             paint = tuple(int(c) for c in colors(np.array([[value]], np.float32), 1.0, signed=True)[0, 0])
             dark = sum(paint) < 330
-            cell = Image.new("RGB", (wide, high), paint)
+            cell = paper((wide, high), PAPER)
             ground = "#{:02x}{:02x}{:02x}".format(*paint)
             text = line(f"{value:+.2f}", size, PAPER if dark else INK, paper=ground)
-            cell.paste(text, ((wide - text.width) // 2, (high - text.height) // 2))
+            draw_box(cell, (0, 0, wide, high), ground)
+            place(cell, text, ((wide - text.width) // 2, (high - text.height) // 2))
             cells.append(cell)
         rows.append(hstack(cells, 1))
     return vstack(rows, 1)

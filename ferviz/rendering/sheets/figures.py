@@ -3,92 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from textwrap import wrap
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
-from matplotlib.patheffects import Normal, Stroke
 
-from ferviz.emotions import COLORS, canonical
-from ferviz.rendering.charts import GROUND_LEVEL, PLAIN, TRACK, number
+from ferviz.rendering.charts import number
 from ferviz.rendering.colormaps import colors
 from ferviz.rendering.sheets.activation_grids import scale_of
 from ferviz.rendering.sheets.filter_tiles import ACROSS, KernelGrid
-from ferviz.rendering.sheets.sheet import Cell, Sheet
-from ferviz.rendering.text import AMBER, GREY, INK
-from ferviz.rendering.tiles import blend, has_evidence, overlay_tile
+from ferviz.rendering.text import GREY, INK
 
 TILE = 1.5
 """Inches of a tile's side."""
 
 _LETTER = 0.06  # inches of a letter of a note, more than most are wide
 _PIXELS = 288  # of a tile inside the figure; faces of 48 pixels become six times as large
-
-
-def explanation_figure(sheet: Sheet) -> Figure:
-    """Return a sheet as a Figure: one row a face; face, overlays, and with one map a face the probability bars.
-
-    Args:
-        sheet: what is shown.
-    """
-    targets = max(len(cell.names) for cell in sheet.cells)
-    bars = targets == 1 and any(cell.probabilities for cell in sheet.cells)
-    widths = [1.0] * (1 + targets) + ([1.6] if bars else [])
-    width, rows = TILE * sum(widths) * 1.12, len(sheet.cells)
-    notes = [(n, GREY) for n in sheet.notes] + [(f"Note: {w}", AMBER) for w in sheet.warnings]
-    lines = [(part, color) for words, color in notes for part in wrap(words, max(30, int(width / _LETTER)))]
-    top, foot = 0.5, 0.45 + 0.18 * len(lines)
-    height = rows * TILE * 1.25 + top + foot + 0.12
-    figure = Figure(figsize=(width, height))
-    places = GridSpec(
-        rows, len(widths), figure, width_ratios=widths, wspace=0.08, hspace=0.22,
-        left=0.02, right=0.96, top=1 - top / height, bottom=(foot + 0.22) / height,
-    )  # fmt: skip
-    for row, cell in enumerate(sheet.cells):
-        shown = _tile(figure, places[row, 0], cell.face, cell.caption)
-        shown.set_label("face")
-        for column, (name, heat) in enumerate(zip(cell.names, cell.maps, strict=True), start=1):
-            over = np.asarray(
-                overlay_tile(
-                    cell.face,
-                    heat,
-                    _PIXELS,
-                    sheet.vmax_of(cell, column - 1),
-                    sheet.signed,
-                    words=False,
-                    cmap=sheet.cmap,
-                )
-            )
-            axes = _tile(figure, places[row, column], over, _named(cell, name))
-            _labels(axes, cell.labels_of(column - 1))
-            if cell.remarks:
-                remark = cell.remarks[column - 1]
-                color = AMBER if remark.warns else GREY
-                axes.text(
-                    0.5, -0.19, remark.short, transform=axes.transAxes, ha="center", va="top", color=color, fontsize=7
-                )
-            if not has_evidence(heat):
-                axes.text(
-                    0.5,
-                    0.5,
-                    "no evidence" if np.isfinite(heat).all() else "not a number",
-                    transform=axes.transAxes,
-                    ha="center",
-                    va="center",
-                    color=GREY,
-                    fontsize=8,
-                )
-        if bars:
-            _bars(figure.add_subplot(places[row, len(widths) - 1]), cell)
-    figure.text(0.02, 1 - 0.1 / height, sheet.title, va="top", fontsize=12, fontweight="bold", color=INK)
-    figure.text(0.98, 1 - 0.12 / height, sheet.subtitle, va="top", ha="right", fontsize=9, color=GREY)
-    if not sheet.empty:
-        _key(figure, sheet, foot - 0.2, height)
-    for line, (text, color) in enumerate(lines):
-        figure.text(0.02, (foot - 0.42 - 0.18 * line) / height, text, va="top", fontsize=7, color=color)
-    return figure
 
 
 def layers_figure(
@@ -226,52 +157,3 @@ def _tile(figure: Figure, place: Any, pixels: np.ndarray, words: str) -> Any:
         spine.set_visible(False)
     axes.set_xlabel(words, fontsize=8, color=INK, labelpad=2)
     return axes
-
-
-def _labels(axes: Any, labels: Sequence[tuple[float, float, str]]) -> None:
-    """Write words on a map, light with a dark edge, wholly inside it."""
-    for x, y, words in labels:
-        side = "left" if x < 0.2 else "right" if x > 0.8 else "center"
-        axes.text(
-            min(max(x, 0.02), 0.98), 1 - min(max(y, 0.06), 0.94), words, transform=axes.transAxes, ha=side, va="center",
-            fontsize=6, color="white", path_effects=[Stroke(linewidth=1.5, foreground=INK), Normal()], clip_on=True,
-        )  # fmt: skip
-
-
-def _named(cell: Cell, name: str) -> str:
-    return f"{name} {cell.probabilities[name]:.2f}" if name in cell.probabilities else name
-
-
-def _bars(axes: Any, cell: Cell) -> None:
-    names, values = list(cell.probabilities), list(cell.probabilities.values())
-    tints = [COLORS.get(canonical(n), "#4a7ba6") if n == cell.label else PLAIN for n in names]
-    places = np.arange(len(names))
-    axes.barh(places, np.ones(len(names)), color=TRACK, height=0.5)
-    axes.barh(places, values, color=tints, height=0.5)
-    axes.set_yticks(places, names, fontsize=7)
-    axes.set_xticks([])
-    axes.set_xlim(0, 1.25)
-    axes.invert_yaxis()
-    axes.tick_params(length=0)
-    for place, value in zip(places, values, strict=True):
-        axes.text(1.04, place, f"{value:.2f}", va="center", fontsize=7, color=INK)
-    for text, name in zip(axes.get_yticklabels(), names, strict=True):
-        text.set_fontweight("bold" if name == cell.label else "normal")
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    box = axes.get_position()
-    axes.set_position([box.x0 + box.width * 0.32, box.y0, box.width * 0.68, box.height])
-
-
-def _key(figure: Figure, sheet: Sheet, up: float, height: float) -> None:
-    width = figure.get_figwidth()
-    axes = figure.add_axes((0.02 + 0.7 / width, up / height, 1.4 / width, 0.1 / height))
-    ramp = np.broadcast_to(np.linspace(-1 if sheet.signed else 0, 1, 256, dtype=np.float32), (4, 256))
-    axes.imshow(blend(np.full((4, 256, 3), GROUND_LEVEL, np.uint8), ramp, 1.0, sheet.signed, sheet.cmap), aspect="auto")
-    axes.set_axis_off()
-    low = f"{sheet.ends[0]} {number(sheet.vmax)}" if sheet.signed else "0"
-    high = f"{number(sheet.vmax)} {sheet.ends[1]}" if sheet.signed else number(sheet.vmax)
-    if sheet.own_scales:
-        low, high = (sheet.ends[0], sheet.ends[1]) if sheet.signed else ("0", "most, each map on its own scale")
-    axes.text(-0.03, 0.5, low, transform=axes.transAxes, ha="right", va="center", fontsize=7, color=GREY)
-    axes.text(1.03, 0.5, high, transform=axes.transAxes, ha="left", va="center", fontsize=7, color=GREY)

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from PIL import Image
 
 from ferviz.emotions import COLORS, canonical
 from ferviz.rendering.charts import caption, own_scale_key, probability_bars, scale_key, slim_bar
 from ferviz.rendering.charts import number as number_text
 from ferviz.rendering.layout import grid, hstack, resize_canvas, vstack
+from ferviz.rendering.printing import HEIGHT, MILLIMETRES, PrintSize
 from ferviz.rendering.sheets.page import page
 from ferviz.rendering.sheets.sheet import Cell, Remark, Sheet
 from ferviz.rendering.text import AMBER, GREY, INK, line, line_height, paragraph
-from ferviz.rendering.tiles import face_tile, has_evidence, overlay_tile, tile_side
+from ferviz.rendering.tiles import SMALL, face_tile, has_evidence, overlay_tile, tile_side
 
 PAGE = 48
 """Most cells with one map each on one picture; with several maps each, a third of it or fewer."""
 
 ACROSS = 10
 """Most maps of one face side by side; more go below."""
+
+
+WIDEST_TILE = 50.0
+"""Millimetres of a printed tile, at most."""
+
+NARROWEST_TILE = 6.9
+"""A printed tile is at least so many times as wide as its text is tall: a class and its probability stand below it."""
 
 
 def page_size(targets: int) -> int:
@@ -29,7 +40,7 @@ def page_size(targets: int) -> int:
     return PAGE if targets == 1 else max(1, PAGE // 3 // -(-targets // ACROSS))
 
 
-def explanation_picture(sheet: Sheet, zoom: float = 1.0) -> Image.Image:
+def explanation_picture(sheet: Sheet, zoom: float = 1.0, printing: PrintSize | None = None) -> Image.Image:
     """Return a sheet as an RGB picture.
 
     One map a face: face, overlay and probability bars side by side, in as many columns as keep the page near a square. Several
@@ -38,8 +49,13 @@ def explanation_picture(sheet: Sheet, zoom: float = 1.0) -> Image.Image:
     Args:
         sheet: what is shown.
         zoom: 1 for screens, 2 for fine print.
+        printing: the size of a printed page, which then decides about columns and tiles.
     """
     single = all(len(cell.names) == 1 for cell in sheet.cells)
+    if printing:
+        body = _printed_singles(sheet, printing) if single else _printed_strips(sheet, printing)
+        key = _key(sheet, printing.size / 14)
+        return page(body, sheet.title, sheet.subtitle, key, sheet.notes, sheet.warnings, size=printing)
     side, size, columns = _measures(sheet, single)
     side, size = tile_side([c.face.shape[:2] for c in sheet.cells], round(side * zoom)), round(size * zoom)
     gap = round(10 * zoom)
@@ -48,6 +64,66 @@ def explanation_picture(sheet: Sheet, zoom: float = 1.0) -> Image.Image:
     else:
         body = vstack([_strip(c, sheet, side, size, gap) for c in sheet.cells], 2 * gap)
     return page(body, sheet.title, sheet.subtitle, _key(sheet, zoom), sheet.notes, sheet.warnings, zoom)
+
+
+def explanation_pages(sheet: Sheet, printing: PrintSize) -> list[Image.Image]:
+    """Return a sheet as printed pages, none of them taller than HEIGHT unless a single face is.
+
+    Args:
+        sheet: what is shown.
+        printing: the size of the pages.
+    """
+    total, count = len(sheet.cells), min(len(sheet.cells), page_size(len(sheet.cells[0].names)))
+    tallest = HEIGHT / MILLIMETRES * printing.dpi
+    while True:
+        parts = [sheet.cells[start : start + count] for start in range(0, total, count)]
+        first = _page_of(sheet, parts, 0, printing)
+        if first.height <= tallest or count == 1:
+            return [first, *(_page_of(sheet, parts, number, printing) for number in range(1, len(parts)))]
+        count = min(count - 1, max(1, int(count * tallest / first.height)))
+
+
+def _page_of(sheet: Sheet, parts: Sequence[tuple[Cell, ...]], number: int, printing: PrintSize) -> Image.Image:
+    cells, start = parts[number], sum(len(part) for part in parts[:number])
+    total = sum(len(part) for part in parts)
+    note = f"Faces {start + 1} to {start + len(cells)} of {total}; page {number + 1} of {len(parts)}."
+    notes = (*sheet.notes, note) if len(parts) > 1 else sheet.notes
+    return explanation_picture(replace(sheet, cells=cells, notes=notes), printing=printing)
+
+
+def _printed_singles(sheet: Sheet, printing: PrintSize) -> Image.Image:
+    room, size = printing.room, printing.size
+    gap = max(1, round(size * 0.6))
+    narrowest = 8.75 * size * 2.5 + 7.4 * size  # tiles as tall as seven bars need
+    columns = max(1, min(len(sheet.cells), int((room + 4 * gap) // (narrowest + 4 * gap))))
+    cell_room = (room - (columns - 1) * 4 * gap) // columns
+    side = min(round((cell_room - 7 * size) / 2.5), round(WIDEST_TILE / MILLIMETRES * printing.dpi))
+    while True:
+        fitted = _fitted([c.face.shape[:2] for c in sheet.cells], max(8, side))
+        blocks = [_single(c, sheet, fitted, size, gap) for c in sheet.cells]
+        widest = max(block.width for block in blocks)
+        if widest <= cell_room or side <= 2 * size:
+            return grid(blocks, columns, (4 * gap, 2 * gap))
+        side = min(side - 1, round(side - (widest - cell_room) / 2.5))
+
+
+def _printed_strips(sheet: Sheet, printing: PrintSize) -> Image.Image:
+    room, size = printing.room, printing.size
+    gap = max(1, round(size * 0.6))
+    tiles = 1 + max(len(cell.names) for cell in sheet.cells)
+    across = max(1, int((room + gap) // (NARROWEST_TILE * size + gap)))
+    across = -(-tiles // -(-tiles // across))  # rows of about the same length
+    side = min((room - (across - 1) * gap) // across, round(WIDEST_TILE / MILLIMETRES * printing.dpi))
+    side = _fitted([c.face.shape[:2] for c in sheet.cells], side)
+    strips = [grid(_blocks(c, sheet, side, size, gap), across, (gap, gap)) for c in sheet.cells]
+    return vstack(strips, 2 * gap)
+
+
+def _fitted(sizes: Sequence[tuple[int, int]], side: int) -> int:
+    """-> the side of a tile, no larger than asked for, that shows small faces enlarged by a whole factor."""
+    longest = {max(size) for size in sizes}
+    pixels = longest.pop() if len(longest) == 1 else side
+    return side - side % pixels if pixels <= min(SMALL, side) else side
 
 
 def _measures(sheet: Sheet, single: bool) -> tuple[int, int, int]:
@@ -83,6 +159,14 @@ def _single(cell: Cell, sheet: Sheet, side: int, size: int, gap: int) -> Image.I
 
 def _strip(cell: Cell, sheet: Sheet, side: int, size: int, gap: int) -> Image.Image:
     gap = max(8, gap * 4 // 5)
+    face, *maps = blocks = _blocks(cell, sheet, side, size, gap)
+    if len(maps) <= ACROSS:
+        return hstack(blocks, gap)
+    return hstack([face, grid(maps, ACROSS, (gap, gap))], gap)
+
+
+def _blocks(cell: Cell, sheet: Sheet, side: int, size: int, gap: int) -> list[Image.Image]:
+    """-> the face and each map, with what stands below them."""
     height = line_height(size)
     under = [caption(cell.label, size, side, INK, bold=True)] if cell.label and cell.label not in cell.names else []
     blocks = [vstack([face_tile(cell.face, side), *under, caption(cell.caption, size, side, GREY)], gap // 2)]
@@ -107,12 +191,9 @@ def _strip(cell: Cell, sheet: Sheet, side: int, size: int, gap: int) -> Image.Im
             parts.append(caption(f"scale to {number_text(cell.ends[number])}", size, side, GREY))
         if cell.remarks:
             remark = cell.remarks[number]
-            parts.append(caption(remark.short, size, side, _tone(remark)))
+            parts.append(paragraph(remark.short, size, side, _tone(remark)))
         blocks.append(vstack(parts, gap // 2))
-    face, maps = blocks[0], blocks[1:]
-    if len(maps) <= ACROSS:
-        return hstack(blocks, gap)
-    return hstack([face, grid(maps, ACROSS, (gap, gap))], gap)
+    return blocks
 
 
 def _tone(remark: Remark) -> str:

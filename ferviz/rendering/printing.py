@@ -1,0 +1,103 @@
+"""Printed pages: widths in millimetres, text in points, and how both become the pixels that pictures are laid out in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from ferviz.errors import UsageError
+from ferviz.rendering.marks import vector_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MILLIMETRES = 25.4
+"""Of an inch."""
+
+WIDTH = 174.0
+"""Millimetres of a figure over both columns of a journal, where no other width is asked for."""
+
+HEIGHT = 230.0
+"""Most millimetres of a page."""
+
+DPI = 300
+"""Least dots an inch of the maps in a figure."""
+
+FONT_SIZE = 8.0
+"""Points of the text."""
+
+MOST_PIXELS = 16_000
+"""Of a page's width: the memory of a page has an end."""
+
+
+@dataclass(frozen=True)
+class PrintSize:
+    """How large a page is printed.
+
+    Attributes:
+        width: millimetres.
+        dpi: pixels an inch that the maps are drawn with.
+        font_size: points of the text.
+    """
+
+    width: float = WIDTH
+    dpi: float = DPI
+    font_size: float = FONT_SIZE
+
+    def __post_init__(self) -> None:
+        if not 20 <= self.width <= 1000:
+            raise UsageError(f"a page of {self.width:g} mm cannot be laid out; its width is 20 to 1000 mm")
+        if not 3 <= self.font_size <= 40:
+            raise UsageError(f"text of {self.font_size:g} points cannot be laid out; its size is 3 to 40 points")
+        if not 36 <= self.dpi <= 2400 or self.room > MOST_PIXELS:
+            raise UsageError(
+                f"{self.width:g} mm at {self.dpi:g} dots an inch cannot be drawn; take 36 to 2400 dots an inch, and "
+                f"{MOST_PIXELS} pixels at most"
+            )
+
+    @property
+    def room(self) -> int:
+        """The page's width in pixels."""
+        return round(self.width / MILLIMETRES * self.dpi)
+
+    @property
+    def size(self) -> int:
+        """The text's size in pixels."""
+        return max(1, round(self.font_size / 72 * self.dpi))
+
+    @property
+    def inches(self) -> float:
+        """The page's width in inches."""
+        return self.width / MILLIMETRES
+
+
+def print_size(width_mm: float | None = None, dpi: float | None = None, font_size: float | None = None) -> PrintSize:
+    """Return the size of a page, with what is usual where nothing is asked for.
+
+    Args:
+        width_mm: millimetres; None = 174.
+        dpi: pixels an inch; None = 300.
+        font_size: points; None = 8.
+
+    Raises:
+        UsageError: there is no such page.
+    """
+    return PrintSize(width_mm or WIDTH, dpi or DPI, font_size or FONT_SIZE)
+
+
+def printed(
+    draw: Callable[[float], Image.Image], width: float = WIDTH, figsize: tuple[float, float] | None = None
+) -> Figure:
+    """Return a picture as a figure of a width, its maps at DPI or more.
+
+    Args:
+        draw: draws the picture at a zoom.
+        width: millimetres.
+        figsize: (width, height) in inches, instead.
+    """
+    inches = figsize[0] if figsize else width / MILLIMETRES
+    zoom = max(1.0, inches * DPI / draw(1.0).width)
+    return vector_figure(draw(zoom * 1.02), inches, figsize[1] if figsize else None)  # a little more: sizes are rounded
