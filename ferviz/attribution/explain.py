@@ -11,8 +11,8 @@ import numpy as np
 from ferviz.attribution.explanation import Explanation
 from ferviz.attribution.layers import resolve_layers
 from ferviz.attribution.methods import cam
-from ferviz.attribution.methods.method import Method, run_method
-from ferviz.attribution.methods.registry import METHODS
+from ferviz.attribution.methods.method import LAYER, Method, run_method
+from ferviz.attribution.methods.registry import AUTO, METHODS
 from ferviz.attribution.request import MethodInput, MethodOutput
 from ferviz.attribution.resize import resize_maps
 from ferviz.attribution.targets import Target, parse_targets, resolve, target_weights
@@ -24,7 +24,11 @@ from ferviz.faces.landmarks.ladder import TEMPLATE_SOURCE, locate_landmarks
 from ferviz.faces.regions import FaceRegions
 from ferviz.models.model import Model, as_model
 from ferviz.models.prediction import Prediction, check_finite
+from ferviz.trust.recommendation import recommended, recommended_layer
 from ferviz.trust.verdict import Trust, join_trust, judge
+
+PATIENT, HASTY = 500, 20
+"""Passes through the network a face that `auto` may choose: for as many faces as one picture shows, and for more or larger ones."""
 
 FUSED = "+"
 """Joins the names of layers whose maps were fused."""
@@ -52,6 +56,7 @@ class AttributionJob:
         seed: for methods that draw random numbers.
         warnings: sentences about what may mislead in the maps.
         test: whether the maps are tested, too (see `ferviz.trust.verdict`).
+        chosen: why this method was chosen, "" where it was named.
     """
 
     model: Model
@@ -65,6 +70,7 @@ class AttributionJob:
     seed: int = 0
     warnings: tuple[str, ...] = ()
     test: bool = False
+    chosen: str = ""
 
     @classmethod
     def prepare(
@@ -77,6 +83,7 @@ class AttributionJob:
         batch_size: int = 64,
         seed: int = 0,
         test: bool = False,
+        passes: int = HASTY,
     ) -> AttributionJob:
         """Return the job, everything checked.
 
@@ -85,17 +92,21 @@ class AttributionJob:
             method, target, layer, batch_size, seed: as for `ferviz.explain`.
             settings: of the method.
             test: whether the maps are tested, too.
+            passes: that the method "auto" may take a face: 1, 20 or 500.
 
         Raises:
             UnknownNameError: an unknown method, setting, layer or class.
             UsageError: an argument that makes no sense.
             ModelError: the network or its engine cannot do what the method needs.
         """
-        entry = METHODS[method]
         model = as_model(model)
+        method, layer, chosen = _choose(model, method, layer, passes)
+        entry = METHODS[method]
         if len(model.labels) < 2:
             raise ModelError(f"{model.name} has one output unit; ferviz explains networks with two classes or more")
         targets = parse_targets(target, model.labels)
+        if layer is None and entry.at == LAYER:
+            layer = recommended_layer(model, method)
         layers, warnings = resolve_layers(model, entry, layer)
         resolved = entry.resolve_settings(settings or {}, any(target.contrast for target in targets))
         check_integer("batch_size", batch_size, 1)
@@ -103,7 +114,7 @@ class AttributionJob:
         for protocol in entry.needs:
             require(model.engine, protocol, method)
         weights = target_weights(targets, model.labels, 1)
-        return cls(model, method, entry, targets, layers, resolved, weights, batch_size, seed, warnings, test)
+        return cls(model, method, entry, targets, layers, resolved, weights, batch_size, seed, warnings, test, chosen)
 
     def with_templates(self) -> AttributionJob:
         """Return the job for data sets and videos: pictures that show no face get a typical face's regions, for one must not stop all."""
@@ -138,6 +149,7 @@ class AttributionJob:
             "seed": self.seed,
             **self.settings,
             **({"details": details} if details else {}),
+            **({"chosen": self.chosen} if self.chosen else {}),
         }
         return Explanation(
             heatmaps=output.heatmaps,
@@ -228,7 +240,8 @@ def explain(
     Args:
         model: a network.
         faces: a Face, a list of them, or uint8 crops (N, H, W) or (N, H, W, 3).
-        method: one of `ferviz.methods()`.
+        method: one of `ferviz.methods()`, or "auto" for the one that `ferviz.trust_report` found best for this network, or for the
+            bundled one: of those up to 500 passes a face for up to 48 small faces, else of those up to 20.
         target: "predicted", a class, "all", a contrast such as "happy-sad", a weighting such as "2*happy-sad-fear", several of them,
             or {class: weight}.
         layer: a name, several (their maps are fused), or None for the last map; "input" is the picture.
@@ -250,9 +263,22 @@ def explain(
         NoFaceError: there are no faces, or the method needs the regions of a face and a picture shows none.
     """
     faces = as_faces(faces)
-    job = AttributionJob.prepare(model, method, target, layer, settings, batch_size, seed)
+    passes = PATIENT if _is_quickly_tested(model, len(faces)) else HASTY
+    job = AttributionJob.prepare(model, method, target, layer, settings, batch_size, seed, passes=passes)
     test = _is_quickly_tested(model, len(faces) * len(job.targets)) if test is None else test
     return replace(job, test=test).explain(faces)
+
+
+def _choose(
+    model: Model, method: str, layer: str | Sequence[str] | None, passes: int
+) -> tuple[str, str | Sequence[str] | None, str]:
+    """-> the method, its layer, and why it was chosen: "" where it was named."""
+    if method != AUTO:
+        return method, layer, ""
+    if layer is not None:
+        return "gradcam", layer, "a layer was named"
+    best = recommended(model, passes)
+    return best.method, best.layer, best.reason
 
 
 def _is_quickly_tested(model: Model, maps: int) -> bool:

@@ -238,13 +238,14 @@ class Explanation(Result):
         """Return the answer as plain data.
 
         Returns:
-            model, method, layer, targets, engine, warnings, `test` (how the maps were tested; None where they were not), and `pictures`
-            with their faces in order, each as in `record`.
+            model, method, `chosen` (why this method; None where it was named), layer, targets, engine, warnings, `test` (how the maps
+            were tested; None where they were not), and `pictures` with their faces in order, each as in `record`.
         """
         records = [self.record(number) for number in range(len(self))]
         return {
             "model": self.settings.get("model"),
             "method": self.method,
+            "chosen": self.settings.get("chosen"),
             "layer": self.layer,
             "targets": list(self.targets),
             "engine": self.settings.get("engine"),

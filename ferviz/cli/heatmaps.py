@@ -98,6 +98,8 @@ def explain_pictures(
             test=test.test,
             **dict(explain_options.settings),
         )
+        if chosen := explanation.settings.get("chosen"):
+            console.say(f"method {explanation.method}: {chosen}")
         if bare.asked:
             out, *others = _save_bare(explanation, out, bare, drawing, output.force, inputs)
             for path in others:
@@ -161,8 +163,11 @@ def _warn(explanation: Explanation | None, model: Model | None, console: Console
 
 def _check_question(model: Model, options: ExplainOptions) -> None:
     from ferviz.attribution.explain import AttributionJob
+    from ferviz.attribution.methods.registry import AUTO
 
-    AttributionJob.prepare(model, options.method, options.target, options.layer or None, dict(options.settings))
+    # How many faces there are decides which method "auto" is, so its settings are checked later.
+    settings = {} if options.method == AUTO else dict(options.settings)
+    AttributionJob.prepare(model, options.method, options.target, options.layer or None, settings)
 
 
 def _document(pictures: Sequence[PictureFaces], explanation: Explanation | None, out: Path) -> dict[str, Any]:
@@ -173,7 +178,9 @@ def _document(pictures: Sequence[PictureFaces], explanation: Explanation | None,
     for picture in pictures:
         faces = [next(face_records) for _ in picture.faces]
         records.append(picture_record(picture.source, faces, picture.error))
-    about: dict[str, Any] = dict.fromkeys(("model", "method", "layer", "targets", "engine", "warnings", "test"))
+    about: dict[str, Any] = dict.fromkeys(
+        ("model", "method", "chosen", "layer", "targets", "engine", "warnings", "test")
+    )
     if explanation is not None:
         about = {key: value for key, value in explanation.to_dict().items() if key != "pictures"}
     return {**about, "out": str(out) if explanation is not None else None, "pictures": records}

@@ -157,13 +157,14 @@ class ExplainOptions(OptionGroup):
             UnknownNameError: there is no such method.
             UsageError: there are several.
         """
-        from ferviz.attribution.methods.registry import METHODS
+        from ferviz.attribution.methods.registry import AUTO, METHODS
 
         if "," in self.method:
             raise UsageError(
                 f"one method explains at a time; ferviz compare --method {self.method} draws them side by side"
             )
-        METHODS.entry(self.method)
+        if self.method != AUTO:
+            METHODS.entry(self.method)
 
 
 @dataclass(frozen=True)

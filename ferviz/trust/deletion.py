@@ -182,7 +182,7 @@ def deletion_curves(
     maps = ranks.shape[1]
     counts = step_counts(height * width, steps)
     hide = _Hider(pictures, fills)
-    whole, blank = ends or end_scores(scores, pictures, fills, batch_size)
+    seen, blank = ends or end_scores(scores, pictures, fills, batch_size)
     # Insertion shows what deletion hides: step i of one hides the complement of step i of the other.
     variants = np.indices((len(fills), n, maps, 2, steps - 1)).reshape(5, -1)
     variants[4] += 1
@@ -191,15 +191,15 @@ def deletion_curves(
         first = ranks[samples, which] < counts[step][:, None]
         return (first ^ inserted.astype(bool)[:, None]).reshape(-1, height, width)
 
-    flat = np.empty((variants.shape[1], whole.shape[1]), np.float32)
+    flat = np.empty((variants.shape[1], seen.shape[1]), np.float32)
     for start in range(0, len(flat), batch_size):
         fill, *change = variants[:, start : start + batch_size]
         flat[start : start + batch_size] = scores(hide(change[0], hidden(*change), fill), change[0])
-    curves = np.empty((2, n, maps, whole.shape[1], len(fills), steps + 1), np.float32)
+    curves = np.empty((2, n, maps, seen.shape[1], len(fills), steps + 1), np.float32)
     curves[..., 1:-1] = flat.reshape(len(fills), n, maps, 2, steps - 1, -1).transpose(3, 1, 2, 5, 0, 4)
-    whole, blank = whole[:, None, :, None], blank[:, None]
-    curves[0, ..., 0], curves[0, ..., -1] = whole, blank
-    curves[1, ..., 0], curves[1, ..., -1] = blank, whole
+    seen, blank = seen[:, None, :, None], blank[:, None]
+    curves[0, ..., 0], curves[0, ..., -1] = seen, blank
+    curves[1, ..., 0], curves[1, ..., -1] = blank, seen
     return Curves(tuple(fills), curves[0], curves[1])
 
 

@@ -206,7 +206,7 @@ def judge(
         so_far = (own - blob_srg)[..., : number + 1]
         undecided &= outcome(so_far, margin.delta(steps)) != OUTCOMES.index(SAME)
     verdicts = tuple(
-        tuple(_verdict(*one, margin, steps) for one in zip(*face, strict=True))
+        tuple(_verdict(*parts, margin, steps) for parts in zip(*face, strict=True))
         for face in zip(reasons, own, own - blob_srg, strict=True)
     )
     return Trust(verdicts, steps, margin.delta(steps), margin.calibrated)

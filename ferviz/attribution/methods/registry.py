@@ -13,6 +13,9 @@ from ferviz.attribution.methods.method import LAYER, PICTURE, Method, method_fro
 from ferviz.engines.base import GuidedGradients, KerasBacked, LayerInterventions
 from ferviz.registry import Registry
 
+AUTO = "auto"
+"""Stands for the method that was measured to be the best for the network; it is none of its own."""
+
 METHODS: Registry[Method] = Registry("method", "ferviz.methods")
 
 

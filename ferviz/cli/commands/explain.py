@@ -36,6 +36,11 @@ def _list_methods(context: click.Context, _: click.Parameter, asked: bool) -> No
     context.exit()
 
 
+_METHOD = (
+    "The attribution method (see: ferviz explain --methods); auto = what is best for the network (see: ferviz trust)."
+)
+
+
 @click.command("explain", cls=PictureCommand, kinds=("dataset", "video"))
 @click.argument("pictures", nargs=-1, required=True, metavar="PICTURE|FOLDER...")
 @click.option(
@@ -46,7 +51,7 @@ def _list_methods(context: click.Context, _: click.Parameter, asked: bool) -> No
     callback=_list_methods,
     help="List the methods with their settings, and stop.",
 )
-@options(out="<picture>_explain.png")
+@options(out="<picture>_explain.png", defaults={"method": "auto"}, helps={"method": _METHOD})
 def command(
     pictures: tuple[str, ...],
     explain: ExplainOptions,

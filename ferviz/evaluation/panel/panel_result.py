@@ -17,13 +17,11 @@ from ferviz.evaluation.panel.receptive_fields import Placement
 from ferviz.evaluation.panel.stability import Stability
 from ferviz.results import Result
 from ferviz.trust.calibration import MAX_RANDOM
+from ferviz.trust.recommendation import BUDGETS
 from ferviz.trust.verdict import BETTER, OUTCOMES, outcome
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-BUDGETS = (1, 20, 500)
-"""Passes through the network a face, for each of which the report recommends a method."""
 
 SLACK = 1.2
 """A method may take this much more than a budget: RISE's 512 masks count as 500. One pass may follow a pass that finds the class."""
@@ -141,6 +139,12 @@ class TrustReport(Result):
         best = max(able, key=lambda row: (self.passed(row), self._margin(row)), default=None)
         return best if best is not None and self.passed(best) > MAX_RANDOM else None
 
+    def best_layers(self) -> dict[str, str]:
+        """Return {method: the layer at which it passes on the most faces}, without methods that pass no more often than noise may."""
+        able = [row for row in self.rows if row.layer and not row.fails and self.passed(row) > MAX_RANDOM]
+        ranked = sorted(able, key=lambda row: (self.passed(row), self._margin(row)))
+        return {row.method: row.layer for row in ranked}
+
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data."""
         return {
@@ -148,6 +152,7 @@ class TrustReport(Result):
             "assessable": self.assessable, "steps": self.steps, "fills": list(self.fills), "delta": self.delta,
             "calibrated": self.calibrated, "seed": self.seed,
             "recommendation": {str(budget): self._recommended(budget) for budget in BUDGETS},
+            "layers": self.best_layers(),
             "methods": [self._record(row) for row in self.rows],
             "placement": [asdict(p) | {"ratio": _number(p.ratio), "caution": p.caution or None} for p in self.placements],
             "notes": list(self.notes),

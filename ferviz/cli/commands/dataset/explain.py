@@ -72,7 +72,7 @@ def command(
         console.say(f"the finished chunks are kept in {parts_folder(out)}; continue with --resume")
         raise
     if output.as_json:
-        about = {"model": network.name, "method": explain.method, "faces": len(faces), "out": str(written)}
+        about = {"model": network.name, "method": job.name, "faces": len(faces), "out": str(written)}
         print_json("explain", about)
     console.say(f"wrote {written}: {len(faces)} faces")
     return 0

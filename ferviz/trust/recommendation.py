@@ -1,0 +1,127 @@
+"""Which method, at which layer, to take for a network: what `ferviz trust --write` kept, or what was measured for the bundled network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from ferviz.errors import ModelError
+from ferviz.models.bundled import ASSETS
+from ferviz.models.model import Model
+from ferviz.models.sidecar import find_sidecar, read_sidecar
+
+FILE = ASSETS / "trust_recommendations.json"
+
+BUDGETS = (1, 20, 500)
+"""Passes through the network a face, for each of which there is a recommendation."""
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """A method to take.
+
+    Attributes:
+        method: its name in the registry.
+        layer: the layer to look at; None = the method's own choice.
+        reason: why, in words.
+    """
+
+    method: str
+    layer: str | None
+    reason: str
+
+
+def recommended(model: Model, passes: int) -> Recommendation:
+    """Return the method that is best for a network.
+
+    Args:
+        model: the network.
+        passes: through the network that it may take a face, one of BUDGETS.
+
+    Returns:
+        What was measured for this very network, if a method passed the test at this price more often than noise does; else what was
+        measured for the bundled one.
+
+    Raises:
+        ModelError: the network's sidecar cannot be read.
+    """
+    own = _kept(model)
+    choice = _choice(own, passes, "this network") if own else None
+    if choice:
+        return choice
+    general = _choice(_shipped()[0], passes, "the bundled network")
+    assert general is not None
+    why = (
+        f"at {_price(passes)} no method passes the test on this network more often than noise; {general.reason}"
+        if own
+        else f"{general.reason}; for this one ferviz trust --write finds out"
+    )
+    return Recommendation(general.method, None, why)
+
+
+def recommended_layer(model: Model, method: str) -> str | None:
+    """Return the layer at which a method passed the test most often on a network; None where that was not measured.
+
+    Args:
+        model: the network.
+        method: the method's name.
+
+    Raises:
+        ModelError: the network's sidecar cannot be read, or names a layer that the network does not have.
+    """
+    own = _kept(model)
+    layer = own["layers"].get(method) if own else None
+    if layer is not None and layer not in [known.name for known in model.layers]:
+        raise ModelError(f"the sidecar of {model.name} recommends layer {layer!r}, which the network does not have")
+    return layer
+
+
+def _choice(report: Mapping[str, Any], passes: int, network: str) -> Recommendation | None:
+    best = report["recommendation"].get(str(passes))
+    if best is None:
+        return None
+    share, faces = round(100 * best["better"]), report["assessable"]
+    reason = f"better than a centre blob on {share} % of {faces} faces, the best of {network} at {_price(passes)}"
+    return Recommendation(best["method"], best["layer"], reason)
+
+
+def _price(passes: int) -> str:
+    return "one pass" if passes == 1 else f"up to {passes} passes"
+
+
+def _kept(model: Model) -> Mapping[str, Any] | None:
+    """-> the report that was measured for this very network: of those that ferviz brings along, or in the sidecar of its file."""
+    shipped = [report for report in _shipped() if report["model_sha256"] == model.sha256]
+    if shipped:
+        return shipped[0]
+    path = find_sidecar(model.origin.path) if model.file_name is not None else None
+    report = read_sidecar(path).trust.get("report") if path else None
+    try:
+        return _checked(report) if report is not None and report["model_sha256"] == model.sha256 else None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{path}: trust.report cannot be read ({error}); run ferviz trust --write again") from error
+
+
+def _checked(report: Mapping[str, Any]) -> Mapping[str, Any]:
+    """-> the report, whose recommendations are texts and shares. Raises ValueError, KeyError, TypeError or AttributeError else."""
+    for best in report["recommendation"].values():
+        if best is None:
+            continue
+        if not (isinstance(best["method"], str) and isinstance(best["layer"], str | None)):
+            raise TypeError("a method and a layer have names")
+        if not 0 <= best["better"] <= 1:
+            raise ValueError("a share lies between 0 and 1")
+    if not all(isinstance(name, str) for name in report["layers"].values()):
+        raise TypeError("a layer has a name")
+    if not isinstance(report["assessable"], int):
+        raise TypeError("faces are counted")
+    return report
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> list[Mapping[str, Any]]:
+    reports: list[Mapping[str, Any]] = json.loads(FILE.read_text(encoding="utf-8"))["networks"]
+    return [_checked(report) for report in reports]

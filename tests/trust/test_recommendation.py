@@ -1,0 +1,126 @@
+"""What `method="auto"` takes: the recommendation beside a network, for this very network, or that for the bundled one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import ferviz
+from ferviz.attribution.explain import MAX_TESTED, AttributionJob
+from ferviz.attribution.methods.registry import METHODS
+from ferviz.engines.base import LayerInfo
+from ferviz.errors import ModelError, UnknownNameError
+from ferviz.models.compiled.cache import Origin
+from ferviz.trust.recommendation import BUDGETS, recommended, recommended_layer
+
+BEST = {"method": "saliency", "layer": None, "better": 0.75}
+
+
+@pytest.fixture
+def network(pattern_network, tmp_path):
+    """A network in a file, whose sidecar a test may write, and three faces."""
+    model, pictures = pattern_network((slice(0, 4), slice(0, 4)))
+    model.engine.layers = tuple(LayerInfo(name, "Conv2D", (16, 16, 1), True) for name in ("early", "late"))
+    file = tmp_path / "my.h5"
+    file.write_bytes(b"weights")
+    return replace(model, sha256="ab" * 32, origin=Origin(file)), pictures[..., 0]
+
+
+def keep(model, **changes):
+    report = {"model_sha256": model.sha256, "assessable": 40, "layers": {}}
+    report |= {"recommendation": {"1": None, "20": BEST, "500": BEST | {"method": "occlusion"}}} | changes
+    path = model.origin.path.with_name("my.h5.ferviz.json")
+    path.write_text(json.dumps({"schema_version": 1, "trust": {"report": report}}))
+
+
+def test_auto_obeys_what_was_measured_for_the_network_at_the_price_that_it_may_pay(network):
+    model, faces = network
+    keep(model)
+    one = ferviz.explain(model, faces, method="auto")
+    assert one.method == one.to_dict()["method"] == "occlusion"
+    assert one.to_dict()["chosen"] == one.settings["chosen"]
+    assert "75 % of 40 faces, the best of this network at up to 500 passes" in one.settings["chosen"]
+    many = ferviz.explain(model, np.resize(faces, (MAX_TESTED + 1, 16, 16)), method="auto")
+    assert (many.method, "at up to 20 passes" in many.settings["chosen"]) == ("saliency", True)
+    np.testing.assert_array_equal(one.raw, ferviz.explain(model, faces, method="occlusion").raw)
+
+
+def test_without_a_measurement_auto_takes_what_is_best_for_the_bundled_network_and_says_so(network):
+    model, faces = network
+    answer = ferviz.explain(model, faces[:1], method="auto")
+    assert answer.method == "rise"
+    assert "of the bundled network" in answer.settings["chosen"]
+    assert "for this one ferviz trust --write finds out" in answer.settings["chosen"]
+    keep(model, model_sha256="cd" * 32)  # measured before the network was trained further
+    assert recommended(model, 500) == recommended(replace(model, origin=None), 500)
+
+
+def test_where_no_method_passed_auto_says_that_too(network):
+    model, _ = network
+    keep(model)
+    assert recommended(model, 1).method == "gradcam"
+    assert "at one pass no method passes the test on this network more often than noise" in recommended(model, 1).reason
+
+
+def test_grad_cam_looks_at_the_layer_that_was_measured_to_be_the_better_one(network):
+    model, _ = network
+    assert AttributionJob.prepare(model, "gradcam").layers == ("late",)
+    keep(model, layers={"gradcam": "early"})
+    assert AttributionJob.prepare(model, "gradcam").layers == ("early",)
+    assert AttributionJob.prepare(model, "layercam").layers == ("late",)
+    assert AttributionJob.prepare(model, "gradcam", layer="late").layers == ("late",)
+    assert AttributionJob.prepare(model, "saliency").layers == ("input",)
+
+
+def test_auto_with_a_layer_is_grad_cam_there(network):
+    model, _ = network
+    job = AttributionJob.prepare(model, "auto", layer="early")
+    assert (job.name, job.layers, job.chosen) == ("gradcam", ("early",), "a layer was named")
+
+
+def test_named_methods_are_not_chosen(network):
+    model, faces = network
+    assert ferviz.explain(model, faces, method="saliency").to_dict()["chosen"] is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"recommendation": {"500": "rise"}},
+        {"recommendation": {"500": {"method": 3, "layer": None, "better": 1}}},
+        {"recommendation": {"500": BEST | {"better": float("nan")}}},
+        {"recommendation": None},
+        {"layers": {"gradcam": ["early"]}},
+        {"layers": None},
+        {"assessable": "all"},
+    ],
+)
+def test_a_record_that_is_none_is_named(network, changes):
+    model, _ = network
+    keep(model, **changes)
+    with pytest.raises(
+        ModelError, match=r"my\.h5\.ferviz\.json: trust\.report cannot be read .* run ferviz trust --write"
+    ):
+        recommended(model, 500)
+
+
+def test_a_layer_or_a_method_that_is_not_there_is_named(network):
+    model, faces = network
+    keep(model, layers={"gradcam": "conv99"}, recommendation={"500": BEST | {"method": "rice"}})
+    with pytest.raises(ModelError, match="recommends layer 'conv99', which the network does not have"):
+        recommended_layer(model, "gradcam")
+    with pytest.raises(UnknownNameError, match="rice"):
+        ferviz.explain(model, faces, method="auto")
+
+
+def test_the_bundled_network_has_a_recommendation_of_its_own():
+    model = ferviz.load_model()
+    for passes in BUDGETS:
+        best = recommended(model, passes)
+        assert best.method in METHODS
+        assert "the best of this network" in best.reason
+        assert "ferviz trust" not in best.reason
+    assert recommended_layer(model, "gradcam") == model.default_layer()[0]
