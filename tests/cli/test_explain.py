@@ -459,3 +459,14 @@ def test_faces_of_a_picture_are_numbered_and_sentences_said_once(monkeypatch, ca
     sentences = [line for line in lines if "not assessable" in line]
     assert len(sentences) == 1
     assert "3 faces" in sentences[0]
+
+
+def test_explain_takes_the_best_method_and_says_why_and_gradcam_stays_what_it_is(capsys):
+    assert run(["explain", "face.png", "--no-test", "--json"]) == 0
+    out, err = capsys.readouterr()
+    document = json.loads(out)
+    assert document["method"] == "rise"
+    assert f"method rise: {document['chosen']}" in err
+    assert run(["gradcam", "face.png", "--no-test", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["method"], document["chosen"]) == ("gradcam", None)
