@@ -61,7 +61,7 @@ def cached_model(detector: str) -> Path | None:
         detector: one of SHIPPED or DOWNLOADS; others have no such network.
     """
     if detector in SHIPPED:
-        return SHIPPED[detector] if SHIPPED[detector].is_file() else None
+        return SHIPPED[detector] if is_file(SHIPPED[detector]) else None
     paths = [download_folder() / file.name for file in DOWNLOADS.get(detector, ())]
     return paths[0] if paths and all(is_file(path) for path in paths) else None
 

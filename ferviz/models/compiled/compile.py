@@ -88,7 +88,7 @@ def open_compiled(
     if scaling is not None and scaling != spec.scaling:
         spec = replace(spec, scaling=scaling, mean=None, std=None)
     given = (labels is not None, scaling is not None)  # in the order of the first two
-    outdated = tuple(beginning for beginning, told in zip(CAUTIONS, given, strict=False) if told)
+    outdated = tuple(beginning for beginning, is_given in zip(CAUTIONS, given, strict=False) if is_given)
     notes = tuple(note for note in compiled.notes if not note.startswith(outdated))
     litert = LiteRTEngine(compiled.network)
     engine: Engine = litert if load is None else FallbackEngine(litert, load, log)
