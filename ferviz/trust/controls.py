@@ -28,10 +28,6 @@ def centre_blob(height: int, width: int) -> Array:
     return blob
 
 
-TEMPLATE = np.array([[14.4, 17.9], [32.6, 17.9], [23.5, 28.1], [16.3, 35.9], [30.7, 35.9]]) / 48
-"""Eyes, tip of the nose and corners of the mouth (x, y) in a face framed as FER2013's are, as shares of the picture's sides."""
-
-
 def landmark_prior(points: np.ndarray, height: int, width: int) -> Array:
     """Return the map that says "eyes, nose and mouth": a blob at each of five landmarks and in the middle of the mouth.
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ferviz.trust.controls import TEMPLATE, centre_blob, landmark_prior, other_faces, random_maps
+from ferviz.faces.landmarks.points import TEMPLATE as POINTS
+from ferviz.trust.controls import centre_blob, landmark_prior, other_faces, random_maps
+
+TEMPLATE = POINTS / 48
 
 
 @pytest.mark.parametrize("shape", [(48, 48), (21, 30)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -168,3 +169,17 @@ def test_write_needs_the_file_of_a_network(capsys):
 
     assert run(["trust", "missing.csv", "--write"]) == UsageError.exit_code
     assert "name one with --model" in capsys.readouterr().err
+
+
+def test_the_prior_of_eyes_nose_and_mouth_is_where_each_face_has_them():
+    from ferviz.evaluation.panel.panel import landmark_priors
+
+    face = ferviz.find_faces(Path(__file__).parents[2] / "examples" / "astronaut.png")[0].pixels
+    face = np.asarray(ferviz.load_model().input.resized([face]))[0, ..., 0]
+    shifted = np.roll(face, 4, axis=1)
+    here, there, nobody = landmark_priors(np.stack([face, shifted, np.full_like(face, 128)]), 48, 48)
+    centre = [float((prior.sum(0) * np.arange(48)).sum() / prior.sum()) for prior in (here, there)]
+    assert 2 < centre[1] - centre[0] < 6
+    np.testing.assert_allclose(
+        nobody, nobody[:, ::-1][:, np.arange(48)], atol=0.5
+    )  # a typical face's: nearly symmetrical

@@ -21,10 +21,11 @@ from ferviz.evaluation.panel.panel_result import MethodRow, TrustReport
 from ferviz.evaluation.panel.receptive_fields import Placement, placement
 from ferviz.evaluation.panel.stability import Stability, stability
 from ferviz.faces.crops import as_faces
+from ferviz.faces.landmarks.ladder import crop_landmarks, locate_landmarks
 from ferviz.models.model import Model, as_model
 from ferviz.registry import split_names
 from ferviz.trust.calibration import calibration_of
-from ferviz.trust.controls import TEMPLATE, centre_blob, landmark_prior, other_faces, random_maps
+from ferviz.trust.controls import centre_blob, landmark_prior, other_faces, random_maps
 from ferviz.trust.deletion import FILLS, STEPS, deletion_curves, pixel_ranks
 from ferviz.trust.scores import MIN_GAP, network_scores
 
@@ -184,7 +185,7 @@ def _controls(
     cells = (min(RANDOM_CELLS, height), min(RANDOM_CELLS, width))
     controls = {
         "centre blob": blob,
-        "eyes, nose and mouth": np.broadcast_to(_template(height, width), blob.shape),
+        "eyes, nose and mouth": landmark_priors(images, height, width),
         "random map": random_maps(len(images), height, width, cells, seed),
         "random pixels": random_maps(len(images), height, width, (height, width), seed),
     }
@@ -194,9 +195,21 @@ def _controls(
     return controls
 
 
-def _template(height: int, width: int) -> Array:
+def landmark_priors(images: np.ndarray, height: int, width: int) -> Array:
+    """Return for each face the map that says "eyes, nose and mouth", where they are in it; a typical face's where it shows none.
+
+    Args:
+        images: (N, H, W) or (N, H, W, 3) uint8.
+        height, width: pixels of the maps.
+
+    Returns:
+        (N, height, width) float32.
+    """
+    scale = np.array([width / images.shape[2], height / images.shape[1]])
+    faces = locate_landmarks(as_faces(images))
     # A pixel's centre lies half a pixel behind its corner.
-    return landmark_prior(TEMPLATE * [width, height] - 0.5, height, width)
+    points = [(crop_landmarks(face) + 0.5) * scale - 0.5 for face in faces]
+    return np.stack([landmark_prior(part, height, width) for part in points])
 
 
 def _areas(
