@@ -99,6 +99,8 @@ class AttributionJob:
             UsageError: an argument that makes no sense.
             ModelError: the network or its engine cannot do what the method needs.
         """
+        if method != AUTO:
+            METHODS[method]  # a name that does not exist is the first to be refused
         model = as_model(model)
         method, layer, chosen = _choose(model, method, layer, passes)
         entry = METHODS[method]
@@ -262,7 +264,7 @@ def explain(
         ModelError: the network or its engine cannot do what the method needs, or the network answers with NaN or infinity.
         NoFaceError: there are no faces, or the method needs the regions of a face and a picture shows none.
     """
-    faces = as_faces(faces)
+    faces, model = as_faces(faces), as_model(model)
     passes = PATIENT if _is_quickly_tested(model, len(faces)) else HASTY
     job = AttributionJob.prepare(model, method, target, layer, settings, batch_size, seed, passes=passes)
     test = _is_quickly_tested(model, len(faces) * len(job.targets)) if test is None else test

@@ -56,7 +56,9 @@ def resolve_layers(
 def _names(layer: str | Iterable[str] | None, known: Sequence[str]) -> list[str]:
     if layer is None:
         return []
-    return split_names(layer if isinstance(layer, str) else [str(name) for name in layer], known)
+    if isinstance(layer, str) or not isinstance(layer, Sequence):
+        return split_names(str(layer), known)
+    return split_names([str(name) for name in layer], known)
 
 
 def _layer_cautions(layer: LayerInfo, classes: int) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise, permutations
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -195,27 +195,3 @@ def test_a_slice_of_an_explanation_keeps_each_face_s_own_values() -> None:
     explanation = an_explanation()
     assert explanation.record(1)["regions"] == explanation[1].record(0)["regions"]
     assert explanation[1].record(0)["regions"]["happy"]["mouth"] == 2
-
-
-def test_a_figure_for_papers_names_the_regions_where_they_are() -> None:
-    figure = an_explanation()[1].plot()
-    labels = {text.get_text(): text.get_position() for axes in figure.axes for text in axes.texts}
-    assert {f"{name} +2.0" for name in REGIONS} <= set(labels)
-    places = {name: labels[f"{name} +2.0"] for name in REGIONS}
-    # of the axes, from below: the template's own places
-    assert places["brows"][1] > places["nose"][1] > places["mouth"][1] > places["chin"][1] > 0
-    np.testing.assert_allclose(places["mouth"], [0.5, 1 - 36.5 / 48], atol=1e-3)
-
-
-def test_lines_of_a_figure_do_not_stand_on_each_other() -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    figure = an_explanation()[0].plot()
-    canvas = FigureCanvasAgg(figure)
-    boxes = sorted(
-        (text.get_window_extent(canvas.get_renderer()) for text in figure.texts if text.get_fontsize() == 7),
-        key=lambda box: -box.y0,
-    )
-    assert len(boxes) > 3
-    assert all(above.y0 >= below.y1 for above, below in pairwise(boxes))
-    assert max(box.x1 for box in boxes) <= figure.bbox.x1

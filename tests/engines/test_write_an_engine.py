@@ -51,6 +51,7 @@ def test_it_is_an_engine_and_its_gradients_are_finite_differences(page: dict[str
 def test_every_method_that_needs_no_more_runs_on_it(page: dict[str, Any]) -> None:
     model, faces = page["model"], page["faces"][:2]
     quick = {"rise": {"masks": 8}, "smoothgrad": {"samples": 2}, "integrated-gradients": {"steps": 4}}
+    typical = {name: {"template": True} for name in METHODS if "template" in METHODS[name].settings}
     for name in METHODS:
         if ":" in name:
             continue
@@ -58,7 +59,7 @@ def test_every_method_that_needs_no_more_runs_on_it(page: dict[str, Any]) -> Non
             with pytest.raises(FervizError, match="the numpy engine"):
                 ferviz.explain(model, faces, method=name)
             continue
-        found = ferviz.explain(model, faces, method=name, target="all", **quick.get(name, {}))
+        found = ferviz.explain(model, faces, method=name, target="all", **(quick | typical).get(name, {}))
         assert found.heatmaps.shape == (2, 3, 48, 48)
     activation, _, _ = page["engine"].gradients(model.preprocess(list(faces)), "conv", np.zeros((2, 1, 3), np.float32))
     cam = np.maximum(np.einsum("nhwc,ck->nkhw", activation, page["engine"].matrix), 0)

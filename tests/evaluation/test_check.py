@@ -454,7 +454,8 @@ def test_right_convention_of_published_networks_wins(shared_data: Path, public_t
 @pytest.mark.slow
 @pytest.mark.shared
 def test_hiding_the_mouth_takes_the_smile_away(shared_data: Path, public_test: Dataset) -> None:
-    # Published for mini_XCEPTION on PrivateTest: happy 87 % falls to 4 % without the mouth, and stays at 80 % without the eyes.
+    # With the lower third of the face in grey, happy falls from 87 % to 4 % (published for mini_XCEPTION on PrivateTest). Here the mouth
+    # alone is hidden, and its surroundings go on in its place: no other region takes two thirds as much.
     from ferviz.evaluation.evaluate import evaluate
     from ferviz.models.load import load_model
 
@@ -464,4 +465,7 @@ def test_hiding_the_mouth_takes_the_smile_away(shared_data: Path, public_test: D
     recall = {name: found["recall"]["happy"] for name, found in hidden.items()}
     assert recall["none"] > 0.8
     assert recall["eyes"] > 0.6
-    assert recall["mouth"] < 0.25
+    losses = {name: recall["none"] - value for name, value in recall.items()}
+    mouth = losses.pop("mouth")
+    assert mouth > 0.2
+    assert mouth > 1.5 * max(losses.values())

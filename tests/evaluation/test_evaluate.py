@@ -339,11 +339,11 @@ def test_colour_faces_and_batches(make_model) -> None:
 
 
 def test_tables_are_csv_whatever_the_classes_are_called(make_model, tmp_path: Path) -> None:
-    labels = ("a,b", "=1+1", 'say "c"')
+    labels = ("a;b", "=1+1", 'say "c"')
     data = coded_faces(np.array([0, 1, 2, 1]), np.array([0, 1, 1, 2]), scheme=label_scheme(labels))
     first = evaluate(make_model(reads_the_code(3), labels), data)
     other = evaluate(make_model(lambda b: np.tile(np.eye(3)[0], (len(b), 1)), labels), data)
-    shown = ["a,b", "'=1+1", 'say "c"']
+    shown = ["a;b", "'=1+1", 'say "c"']
     head, *rows = csv.reader(first.save(tmp_path / "first.csv").read_text().splitlines())
     assert head == ["row", "true", "predicted", "confidence", "rank", *shown]
     assert [row[:3] for row in rows] == [

@@ -29,8 +29,15 @@ def refuse(path: Path) -> None:
     raise ModelError("it is damaged")
 
 
+class ReportError(ModelError):
+    """What ferviz' own errors cannot be any more: several lines."""
+
+    def __str__(self) -> str:
+        return "it is damaged\n  line 2\n  line 3"
+
+
 def refuse_with_a_report(path: Path) -> None:
-    raise ModelError("it is damaged\n  line 2\n  line 3")
+    raise ReportError
 
 
 def fail(path: Path) -> None:
