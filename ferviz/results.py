@@ -70,7 +70,8 @@ class Result:
         """Return the pages of a PDF file: the figure, or as many as a result of this kind needs.
 
         Args:
-            *args, **options: those of `plot`.
+            *args: positional arguments of `plot`.
+            **options: keyword arguments of `plot`.
         """
         return [self.plot(*args, **options)]
 
