@@ -90,7 +90,6 @@ def test_every_writer_goes_through_atomic() -> None:
         "cache.py": "a damaged entry is noticed and made again",
         "files.py": "atomic itself",
         "native_logs.py": "the null device",
-        "sidecar.py": "its message names np.savez, and it writes through files",
     }
     writing = (
         ".write_text(",

@@ -185,7 +185,9 @@ def _statistics(path: Path, name: Any) -> dict[str, np.ndarray]:
     try:
         return dict(read_arrays(file, ("mean", "std"), MAX_STATISTICS))
     except (OSError, ArchiveError) as error:
-        raise ModelError(f"{file} cannot be used as mean and std ({error}); write it again with np.savez") from error
+        raise ModelError(
+            f"{file} cannot be used as mean and std ({error}); write it again as an .npz archive of the two"
+        ) from error
 
 
 def _check_keys(document: dict[str, Any], keys: tuple[str, ...], path: Path, prefix: str) -> None:

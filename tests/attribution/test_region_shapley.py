@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import permutations
+from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from ferviz.attribution.methods import perturbation, region_shapley
 from ferviz.attribution.request import MethodInput
@@ -195,3 +196,20 @@ def test_a_slice_of_an_explanation_keeps_each_face_s_own_values() -> None:
     explanation = an_explanation()
     assert explanation.record(1)["regions"] == explanation[1].record(0)["regions"]
     assert explanation[1].record(0)["regions"]["happy"]["mouth"] == 2
+
+
+def test_lines_of_a_figure_do_not_stand_on_each_other() -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure = an_explanation()[0].plot()
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    texts = [text for text in figure.findobj(Text) if text.get_text().strip()]
+    boxes = [text.get_window_extent(renderer) for text in texts]
+    assert {"forehead", "+1.00,"} <= {text.get_text() for text in texts}
+    for first, second in combinations(boxes, 2):
+        shared = (
+            min(first.x1, second.x1) - max(first.x0, second.x0),
+            min(first.y1, second.y1) - max(first.y0, second.y0),
+        )
+        assert min(shared) <= 0.15 * first.height, (first, second)  # glyphs of neighbouring lines may touch
+    assert max(box.x1 for box in boxes) <= figure.bbox.x1
