@@ -1,11 +1,13 @@
-"""One tree of expected errors; every leaf carries the exit code that the command line ends with::
+"""One tree of expected errors; each class carries the exit code that the command line ends with::
 
     FervizError                1   an expected error without a class of its own
     ├── UsageError             2   an argument makes no sense
     │   └── UnknownNameError   2   a method, layer, class, detector ... that does not exist (lists those that do)
     ├── PictureError           3   a picture or video that cannot be read
     ├── ModelError             4   a network that cannot be read, or lacks what is needed
-    │   └── UntrustedModelError 4  a network file that asks for code to be run
+    │   ├── UntrustedModelError 4  a network file that asks for code to be run
+    │   ├── NotCompiledError    4  a compiled network that lacks what was asked for; its original has it
+    │   └── NotFiniteError      4  a network that answers with NaN or infinity
     ├── NoFaceError            5   no face was found
     ├── DataError              6   a data set that cannot be read (file, line, column)
     └── OutputError            1   an output that cannot be written (disk full, no permission)
@@ -18,7 +20,7 @@ may hold anything; in a message their control characters, line breaks and lone s
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from numbers import Integral
 from typing import ClassVar
 
@@ -99,6 +101,40 @@ class ModelError(FervizError):
 
 class UntrustedModelError(ModelError):
     """A network file that asks for code to be run."""
+
+
+class NotCompiledError(ModelError):
+    """The compiled network does not hold what was asked for; the network that it was compiled from does.
+
+    Attributes:
+        reason: what is missing.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}; ask the network itself with engine keras (or auto)")
+        self.reason = reason
+
+
+class NotFiniteError(ModelError):
+    """A network answers with NaN or infinity, which is no prediction.
+
+    Args:
+        name: the network's name.
+        rows: the indices of such faces.
+        count: how many faces were asked about.
+    """
+
+    def __init__(self, name: str, rows: Sequence[int], count: int) -> None:
+        where = (
+            ""
+            if count == 1
+            else f" for {len(rows)} of {count} faces" + (f", the first at index {rows[0]}" if len(rows) < count else "")
+        )
+        super().__init__(
+            f"the network {name!r} answers with NaN or infinity{where}; its weights are damaged or too large, so load it from a good "
+            "file or train it again"
+        )
+        self.rows = tuple(rows)
 
 
 class NoFaceError(FervizError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import zipfile
 from collections.abc import Iterable
 from typing import BinaryIO
@@ -86,4 +87,12 @@ def _read_array(member: BinaryIO, size: int, name: str) -> np.ndarray:
         if not length:
             raise ArchiveError(f"{name} is cut off")
         rest = rest[length:]
+    if (
+        dtype.kind == "U"
+        and count
+        and content.view(np.dtype("u4").newbyteorder(dtype.byteorder)).max() > sys.maxunicode
+    ):
+        raise ArchiveError(
+            f"{name} holds numbers that stand for no character"
+        )  # CPython dies of such a string, or trips over it
     return content.view(dtype).reshape(shape, order="F" if is_fortran else "C")

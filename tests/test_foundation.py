@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -24,10 +25,15 @@ def leaves(base):
 
 
 def test_exit_codes_are_those_of_the_documentation():
-    codes = {e.__name__: e.exit_code for e in leaves(errors.FervizError) if e.__module__ == "ferviz.errors"}
+    classes = list(leaves(errors.FervizError))
+    assert {e.__module__ for e in classes if e.__module__.startswith("ferviz")} == {"ferviz.errors"}
+    codes = {e.__name__: e.exit_code for e in classes if e.__module__ == "ferviz.errors"}
+    tree = re.findall(r"(\w+Error) +(\d) ", errors.__doc__)
+    assert {name: int(code) for name, code in tree} == codes
     assert codes == {
         "FervizError": 1, "UsageError": 2, "UnknownNameError": 2, "PictureError": 3, "ModelError": 4,
-        "UntrustedModelError": 4, "NoFaceError": 5, "DataError": 6, "OutputError": 1, "OutputExistsError": 7,
+        "UntrustedModelError": 4, "NotCompiledError": 4, "NotFiniteError": 4,
+        "NoFaceError": 5, "DataError": 6, "OutputError": 1, "OutputExistsError": 7,
     }  # fmt: skip
 
 

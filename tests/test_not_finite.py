@@ -14,10 +14,11 @@ from ferviz.cli import run
 from ferviz.data.dataset import Dataset
 from ferviz.emotions import SCHEMES
 from ferviz.engines.base import LOGITS, LayerInfo
+from ferviz.errors import NotFiniteError
 from ferviz.images import write_image
 from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
-from ferviz.models.prediction import NotFiniteError, check_finite
+from ferviz.models.prediction import check_finite
 
 SIDE = 18
 LABELS = SCHEMES["7"].labels
@@ -136,3 +137,16 @@ def test_a_live_network_with_huge_weights_is_as_its_file(networks, tmp_path: Pat
             loaded.predict(pictures)
         with pytest.raises(ferviz.ModelError, match="NaN or infin"):
             ferviz.explain(loaded, pictures)
+
+
+def test_a_live_network_with_a_weight_that_is_nan_is_refused_like_its_file(networks, tmp_path: Path) -> None:
+    network = networks.build("sequential")
+    weights = network.get_weights()
+    weights[0].flat[3] = np.nan
+    network.set_weights(weights)
+    path = tmp_path / "nan.keras"
+    network.save(path)
+    layer = next(layer.name for layer in network.layers if layer.weights)
+    for source in (network, path):
+        with pytest.raises(ferviz.ModelError, match=f"weights in layer '{layer}' that are not finite numbers"):
+            ferviz.load_model(source, labels="a,b,c,d", scaling="0..255")

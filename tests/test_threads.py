@@ -19,7 +19,7 @@ import pytest
 
 import ferviz
 from ferviz.engines.fallback import FallbackEngine
-from ferviz.engines.litert import NotCompiledError
+from ferviz.errors import NotCompiledError
 from ferviz.native_logs import silenced, without_warnings
 from ferviz.registry import Registry
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from ferviz.engines.base import LOGITS, Array, LayerInfo, PictureShape
-from ferviz.engines.litert import LiteRTEngine, NotCompiledError
+from ferviz.engines.litert import LiteRTEngine
+from ferviz.errors import NotCompiledError
 
 if TYPE_CHECKING:
     from ferviz.engines.keras import KerasEngine

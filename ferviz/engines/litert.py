@@ -13,7 +13,7 @@ import numpy as np
 
 from ferviz.engines.base import INPUT, LOGITS, Array, LayerInfo, PictureShape
 from ferviz.engines.tflite.admission import admit
-from ferviz.errors import ModelError, UnknownNameError, UsageError
+from ferviz.errors import ModelError, NotCompiledError, UnknownNameError, UsageError
 from ferviz.native_logs import silenced
 
 MEMORY = 48 * 1024**2
@@ -23,18 +23,6 @@ MAX_PICTURES = 16
 """Pictures of up to 64 x 64 pixels in one run; fewer of larger ones, and a quarter where a gradient goes all the way back, since what
 lies between keeps its place in memory until then. More are slower, for they do not fit the processor's caches: 64 cost 1.16 times
 as much a picture, and 1.6 times with gradients at every layer."""
-
-
-class NotCompiledError(ModelError):
-    """The compiled network does not hold what was asked for; the network that it was compiled from does.
-
-    Attributes:
-        reason: what is missing.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"{reason}; ask the network itself with engine keras (or auto)")
-        self.reason = reason
 
 
 @dataclass(frozen=True)

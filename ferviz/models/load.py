@@ -16,6 +16,7 @@ from ferviz.files import PathLike, sha256
 from ferviz.models.bundled import bundled_compiled, bundled_networks, bundled_path
 from ferviz.models.formats.detect import COMPILED, HDF5, JSON, ZIP, detect_format
 from ferviz.models.formats.keras_file import read_keras_file
+from ferviz.models.formats.weights import check_finite
 from ferviz.models.infer_spec import infer_input, infer_labels
 from ferviz.models.model import Model
 from ferviz.models.sidecar import find_sidecar, read_sidecar
@@ -142,6 +143,7 @@ def _from_memory(network: Any, labels: Any, weights: PathLike | None, trust: boo
         return _open_other(network, trust)
     notes: list[str] = []
     where = f"the network {network.name!r}"
+    check_finite(network, where, "training it went wrong; give it finite ones")
     network = select_output(network, labels, where, notes.append)
     return _open_keras(network, network.name, where, (), notes, trust)
 

@@ -8,31 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ferviz.errors import FervizError, ModelError
+from ferviz.errors import FervizError, NotFiniteError
 from ferviz.faces.detectors.detector import LANDMARKS
 from ferviz.faces.face import Face
-
-
-class NotFiniteError(ModelError):
-    """A network answers with NaN or infinity, which is no prediction.
-
-    Args:
-        name: the network's name.
-        rows: the indices of such faces.
-        count: how many faces were asked about.
-    """
-
-    def __init__(self, name: str, rows: Sequence[int], count: int) -> None:
-        where = (
-            ""
-            if count == 1
-            else f" for {len(rows)} of {count} faces" + (f", the first at index {rows[0]}" if len(rows) < count else "")
-        )
-        super().__init__(
-            f"the network {name!r} answers with NaN or infinity{where}; its weights are damaged or too large, so load it from a good "
-            "file or train it again"
-        )
-        self.rows = tuple(rows)
 
 
 def check_finite(logits: np.ndarray, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -131,10 +132,12 @@ class TrainConfig:
             values: {field: value}; a field that is missing keeps its default.
 
         Raises:
-            UsageError: a key is not a field of TrainConfig or Augmentation.
+            UsageError: a key is not a field of TrainConfig or Augmentation, or a value is of another type than its field.
         """
         values = dict(values)
         augmentation = values.pop("augmentation", {})
+        if not isinstance(augmentation, dict):
+            raise UsageError(f"augmentation must be a group of fields, not {reprlib.repr(augmentation)}")
         for kind, given in ((cls, values), (Augmentation, augmentation)):
             unknown = set(given) - {f.name for f in fields(kind)}  # type: ignore[arg-type]
             if unknown:
@@ -144,6 +147,8 @@ class TrainConfig:
             empty = [f.name for f in fields(kind) if f.default is not None and given.get(f.name, 0) is None]  # type: ignore[arg-type]
             if empty:
                 raise UsageError(f"{kind.__name__} needs a value for {', '.join(empty)}")
+            for name, value in given.items():
+                _check_type(name, value)
         return cls(**values, augmentation=Augmentation(**augmentation))
 
 
@@ -154,6 +159,24 @@ _RANGES = (
     ("shift", 0, 24), ("rotate", 0, 180), ("zoom", 0, 0.9), ("brightness", 0, 1), ("contrast", 0, 1), ("erase", 0, 1),
     ("noise", 0, 1), ("mixup", 0, 10),
 )  # fmt: skip
+
+
+_WHOLE = ("epochs", "batch_size", "patience", "early_stopping", "freeze", "seed")
+_TEXTS = ("optimizer", "schedule", "class_weights", "precision", "validation")
+
+
+def _check_type(name: str, value: object) -> None:
+    """Refuse what JSON can hold and the field cannot; None stands for a field's default."""
+    if name == "teachers":
+        is_fit = isinstance(value, list | tuple) and all(isinstance(teacher, str) for teacher in value)
+    elif name in _TEXTS:
+        is_fit = value is None or isinstance(value, str)
+    else:
+        is_fit = value is None or (
+            isinstance(value, int if name in _WHOLE else int | float) and not isinstance(value, bool)
+        )
+    if not is_fit:
+        raise UsageError(f"{name} cannot be {reprlib.repr(value)}")
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:

@@ -133,6 +133,8 @@ def resumed_plan(folder: Path, data: Dataset | PathLike, config: TrainConfig | N
         )
     try:
         before = TrainConfig.from_dict(saved["config"])
+    except UsageError as error:
+        raise UsageError(f"{folder / CONFIG}: {error}") from error
     except (TypeError, ValueError) as error:
         raise _damaged(folder / CONFIG) from error
     merged = before if config is None else replace(before, epochs=config.epochs)
@@ -232,7 +234,11 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise UsageError(f"{folder} holds no run to resume ({CONFIG} is missing); leave --resume out to start one")
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-        if {name: type(config[name]) for name in _SAVED} == _SAVED and isinstance(config["data"]["sha256"], str):
+        if (
+            {name: type(config[name]) for name in _SAVED} == _SAVED
+            and isinstance(config["data"]["sha256"], str)
+            and (isinstance(config.get("init_from", ""), str | None))
+        ):
             return dict(config)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(path) from error

@@ -11,8 +11,8 @@ import pytest
 from ferviz.engines.base import INPUT, Engine
 from ferviz.engines.compiler.convert import compile_network
 from ferviz.engines.fallback import FallbackEngine
-from ferviz.engines.litert import LiteRTEngine, NotCompiledError
-from ferviz.errors import ModelError, UnknownNameError, UsageError
+from ferviz.engines.litert import LiteRTEngine
+from ferviz.errors import ModelError, NotCompiledError, UnknownNameError, UsageError
 
 KINDS = [
     "functional",

@@ -284,6 +284,21 @@ def test_a_byte_that_makes_the_library_loop(tmp_path, monkeypatch):
     refused(path, "cannot be read to its end in 1 s", ModelError)
 
 
+def test_one_long_text_that_many_names_share(tmp_path):
+    """Each of 60 names leads to the same 2 MB in HDF5's heap, so that 2 MB become 120 in memory."""
+    path, long = tmp_path / "m.h5", b"x" * 2_000_000
+    with h5py.File(path, "w") as file:
+        file.attrs.create("layer_names", [long] + [b"y"] * 59, dtype=h5py.string_dtype())
+    content = bytearray(path.read_bytes())
+    first = content.index(len(long).to_bytes(4, "little") + content.index(b"GCOL").to_bytes(8, "little")[:1])
+    reference = content[first : first + 16]  # length, address of the heap, number of the text
+    content[first : first + 60 * 16] = reference * 60
+    path.write_bytes(content)
+    with h5py.File(path) as file:
+        assert {len(name) for name in file.attrs["layer_names"]} == {len(long)}
+    refused(path, "hold more text than a network's", ModelError)
+
+
 # -- cut off, bits turned ----------------------------------------------------------------------------------------------
 
 

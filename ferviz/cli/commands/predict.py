@@ -15,7 +15,7 @@ from ferviz.cli.outputs import check_outputs, inputs_of
 from ferviz.cli.pictures import PictureFaces, faces_of
 from ferviz.cli.sections import options
 from ferviz.cli.short_forms import PictureCommand
-from ferviz.errors import FervizError, OutputExistsError, UsageError
+from ferviz.errors import FervizError, NotFiniteError, OutputExistsError, UsageError
 
 if TYPE_CHECKING:
     from ferviz.cli.prediction_report import PredictionReport
@@ -124,8 +124,6 @@ def _answers(
     model: Model | None, pictures: Sequence[tuple[Path, PictureFaces]], crops: list[Face]
 ) -> Iterator[tuple[Path, list[Prediction], FervizError | None]]:
     """Yield every picture's predictions in one pass; a picture with a face that the network has no numbers for is an error."""
-    from ferviz.models.prediction import NotFiniteError
-
     try:
         predictions = iter(model.predict(crops) if crops and model else [])
         for file, picture in pictures:

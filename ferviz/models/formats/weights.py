@@ -82,11 +82,24 @@ def load_weights(network: Any, source: Path | bytes, where: str, note: Callable[
     for layer in leaf_layers(network):
         if hasattr(layer, "finalize_state") and layer.weights:
             layer.finalize_state()
-        for weight in layer.weights:
-            if not np.isfinite(np.asarray(weight)).all():
-                raise ModelError(
-                    f"{where} has weights in layer {layer.name!r} that are not finite numbers; the file is damaged"
-                )
+    check_finite(network, where, "the file is damaged")
+
+
+def check_finite(network: Any, where: str, advice: str) -> None:
+    """Check that every weight of a network is a finite number.
+
+    Args:
+        network: a keras.Model.
+        where: the network or its file, for messages.
+        advice: what the user should know or do, the end of the message.
+
+    Raises:
+        ModelError: a weight is NaN or infinite.
+    """
+    to_numpy = running().ops.convert_to_numpy
+    for layer in leaf_layers(network):
+        if not all(np.isfinite(to_numpy(weight)).all() for weight in layer.weights):
+            raise ModelError(f"{where} has weights in layer {layer.name!r} that are not finite numbers; {advice}")
 
 
 # -- Keras 3 -----------------------------------------------------------------------------------------------------------
