@@ -16,7 +16,8 @@ from ferviz.data.dataset import Dataset
 from ferviz.data.duplicates import duplicate_groups
 from ferviz.engines.base import Array, KerasBacked, supports
 from ferviz.errors import DataError, ModelError
-from ferviz.evaluation.panel.counting import counted
+from ferviz.evaluation.panel.method_maps import MethodMaps, control_maps, curve_areas, method_maps
+from ferviz.evaluation.panel.panel_faces import stratified_faces
 from ferviz.evaluation.panel.panel_result import MethodRow, TrustReport
 from ferviz.evaluation.panel.receptive_fields import Placement, placement
 from ferviz.evaluation.panel.stability import Stability, stability
@@ -31,26 +32,8 @@ from ferviz.trust.scores import MIN_GAP, network_scores
 
 Progress = Callable[[str], None]
 
-POOL = 20
-"""Faces that are looked at for each that is wanted, so that every class is among them."""
-
 MAX_PASSES = 2000
 """Passes through the network that the tests of stability may take a method; slow methods are tested on fewer faces."""
-
-RANDOM_CELLS = 12
-"""Cells a side of the random control."""
-
-
-@dataclass(frozen=True)
-class _Maps:
-    """One method at one layer: name, layer, maps (N, h, w), their own size, passes and seconds a face."""
-
-    method: str
-    layer: str
-    maps: Array = field(repr=False)
-    cells: tuple[int, int]
-    passes: float
-    seconds: float
 
 
 def trust_report(
@@ -88,8 +71,8 @@ def trust_report(
     model, log = as_model(model), progress or (lambda text: None)
     if not len(data):
         raise DataError("the data set has no faces; name another split")
-    names = _usable(model) if methods is None else list(dict.fromkeys(split_names(methods, METHODS)))
-    images, predicted = _stratified(model, data.images, faces, seed, batch_size)
+    names = usable_methods(model) if methods is None else list(dict.fromkeys(split_names(methods, METHODS)))
+    images, predicted = stratified_faces(model, data.images, faces, seed, batch_size)
     groups = duplicate_groups(images)
     known = [layer.name for layer in model.layers]
     places = _layers(model, names, None if layers is None else split_names(layers, known))
@@ -142,96 +125,17 @@ def _layers(model: Model, methods: Sequence[str], layers: Sequence[str] | None) 
     return list(layers or default_layers(model))
 
 
-def _usable(model: Model) -> list[str]:
+def usable_methods(model: Model) -> list[str]:
+    """Return the methods that a network's engine can run, without those of other libraries.
+
+    Args:
+        model: the network.
+    """
+
     def fits(method: Method) -> bool:
         return all(supports(model.engine, protocol) for protocol in method.needs)
 
     return [name for name in METHODS if not name.startswith("tf-keras-vis") and fits(METHODS[name])]
-
-
-def _stratified(
-    model: Model, images: np.ndarray, faces: int, seed: int, batch_size: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """-> faces of every predicted class alike, as far as there are so many, and their predicted classes."""
-    rng = np.random.default_rng(seed)
-    pool = images[np.sort(rng.permutation(len(images))[: faces * POOL])]
-    predicted = model.logits(pool, batch_size).argmax(1)
-    # Each class's faces in random order; the first of every class come before the second of any.
-    turn = np.empty(len(pool))
-    for label in np.unique(predicted):
-        at = np.flatnonzero(predicted == label)
-        turn[at] = rng.permutation(len(at))
-    chosen = np.sort(np.lexsort((rng.random(len(pool)), turn))[:faces])
-    return pool[chosen], predicted[chosen]
-
-
-def _run(model: Model, images: np.ndarray, method: str, layer: str | None, seed: int, batch_size: int) -> _Maps:
-    watched, counter = counted(model)
-    job = AttributionJob.prepare(watched, method, "predicted", layer, None, batch_size, seed).with_templates()
-    job(as_faces(images[:1]))  # what is loaded or compiled once is no part of a face's time
-    counter.passes, start = 0, time.perf_counter()
-    explanation = job.explain(as_faces(images))
-    seconds = (time.perf_counter() - start) / len(images)
-    where = explanation.layer if METHODS[method].at == LAYER else ""
-    height, width = explanation.raw.shape[2:]
-    return _Maps(method, where, explanation.heatmaps[:, 0], (height, width), counter.passes / len(images), seconds)
-
-
-def _controls(
-    images: np.ndarray, model: Model, predicted: np.ndarray, maps: Array | None, groups: np.ndarray, seed: int
-) -> dict[str, Array]:
-    height, width = model.input.size
-    blob = np.broadcast_to(centre_blob(height, width), (len(images), height, width))
-    cells = (min(RANDOM_CELLS, height), min(RANDOM_CELLS, width))
-    controls = {
-        "centre blob": blob,
-        "eyes, nose and mouth": landmark_priors(images, height, width),
-        "random map": random_maps(len(images), height, width, cells, seed),
-        "random pixels": random_maps(len(images), height, width, (height, width), seed),
-    }
-    others = other_faces(predicted, groups, seed)
-    if maps is not None and (others >= 0).all():
-        controls["another face's map"] = maps[others]
-    return controls
-
-
-def landmark_priors(images: np.ndarray, height: int, width: int) -> Array:
-    """Return for each face the map that says "eyes, nose and mouth", where they are in it; a typical face's where it shows none.
-
-    Args:
-        images: (N, H, W) or (N, H, W, 3) uint8.
-        height, width: pixels of the maps.
-
-    Returns:
-        (N, height, width) float32.
-    """
-    scale = np.array([width / images.shape[2], height / images.shape[1]])
-    faces = locate_landmarks(as_faces(images))
-    # A pixel's centre lies half a pixel behind its corner.
-    points = [(crop_landmarks(face) + 0.5) * scale - 0.5 for face in faces]
-    return np.stack([landmark_prior(part, height, width) for part in points])
-
-
-def _areas(
-    model: Model,
-    images: np.ndarray,
-    predicted: np.ndarray,
-    maps: dict[str, Array],
-    steps: int,
-    seed: int,
-    batch_size: int,
-) -> tuple[Array, Array]:
-    """-> the areas (N, M, F), and what hiding the whole face takes from the score, (N, F)."""
-    pictures = model.input.resized(images)
-    targets = np.eye(len(model.labels), dtype=np.float32)[predicted][:, None]
-    srg, gap = [], []
-    for face in range(len(images)):
-        part = slice(face, face + 1)
-        ranks = pixel_ranks(np.stack([values[part] for values in maps.values()], axis=1), seed)
-        curves = deletion_curves(network_scores(model, targets[part]), pictures[part], ranks, FILLS, steps, batch_size)
-        srg.append(curves.srg[:, :, 0])
-        gap.append(curves.gap[:, 0])
-    return np.concatenate(srg), np.concatenate(gap)
 
 
 def _few(images: np.ndarray, passes: float, times: float) -> np.ndarray:
