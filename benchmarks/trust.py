@@ -31,7 +31,9 @@ from ferviz.evaluation.panel.bootstrap import cluster_interval
 from ferviz.evaluation.panel.method_maps import CENTRE, control_maps, curve_areas, method_maps
 from ferviz.evaluation.panel.panel import default_layers, usable_methods
 from ferviz.evaluation.panel.panel_faces import stratified_faces
-from ferviz.evaluation.panel.region_agreement import RegionReference, region_agreement, region_reference
+from ferviz.evaluation.panel.region_agreement import REFERENCE, RegionReference, region_agreement, region_reference
+from ferviz.faces.crops import as_faces
+from ferviz.faces.landmarks.ladder import locate_landmarks
 from ferviz.models.model import Model
 from ferviz.trust.calibration import calibration_of
 from ferviz.trust.deletion import FILLS, STEPS
@@ -76,12 +78,14 @@ def run_round(model: Model, images: np.ndarray, folder: Path, methods: Iterable[
         deletion, insertion, gap = curve_areas(model, images, predicted, maps[:, None], STEPS, seed)
         return {"deletion": deletion[:, 0], "insertion": insertion[:, 0], "gap": gap}
 
+    faces = locate_landmarks(as_faces(images))
+
     def reference() -> Arrays:
-        answer = region_reference(model, images)
+        answer = region_reference(method_maps(model, faces, REFERENCE).explanation)
         return {"values": answer.values, "masks": answer.masks, "known": answer.known}
 
     def method(name: str, layer: str | None) -> Arrays:
-        answer = method_maps(model, images, name, layer, seed)
+        answer = method_maps(model, faces, name, layer, seed)
         cost = np.array([answer.passes, answer.seconds, answer.processor])
         return {"maps": answer.maps, "cost": cost, "cells": np.array(answer.cells), **areas(answer.maps)}
 
@@ -92,7 +96,7 @@ def run_round(model: Model, images: np.ndarray, folder: Path, methods: Iterable[
         print(f"{folder}: {name} {layer or ''}", flush=True)
         first = answer["maps"] if first is None else first
         if len(list(folder.glob("control-*.npz"))) < 5:
-            controls = control_maps(images, model.input.size, predicted, first, np.arange(len(images)), seed)
+            controls = control_maps(faces, model.input.size, predicted, first, np.arange(len(images)), seed)
             for control, maps in controls.items():
                 file = folder / f"control-{control}.npz"
                 kept(file, lambda maps=maps: {"maps": maps, "cost": np.zeros(3), "cells": np.zeros(2), **areas(maps)})  # type: ignore[misc]
@@ -129,10 +133,15 @@ def table(model: Model, folder: Path, seed: int) -> None:
         low, high = wilson(float(wins.sum()), len(wins))
         worst = margin.mean(0).argmin()
         ends = cluster_interval(margin[:, worst], np.arange(len(margin)), seed=seed)
-        ranks = cluster_interval(answer["rank"][np.isfinite(answer["rank"])], np.arange(np.isfinite(answer["rank"]).sum()))
+        ranks = cluster_interval(
+            answer["rank"][np.isfinite(answer["rank"])], np.arange(np.isfinite(answer["rank"]).sum())
+        )
         title = name.removeprefix("control-").removesuffix("@").replace("@", " at ")
         title = f"*{title}*" if name.startswith("control-") else title
-        pairs = [f"{answer['deletion'][keep, f].mean():.3f} / {answer['insertion'][keep, f].mean():.3f}" for f in range(len(FILLS))]
+        pairs = [
+            f"{answer['deletion'][keep, f].mean():.3f} / {answer['insertion'][keep, f].mean():.3f}"
+            for f in range(len(FILLS))
+        ]
         areas = " / ".join(f"{value:+.3f}" for value in srg[keep].mean(0))
         cost = answer["cost"].mean(0)
         price = ["", ""] if name.startswith("control-") else [f"{cost[0]:.0f}", f"{1000 * cost[2]:.1f}"]
@@ -142,7 +151,15 @@ def table(model: Model, folder: Path, seed: int) -> None:
         cells = [str(keep.sum()), *price, *pairs, areas, margins, share, agree, f"{np.nanmean(answer['top']):.0%}"]
         rows.append((wins.mean(), f"| {title} | {' | '.join(cells)} |"))
     print(f"\n### {model.name}\n\nA map has to beat the blob by more than {delta:g}.\n")
-    head = ["", "faces", "passes", "ms", *(f"{fill}: deletion / insertion" for fill in FILLS), "SRG, the same fills", "less the blob's, hardest fill"]
+    head = [
+        "",
+        "faces",
+        "passes",
+        "ms",
+        *(f"{fill}: deletion / insertion" for fill in FILLS),
+        "SRG, the same fills",
+        "less the blob's, hardest fill",
+    ]
     head += ["better than the blob", "rank with the regions' values", "same top region"]
     print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
     for _, row in sorted(rows, key=lambda pair: -pair[0]):
@@ -168,7 +185,10 @@ def main() -> None:
     methods = options.methods.split(",") if options.methods else None
     if not options.only_print:
         data = unseen(ferviz.read_data(options.data))
-        chosen = {model.name: stratified_faces(model, data.images, options.rounds * options.size, options.seed, 64)[0] for model in models}
+        chosen = {
+            model.name: stratified_faces(model, data.images, options.rounds * options.size, options.seed, 64)[0]
+            for model in models
+        }
         for number in range(options.rounds):
             for model in models:
                 order = np.random.default_rng(options.seed).permutation(len(chosen[model.name]))

@@ -172,12 +172,13 @@ def test_write_needs_the_file_of_a_network(capsys):
 
 
 def test_the_prior_of_eyes_nose_and_mouth_is_where_each_face_has_them():
-    from ferviz.evaluation.panel.panel import landmark_priors
+    from ferviz.evaluation.panel.method_maps import landmark_priors
+    from ferviz.faces.crops import as_faces
 
     face = ferviz.find_faces(Path(__file__).parents[2] / "examples" / "astronaut.png")[0].pixels
     face = np.asarray(ferviz.load_model().input.resized([face]))[0, ..., 0]
     shifted = np.roll(face, 4, axis=1)
-    here, there, nobody = landmark_priors(np.stack([face, shifted, np.full_like(face, 128)]), 48, 48)
+    here, there, nobody = landmark_priors(as_faces(np.stack([face, shifted, np.full_like(face, 128)])), 48, 48)
     centre = [float((prior.sum(0) * np.arange(48)).sum() / prior.sum()) for prior in (here, there)]
     assert 2 < centre[1] - centre[0] < 6
     np.testing.assert_allclose(

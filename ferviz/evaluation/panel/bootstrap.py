@@ -31,3 +31,13 @@ def cluster_interval(
     means = (drawn @ sums) / (drawn @ sizes)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def known_mean(values: np.ndarray) -> float:
+    """Return the mean of what is not NaN; NaN where nothing is.
+
+    Args:
+        values: any shape.
+    """
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")

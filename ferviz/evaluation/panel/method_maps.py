@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ferviz.attribution.explain import AttributionJob
+from ferviz.attribution.explanation import Explanation
 from ferviz.attribution.methods.method import LAYER
 from ferviz.attribution.methods.registry import METHODS
 from ferviz.engines.base import Array
 from ferviz.evaluation.panel.counting import counted
-from ferviz.faces.crops import as_faces
+from ferviz.faces.face import Face
 from ferviz.faces.landmarks.ladder import crop_landmarks, locate_landmarks
 from ferviz.models.model import Model
 from ferviz.trust.controls import centre_blob, landmark_prior, other_faces, random_maps
@@ -33,8 +35,7 @@ class MethodMaps:
     Attributes:
         method: its name in the registry.
         layer: the layer; "" for a method of the picture.
-        maps: (N, h, w), of each face's predicted class.
-        cells: (h, w) of the method's own map.
+        explanation: of the faces' predicted classes.
         passes: through the network, a face.
         seconds: a face.
         processor: seconds of processor time a face, of all threads.
@@ -42,44 +43,56 @@ class MethodMaps:
 
     method: str
     layer: str
-    maps: Array = field(repr=False)
-    cells: tuple[int, int]
+    explanation: Explanation = field(repr=False)
     passes: float
     seconds: float
     processor: float
 
+    @property
+    def maps(self) -> Array:
+        """(N, h, w), at the size of the network's input."""
+        return self.explanation.heatmaps[:, 0]
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        """(h, w) of the method's own map."""
+        height, width = self.explanation.raw.shape[2:]
+        return height, width
+
 
 def method_maps(
-    model: Model, images: np.ndarray, method: str, layer: str | None, seed: int = 0, batch_size: int = 64
+    model: Model, faces: Sequence[Face], method: str, layer: str | None = None, seed: int = 0, batch_size: int = 64
 ) -> MethodMaps:
     """Run a method on faces, and note what it costs.
 
     Args:
         model: the network.
-        images: (N, H, W) or (N, H, W, 3) uint8.
+        faces: N of them.
         method, layer, seed, batch_size: as for `ferviz.explain`.
     """
     watched, counter = counted(model)
     job = AttributionJob.prepare(watched, method, "predicted", layer, None, batch_size, seed).with_templates()
-    job(as_faces(images[:1]))  # what is loaded or compiled once is no part of a face's time
+    job(faces[:1])  # what is loaded or compiled once is no part of a face's time
     counter.passes, start, busy = 0, time.perf_counter(), time.process_time()
-    explanation = job.explain(as_faces(images))
+    explanation = job.explain(faces)
     seconds, processor = time.perf_counter() - start, time.process_time() - busy
     where = explanation.layer if METHODS[method].at == LAYER else ""
-    height, width = explanation.raw.shape[2:]
-    n = len(images)
-    return MethodMaps(
-        method, where, explanation.heatmaps[:, 0], (height, width), counter.passes / n, seconds / n, processor / n
-    )
+    n = len(faces)
+    return MethodMaps(method, where, explanation, counter.passes / n, seconds / n, processor / n)
 
 
 def control_maps(
-    images: np.ndarray, size: tuple[int, int], predicted: np.ndarray, maps: Array | None, groups: np.ndarray, seed: int = 0
+    faces: Sequence[Face],
+    size: tuple[int, int],
+    predicted: np.ndarray,
+    maps: Array | None,
+    groups: np.ndarray,
+    seed: int = 0,
 ) -> dict[str, Array]:
     """Return maps of faces that know nothing about the network.
 
     Args:
-        images: (N, H, W) or (N, H, W, 3) uint8.
+        faces: N of them.
         size: (height, width) of the maps.
         predicted: (N,), numbers of the predicted classes.
         maps: (N, height, width), maps of a method, of which each face gets another one's; None = without this control.
@@ -90,13 +103,13 @@ def control_maps(
         {name: (N, height, width)}.
     """
     height, width = size
-    blob = np.broadcast_to(centre_blob(height, width), (len(images), height, width))
+    blob = np.broadcast_to(centre_blob(height, width), (len(faces), height, width))
     cells = (min(RANDOM_CELLS, height), min(RANDOM_CELLS, width))
     controls = {
         CENTRE: blob,
-        LANDMARKS: landmark_priors(images, height, width),
-        "random map": random_maps(len(images), height, width, cells, seed),
-        "random pixels": random_maps(len(images), height, width, (height, width), seed),
+        LANDMARKS: landmark_priors(faces, height, width),
+        "random map": random_maps(len(faces), height, width, cells, seed),
+        "random pixels": random_maps(len(faces), height, width, (height, width), seed),
     }
     others = other_faces(predicted, groups, seed)
     if maps is not None and (others >= 0).all():
@@ -104,25 +117,32 @@ def control_maps(
     return controls
 
 
-def landmark_priors(images: np.ndarray, height: int, width: int) -> Array:
+def landmark_priors(faces: Sequence[Face], height: int, width: int) -> Array:
     """Return for each face the map that says "eyes, nose and mouth", where they are in it; a typical face's where it shows none.
 
     Args:
-        images: (N, H, W) or (N, H, W, 3) uint8.
+        faces: N of them.
         height, width: pixels of the maps.
 
     Returns:
         (N, height, width) float32.
     """
-    scale = np.array([width / images.shape[2], height / images.shape[1]])
-    faces = locate_landmarks(as_faces(images))
-    # A pixel's centre lies half a pixel behind its corner.
-    points = [(crop_landmarks(face) + 0.5) * scale - 0.5 for face in faces]
-    return np.stack([landmark_prior(part, height, width) for part in points])
+    priors = []
+    for face in locate_landmarks(faces):
+        scale = np.array([width / face.pixels.shape[1], height / face.pixels.shape[0]])
+        # A pixel's centre lies half a pixel behind its corner.
+        priors.append(landmark_prior((crop_landmarks(face) + 0.5) * scale - 0.5, height, width))
+    return np.stack(priors)
 
 
 def curve_areas(
-    model: Model, images: np.ndarray, predicted: np.ndarray, maps: Array, steps: int, seed: int = 0, batch_size: int = 64
+    model: Model,
+    images: np.ndarray,
+    predicted: np.ndarray,
+    maps: Array,
+    steps: int,
+    seed: int = 0,
+    batch_size: int = 64,
 ) -> tuple[Array, Array, Array]:
     """Delete and insert pixels of faces in the order of maps.
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -14,23 +12,27 @@ from ferviz.attribution.methods.registry import METHODS
 from ferviz.attribution.metrics import rank_correlation
 from ferviz.data.dataset import Dataset
 from ferviz.data.duplicates import duplicate_groups
-from ferviz.engines.base import Array, KerasBacked, supports
-from ferviz.errors import DataError, ModelError
+from ferviz.engines.base import KerasBacked, supports
+from ferviz.errors import DataError, ModelError, NoFaceError
 from ferviz.evaluation.panel.method_maps import MethodMaps, control_maps, curve_areas, method_maps
 from ferviz.evaluation.panel.panel_faces import stratified_faces
 from ferviz.evaluation.panel.panel_result import MethodRow, TrustReport
 from ferviz.evaluation.panel.receptive_fields import Placement, placement
+from ferviz.evaluation.panel.region_agreement import REFERENCE, region_agreement, region_reference, show_regions
 from ferviz.evaluation.panel.stability import Stability, stability
 from ferviz.faces.crops import as_faces
-from ferviz.faces.landmarks.ladder import crop_landmarks, locate_landmarks
+from ferviz.faces.face import Face
+from ferviz.faces.landmarks.ladder import locate_landmarks
 from ferviz.models.model import Model, as_model
 from ferviz.registry import split_names
 from ferviz.trust.calibration import calibration_of
-from ferviz.trust.controls import centre_blob, landmark_prior, other_faces, random_maps
-from ferviz.trust.deletion import FILLS, STEPS, deletion_curves, pixel_ranks
-from ferviz.trust.scores import MIN_GAP, network_scores
+from ferviz.trust.deletion import FILLS, STEPS
+from ferviz.trust.scores import MIN_GAP
 
 Progress = Callable[[str], None]
+
+MIN_FACES = 0.5
+"""Share of the pictures that have to show a face for maps to be compared region by region."""
 
 MAX_PASSES = 2000
 """Passes through the network that the tests of stability may take a method; slow methods are tested on fewer faces."""
@@ -66,6 +68,7 @@ def trust_report(
 
     Raises:
         DataError: there are no faces.
+        NoFaceError: a method was named that needs the regions of a face, and most pictures show none.
         UnknownNameError: an unknown method or layer.
     """
     model, log = as_model(model), progress or (lambda text: None)
@@ -73,32 +76,42 @@ def trust_report(
         raise DataError("the data set has no faces; name another split")
     names = usable_methods(model) if methods is None else list(dict.fromkeys(split_names(methods, METHODS)))
     images, predicted = stratified_faces(model, data.images, faces, seed, batch_size)
-    groups = duplicate_groups(images)
     known = [layer.name for layer in model.layers]
     places = _layers(model, names, None if layers is None else split_names(layers, known))
-    answers = []
-    for name in names:
-        for place in places if METHODS[name].at == LAYER else [None]:
-            log(f"{name}{f' at {place}' if place else ''}")
-            answers.append(_run(model, images, name, place, seed, batch_size))
-    controls = _controls(images, model, predicted, answers[0].maps if answers else None, groups, seed)
+    located, groups, notes = locate_landmarks(as_faces(images)), duplicate_groups(images), []
+    has_regions = show_regions(located).mean() >= MIN_FACES
+    if not has_regions:
+        names, refusal = _without_regions(names, located, methods is not None)
+        notes.append(refusal)
+    answers = {}
+    for name, place in _questions(names, places, has_regions):
+        log(f"{name}{f' at {place}' if place else ''}")
+        answers[name, place] = method_maps(model, located, name, place, seed, batch_size)
+    reference = region_reference(answers[REFERENCE, None].explanation) if has_regions else None
+    asked = [answer for answer in answers.values() if answer.method in names]
+    controls = control_maps(located, model.input.size, predicted, asked[0].maps if asked else None, groups, seed)
     log("deletion and insertion")
-    every = {**controls, **{f"{a.method} {a.layer}": a.maps for a in answers}}
-    srg, gap = _areas(model, images, predicted, every, steps, seed, batch_size)
-    assessable = np.all(gap >= MIN_GAP, axis=-1)
-    rows = [MethodRow(name, "", srg[:, i], assessable, groups) for i, name in enumerate(controls)]
-    for number, answer in enumerate(answers, start=len(controls)):
+    maps = np.stack([*controls.values(), *(answer.maps for answer in asked)], axis=1)
+    deletion, insertion, gap = curve_areas(model, images, predicted, maps, steps, seed, batch_size)
+    areas, assessable = (insertion - deletion).swapaxes(0, 1), np.all(gap >= MIN_GAP, axis=-1)
+    agreement = [None if reference is None else region_agreement(reference, part) for part in maps.swapaxes(0, 1)]
+    rows = [
+        MethodRow(name, "", srg, assessable, groups, regions=agrees)
+        for name, srg, agrees in zip(controls, areas, agreement, strict=False)
+    ]
+    for answer, srg, agrees in zip(asked, areas[len(controls) :], agreement[len(controls) :], strict=True):
         log(f"stability of {answer.method}")
         stable = _stability(model, images, answer, seed, batch_size)
+        agrees = None if answer.method == REFERENCE else agrees
+        random = _randomisation(model, located, answer, seed, batch_size)
         own = MethodRow(
-            answer.method, answer.layer, srg[:, number], assessable, groups, answer.cells, answer.passes, answer.seconds, stable,
-            _randomisation(model, images, answer, seed, batch_size),
+            answer.method, answer.layer, srg, assessable, groups, answer.cells, answer.passes, answer.seconds, stable, random, agrees
         )  # fmt: skip
         rows.append(own)
-    measured, notes = _placements(model, images, places, seed, log)
+    measured, unmeasured = _placements(model, images, places, seed, log)
     return TrustReport(
         model.name, model.sha256, data.source, len(images), steps, tuple(FILLS), calibration_of(model).delta(steps),
-        calibration_of(model).calibrated, seed, tuple(rows), measured, notes,
+        calibration_of(model).calibrated, seed, tuple(rows), measured, (*notes, *unmeasured),
     )  # fmt: skip
 
 
@@ -138,29 +151,55 @@ def usable_methods(model: Model) -> list[str]:
     return [name for name in METHODS if not name.startswith("tf-keras-vis") and fits(METHODS[name])]
 
 
+def _questions(names: Sequence[str], layers: Sequence[str], reference: bool) -> Iterator[tuple[str, str | None]]:
+    """Yield the methods with the layers that they are to look at, and that whose values the others are compared with."""
+    for name in names:
+        for layer in layers if METHODS[name].at == LAYER else [None]:
+            yield name, layer
+    if reference and REFERENCE not in names:
+        yield REFERENCE, None
+
+
+def _without_regions(names: Sequence[str], faces: Sequence[Face], named: bool) -> tuple[list[str], str]:
+    """-> the methods that need no regions of a face, and why the others are left out.
+
+    Raises:
+        NoFaceError: one of the others was named.
+    """
+    able = [name for name in names if not METHODS[name].needs_regions]
+    count = int((~show_regions(faces)).sum())
+    reason = (
+        f"{count} of {len(faces)} pictures show no face, so they have no eyes and no mouth that a map could point at"
+    )
+    if named and len(able) < len(names):
+        needy = next(name for name in names if name not in able)
+        raise NoFaceError(f"{reason}; leave out {needy}, which needs the regions of a face")
+    return able, f"{reason}; what asks for regions was left out"
+
+
 def _few(images: np.ndarray, passes: float, times: float) -> np.ndarray:
     count = int(np.clip(MAX_PASSES / max(passes * times, 1), 4, 32))
     return images[np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int)]
 
 
-def _stability(model: Model, images: np.ndarray, answer: _Maps, seed: int, batch_size: int) -> Stability:
+def _stability(model: Model, images: np.ndarray, answer: MethodMaps, seed: int, batch_size: int) -> Stability:
     few = _few(images, answer.passes, 3)
     return stability(model, few, answer.method, answer.layer or None, seed, batch_size)
 
 
-def _randomisation(model: Model, images: np.ndarray, answer: _Maps, seed: int, batch_size: int) -> float | None:
+def _randomisation(model: Model, faces: Sequence[Face], answer: MethodMaps, seed: int, batch_size: int) -> float | None:
     """-> the mean rank correlation of the maps with those of a network with random weights; None where there is no such network."""
     if not supports(model.engine, KerasBacked):
         return None
     from ferviz.models.randomise import randomised
 
-    few = _few(np.arange(len(images)), answer.passes, 1)
+    few = _few(np.arange(len(faces)), answer.passes, 1)
     try:
         other = randomised(model, seed)
         again = AttributionJob.prepare(
             other, answer.method, "predicted", answer.layer or None, None, batch_size, seed
         ).with_templates()
-        maps = again.explain(as_faces(images[few])).heatmaps[:, 0]
+        maps = again.explain([faces[number] for number in few]).heatmaps[:, 0]
     except ModelError:
         return None
     return float(np.mean([rank_correlation(a, b) for a, b in zip(answer.maps[few], maps, strict=True)]))

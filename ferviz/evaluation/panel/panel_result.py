@@ -12,8 +12,10 @@ import numpy as np
 from ferviz.attribution import titles
 from ferviz.engines.base import Array
 from ferviz.evaluation.metrics import wilson
-from ferviz.evaluation.panel.bootstrap import cluster_interval
+from ferviz.evaluation.panel.bootstrap import cluster_interval, known_mean
+from ferviz.evaluation.panel.permutation import holm, sign_flip_p
 from ferviz.evaluation.panel.receptive_fields import Placement
+from ferviz.evaluation.panel.region_agreement import RegionAgreement
 from ferviz.evaluation.panel.stability import Stability
 from ferviz.results import Result
 from ferviz.trust.calibration import MAX_RANDOM
@@ -27,6 +29,9 @@ SLACK = 1.2
 """A method may take this much more than a budget: RISE's 512 masks count as 500. One pass may follow a pass that finds the class."""
 
 BLOB = "centre blob"
+
+TIE = 0.05
+"""Methods whose shares of faces differ by no more than this count as equal, and their agreement with the regions decides."""
 
 MAX_RANDOMISED = 0.5
 """A method whose maps correlate more than this with those of a network with random weights hardly depends on the weights."""
@@ -47,6 +52,8 @@ class MethodRow:
         seconds: a face.
         stability: what its maps do under changes; None for controls.
         randomised: mean rank correlation with the maps of a network with random weights; None where that could not be measured.
+        regions: how its evidence by region agrees with the regions' exact Shapley values; None for the method whose values these are,
+            and where the pictures show no faces.
     """
 
     method: str
@@ -59,6 +66,7 @@ class MethodRow:
     seconds: float = 0.0
     stability: Stability | None = None
     randomised: float | None = None
+    regions: RegionAgreement | None = None
 
     @property
     def control(self) -> bool:
@@ -129,15 +137,53 @@ class TrustReport(Result):
         margins = (row.srg - self._blob.srg)[row.assessable]
         return float((outcome(margins, self.delta) == OUTCOMES.index(BETTER)).mean()) if len(margins) else float("nan")
 
+    @cached_property
+    def p_values(self) -> dict[tuple[str, str], float]:
+        """{(method, layer): p}: how likely maps that know no more than the centre blob have such a lead, for all methods together.
+
+        Of the fills the one that is hardest for the method decides; the correction is Holm's, and the family all methods of the report.
+        """
+        rows = [row for row in self.rows if not row.control]
+        leads = [(row.srg - self._blob.srg)[row.assessable] for row in rows]
+        p = [
+            sign_flip_p(lead, row.groups[row.assessable], seed=self.seed).max()
+            for lead, row in zip(leads, rows, strict=True)
+        ]
+        return {(row.method, row.layer): float(v) for row, v in zip(rows, holm(np.array(p)), strict=True)}
+
     def recommendation(self, passes: int) -> MethodRow | None:
         """Return the method that passes on the most faces within a budget; None where none passes more often than noise may.
+
+        Of methods within 5 points of the first, the one whose evidence by region agrees best with the regions' Shapley values.
 
         Args:
             passes: through the network, a face.
         """
         able = [row for row in self.rows if not row.control and not row.fails and row.passes <= max(2, passes * SLACK)]
         best = max(able, key=lambda row: (self.passed(row), self._margin(row)), default=None)
-        return best if best is not None and self.passed(best) > MAX_RANDOM else None
+        if best is None or not self.passed(best) > MAX_RANDOM:
+            return None
+        tied = [row for row in able if self.passed(row) >= max(self.passed(best) - TIE, MAX_RANDOM)]
+        return max(tied, key=lambda row: (known_mean(row.regions.rank) if row.regions else -1.0, row is best))
+
+    def caveat(self, row: MethodRow) -> str:
+        """Return what a recommended method cannot tell, or "": that it names the regions that count no better than a centre blob does.
+
+        Args:
+            row: one of `rows`.
+        """
+        if row.regions is None or self._blob.regions is None:
+            return ""
+        lead = row.regions.rank - self._blob.regions.rank
+        at = np.isfinite(lead)
+        low, _ = cluster_interval(lead[at], row.groups[at], seed=self.seed)
+        if low > 0:
+            return ""
+        own, blob = known_mean(row.regions.rank), known_mean(self._blob.regions.rank)
+        return (
+            f"{row.title} does not tell which part of a face counts better than a centre blob does (rank {own:+.2f} against {blob:+.2f}); "
+            "ask the method regions"
+        )
 
     def best_layers(self) -> dict[str, str]:
         """Return {method: the layer at which it passes on the most faces}, without methods that pass no more often than noise may."""
@@ -150,7 +196,7 @@ class TrustReport(Result):
         return {
             "model": self.model, "model_sha256": self.model_sha256, "data": self.data, "faces": self.faces,
             "assessable": self.assessable, "steps": self.steps, "fills": list(self.fills), "delta": self.delta,
-            "calibrated": self.calibrated, "seed": self.seed,
+            "calibrated": self.calibrated, "seed": self.seed, "family": len(self.p_values),
             "recommendation": {str(budget): self._recommended(budget) for budget in BUDGETS},
             "layers": self.best_layers(),
             "methods": [self._record(row) for row in self.rows],
@@ -166,28 +212,9 @@ class TrustReport(Result):
 
     def text(self) -> str:
         """Return the report as lines for a terminal."""
-        width = max(len(row.title) for row in self.rows)
-        head = f"{'':{width}}  passes  ms/face  better  " + "  ".join(f"{fill:>8}" for fill in self.fills)
-        lines = [f"{self.model} on {self.faces} faces of {self.data}, {self.assessable} assessable", "", head]
-        for row in self.rows:
-            cost = f"{'':6}  {'':7}" if row.control else f"{row.passes:6.0f}  {1000 * row.seconds:7.1f}"
-            areas = "  ".join(f"{value:+8.3f}" for value in row.srg[row.assessable].mean(0)) if self.assessable else ""
-            flag = "  fails: the maps hardly depend on the weights" if row.fails else ""
-            lines.append(f"{row.title:{width}}  {cost}  {100 * self.passed(row):5.0f}%  {areas}{flag}")
-        lines += [
-            "",
-            f"better: the share of faces on which the map beats a centre blob by more than {self.delta:g} under every fill",
-        ]
-        for budget in BUDGETS:
-            best = self.recommendation(budget)
-            answer = (
-                "no method passes more often than noise"
-                if best is None
-                else f"{best.title} ({100 * self.passed(best):.0f}%)"
-            )
-            lines.append(f"up to {budget} passes a face: {answer}")
-        lines += [p.caution for p in self.placements if p.caution]
-        return "\n".join([*lines, *self.notes])
+        from ferviz.evaluation.panel.panel_text import report_text
+
+        return report_text(self)
 
     def plot(self) -> Figure:
         """Return the margins over the centre blob, with intervals, one line a method and a colour a fill."""
@@ -206,6 +233,16 @@ class TrustReport(Result):
         return {
             fill: (float(values[:, i].mean()) if len(values) else float("nan"), *cluster_interval(values[:, i], groups, seed=self.seed))
             for i, fill in enumerate(self.fills)
+        }  # fmt: skip
+
+    def _regions(self, agreement: RegionAgreement, groups: np.ndarray) -> dict[str, Any]:
+        """-> mean and 95 % interval of the rank correlation, share and interval of the same region on top, faces."""
+        known = np.isfinite(agreement.rank)
+        count, hits = int(known.sum()), float(np.nansum(agreement.top))
+        interval = cluster_interval(agreement.rank[known], groups[known], seed=self.seed)
+        return {
+            "rank": [_number(v) for v in (known_mean(agreement.rank), *interval)], "top": _number(known_mean(agreement.top)),
+            "top_interval": [_number(v) for v in wilson(hits, count)], "faces": count,
         }  # fmt: skip
 
     def _margin(self, row: MethodRow) -> float:
@@ -228,10 +265,12 @@ class TrustReport(Result):
             "margin": {fill: [_number(v) for v in values] for fill, values in self.margins(row).items()},
             "better": _number(share),
             "better_interval": [_number(v) for v in wilson(share * count if count else 0, count)],
+            "regions": None if row.regions is None else self._regions(row.regions, row.groups),
         }  # fmt: skip
         if not row.control:
             record |= {
-                "cells": list(row.cells), "passes": round(row.passes, 1), "seconds": round(row.seconds, 5),
+                "p": _number(self.p_values[row.method, row.layer]), "cells": list(row.cells),
+                "passes": round(row.passes, 1), "seconds": round(row.seconds, 5),
                 "randomised": None if row.randomised is None else _number(row.randomised), "fails": row.fails,
                 "stability": None if row.stability is None else {k: _number(v) for k, v in asdict(row.stability).items()},
             }  # fmt: skip

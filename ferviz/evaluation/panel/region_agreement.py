@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from ferviz.attribution.explain import AttributionJob
+from ferviz.attribution.explanation import Explanation
 from ferviz.attribution.metrics import rank_correlation
 from ferviz.engines.base import Array
-from ferviz.errors import NoFaceError
-from ferviz.faces.crops import as_faces
+from ferviz.faces.face import Face
 from ferviz.faces.landmarks.ladder import TEMPLATE_SOURCE
 from ferviz.faces.regions import REGIONS, FaceRegions
-from ferviz.models.model import Model
 
 REFERENCE = "regions"
 """The method whose values the maps are compared with."""
@@ -47,28 +46,26 @@ class RegionAgreement:
     top: np.ndarray = field(repr=False)
 
 
-def region_reference(model: Model, images: np.ndarray, batch_size: int = 64) -> RegionReference:
-    """Return the exact Shapley values of the regions of faces: 256 passes through the network a face.
+def region_reference(explanation: Explanation) -> RegionReference:
+    """Return the exact Shapley values of the regions of faces.
 
     Args:
-        model: the network.
-        images: (N, H, W) or (N, H, W, 3) uint8.
-        batch_size: pictures in one pass through the network.
-
-    Raises:
-        NoFaceError: most of the pictures show no face.
+        explanation: by the method "regions", of the predicted classes.
     """
-    job = AttributionJob.prepare(model, REFERENCE, "predicted", batch_size=batch_size).with_templates()
-    explanation = job.explain(as_faces(images))
-    places = FaceRegions.of(explanation.faces, model.input.size)
-    known = np.array([face.landmark_source != TEMPLATE_SOURCE for face in explanation.faces])
-    if 2 * known.sum() < len(known):
-        raise NoFaceError(
-            f"{int((~known).sum())} of {len(known)} pictures show no face, so they have no eyes and no mouth that a map could point at"
-        )
+    faces = explanation.faces
+    size = explanation.heatmaps.shape[2:]
     details = explanation.settings["details"]
     values = np.stack([np.array(details[region])[:, 0] for region in REGIONS], axis=1)
-    return RegionReference(values, places.masks, known)
+    return RegionReference(values, FaceRegions.of(faces, (size[0], size[1])).masks, show_regions(faces))
+
+
+def show_regions(faces: Sequence[Face]) -> np.ndarray:
+    """Return which faces show their own regions, (N,) bool; the others have a typical face's.
+
+    Args:
+        faces: N faces with landmarks.
+    """
+    return np.array([face.landmark_source != TEMPLATE_SOURCE for face in faces])
 
 
 def region_agreement(reference: RegionReference, maps: Array) -> RegionAgreement:
