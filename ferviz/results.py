@@ -75,6 +75,15 @@ class Result:
         """
         return [self.plot(*args, **options)]
 
+    def long_page(self, *args: Any, **options: Any) -> Figure:
+        """Return what an SVG file holds, which knows no pages: the figure, or all pages below each other.
+
+        Args:
+            *args: positional arguments of `plot`.
+            **options: keyword arguments of `plot`.
+        """
+        return self.plot(*args, **options)
+
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return {name: array}: what a NumPy archive of this result holds beside its manifest."""
         raise NotImplementedError(f"{type(self).__name__} has no arrays")
@@ -243,8 +252,9 @@ def _write_picture(result: Result, path: Path, options: dict[str, Any]) -> None:
 
 
 def _write_figure(result: Result, path: Path, options: dict[str, Any]) -> None:
-    draw = result.pages if path.suffix.lower() == ".pdf" and type(result).pages is not Result.pages else result.plot
-    write_figure(path, draw(**_taken(draw, options)), names_only(_drawn(result, options)))
+    draw = result.pages if path.suffix.lower() == ".pdf" else result.long_page
+    # A method without a signature of its own takes what `plot` takes.
+    write_figure(path, draw(**_taken(draw, _taken(result.plot, options))), names_only(_drawn(result, options)))
 
 
 def _write_npz(result: Result, path: Path, _: dict[str, Any]) -> None:

@@ -8,29 +8,35 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ferviz.attribution.sheets.activation_sheet import ActivationSheet
 from ferviz.engines.base import LayerInfo
-from ferviz.errors import ModelError, UnknownNameError, UsageError, check_integer
+from ferviz.errors import ModelError, UsageError, check_integer
 from ferviz.faces.crops import as_faces, pad_crops
-from ferviz.faces.face import Face, captions
+from ferviz.faces.face import Face
 from ferviz.files import PathLike, manifest
+from ferviz.models.features import activation_after
 from ferviz.models.model import Model, as_model
 from ferviz.models.prediction import face_record, picture_records
 from ferviz.registry import split_names
+from ferviz.rendering.marks import vector_figure
+from ferviz.rendering.printing import (
+    DPI,
+    MILLIMETRES,
+    PrintSize,
+    long_figure,
+    page_figures,
+    print_size,
+    screen_or_print,
+)
+from ferviz.rendering.sheets.bare import fill_axes
 from ferviz.results import Result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL import Image
 
-MODES = ("mean", "channels")
-"""What a picture shows: the mean over the channels of each layer, or the channels of one layer."""
-
-UNITS = " A layer without a map is drawn unit by unit, row by row."
-
 FEW = 8
 """Most layers that are shown by default."""
-
-Columns = list[tuple[str, np.ndarray]]
 
 
 def activations(
@@ -53,18 +59,28 @@ def activations(
     faces, model = as_faces(faces), as_model(model)
     check_integer("batch_size", batch_size, 1)
     names = [layer.name for layer in choose_layers(model, layers)]
-    parts: list[list[np.ndarray]] = []
+    after = {name: activation_after(model.layers, name) for name in names if model.layer(name).spatial}
+    read = list(dict.fromkeys([*names, *filter(None, after.values())]))
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in read}
     for start in range(0, len(faces), batch_size):
-        parts.append(list(model.engine.activations(model.preprocess(faces[start : start + batch_size]), names)))
-    arrays = {name: np.concatenate(outputs) for name, outputs in zip(names, zip(*parts, strict=True), strict=True)}
+        outputs = model.engine.activations(model.preprocess(faces[start : start + batch_size]), read)
+        for name, values in zip(read, outputs, strict=True):
+            # Of an activation that nobody asked for only the strength of its channels is kept.
+            parts[name].append(values if name in names else values.mean(axis=(1, 2)))
+    arrays = {name: np.concatenate(parts[name]) for name in names}
     for name, values in arrays.items():
         if not np.isfinite(values).all():
             raise ModelError(
                 f"the output of layer {name!r} of {model.name} is NaN or infinite; the weights there or before it are damaged or too "
                 "large, so load the network from a good file or train it again"
             )
+    passed = {}
+    for name, activation in after.items():
+        if activation is not None:
+            strengths = np.concatenate(parts[activation])
+            passed[name] = activation, strengths if strengths.ndim == 2 else strengths.mean(axis=(1, 2))
     settings = {"model": model.name, "model_sha256": model.sha256, "engine": model.engine.name}
-    return Activations(arrays, tuple(faces), settings)
+    return Activations(arrays, tuple(faces), settings, passed, model.cautions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +91,9 @@ class Activations(Result):
         arrays: {layer: (N, h, w, C) float32 for a layer with maps, (N, C) for one without}, in the order of the network.
         faces: the N faces.
         settings: model, model_sha256, engine.
+        passed: {layer: (the activation that its maps run through next, (N, C) the mean of that activation's output)}, for the layers
+            that have one. Channels are drawn in this order.
+        warnings: what had to be assumed about the network.
     """
 
     command: ClassVar[str] = "activations"
@@ -82,6 +101,8 @@ class Activations(Result):
     arrays: dict[str, np.ndarray] = field(repr=False)
     faces: tuple[Face, ...] = field(repr=False)
     settings: dict[str, Any] = field(default_factory=dict)
+    passed: dict[str, tuple[str, np.ndarray]] = field(default_factory=dict, repr=False)
+    warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name} {array.shape[1:]}" for name, array in self.arrays.items())
@@ -93,71 +114,39 @@ class Activations(Result):
         return tuple(self.arrays)
 
     def picture(
-        self,
-        mode: str = "mean",
-        *,
-        layer: str | None = None,
-        max_channels: int | None = None,
-        shared_scale: bool = True,
-        start: int = 0,
-        zoom: float = 1.0,
-    ) -> Image.Image:
+        self, mode: str = "mean", *, layer: str | None = None, max_channels: int | None = None, shared_scale: bool = True,
+        start: int = 0, zoom: float = 1.0, cmap: str | None = None, title: str | None = None, width_mm: float | None = None,
+        dpi: float | None = None, font_size: float | None = None,
+    ) -> Image.Image:  # fmt: skip
         """Return the activations as an RGB picture, without matplotlib.
+
+        A scale ends at the 99.5th percentile of the magnitudes, so that one hot place does not blacken everything else. Maps with
+        values below zero (before their activation) are signed: white is zero.
 
         Args:
             mode: "mean" = rows are faces, columns the input and each layer's mean over its channels; "channels" = the channels of one
-                layer, the most active first: as tiles for one face, as columns for several.
+                layer, those first that pass on most after their activation: as tiles for one face, as columns for several.
             layer: the layer whose channels are drawn, where there are several.
             max_channels: how many channels, at most 256; None = 64.
             shared_scale: all channels on one scale, else each on its own.
             start: the first face; a page holds `page_size` of them.
             zoom: 1 for screens, 2 for fine print.
+            cmap: a colour map of ferviz's or matplotlib's; None = the usual ones.
+            title: None = what is shown, "" = none.
+            width_mm: the width of a printed page, in millimetres; None = a page for screens.
+            dpi: pixels an inch of a printed page; None = 300.
+            font_size: points of a printed page's text; None = 8.
 
         Raises:
-            UsageError: there is no face to draw, or `layer` is needed or has no map.
+            UsageError: there is no face to draw, `layer` is needed or has no map, or there is no such page.
             UnknownNameError: an unknown mode or layer.
         """
-        from ferviz.rendering.sheets.activation_grids import layer_grid
-
-        page = self._page(mode, start)
-        if mode != "mean":
-            return self._channels_picture(page, mode, layer, max_channels, shared_scale, zoom)
-        units = "" if all(values.ndim == 4 for values in self.arrays.values()) else UNITS
-        notes = (f"Each layer has a scale of its own, shared by its faces.{units}", *self._notes(page))
-        columns = [(name, values[page]) for name, values in self._means()]
-        return layer_grid(
-            self._pixels(page), columns, captions(self.faces)[page], title="Activations",
-            subtitle="mean over each layer's channels", notes=notes, zoom=zoom,
-        )  # fmt: skip
-
-    def _channels_picture(
-        self, page: slice, mode: str, layer: str | None, max_channels: int | None, shared_scale: bool, zoom: float
-    ) -> Image.Image:
-        from ferviz.rendering.sheets import activation_grids as grids
-
-        name, maps = self._channels(mode, layer)
-        single, (height, width, count) = page.stop - page.start == 1, maps.shape[1:]
-        most = grids.MOST if single else grids.COLUMNS
-        chosen = grids.most_active(maps[page], min(max_channels or grids.CHANNELS, most))
-        share = f"{len(chosen)} of {count} channels" if len(chosen) < count else f"{count} channels"
-        subtitle = f"{share} of {height}x{width}, most active first"
-        if shared_scale:
-            scale = "All channels on one scale."
-        elif single:
-            scale = "Each channel on a scale of its own; its largest magnitude stands beside its number."
-        else:
-            scale = "Each channel has a scale of its own, shared by its faces."
-        notes, pixels = (scale, *self._notes(page)), self._pixels(page)
-        if single:
-            return grids.channel_grid(
-                pixels[0], maps[page.start][..., chosen], chosen, title=name, subtitle=subtitle, shared_scale=shared_scale,
-                notes=notes, zoom=zoom,
-            )  # fmt: skip
-        columns = [(str(channel), maps[page][..., channel]) for channel in chosen]
-        return grids.layer_grid(
-            pixels, columns, captions(self.faces)[page], title=name, subtitle=subtitle, shared_scale=shared_scale, sizes=False,
-            notes=notes, zoom=zoom,
-        )  # fmt: skip
+        options: dict[str, Any] = {"layer": layer, "max_channels": max_channels, "shared_scale": shared_scale}
+        draw = ActivationSheet(self, mode, cmap, title, screen_or_print(width_mm, dpi, font_size), zoom, **options).draw
+        stop = min(start + self.page_size(mode), len(self.faces))
+        if start >= stop:
+            raise UsageError(f"there is no face number {start} to draw; there are {len(self.faces)}")
+        return draw(start, stop - start)
 
     def page_size(self, mode: str = "mean") -> int:
         """Return how many faces one picture shows.
@@ -169,33 +158,62 @@ class Activations(Result):
 
         return grids.page_size(len(self.arrays)) if mode == "mean" else grids.ROWS
 
-    def plot(self, mode: str = "mean", *, layer: str | None = None, max_channels: int | None = None) -> Figure:
-        """Return the activations as a matplotlib Figure (made without pyplot).
+    def plot(
+        self, mode: str = "mean", *, ax: Any = None, layer: str | None = None, max_channels: int | None = None,
+        shared_scale: bool = True, figsize: tuple[float, float] | None = None, cmap: str | None = None, title: str | None = None,
+        width_mm: float | None = None, dpi: float | None = None, font_size: float | None = None,
+    ) -> Figure:  # fmt: skip
+        """Return the first printed page as a matplotlib Figure (made without pyplot), for papers; or draw into axes of yours.
 
         Args:
-            mode, layer: as for `picture`.
-            max_channels: how many channels; None = 63 for one face, 12 beside several.
-        """
-        from ferviz.rendering.sheets import figures
-        from ferviz.rendering.sheets.activation_grids import CHANNELS, COLUMNS, most_active
+            mode, layer, max_channels, shared_scale, cmap, dpi, font_size: as in `picture`.
+            ax: matplotlib Axes that take the maps and nothing else: one, or as many as there are maps (faces by layers or channels).
+            figsize: (width, height) of the figure in inches; None = by `width_mm`, and as tall as its content.
+            title: above the figure, or above each map in `ax`; None = what is shown, "" = none.
+            width_mm: of the page; None = 174.
 
-        page = self._page(mode, 0)
-        faces, names = self._pixels(page), captions(self.faces)[page]
-        if mode == "mean":
-            return figures.layers_figure(faces, self._means(), names, "Mean over each layer's channels")
-        name, maps = self._channels(mode, layer)
-        default = CHANNELS - 1 if len(faces) == 1 else COLUMNS  # the face takes a tile itself
-        chosen = most_active(maps, max_channels or default)
-        if len(faces) == 1:
-            return figures.channels_figure(faces[0], maps[0][..., chosen], chosen, name)
-        return figures.layers_figure(faces, [(str(c), maps[..., c]) for c in chosen], names, name)
+        Raises:
+            UsageError: there are not as many axes as maps, or no such page.
+        """
+        options: dict[str, Any] = {"layer": layer, "max_channels": max_channels, "shared_scale": shared_scale}
+        if ax is not None:
+            names, maps = ActivationSheet(self, mode, cmap, **options).tiles()
+            return fill_axes(ax, maps, names, title)
+        size = print_size(figsize[0] * MILLIMETRES if figsize else width_mm, max(DPI, dpi or DPI), font_size)
+        sheet = ActivationSheet(self, mode, cmap, title, size, **options)
+        return vector_figure(sheet.pages()[0], size.inches, figsize and figsize[1])
+
+    def pages(self, mode: str = "mean", **options: Any) -> list[Figure]:
+        """Return all faces as printed pages: what a PDF file holds.
+
+        Args:
+            mode: as in `plot`.
+            **options: the keyword arguments of `plot`, without `ax` and `figsize`.
+        """
+        return page_figures(*self._printed(mode, **options))
+
+    def long_page(self, mode: str = "mean", **options: Any) -> Figure:
+        """Return all pages below each other: what an SVG file holds.
+
+        Args:
+            mode, **options: as for `pages`.
+        """
+        return long_figure(*self._printed(mode, **options))
+
+    def _printed(
+        self, mode: str, *, cmap: str | None = None, title: str | None = None, width_mm: float | None = None,
+        dpi: float | None = None, font_size: float | None = None, figsize: tuple[float, float] | None = None, **options: Any,
+    ) -> tuple[list[Image.Image], PrintSize]:  # fmt: skip
+        size = print_size(figsize[0] * MILLIMETRES if figsize else width_mm, max(DPI, dpi or DPI), font_size)
+        return ActivationSheet(self, mode, cmap, title, size, **options).pages(), size
 
     def to_dict(self) -> dict[str, Any]:
-        """Return as plain data: model, engine, the layers with their shapes, and `pictures` with their faces."""
+        """Return as plain data: model, engine, the layers with their shapes, warnings, and `pictures` with their faces."""
         return {
             "model": self.settings.get("model"),
             "engine": self.settings.get("engine"),
             "layers": [{"name": name, "shape": list(values.shape[1:])} for name, values in self.arrays.items()],
+            "warnings": list(self.warnings),
             "pictures": picture_records(self.faces, [face_record(face) for face in self.faces]),
         }
 
@@ -216,44 +234,6 @@ class Activations(Result):
     def manifest(self) -> dict[str, Any]:
         """Return how this was made, as it goes into every file: `to_dict`, settings, versions, time."""
         return manifest(command=self.command, **self.to_dict(), settings=self.settings)
-
-    def _page(self, mode: str, start: int) -> slice:
-        """-> the faces that one picture shows."""
-        stop = min(start + self.page_size(mode), len(self.faces))
-        if start >= stop:
-            raise UsageError(f"there is no face number {start} to draw; there are {len(self.faces)}")
-        return slice(start, stop)
-
-    def _pixels(self, page: slice) -> list[np.ndarray]:
-        return [face.pixels for face in self.faces[page]]
-
-    def _notes(self, page: slice) -> list[str]:
-        notes = [self._origin()]
-        if page.stop - page.start < len(self.faces):
-            notes.append(f"Faces {page.start + 1} to {page.stop} of {len(self.faces)}; a .npz file holds all of them.")
-        return notes
-
-    def _means(self) -> Columns:
-        return [(name, values.mean(axis=-1) if values.ndim > 2 else values) for name, values in self.arrays.items()]
-
-    def _channels(self, mode: str, layer: str | None) -> tuple[str, np.ndarray]:
-        if mode != "channels":
-            raise UnknownNameError("mode", mode, MODES)
-        maps = [name for name, values in self.arrays.items() if values.ndim == 4]
-        if layer is None and len(self.arrays) > 1:
-            raise UsageError(f"channels are drawn for one layer at a time; name one of {', '.join(maps)}")
-        name = layer if layer is not None else self.layers[0]
-        if name not in self.arrays:
-            raise UnknownNameError("layer", name, self.layers, "these activations")
-        if name not in maps:
-            raise UsageError(
-                f"layer {name!r} has no map, so its channels are single numbers; draw it with the mode 'mean'"
-            )
-        return name, self.arrays[name]
-
-    def _origin(self) -> str:
-        digest = str(self.settings.get("model_sha256") or "")
-        return f"Network {self.settings.get('model')}{f' ({digest[:8]})' if digest else ''}"
 
 
 def choose_layers(model: Model, layers: str | Sequence[str] | None = None) -> list[LayerInfo]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ferviz.attribution import explanation_sheet
 from ferviz.attribution.explanation_table import COLUMNS, table_rows
 from ferviz.attribution.region_values import region_records
+from ferviz.attribution.sheets import explanation_sheet
 from ferviz.attribution.targets import PREDICTED
 from ferviz.errors import DataError, UsageError
 from ferviz.faces.crops import pad_crops
@@ -18,7 +18,15 @@ from ferviz.files import PathLike, manifest
 from ferviz.models.face_records import check_maps, check_object, check_texts, read_picture_records
 from ferviz.models.prediction import Prediction, face_record, picture_records
 from ferviz.rendering.marks import vector_figure
-from ferviz.rendering.printing import DPI, MILLIMETRES, WIDTH, print_size
+from ferviz.rendering.printing import (
+    DPI,
+    MILLIMETRES,
+    WIDTH,
+    long_figure,
+    page_figures,
+    print_size,
+    screen_or_print,
+)
 from ferviz.rendering.sheets.sheet import Sheet
 from ferviz.rendering.tiles import has_evidence
 from ferviz.results import Result, read_npz
@@ -146,8 +154,7 @@ class Explanation(Result):
         if len(page) < len(self):
             note = f"Faces {start + 1} to {start + len(page)} of {len(self)}; a .npz file holds all of them."
             sheet = replace(sheet, notes=(*sheet.notes, note))
-        printing = print_size(width_mm, dpi, font_size) if width_mm or font_size else None
-        return explanation_picture(sheet, zoom, printing)
+        return explanation_picture(sheet, zoom, screen_or_print(width_mm, dpi, font_size))
 
     def _drawn(
         self, page: Explanation, shared_scale: bool, vmax: float | None, cmap: str | None, title: str | None
@@ -221,7 +228,19 @@ class Explanation(Result):
             title, cmap, shared_scale, vmax, width_mm, dpi, font_size: as in `plot`.
         """
         pages = self._pages(shared_scale, vmax, cmap, title, width_mm, dpi, font_size)
-        return [vector_figure(page, (width_mm or WIDTH) / MILLIMETRES) for page in pages]
+        return page_figures(pages, print_size(width_mm))
+
+    def long_page(
+        self, *, title: str | None = None, cmap: str | None = None, shared_scale: bool = True, vmax: float | None = None,
+        width_mm: float | None = None, dpi: float | None = None, font_size: float | None = None,
+    ) -> Figure:  # fmt: skip
+        """Return all pages below each other: what an SVG file holds.
+
+        Args:
+            title, cmap, shared_scale, vmax, width_mm, dpi, font_size: as in `plot`.
+        """
+        pages = self._pages(shared_scale, vmax, cmap, title, width_mm, dpi, font_size)
+        return long_figure(pages, print_size(width_mm))
 
     def _pages(
         self, shared_scale: bool, vmax: float | None, cmap: str | None, title: str | None, width_mm: float | None,

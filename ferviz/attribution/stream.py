@@ -96,7 +96,8 @@ def explain_dataset(
         for _ in progress(chunks(), len(data)) if progress else chunks():
             pass
         facts = {name: value for name, value in question.items() if name != "rows"}
-        record = manifest(command="explain", engine=job.model.engine.name, warnings=list(job.warnings), **facts)
+        cautions = [*job.model.cautions, *job.warnings]
+        record = manifest(command="explain", engine=job.model.engine.name, warnings=cautions, **facts)
         _pack(out, store, {"labels": data.labels, "rows": data.rows, "manifest": np.array(to_json(record))})
         store.remove()
     return out

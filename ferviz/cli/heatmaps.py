@@ -111,9 +111,8 @@ def explain_pictures(
                 shared_scale=drawing.shared_scale,
                 vmax=drawing.vmax,
                 zoom=drawing.zoom,
-                width_mm=printing.width_mm,
-                dpi=printing.dpi,
-                font_size=printing.font_size,
+                cmap=drawing.cmap,
+                **printing.given(),
             )
             note_pages(len(explanation), page_size(len(explanation.targets)), out, console)
     if output.as_json:
@@ -138,7 +137,7 @@ def _save_bare(
 ) -> list[Path]:
     """Write each map as a file of its own; return the files."""
     draw = explanation.heatmap_images if bare.bare_heatmap else explanation.overlays
-    rows = draw(bare.side or SIDE, shared_scale=drawing.shared_scale, vmax=drawing.vmax)
+    rows = draw(bare.side or SIDE, shared_scale=drawing.shared_scale, vmax=drawing.vmax, cmap=drawing.cmap)
     parts = [
         (f"face{number}", target)
         for number in range(1, len(explanation) + 1)

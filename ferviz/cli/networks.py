@@ -1,43 +1,12 @@
-"""A network and its conventions as one value: net.h5?scaling=-1..1&labels=7-alphabetical."""
+"""The networks that an option names: several with commas between, each a file with its conventions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from urllib.parse import parse_qsl
 
-from ferviz.errors import UsageError
-from ferviz.paths import exists, is_url
-
-CONVENTIONS = ("labels", "scaling", "weights")
-"""What may stand behind the question mark: the arguments of `load_model` of these names."""
+from ferviz.paths import exists
 
 _SUFFIXES = (".keras", ".h5", ".hdf5", ".json", ".ferviz", ".tflite", ".pb")
-
-
-def parse_network(text: str) -> tuple[str, dict[str, str]]:
-    """Return a network's path and its conventions.
-
-    Args:
-        text: FILE, or FILE?labels=...&scaling=...&weights=...; a file with a question mark in its name is taken as it is.
-
-    Raises:
-        UsageError: something else stands behind the question mark.
-    """
-    path, mark, query = text.partition("?")
-    if not mark or exists(text) or is_url(text):
-        return text, {}
-    try:
-        if not query:
-            raise ValueError
-        pairs = parse_qsl(query.replace("+", "%2B"), keep_blank_values=True, strict_parsing=True)
-    except ValueError:
-        raise UsageError(f"{text!r} is not FILE?scaling=-1..1&labels=7: behind ? stand pairs NAME=VALUE") from None
-    given = dict(pairs)
-    unknown = [name for name in given if name not in CONVENTIONS]
-    if unknown or len(given) < len(pairs):
-        wrong = f"not {', '.join(unknown)}" if unknown else "each once"
-        raise UsageError(f"a network FILE?... takes labels, scaling and weights, {wrong}")
-    return path, given
 
 
 def split_networks(texts: Iterable[str]) -> list[str]:

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 import click
 
-from ferviz.cli.networks import parse_network
 from ferviz.cli.outputs import beside
 from ferviz.cli.sections import NamedValue, Number, OptionGroup, option
 from ferviz.engines.registry import ENGINE_CHOICES
 from ferviz.errors import UsageError
+from ferviz.models.network_address import parse_network
 from ferviz.paths import PathLike
 
 TILTS = ["retry", "all", "none"]
@@ -195,6 +195,15 @@ class DrawingOptions(OptionGroup):
     zoom: float = option(
         "--zoom", default=1.0, type=Number(0.5, 4), help="Size of the picture: 1 for screens, 2 for print."
     )
+    cmap: str | None = option(
+        "--cmap", metavar="NAME", help="A colour map: inferno, viridis, magma, cividis, or another of matplotlib's."
+    )
+
+    def __post_init__(self) -> None:
+        if self.cmap:
+            from ferviz.rendering.colormaps import table
+
+            table(self.cmap)  # a wrong name is an error before any work
 
 
 @dataclass(frozen=True)
@@ -214,6 +223,10 @@ class PrintOptions(OptionGroup):
     font_size: float | None = option(
         "--font-size", type=Number(3, 40), metavar="POINTS", help="Text of a printed picture.  [default: 8]"
     )
+
+    def given(self) -> dict[str, float | None]:
+        """Return the options as keyword arguments of `Result.save`."""
+        return {"width_mm": self.width_mm, "dpi": self.dpi, "font_size": self.font_size}
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class PredictionReport:
         if self.printed == "json" or self.table is not None:
             self._kept.append(record)
         if self.printed == "jsonl":
-            print_json("predict", record, indent=None)
+            print_json("predict", record | self._warnings(), indent=None)
         elif self.printed == "csv":
             self._print_csv(record)
         elif self.printed == "text":
@@ -68,11 +68,15 @@ class PredictionReport:
     def close(self) -> None:
         """Print and write what needs all records."""
         if self.printed == "json":
-            print_json("predict", {"model": self.model.name if self.model else None, "pictures": self._kept})
+            name = self.model.name if self.model else None
+            print_json("predict", {"model": name, **self._warnings(), "pictures": self._kept})
         if self.printed == "csv":
             self._print_csv(None)
         if self.table is not None:
             self._write(self.table)
+
+    def _warnings(self) -> dict[str, list[str]]:
+        return {"warnings": list(self.model.cautions) if self.model else []}
 
     def _print_csv(self, record: dict[str, Any] | None) -> None:
         # The header names the network's classes, which are known from the first face on; errors before it wait.
@@ -99,7 +103,8 @@ class PredictionReport:
             rows = (row for record in self._kept for row in table_rows(record, labels, self.crops))
             text = csv_text([table_columns(labels, self.crops), *rows])
         elif path.suffix.lower() == ".jsonl":
-            text = "".join(to_json({"schema_version": 1, "command": "predict", **r}) + "\n" for r in self._kept)
+            about = {"schema_version": 1, "command": "predict", **self._warnings()}
+            text = "".join(to_json(about | record) + "\n" for record in self._kept)
         else:
             about = manifest(command="predict", **network_facts(self.model))
             text = (
@@ -178,4 +183,6 @@ def network_facts(model: Model | None) -> dict[str, Any]:
     Args:
         model: the network, None where no face needed it.
     """
-    return {"model": model.name, "sha256": model.sha256, "labels": model.labels} if model else {"model": None}
+    if model is None:
+        return {"model": None}
+    return {"model": model.name, "sha256": model.sha256, "labels": model.labels, "warnings": list(model.cautions)}

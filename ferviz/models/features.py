@@ -10,6 +10,22 @@ from ferviz.errors import ModelError
 MIN_CELLS = 6
 """A map with fewer cells a side than this cannot tell an eye from a brow on an aligned face."""
 
+_ACTIVATIONS = (
+    "relu", "activation", "leakyrelu", "prelu", "elu", "selu", "gelu", "celu", "silu", "swish", "hardswish", "hardsigmoid",
+    "sigmoid", "tanh", "softplus", "mish", "thresholdedrelu", "clip",
+)  # fmt: skip
+_NEUTRAL = (
+    "batchnorm",
+    "layernorm",
+    "groupnorm",
+    "normalization",
+    "add",
+    "dropout",
+    "spatialdropout",
+    "bias",
+    "identity",
+)
+
 
 def default_layer(layers: Sequence[LayerInfo], classes: int, name: str) -> tuple[str, str]:
     """Find the layer that explanations look at when none is named: the last feature map that has weights.
@@ -70,6 +86,29 @@ def last_feature_map(layers: Sequence[LayerInfo]) -> int | None:
                 break
             last = i
     return last
+
+
+def activation_after(layers: Sequence[LayerInfo], name: str) -> str | None:
+    """Find the activation that a layer's maps run through before the next layer computes with them.
+
+    Args:
+        layers: all layers of a network, in order of execution.
+        name: a layer's.
+
+    Returns:
+        The activation's name; None where another layer with weights, or a change of shape, comes first.
+    """
+    position = next((i for i, layer in enumerate(layers) if layer.name == name), None)
+    if position is None:
+        return None
+    shape = layers[position].shape
+    for layer in layers[position + 1 :]:
+        kind = layer.kind.lower()
+        if layer.shape != shape or not kind.startswith((*_NEUTRAL, *_ACTIVATIONS)):
+            return None
+        if kind.startswith(_ACTIVATIONS):
+            return layer.name
+    return None
 
 
 def _coarseness(layers: Sequence[LayerInfo], position: int) -> str:

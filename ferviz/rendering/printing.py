@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,9 @@ DPI = 300
 
 FONT_SIZE = 8.0
 """Points of the text."""
+
+WIDEST_TILE = 50.0
+"""Millimetres of a printed tile, at most."""
 
 MOST_PIXELS = 16_000
 """Of a page's width: the memory of a page has an end."""
@@ -68,6 +71,21 @@ class PrintSize:
         """The text's size in pixels."""
         return max(1, round(self.font_size / 72 * self.dpi))
 
+    def tile(self, columns: int, gap: int) -> int:
+        """Return the side in pixels of tiles that stand side by side on the page.
+
+        Args:
+            columns: how many; alone one is at most WIDEST_TILE wide.
+            gap: pixels between two of them.
+        """
+        fit = (self.room - (columns - 1) * gap) // columns
+        return max(1, min(fit, round(WIDEST_TILE / MILLIMETRES * self.dpi)))
+
+    @property
+    def tallest(self) -> float:
+        """Most pixels of the page's height."""
+        return HEIGHT / MILLIMETRES * self.dpi
+
     @property
     def inches(self) -> float:
         """The page's width in inches."""
@@ -86,6 +104,54 @@ def print_size(width_mm: float | None = None, dpi: float | None = None, font_siz
         UsageError: there is no such page.
     """
     return PrintSize(width_mm or WIDTH, dpi or DPI, font_size or FONT_SIZE)
+
+
+def screen_or_print(width_mm: float | None, dpi: float | None, font_size: float | None) -> PrintSize | None:
+    """Return the size of a printed page where one is asked for, None for a page on screens.
+
+    Args:
+        width_mm, dpi, font_size: as for `print_size`; dots alone do not ask for one.
+    """
+    return print_size(width_mm, dpi, font_size) if width_mm or font_size else None
+
+
+def paginate(draw: Callable[[int, int], Image.Image], total: int, most: int, size: PrintSize) -> list[Image.Image]:
+    """Return printed pages, none of them taller than HEIGHT unless what cannot be divided is.
+
+    Args:
+        draw: draws the page that begins with an item (from 0) and holds so many of them.
+        total: how many items there are.
+        most: items of a page.
+        size: of the pages.
+    """
+    count = max(1, min(most, total))
+    while True:
+        first = draw(0, count)
+        if first.height <= size.tallest or count == 1:
+            return [first, *(draw(start, min(count, total - start)) for start in range(count, total, count))]
+        count = min(count - 1, max(1, int(count * size.tallest / first.height)))
+
+
+def page_figures(pages: Sequence[Image.Image], size: PrintSize) -> list[Figure]:
+    """Return printed pages as figures.
+
+    Args:
+        pages: as `paginate` returns them.
+        size: of the pages.
+    """
+    return [vector_figure(page, size.inches) for page in pages]
+
+
+def long_figure(pages: Sequence[Image.Image], size: PrintSize) -> Figure:
+    """Return printed pages below each other in one figure, for formats that know no pages.
+
+    Args:
+        pages: as `paginate` returns them.
+        size: of the pages.
+    """
+    from ferviz.rendering.layout import vstack
+
+    return vector_figure(vstack(list(pages), 2 * size.size), size.inches)
 
 
 def printed(

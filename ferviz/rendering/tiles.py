@@ -167,7 +167,14 @@ def _cover(signed: bool, name: str | None) -> tuple[np.ndarray, np.ndarray]:
     return paint, share
 
 
-def map_tile(values: np.ndarray, side: int, vmax: float, signed: bool = False, name: str = "viridis") -> Image.Image:
+def map_tile(
+    values: np.ndarray,
+    side: int,
+    vmax: float,
+    signed: bool = False,
+    name: str = "viridis",
+    signed_name: str | None = None,
+) -> Image.Image:
     """Return a map by itself on a square tile, each of its positions a square where it is small enough.
 
     Args:
@@ -176,12 +183,15 @@ def map_tile(values: np.ndarray, side: int, vmax: float, signed: bool = False, n
         vmax: > 0, the value that takes the colour map's end.
         signed: zero is the middle of the colour map.
         name: the colour map for unsigned values.
+        signed_name: the one for signed values; None = the usual one.
     """
-    return cells_tile(colors(values, vmax, signed, None if signed else name), side)
+    return cells_tile(colors(values, vmax, signed, signed_name if signed else name), side)
 
 
 def cells_tile(cells: np.ndarray, side: int) -> Image.Image:
-    """Return coloured cells as squares of whole pixels on a square tile; where there are more cells than pixels they are averaged.
+    """Return coloured cells on a square tile: as squares, as large as fit; where there are more cells than pixels they are averaged.
+
+    Cells of four pixels and more fill the tile, and may differ by a pixel.
 
     Args:
         cells: (h, w, 3) uint8.
@@ -189,9 +199,10 @@ def cells_tile(cells: np.ndarray, side: int) -> Image.Image:
     """
     picture = Image.fromarray(cells)
     longest = max(picture.size)
-    factor = side // longest
+    factor = side / longest if side >= 4 * longest else side // longest
     if factor * longest >= 0.6 * side:
-        picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+        size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+        picture = picture.resize(size, Image.Resampling.NEAREST)
     else:
         size = (max(1, round(picture.width * side / longest)), max(1, round(picture.height * side / longest)))
         picture = picture.resize(size, Image.Resampling.BOX)

@@ -65,7 +65,8 @@ class TrainConfig:
         precision: number format of the arithmetic: "auto", "float32", "bfloat16" or "float16"; the weights stay float32. "auto" is
             bfloat16 where the machine computes it fast.
         augmentation: the random changes of the faces.
-        teachers: paths of networks whose answers are learned too.
+        teachers: paths of networks whose answers are learned too, each with its conventions where its file does not tell them:
+            net.h5?scaling=-1..1&labels=7.
         validation: name of the split that chooses the best epoch; None means PublicTest, or the only one beside Training and
             PrivateTest.
         fraction: share of the training faces that is used, drawn from each class alike; above 0, up to 1.

@@ -12,20 +12,24 @@ from ferviz.models.architectures.layers import load_keras
 
 if TYPE_CHECKING:
     from ferviz.models.model import Model
+from ferviz.models.network_address import parse_network
 
 
 def load_trained(path: str) -> Model:
     """Return a network that a run builds on: on Keras, with the backend that trains; a compiled model as it is.
 
     Args:
-        path: the network's file.
+        path: the network's file, with its conventions behind a question mark if it does not tell them: FILE?scaling=-1..1&labels=7.
 
     Raises:
         ModelError: the file cannot be read.
+        UsageError: something else stands behind the question mark.
     """
     from ferviz.models.load import load_model
 
-    return load_model(path, engine="auto" if path.endswith(".ferviz") else "keras")
+    file, conventions = parse_network(path)
+    given: dict[str, Any] = {**conventions}
+    return load_model(file, engine="auto" if file.endswith(".ferviz") else "keras", **given)
 
 
 def pair_from_file(path: str, labels: tuple[str, ...]) -> tuple[Any, Any]:

@@ -15,6 +15,7 @@ from ferviz.data.splits import sample
 from ferviz.emotions import LabelScheme, label_scheme
 from ferviz.errors import DataError, OutputError, OutputExistsError, UsageError
 from ferviz.files import PathLike, csv_text, make_folder, manifest, to_json, write_text
+from ferviz.models.network_address import parse_network
 from ferviz.paths import exists, is_file, unseen
 from ferviz.training.checkpoint import COLUMNS, State
 from ferviz.training.checkpoint import NAME as STATE
@@ -208,7 +209,8 @@ def finish(plan: Plan, history: list[dict[str, float]], best: dict[str, float]) 
         history: one row for each epoch.
         best: the row of the best epoch.
     """
-    teachers = f", teachers {', '.join(Path(t).stem for t in plan.config.teachers)}" if plan.config.teachers else ""
+    names = [Path(parse_network(teacher)[0]).stem for teacher in plan.config.teachers]
+    teachers = f", teachers {', '.join(names)}" if names else ""
     write_curves(plan.folder, history, f"{plan.architecture}{teachers}, seed {plan.config.seed}")
     facts = manifest(kind="training run", **plan.to_dict(), best=best, epochs=len(history))
     write_text(plan.folder / MANIFEST, to_json(facts, indent=2) + "\n")

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from ferviz import activations
+from ferviz.attribution.sheets.activation_sheet import ActivationSheet
 from ferviz.engines.base import LayerInfo
 from ferviz.errors import ModelError, OutputExistsError, UnknownNameError, UsageError
 from ferviz.images import read_manifest
@@ -138,3 +139,74 @@ def test_pages(model):
     assert many.picture().height > many.picture(start=24).height
     with pytest.raises(UsageError, match="no face number 30"):
         many.picture(start=30)
+
+
+class Block(Steps):
+    """A convolution, its normalisation and its activation: what is largest before the activation is not what is passed on."""
+
+    layers = (
+        LayerInfo("conv", "Conv2D", (48, 48, 3), True, 9),
+        LayerInfo("norm", "BatchNormalization", (48, 48, 3), True, 6),
+        LayerInfo("relu", "ReLU", (48, 48, 3), True),
+        LayerInfo("last", "Conv2D", (48, 48, 3), True, 9),
+    )
+
+    def activations(self, batch, layers):
+        conv = np.concatenate([-9 * batch - 1, batch, 2 * batch], axis=-1)
+        known = {"conv": conv, "norm": conv, "relu": np.maximum(conv, 0), "last": -conv}
+        return [known[name].astype(np.float32) for name in layers]
+
+
+def test_channels_stand_in_the_order_of_what_is_passed_on(faces):
+    model = Model("by-hand", "cd" * 32, ("happy", "sad"), InputSpec(48, 48, 1, "0..1"), Block())
+    got = activations(model, faces, ["conv", "relu", "last"])
+    assert set(got.arrays) == {"conv", "relu", "last"}
+    assert set(got.passed) == {"conv"}  # nothing follows the last one, and relu itself is an activation
+    name, strengths = got.passed["conv"]
+    assert name == "relu"
+    np.testing.assert_allclose(strengths[:, 0], 0)
+    names, _ = ActivationSheet(activations(model, faces[:1], "conv"), "channels").tiles()
+    assert names == ["conv 2", "conv 1", "conv 0"]
+    names, _ = ActivationSheet(activations(model, faces[:1], "last"), "channels").tiles()
+    assert names[0] == "last 0"  # without an activation: by magnitude
+
+
+def test_what_was_assumed_is_said(model, faces, tmp_path):
+    note = "the file does not name its classes: assumed"
+    assumed = Model("by-hand", "", ("happy", "sad"), model.input, model.engine, (note, "Keras was loaded"))
+    got = activations(assumed, faces, "pooled")
+    assert got.to_dict()["warnings"] == [note]
+    words = {t.get_text() for t in got.plot().findobj(lambda a: hasattr(a, "get_text"))}
+    assert {"Note:", "assumed"} <= words
+    assert "loaded" not in words
+
+
+def test_maps_in_axes_of_ones_own(model, faces):
+    from matplotlib.figure import Figure
+
+    got = activations(model, faces[:1], "again,pooled")
+    axes = Figure().subplots(1, 2)
+    got.plot(ax=axes)
+    assert [a.get_title() for a in axes] == ["again", "pooled"]
+    assert axes[1].images[0].get_array().shape == (24, 24, 3)
+    three = Figure().subplots(1, 3)
+    got.plot("channels", layer="pooled", ax=three, title="")
+    assert [a.get_title() for a in three] == ["", "", ""]
+    with pytest.raises(UsageError, match="2 pictures cannot be drawn into 3 axes"):
+        got.plot(ax=three)
+
+
+def test_printed_pages_keep_their_width_and_height(model, tmp_path):
+    many = activations(model, np.zeros((40, 48, 48), np.uint8))
+    pages = many.pages(width_mm=84, font_size=6)
+    assert len(pages) > 1
+    for page in pages:
+        width, height = page.get_size_inches()
+        assert width == pytest.approx(84 / 25.4)
+        assert height <= 230 / 25.4 + 0.01
+    tall = many.long_page(width_mm=84, font_size=6)
+    assert tall.get_size_inches()[1] > sum(page.get_size_inches()[1] for page in pages)
+    many.save(tmp_path / "a.png", width_mm=84, dpi=150)
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.width == round(84 / 25.4 * 150)
+        assert picture.info["dpi"][0] == pytest.approx(150, abs=0.5)

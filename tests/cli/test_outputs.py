@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ferviz.cli import run
-from ferviz.cli.networks import parse_network, split_networks
+from ferviz.cli.networks import split_networks
 from ferviz.cli.options import ModelOptions
 from ferviz.cli.outputs import check_outputs, default_output
 from ferviz.data.dataset import Dataset
@@ -20,6 +20,7 @@ from ferviz.data.splits import choose_split
 from ferviz.errors import OutputError, UnknownNameError, UsageError
 from ferviz.images import read_manifest, write_image
 from ferviz.models.bundled import bundled_path
+from ferviz.models.network_address import parse_network
 from ferviz.registry import split_names
 
 FACE = np.random.default_rng(0).integers(0, 256, (48, 48, 3)).astype(np.uint8)

@@ -22,7 +22,7 @@ LABELS = ("angry", "happy", "sad")
 class Colours:
     """Says how red, green and blue a crop is, as angry, happy and sad."""
 
-    name, sha256, labels = "colours", "0" * 64, LABELS
+    name, sha256, labels, cautions = "colours", "0" * 64, LABELS, ("the file does not name its classes",)
     calls: list[int]
 
     def __init__(self) -> None:
@@ -90,6 +90,7 @@ def test_json_lines_and_plain_lines(model: Colours, shots: Path, capsys: pytest.
     assert run(["predict", "shots/1.png", "shots/10.png", "--jsonl"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["faces"][0]["label"] for line in lines] == ["angry", "sad"]
+    assert [line["warnings"] for line in lines] == [["the file does not name its classes"]] * 2
     assert run(["predict", "shots/1.png"]) == 0
     assert capsys.readouterr().out == "shots/1.png: angry 0.83, happy 0.08\n"
 
@@ -114,6 +115,7 @@ def test_the_table_goes_to_a_file_by_suffix(model: Colours, shots: Path) -> None
             labels = [row["label"] for row in csv.DictReader(io.StringIO(text))]
         elif name.endswith(".json"):
             labels = [p["faces"][0]["label"] for p in json.loads(text)["pictures"]]
+            assert json.loads(text)["manifest"]["warnings"] == ["the file does not name its classes"]
         else:
             labels = [json.loads(line)["faces"][0]["label"] for line in text.splitlines()]
         assert labels == ["angry", "happy"]

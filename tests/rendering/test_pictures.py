@@ -6,7 +6,6 @@ import pytest
 from ferviz.rendering.charts import number, probability_bars
 from ferviz.rendering.marks import vector_figure
 from ferviz.rendering.sheets import activation_grids as grids
-from ferviz.rendering.sheets.figures import layers_figure
 from ferviz.rendering.sheets.overlays import PAGE, explanation_picture, page_size
 from ferviz.rendering.sheets.sheet import is_signed, shared_vmax
 from ferviz.rendering.text import line, phrase, shorten, width, wrap
@@ -170,10 +169,30 @@ def test_lines_of_different_size_share_their_baseline():
 
 
 def test_most_active_channels_first():
-    maps = np.zeros((4, 4, 5), np.float32)
-    maps[0, 0] = [0, 3, -7, 3, 1]
-    assert grids.most_active(maps) == [2, 1, 3, 4, 0]
-    assert grids.most_active(maps, 2) == [2, 1]
+    strengths = np.array([[0, 3, -7, 3, 1], [0, 3, 21, 3, 1]], np.float32)
+    assert grids.most_active(strengths) == [2, 1, 3, 4, 0]
+    assert grids.most_active(strengths, 2) == [2, 1]
+
+
+def test_one_hot_place_does_not_blacken_the_channels(draw):
+    maps = np.random.default_rng(0).uniform(0.5, 1, (24, 24, 16)).astype(np.float32)
+    calm = np.asarray(grids.channel_grid(draw.face(), maps, range(16), title="conv"))
+    maps[3, 5, 7] = 1000.0
+    hot = np.asarray(grids.channel_grid(draw.face(), maps, range(16), title="conv"))
+    assert grids.scale_of(maps)[1] <= 1.0
+    differing = (np.abs(calm[:400].astype(int) - hot[:400]) > 8).any(axis=2)
+    assert differing.sum() <= 2 * (128 // 24 + 1) ** 2  # the hot place's own square
+    assert grids.scale_of(np.array([0.0] * 999 + [7.0])) == (False, 7.0)  # nearly all zero: the largest
+
+
+def test_tiles_stand_beside_the_face_and_below_it(draw):
+    maps = np.ones((24, 24, 64), np.float32)
+    picture = np.asarray(grids.channel_grid(np.zeros((48, 48, 3), np.uint8), maps, range(64), title=""))
+    yellow = (picture == (253, 231, 37)).all(axis=2)
+    face_rows = (picture == 0).all(axis=2).sum(axis=1) > 100
+    below = np.flatnonzero(face_rows).max() + 40
+    assert yellow[below:, : picture.shape[1] // 5].any()  # no empty column under the face
+    assert yellow[: below - 40, picture.shape[1] // 2 :].any()
 
 
 def test_layer_grid_has_a_row_a_face_and_a_column_a_layer(draw):
@@ -210,5 +229,4 @@ def test_figures_are_made_without_pyplot(draw):
     words = {t.get_text() for t in figure.findobj(lambda a: hasattr(a, "get_text"))}
     assert {"Grad-CAM", "happy", "0.70", "a.png", "Note:", "disgust"} <= words
     assert len(figure.axes[0].images) == 5  # two faces, two overlays, the scale
-    layers_figure([draw.face()], [("conv", np.ones((1, 4, 4))), ("gap", np.ones((1, 9)))], ["a.png"], "Activations")
     assert matplotlib.pyplot.get_fignums() == []

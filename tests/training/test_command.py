@@ -116,6 +116,7 @@ def test_a_share_of_the_training_faces(table: Path, tmp_path: Path, monkeypatch:
         (["{table}", "--out", "{new}", "--reader", "xml"], 2, "csv, folder"),
         (["{table}", "--out", "{new}", "--init-from", "{new}.keras"], 4, "new.keras"),
         (["{table}", "--out", "{new}", "--teacher", "{new}.keras"], 4, "new.keras"),
+        (["{table}", "--out", "{new}", "--teacher", "{new}.keras?lables=7"], 2, "not lables"),
     ],
 )
 def test_one_sentence_and_its_exit_code(

@@ -11,6 +11,7 @@ import pytest
 from ferviz.data.dataset import Dataset
 from ferviz.emotions import FER2013
 from ferviz.engines.backend import keras
+from ferviz.errors import UsageError
 from ferviz.models.load import load_model
 from ferviz.training import distillation
 
@@ -56,6 +57,15 @@ def test_answers_follow_the_students_order(stripes: Dataset, teacher: Path) -> N
     usual = distillation.teacher_logits([str(teacher)], FER2013, "bfloat16")(pixels)
     turned = distillation.teacher_logits([str(teacher)], FER2013[::-1], "bfloat16")(pixels)
     np.testing.assert_allclose(turned, usual[:, ::-1], rtol=1e-6)
+
+
+def test_a_teachers_conventions_stand_behind_its_name(stripes: Dataset, teacher: Path) -> None:
+    pixels = stripes.images[:8, :, :, None].astype(np.float32)
+    usual = distillation.teacher_logits([str(teacher)], FER2013)(pixels)
+    named = distillation.teacher_logits([f"{teacher}?labels={','.join(FER2013[::-1])}"], FER2013)(pixels)
+    np.testing.assert_allclose(named, usual[:, ::-1], rtol=1e-6)
+    with pytest.raises(UsageError, match="takes labels, scaling and weights, not lables"):
+        distillation.teacher_logits([f"{teacher}?lables=7"], FER2013)
 
 
 def test_networks_that_cannot_be_rebuilt_answer_as_they_are(stripes: Dataset) -> None:

@@ -9,7 +9,7 @@ import click
 
 from ferviz.cli.console import Console, print_json
 from ferviz.cli.inputs import check_detector, open_model
-from ferviz.cli.options import BatchOptions, DrawingOptions, FaceOptions, ModelOptions, OutputOptions
+from ferviz.cli.options import BatchOptions, DrawingOptions, FaceOptions, ModelOptions, OutputOptions, PrintOptions
 from ferviz.cli.outputs import check_outputs, files_of, inputs_of, output_path, typed
 from ferviz.cli.pictures import find_all, note_pages, report
 from ferviz.cli.sections import SectionedCommand, options
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     "--max-channels",
     type=click.IntRange(1),
     metavar="N",
-    help="With --mode channels: how many, the most active first.  [default: 64]",
+    help="With --mode channels: how many, those first that pass on most.  [default: 64]",
 )
 @options(
     out="<picture>_activations.png",
@@ -54,6 +54,7 @@ def command(
     mode: str,
     max_channels: int | None,
     drawing: DrawingOptions,
+    printing: PrintOptions,
     model: ModelOptions,
     batch: BatchOptions,
     faces: FaceOptions,
@@ -88,7 +89,7 @@ def command(
         check_outputs([out], files_of(network))
         Activations.check_path(out, output.force)
     photos = find_all(files, faces, console)
-    document: dict[str, object] = {"model": None, "engine": None, "layers": None, "out": None}
+    document: dict[str, object] = {"model": None, "engine": None, "layers": None, "warnings": None, "out": None}
     crops = [face for picture in photos for face in picture.faces]
     if crops and network is not None:
         if mode == "channels" and not layers:
@@ -103,6 +104,8 @@ def command(
             max_channels=max_channels,
             shared_scale=drawing.shared_scale,
             zoom=drawing.zoom,
+            cmap=drawing.cmap,
+            **printing.given(),
         )
         note_pages(len(crops), result.page_size(mode), out, console)
         document |= {key: value for key, value in result.to_dict().items() if key != "pictures"} | {"out": str(out)}

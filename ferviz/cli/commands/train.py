@@ -39,7 +39,8 @@ class TransferOptions(OptionGroup):
         default=(),
         multiple=True,
         metavar="FILE",
-        help="Learn a network's answers too; several: with commas between, or repeat.",
+        help="Learn a network's answers too, FILE?scaling=-1..1&labels=7 if its file does not tell these; several: with "
+        "commas between, or repeat.",
     )
     distillation: float = option(
         "--distillation", default=TRAINING.distillation, help="Weight of the teachers' answers."

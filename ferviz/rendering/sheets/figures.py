@@ -5,81 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 
 from ferviz.rendering.charts import number
-from ferviz.rendering.colormaps import colors
-from ferviz.rendering.sheets.activation_grids import scale_of
 from ferviz.rendering.sheets.filter_tiles import ACROSS, KernelGrid
 from ferviz.rendering.text import GREY, INK
-
-TILE = 1.5
-"""Inches of a tile's side."""
-
-_LETTER = 0.06  # inches of a letter of a note, more than most are wide
-_PIXELS = 288  # of a tile inside the figure; faces of 48 pixels become six times as large
-
-
-def layers_figure(
-    faces: Sequence[np.ndarray], columns: Sequence[tuple[str, np.ndarray]], captions: Sequence[str], title: str
-) -> Figure:
-    """Return a grid of faces by layers as a Figure.
-
-    Args:
-        faces, columns, captions, title: as for `activation_grids.layer_grid`.
-    """
-    rows, across = len(faces), 1 + len(columns)
-    width, height = TILE * across * 1.1, TILE * rows * 1.2 + 0.7
-    figure = Figure(figsize=(width, height))
-    places = GridSpec(
-        rows,
-        across,
-        figure,
-        wspace=0.08,
-        hspace=0.15,
-        left=0.02,
-        right=0.98,
-        top=1 - 0.7 / height,
-        bottom=0.15 / height,
-    )
-    figure.text(0.02, 1 - 0.1 / height, title, va="top", fontsize=12, fontweight="bold", color=INK)
-    for row, (face, caption) in enumerate(zip(faces, captions, strict=True)):
-        _tile(figure, places[row, 0], face, caption)
-        for column, (name, values) in enumerate(columns, start=1):
-            signed, vmax = scale_of(values)
-            here = values[row] if values.ndim == 3 else values[row][None]
-            axes = _tile(figure, places[row, column], colors(here, vmax, signed, None if signed else "viridis"), "")
-            if here.shape[0] == 1:
-                axes.set_aspect("auto")
-            if row == 0:
-                axes.set_title(f"{name}\nup to {number(vmax)}", fontsize=8, color=INK)
-    return figure
-
-
-def channels_figure(face: np.ndarray, maps: np.ndarray, channels: Sequence[int], title: str) -> Figure:
-    """Return a face and the channels of one layer as tiles on one scale.
-
-    Args:
-        face, maps, channels, title: as for `activation_grids.channel_grid`.
-    """
-    across = 4 if len(channels) <= 16 else 8
-    rows = -(-(len(channels) + 1) // across)
-    width, height = TILE * across * 0.72, TILE * rows * 0.86 + 0.9
-    figure = Figure(figsize=(width, height))
-    places = GridSpec(
-        rows, across, figure, wspace=0.08, hspace=0.22, left=0.02, right=0.98, top=1 - 0.45 / height, bottom=0.4 / height,
-    )  # fmt: skip
-    figure.text(0.02, 1 - 0.1 / height, title, va="top", fontsize=12, fontweight="bold", color=INK)
-    signed, vmax = scale_of(maps)
-    _tile(figure, places[0, 0], face, "input")
-    for position, (channel, number_) in enumerate(zip(np.moveaxis(maps, -1, 0), channels, strict=True), start=1):
-        row, column = divmod(position, across)
-        _tile(figure, places[row, column], colors(channel, vmax, signed, None if signed else "viridis"), str(number_))
-    words = f"All channels on one scale, from {'-' + number(vmax) if signed else '0'} to {number(vmax)}"
-    figure.text(0.02, 0.08 / height, words, fontsize=7, color=GREY)
-    return figure
 
 
 def kernels_figure(parts: Sequence[KernelGrid], title: str, subtitle: str, notes: Sequence[str] = ()) -> Figure:
@@ -146,14 +77,3 @@ def _kernel_tiles(axes: Any, part: KernelGrid) -> None:
     axes.set_xlim(-1.0 if any(names) else 0, ACROSS * step)
     axes.set_ylim(bands * (len(names) * step + 0.75) - 0.5, -0.75)
     axes.set_axis_off()
-
-
-def _tile(figure: Figure, place: Any, pixels: np.ndarray, words: str) -> Any:
-    axes = figure.add_subplot(place)
-    axes.imshow(pixels, interpolation="nearest", cmap="gray" if pixels.ndim == 2 else None)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    axes.set_xlabel(words, fontsize=8, color=INK, labelpad=2)
-    return axes

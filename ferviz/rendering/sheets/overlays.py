@@ -11,7 +11,7 @@ from ferviz.emotions import COLORS, canonical
 from ferviz.rendering.charts import caption, own_scale_key, probability_bars, scale_key, slim_bar
 from ferviz.rendering.charts import number as number_text
 from ferviz.rendering.layout import grid, hstack, resize_canvas, vstack
-from ferviz.rendering.printing import HEIGHT, MILLIMETRES, PrintSize
+from ferviz.rendering.printing import MILLIMETRES, WIDEST_TILE, PrintSize, paginate
 from ferviz.rendering.sheets.page import page
 from ferviz.rendering.sheets.sheet import Cell, Remark, Sheet
 from ferviz.rendering.text import AMBER, GREY, INK, line, line_height, paragraph
@@ -23,9 +23,6 @@ PAGE = 48
 ACROSS = 10
 """Most maps of one face side by side; more go below."""
 
-
-WIDEST_TILE = 50.0
-"""Millimetres of a printed tile, at most."""
 
 NARROWEST_TILE = 6.9
 """A printed tile is at least so many times as wide as its text is tall: a class and its probability stand below it."""
@@ -73,22 +70,16 @@ def explanation_pages(sheet: Sheet, printing: PrintSize) -> list[Image.Image]:
         sheet: what is shown.
         printing: the size of the pages.
     """
-    total, count = len(sheet.cells), min(len(sheet.cells), page_size(len(sheet.cells[0].names)))
-    tallest = HEIGHT / MILLIMETRES * printing.dpi
-    while True:
-        parts = [sheet.cells[start : start + count] for start in range(0, total, count)]
-        first = _page_of(sheet, parts, 0, printing)
-        if first.height <= tallest or count == 1:
-            return [first, *(_page_of(sheet, parts, number, printing) for number in range(1, len(parts)))]
-        count = min(count - 1, max(1, int(count * tallest / first.height)))
+    total = len(sheet.cells)
 
+    def draw(start: int, count: int) -> Image.Image:
+        note = f"Faces {start + 1} to {start + count} of {total}."
+        notes = (*sheet.notes, note) if count < total else sheet.notes
+        return explanation_picture(
+            replace(sheet, cells=sheet.cells[start : start + count], notes=notes), printing=printing
+        )
 
-def _page_of(sheet: Sheet, parts: Sequence[tuple[Cell, ...]], number: int, printing: PrintSize) -> Image.Image:
-    cells, start = parts[number], sum(len(part) for part in parts[:number])
-    total = sum(len(part) for part in parts)
-    note = f"Faces {start + 1} to {start + len(cells)} of {total}; page {number + 1} of {len(parts)}."
-    notes = (*sheet.notes, note) if len(parts) > 1 else sheet.notes
-    return explanation_picture(replace(sheet, cells=cells, notes=notes), printing=printing)
+    return paginate(draw, total, page_size(len(sheet.cells[0].names)), printing)
 
 
 def _printed_singles(sheet: Sheet, printing: PrintSize) -> Image.Image:

@@ -72,7 +72,14 @@ def command(
         console.say(f"the finished chunks are kept in {parts_folder(out)}; continue with --resume")
         raise
     if output.as_json:
-        about = {"model": network.name, "method": job.name, "faces": len(faces), "out": str(written)}
+        warnings = [*network.cautions, *job.warnings]
+        about = {
+            "model": network.name,
+            "method": job.name,
+            "faces": len(faces),
+            "warnings": warnings,
+            "out": str(written),
+        }
         print_json("explain", about)
     console.say(f"wrote {written}: {len(faces)} faces")
     return 0

@@ -1,0 +1,1 @@
+"""What pictures of results show, as plain data."""
