@@ -199,6 +199,23 @@ def test_threads_answer_as_one(engine: str, networks, terminal) -> None:
     assert terminal() == "seen\n"
 
 
+@pytest.mark.slow
+def test_threads_dream_as_one(networks) -> None:
+    def dream(model: Any, seed: int) -> np.ndarray:
+        return ferviz.dream(
+            model, "b", steps=3, seed=seed, prior="none", config=ferviz.DreamConfig(precision="single")
+        ).images
+
+    def load() -> Any:
+        return ferviz.load_model(networks.build("sequential"), labels="a,b,c,d", scaling="0..255")
+
+    alone, shared = load(), load()
+    wanted = [dream(alone, seed) for seed in range(2)]
+    assert not np.array_equal(wanted[0], wanted[1])
+    for number, images in enumerate(together(lambda number: dream(shared, number % 2), threads=4)):
+        np.testing.assert_allclose(images.astype(int), wanted[number % 2], atol=2)
+
+
 def fresh(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=240, check=False

@@ -41,15 +41,14 @@ class CompiledAscent:
     def __init__(
         self, forward: Forward, groups: Sequence[Objective], size: Sequence[int], config: AscentConfig, copies: int = 1
     ) -> None:
-        from ferviz.engines.backend import tensorflow
 
         self.groups, self.size, self.copies = tuple(groups), tuple(size), copies
         self.config, self.forward = config, forward
         self.layers = tuple(dict.fromkeys(name for o in self.groups for name in o.layers))
         # One trace for every chunk of steps and of objectives: everything that varies is an argument. Nothing here branches on values,
         # so AutoGraph, which would read these sources again, stays out.
-        self._run = tensorflow().function(self._chunk, autograph=False)
-        self._draw = tensorflow().function(self.pictures, autograph=False)
+        self._run = _graph_function(self._chunk)
+        self._draw = _graph_function(self.pictures)
 
     @property
     def count(self) -> int:
@@ -211,6 +210,15 @@ class CompiledAscent:
             return config.learning_rate
         left = (1.0 - tf.cast(step, tf.float32) / config.steps) / config.settle
         return config.learning_rate * 0.5 * (1.0 - tf.cos(np.pi * tf.clip_by_value(left, LAST_RATE, 1.0)))
+
+
+def _graph_function(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of tensors that runs as a graph also while another thread traces a network, when TensorFlow runs every `tf.function`
+    as plain Python."""
+    from ferviz.engines.backend import tensorflow
+
+    compiled = tensorflow().function(function, autograph=False)
+    return lambda *tensors: compiled.get_concrete_function(*tensors)(*tensors)
 
 
 def _grouped(tf: Any, tensor: Any, count: int, samples: int) -> Any:
