@@ -37,11 +37,11 @@ def filters(model: Model, layer: str) -> Filters:
         UsageError: the layer has no kernels.
         ModelError: the network is a compiled file or a SavedModel, which holds no kernels.
     """
-    from ferviz.engines.keras.topology import kernels, operations_before
-    from ferviz.models.require_keras import require_keras
+    from ferviz.engines.graph.topology import kernels, operations_before
+    from ferviz.models.require_graph import require_graph
 
     info = as_model(model).layer(layer)
-    engine = require_keras(model, "reading kernels")
+    engine = require_graph(model, "reading kernels")
     arrays = kernels(engine, layer) if any(layer == known.name for known in engine.layers) else {}
     if not arrays:
         names = [known.name for known in engine.layers if kernels(engine, known.name)]

@@ -11,7 +11,7 @@ import numpy as np
 from ferviz.data.dataset import Dataset
 from ferviz.dreaming.ascent.ascend import Progress, ascend, open_network
 from ferviz.dreaming.ascent.ascent_config import AscentConfig
-from ferviz.dreaming.ascent.differentiable import keras_engine_of
+from ferviz.dreaming.ascent.differentiable import graph_engine_of
 from ferviz.dreaming.deepdream import SMALLEST, Octaves, deepdream, deepdream_config
 from ferviz.dreaming.face_statistics import face_statistics
 from ferviz.dreaming.facets import facets
@@ -217,11 +217,11 @@ def _from_prior(request: _Request, progress: Progress | None) -> Dream:
 def _precision(model: Model, precision: str) -> str:
     """-> "half" or "single"; only TensorFlow's loop computes in half precision."""
     chosen = choose_precision(precision)
-    if chosen == "single" or keras_engine_of(model) is not None:
+    if chosen == "single" or graph_engine_of(model) is not None:
         return chosen
     if precision == "half":
         raise UsageError(
-            f"{model.name} runs on the {model.engine.name} engine, and only Keras networks dream in half precision; leave it out"
+            f"{model.name} runs on the {model.engine.name} engine, and only networks with a graph dream in half precision; leave it out"
         )
     return "single"
 

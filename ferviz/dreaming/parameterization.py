@@ -78,7 +78,7 @@ class Parameterization:
             ModelError: where the parameterization has no gradient in NumPy.
         """
         raise ModelError(
-            f"the parameterization {type(self).__name__} has no offset_vjp, so only a Keras network can be dreamt with it; "
+            f"the parameterization {type(self).__name__} has no offset_vjp, so only a network with a graph can be dreamt with it; "
             "write offset_vjp in NumPy for other engines"
         )
 

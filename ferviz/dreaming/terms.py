@@ -86,7 +86,7 @@ class Term:
             ModelError: where the term has no gradient in NumPy.
         """
         raise ModelError(
-            f"the term {self.name!r} has no value_and_gradient, so only a Keras network can be dreamt with it; "
+            f"the term {self.name!r} has no value_and_gradient, so only a network with a graph can be dreamt with it; "
             f"write {type(self).__name__}.value_and_gradient in NumPy for other engines"
         )
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from ferviz.errors import ModelError
 
 if TYPE_CHECKING:
+    from ferviz.engines.graph import GraphEngine
     from ferviz.engines.keras import KerasEngine
     from ferviz.engines.keras.keras_predict import KerasPredictEngine
 
@@ -56,7 +57,7 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """ "keras", "keras-predict", "savedmodel", "litert", or the name of an engine from elsewhere."""
+        """ "keras", "keras-predict", "savedmodel", "onnx", "tflite", "litert", or the name of an engine from elsewhere."""
         ...
 
     @property
@@ -183,6 +184,19 @@ class PredictedTargets(Protocol):
 
 
 @runtime_checkable
+class GraphBacked(Protocol):
+    """An engine that can have its network as one TensorFlow graph: what compiling, dreams, diagrams and kernels need."""
+
+    def graph_engine(self) -> GraphEngine:
+        """Return the engine that has the graph, loading the network where only its compiled form was open.
+
+        Raises:
+            ModelError: where there is none after all.
+        """
+        ...
+
+
+@runtime_checkable
 class KerasBacked(Protocol):
     """An engine with a Keras network behind it."""
 
@@ -213,6 +227,7 @@ CAPABILITIES: dict[type, str] = {
     GuidedGradients: "guided gradients",
     LayerInterventions: "logits from a changed layer",
     PredictedTargets: "gradients of the predicted class",
+    GraphBacked: "the network's graph",
     KerasBacked: "a Keras network",
     Noting: "notes",
 }
@@ -222,6 +237,7 @@ _MEMBERS: dict[type, str] = {
     GuidedGradients: "guided_gradients",
     LayerInterventions: "logits_from",
     PredictedTargets: "takes_predicted",
+    GraphBacked: "graph_engine",
     KerasBacked: "keras_engine",
     Noting: "notes",
 }
@@ -258,8 +274,8 @@ def require(engine: Engine, protocol: type[P], why: str) -> P:
         return engine
     missing = CAPABILITIES.get(protocol, protocol.__name__)
     raise ModelError(
-        f"{why} needs {missing}, which the {engine.name} engine does not have; load the network's .keras or .h5 file with "
-        "engine='keras' (--engine keras)"
+        f"{why} needs {missing}, which the {engine.name} engine does not have; load the file that the network was made as "
+        "(.keras, .h5, .onnx) instead"
     )
 
 

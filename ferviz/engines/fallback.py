@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ferviz.engines.base import LOGITS, Array, LayerInfo, PictureShape
+from ferviz.engines.base import LOGITS, Array, GraphBacked, KerasBacked, LayerInfo, PictureShape, require
 from ferviz.engines.litert import LiteRTEngine
 from ferviz.errors import NotCompiledError
 
 if TYPE_CHECKING:
+    from ferviz.engines.graph import GraphEngine
     from ferviz.engines.keras import KerasEngine
 
 T = TypeVar("T")
@@ -21,25 +22,28 @@ class FallbackEngine:
 
     Args:
         compiled: the engine of the compiled network.
-        load: returns the Keras engine of the same network; called at most once, since it imports TensorFlow.
+        load: returns the graph engine of the same network (Keras, ONNX); called at most once, since it imports TensorFlow.
         log: takes the sentence that tells why the network had to be loaded, when it happens; `notes` keeps that sentence.
     """
 
+    framework = "TensorFlow"
+    """What has to be loaded for the network itself, as messages say."""
+
     def __init__(
-        self, compiled: LiteRTEngine, load: Callable[[], KerasEngine], log: Callable[[str], None] | None = None
+        self, compiled: LiteRTEngine, load: Callable[[], GraphEngine], log: Callable[[str], None] | None = None
     ) -> None:
         self.compiled, self._load, self._log = compiled, load, log
-        self._loaded: KerasEngine | None = None
+        self._loaded: GraphEngine | None = None
         self._lock = threading.RLock()
         self._notes: tuple[str, ...] = ()
 
     @property
-    def _engine(self) -> LiteRTEngine | KerasEngine:
+    def _engine(self) -> LiteRTEngine | GraphEngine:
         return self.compiled if self._loaded is None else self._loaded
 
     @property
     def name(self) -> str:
-        """The name of the engine that answers now: "litert", or "keras" once the network itself had to be loaded."""
+        """The name of the engine that answers now: "litert", or "keras" and the like once the network itself had to be loaded."""
         return self._engine.name
 
     @property
@@ -120,21 +124,39 @@ class FallbackEngine:
         """
         return self._ask(lambda engine: engine.logits_from(batch, layer, activation))
 
-    def keras_engine(self) -> KerasEngine:
-        """Return the Keras engine of the network, loading it where it was not needed so far."""
-        return self._fall_back("this needs the network itself, not only its compiled form")
+    def graph_engine(self) -> GraphEngine:
+        """Return the engine of the network itself, loading it where it was not needed so far."""
+        engine = self._fall_back("this needs the network itself, not only its compiled form")
+        return require(engine, GraphBacked, "this").graph_engine()
 
-    def _ask(self, question: Callable[[LiteRTEngine | KerasEngine], T]) -> T:
+    def _ask(self, question: Callable[[LiteRTEngine | GraphEngine], T]) -> T:
         try:
             return question(self._engine)
         except NotCompiledError as error:
             return question(self._fall_back(error.reason))
 
-    def _fall_back(self, reason: str) -> KerasEngine:
+    def _fall_back(self, reason: str) -> GraphEngine:
         with self._lock:  # threads that need it at once wait for one of them to load it
             if self._loaded is None:
-                self._notes = (f"{reason}, so Keras is loaded",)
+                self._notes = (f"{reason}, so {self.framework} is loaded",)
                 if self._log is not None:
                     self._log(self._notes[0])
                 self._loaded = self._load()
             return self._loaded
+
+
+class KerasFallbackEngine(FallbackEngine):
+    """A FallbackEngine whose network is a Keras network.
+
+    Args:
+        compiled: the engine of the compiled network.
+        load: returns the Keras engine of the same network.
+        log: as for FallbackEngine.
+    """
+
+    framework = "Keras"
+
+    def keras_engine(self) -> KerasEngine:
+        """Return the Keras engine of the network, loading it where it was not needed so far."""
+        engine: Any = self._fall_back("this needs the network itself, not only its compiled form")
+        return require(engine, KerasBacked, "this").keras_engine()  # type: ignore[return-value]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ferviz.engines.base import INPUT, LayerInfo
 from ferviz.errors import ModelError
 from ferviz.models.model import Model
-from ferviz.models.require_keras import require_keras
+from ferviz.models.require_graph import require_graph
 from ferviz.results import Result
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ def diagram(model: Model) -> Diagram:
     Raises:
         ModelError: the network is a compiled file or a SavedModel, whose connections cannot be reached.
     """
-    from ferviz.engines.keras.topology import connections, has_own_code
+    from ferviz.engines.graph.topology import connections
 
-    engine = require_keras(model, "drawing a diagram")
+    engine = require_graph(model, "drawing a diagram")
     try:
         default = model.default_layer()[0]
     except ModelError:
@@ -43,7 +43,7 @@ def diagram(model: Model) -> Diagram:
     picture = LayerInfo(INPUT, "picture", (spec.height, spec.width, spec.channels), True)
     layers = [(picture, ()), *connections(engine)]
     notes = []
-    if has_own_code(engine.network):
+    if engine.has_own_code:
         notes.append(
             "This network runs code of its own: the arrows show what it did when it was traced; what it computes outside of layers "
             "(activations, additions) is not drawn."

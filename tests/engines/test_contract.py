@@ -14,6 +14,7 @@ from ferviz.engines.base import (
     INPUT,
     LOGITS,
     Engine,
+    GraphBacked,
     GuidedGradients,
     KerasBacked,
     LayerInterventions,
@@ -23,7 +24,7 @@ from ferviz.engines.base import (
     require,
     supports,
 )
-from ferviz.engines.fallback import FallbackEngine
+from ferviz.engines.fallback import KerasFallbackEngine
 from ferviz.engines.keras.keras_predict import KerasPredictEngine
 from ferviz.engines.litert import LiteRTEngine
 from ferviz.engines.registry import ENGINES, find_opener
@@ -88,7 +89,7 @@ KINDS = {
     "keras-predict": Kind(lambda keras, *_: KerasPredictEngine(keras.network), traced=False, of_layers=False),
     "savedmodel": Kind(lambda keras, _, folder: saved_model(keras, folder), traced=False, of_layers=False),
     "litert": Kind(lambda keras, litert, _: litert, of_layers=False),
-    "fallback": Kind(lambda keras, litert, _: FallbackEngine(litert, lambda: keras)),
+    "fallback": Kind(lambda keras, litert, _: KerasFallbackEngine(litert, lambda: keras)),
     "example": Kind(lambda keras, *_: ExampleEngine()),  # type: ignore[arg-type,return-value]
 }
 TRACED = [name for name, kind in KINDS.items() if kind.traced]
@@ -259,14 +260,14 @@ def test_without_layers_everything_about_layers_is_one_error(name: str, get: Any
 
 def test_optional_protocols_are_declared(get: Any) -> None:
     expected = {
-        "keras": (GuidedGradients, LayerInterventions, PredictedTargets, KerasBacked),
+        "keras": (GuidedGradients, LayerInterventions, PredictedTargets, GraphBacked, KerasBacked),
         "keras-predict": (KerasBacked,),
         "savedmodel": (),
         "litert": (GuidedGradients, LayerInterventions),
-        "fallback": (GuidedGradients, LayerInterventions, KerasBacked, Noting),
+        "fallback": (GuidedGradients, LayerInterventions, GraphBacked, KerasBacked, Noting),
         "example": (),
     }
-    every = (GuidedGradients, LayerInterventions, PredictedTargets, KerasBacked, Noting)
+    every = (GuidedGradients, LayerInterventions, PredictedTargets, GraphBacked, KerasBacked, Noting)
     for name, protocols in expected.items():
         assert tuple(p for p in every if supports(get(name), p)) == protocols, name
 
@@ -290,7 +291,7 @@ def test_what_is_missing_is_named_with_who_needs_it(get: Any) -> None:
 
 def test_the_fallback_asks_keras_for_gradients_of_layers_and_notes_it(pair: Any, batch: np.ndarray) -> None:
     keras, litert = pair("functional")
-    both = FallbackEngine(litert, lambda: keras)
+    both = KerasFallbackEngine(litert, lambda: keras)
     assert engine_notes(both) == ()
     weights = some_weights(3, 1, SIZE, SIZE, 5)
     gradient = both.gradients(batch, INPUT, weights, of="relu1")[1]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ferviz.engines.base import INPUT, Engine
-from ferviz.engines.keras.keras_gradients import logits_gradient
+from ferviz.engines.graph.graph_gradients import logits_gradient
 from ferviz.errors import ModelError, UnknownNameError, UsageError
 
 KINDS = [

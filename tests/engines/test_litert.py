@@ -242,7 +242,7 @@ def test_the_fallback_asks_the_network_only_for_what_the_file_lacks(pair: Any, n
     assert "conv1" in both.notes[0]
     with pytest.raises(UnknownNameError):
         FallbackEngine(small, load).gradients(batch, "conv9", weights)
-    assert FallbackEngine(small, load).keras_engine() is whole
+    assert FallbackEngine(small, load).graph_engine() is whole
 
 
 def test_a_file_that_is_not_what_its_table_says_is_refused(pair: Any) -> None:

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 import ferviz
-from ferviz.engines.keras.topology import connections, has_own_code
+from ferviz.engines.graph.topology import connections
+from ferviz.engines.keras.keras_engine import has_own_code
 from ferviz.errors import ModelError, OutputExistsError, UsageError
 from ferviz.rendering.diagram.placement import THIN, place_boxes
 
@@ -210,7 +211,7 @@ def test_engines_without_layers_say_why():
 
     from ferviz.models.input_spec import InputSpec
     from ferviz.models.model import Model
-    from ferviz.models.require_keras import require_keras
+    from ferviz.models.require_graph import require_graph
 
     def model(engine):
         return Model("net", "", ("a", "b"), InputSpec(8, 8), engine)
@@ -218,8 +219,8 @@ def test_engines_without_layers_say_why():
     other_backend = SimpleNamespace()
     other_backend.name, other_backend.keras_engine = "keras-predict", lambda: other_backend
     with pytest.raises(ModelError, match="KERAS_BACKEND=tensorflow"):
-        require_keras(model(other_backend), "reading kernels")
+        require_graph(model(other_backend), "reading kernels")
     with pytest.raises(ModelError, match=r"reading kernels \(net\).*onnx engine"):
-        require_keras(model(SimpleNamespace(name="onnx")), "reading kernels")
+        require_graph(model(SimpleNamespace(name="onnx")), "reading kernels")
     with pytest.raises(UsageError, match=r"call ferviz\.load_model first"):
         ferviz.diagram("net.keras")

@@ -9,7 +9,7 @@ import numpy as np
 
 from ferviz.dreaming.ascent.ascent_config import Ascent, AscentConfig
 from ferviz.dreaming.ascent.compiled_ascent import CompiledAscent
-from ferviz.dreaming.ascent.differentiable import DreamNetwork, keras_engine_of
+from ferviz.dreaming.ascent.differentiable import DreamNetwork, graph_engine_of
 from ferviz.dreaming.ascent.engine_network import EngineNetwork
 from ferviz.dreaming.ascent.numpy_ascent import NumpyAscent
 from ferviz.dreaming.objectives import Objective, bind
@@ -42,7 +42,7 @@ class AscentResult:
 
 
 def open_network(model: Model, size: tuple[int, int] | None = None) -> DreamNetwork | EngineNetwork:
-    """Make a model's network ready to dream: traced by TensorFlow where a Keras network is behind it, else through its engine.
+    """Make a model's network ready to dream: traced by TensorFlow where its graph is behind it, else through its engine.
 
     Args:
         model: the model that dreams.
@@ -54,7 +54,7 @@ def open_network(model: Model, size: tuple[int, int] | None = None) -> DreamNetw
     Raises:
         ModelError: for a network that cannot take pictures of this size.
     """
-    return DreamNetwork(model, size) if keras_engine_of(model) else EngineNetwork(model, size)
+    return DreamNetwork(model, size) if graph_engine_of(model) else EngineNetwork(model, size)
 
 
 def ascend(

@@ -1,49 +1,45 @@
-"""A Keras network as the compiled ascent needs it: pictures in 0..1 to tensors, at any size that the network can take."""
+"""A network's graph as the compiled ascent needs it: pictures in 0..1 to tensors, at any size that the network can take."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
 from ferviz.dreaming.ascent.engine_network import spread
-from ferviz.engines.base import LOGITS, KerasBacked, supports
+from ferviz.engines.base import LOGITS, GraphBacked, supports
 from ferviz.engines.compiler.freeze import freeze
-from ferviz.engines.keras import KerasEngine
-from ferviz.engines.keras.keras_trace import Trace, trace
+from ferviz.engines.graph import GraphEngine
+from ferviz.engines.graph.graph_trace import Trace
 from ferviz.errors import ModelError, UnknownNameError
 from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
 
 
-def keras_engine_of(model: Model) -> KerasEngine | None:
-    """Find the Keras network behind a model, if TensorFlow can differentiate it.
+def graph_engine_of(model: Model) -> GraphEngine | None:
+    """Return the graph behind a model, if TensorFlow can differentiate its network.
 
     Args:
         model: a model on any engine.
 
     Returns:
-        The engine of that network; None where there is none.
+        The engine of that graph; None where there is none.
     """
-    if not supports(model.engine, KerasBacked):
-        return None
-    engine = model.engine.keras_engine()
-    return engine if isinstance(engine, KerasEngine) else None
+    return model.engine.graph_engine() if supports(model.engine, GraphBacked) else None
 
 
 class DreamNetwork:
-    """A model's Keras network, traced at one picture size.
+    """A model's network, traced at one picture size.
 
     Args:
-        model: the model that dreams, with a Keras network behind it.
+        model: the model that dreams, with a graph behind it (Keras, ONNX).
         size: (h, w) of the pictures; None = the model's own.
 
     Raises:
-        ModelError: for a model without a Keras network, or one that cannot take pictures of this size.
+        ModelError: for a model without a graph, or one that cannot take pictures of this size.
     """
 
     def __init__(self, model: Model, size: tuple[int, int] | None = None) -> None:
-        engine = keras_engine_of(model)
+        engine = graph_engine_of(model)
         if engine is None:
             raise ModelError(
                 f"{model.name} runs on the {model.engine.name} engine, which TensorFlow cannot compile; use EngineNetwork"
@@ -52,11 +48,7 @@ class DreamNetwork:
         self.size = (*(size or model.input.size), model.input.channels)
         native = (model.input.height, model.input.width)
         fits = all(own in (None, side) for own, side in zip(native, self.size[:2], strict=True))
-        traced = (
-            _try(engine.network, self.size, self.channels_first)
-            if fits
-            else free_size(engine.network, self.size, self.channels_first)
-        )
+        traced = _try(engine, self.size) if fits else engine.trace_resized(self.size)
         if traced is None:
             raise ModelError(
                 f"{model.name} only takes pictures of {native[0]} x {native[1]} pixels (its weights are tied to that size), "
@@ -110,33 +102,11 @@ def takes_any_size(model: Model) -> bool:
     """
     if model.input.height is None or model.input.width is None:
         return True
-    engine = keras_engine_of(model)
+    engine = graph_engine_of(model)
     if engine is None:
         return False
     larger = (model.input.height + 8, model.input.width + 8, model.input.channels)
-    return free_size(engine.network, larger, engine.channels_first) is not None
-
-
-def free_size(network: Any, size: Sequence[int], channels_first: bool) -> Trace | None:
-    """Trace a copy of a network whose input was freed for pictures of another size.
-
-    Args:
-        network: a keras.Model. The copy is made from its configuration with the sizes in it opened, and gets the same weights.
-        size: (h, w, c) of the pictures.
-        channels_first: whether the network takes (N, c, h, w).
-
-    Returns:
-        The trace, or None where the network is tied to its size.
-    """
-    try:
-        config = _opened(network.get_config(), 1 if channels_first else 3)
-        twin = type(network).from_config(config)
-        if not twin.built:
-            twin.build((None, *((size[2], *size[:2]) if channels_first else size)))
-        twin.set_weights(network.get_weights())
-    except Exception:  # whatever a layer raises when its weights no longer fit: it is tied to its size
-        return None
-    return _try(twin, size, channels_first)
+    return engine.trace_resized(larger) is not None
 
 
 def scaled(spec: InputSpec, pictures: Any) -> Any:
@@ -168,32 +138,10 @@ def scaled(spec: InputSpec, pictures: Any) -> Any:
     return (values - spread(spec.mean, pictures.shape[1:3])) / spread(spec.std, pictures.shape[1:3])
 
 
-def _try(network: Any, size: Sequence[int], channels_first: bool) -> Trace | None:
+def _try(engine: GraphEngine, size: tuple[int, int, int]) -> Trace | None:
     try:
-        return trace(network, tuple(size), channels_first)  # type: ignore[arg-type]
+        return engine.trace_at(size)
     except ModelError:
         raise
-    except Exception:  # Keras and TensorFlow raise what they like for a shape that does not fit
+    except Exception:  # TensorFlow and code of the network's own raise what they like for a shape that does not fit
         return None
-
-
-def _opened(config: Any, channels_at: int) -> Any:
-    """-> a configuration in which every input has free sizes, except on the axis of the channels; layers are built again."""
-    if isinstance(config, dict):
-        return {
-            key: _opened_shape(value, channels_at) if key in _SHAPES else _opened(value, channels_at)
-            for key, value in config.items()
-            if key != "build_config"
-        }
-    if isinstance(config, list | tuple):
-        return type(config)(_opened(value, channels_at) for value in config)
-    return copy.copy(config)
-
-
-_SHAPES = ("batch_shape", "batch_input_shape", "build_input_shape")
-
-
-def _opened_shape(shape: Any, channels_at: int) -> Any:
-    if not isinstance(shape, list | tuple) or len(shape) != 4:
-        return shape
-    return [side if at == channels_at else None for at, side in enumerate(shape)]

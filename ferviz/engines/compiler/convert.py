@@ -1,4 +1,4 @@
-"""A Keras network -> one LiteRT file that computes everything that engines do, gradients included.
+"""A traced network -> one LiteRT file that computes everything that engines do, gradients included.
 
 The file holds several graphs over the same weights, each under a name (LiteRT calls it a signature):
 
@@ -30,13 +30,12 @@ from ferviz.engines.compiler.conv_gradients import UnsupportedOpError
 from ferviz.engines.compiler.flatbuffer import merge
 from ferviz.engines.compiler.freeze import Frozen, LayerOutput, freeze
 from ferviz.engines.compiler.gradient_rules import RULES, Rule, guided_relu
-from ferviz.engines.keras.keras_trace import trace
 from ferviz.engines.litert import CompiledNetwork
 from ferviz.errors import ModelError, UnknownNameError
 from ferviz.native_logs import silenced, without_warnings
 
 if TYPE_CHECKING:
-    from ferviz.engines.keras import KerasEngine
+    from ferviz.engines.graph import GraphEngine
 
 
 @dataclass(frozen=True)
@@ -51,9 +50,9 @@ class Unsupported:
 
 
 def compile_network(
-    engine: KerasEngine, size: tuple[int, int], default: str, layers: Sequence[str] | None = None
+    engine: GraphEngine, size: tuple[int, int], default: str, layers: Sequence[str] | None = None
 ) -> CompiledNetwork:
-    """Compile a Keras network together with its gradients.
+    """Compile a network together with its gradients.
 
     Args:
         engine: executes the network.
@@ -66,9 +65,7 @@ def compile_network(
         ModelError: for a network that uses operations which LiteRT does not have.
     """
     shape = (*size, engine.input_shape[2])
-    traced = (
-        engine.traced if tuple(engine.input_shape) == shape else trace(engine.network, shape, engine.channels_first)
-    )
+    traced = engine.traced if tuple(engine.input_shape) == shape else engine.trace_at(shape)
     frozen = freeze(traced)
     wanted = _select_layers(engine, frozen, default, layers)
     classes = int(traced.logits.shape[-1])
@@ -295,7 +292,7 @@ def _convert(function: Callable[..., dict[str, Any]], specs: list[Any]) -> tuple
         missing = sorted(set(re.findall(r"tf\.([A-Z]\w+)", str(error))))
         what = f"the operation{'s' if len(missing) > 1 else ''} {', '.join(missing)}" if missing else "something"
         raise ModelError(
-            f"the network cannot be compiled because it uses {what} that LiteRT does not have; explain it with --engine keras"
+            f"the network cannot be compiled because it uses {what} that LiteRT does not have; explain it without compiling it"
         ) from error
     return content, [spec.name for spec in specs], names
 

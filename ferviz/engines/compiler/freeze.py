@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ferviz.engines.backend import tensorflow
-from ferviz.engines.keras.keras_trace import Trace
+from ferviz.engines.graph.graph_trace import Trace
 from ferviz.errors import ModelError
 
 _CONVOLUTIONS = {"Conv2D", "DepthwiseConv2dNative"}
@@ -155,7 +155,7 @@ def _sorted(nodes: dict[str, Any], wanted: set[str]) -> Iterator[str]:
         elif name in begun:
             raise ModelError(
                 "the network has a loop over a number of steps that is not fixed (a recurrent layer), which cannot be "
-                "compiled; explain it with --engine keras"
+                "compiled; explain it without compiling it"
             )
         else:
             begun.add(name)

@@ -1,34 +1,21 @@
-"""The Keras engine: logits, activations and gradients of any Keras network, compiled, without touching the network."""
+"""The Keras engine: a graph engine that traces a Keras network, without touching the network."""
 
 from __future__ import annotations
 
-import re
-import threading
-from collections.abc import Callable, Sequence
-from functools import cached_property, partial
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any
 
-import numpy as np
-
-from ferviz.engines.backend import tensorflow
-from ferviz.engines.base import INPUT, LOGITS, Array, LayerInfo, PictureShape
-from ferviz.engines.keras.affine import is_affine
-from ferviz.engines.keras.keras_gradients import channels_last, class_gradients, layer_gradient, logits_gradient
-from ferviz.engines.keras.keras_trace import Trace, input_shape, trace, wants_channels_first
-from ferviz.engines.keras.topology import layer_infos, output_shape
-from ferviz.errors import FervizError, ModelError, UsageError
-
-MAX_TARGETS = 16
-"""Targets that one compiled function answers at once; more are computed in several parts."""
-
-AFFINE_PAYS = 8
-"""Backward passes, per class, from which it pays to compute a linear head's gradients once for all pictures."""
+from ferviz.engines.backend import keras as get_keras
+from ferviz.engines.base import PictureShape
+from ferviz.engines.graph import GraphEngine
+from ferviz.engines.graph.graph_trace import Trace
+from ferviz.engines.keras.keras_resize import free_size
+from ferviz.engines.keras.keras_trace import input_shape, trace, wants_channels_first
+from ferviz.errors import ModelError
 
 
-class KerasEngine:
+class KerasEngine(GraphEngine):
     """Executes a Keras network and computes its gradients, on TensorFlow, without changing it.
-
-    Each question is compiled once, for any number of pictures, when it is first asked.
 
     Args:
         network: any `keras.Model` that takes one picture and returns one score a class.
@@ -40,12 +27,11 @@ class KerasEngine:
     """
 
     name = "keras"
-    takes_predicted: Literal[True] = True
 
     def __init__(self, network: Any, channels_first: bool | None = None, shape: PictureShape | None = None) -> None:
         self.network = network
         known = input_shape(network)
-        self.channels_first = wants_channels_first(network) if channels_first is None else channels_first
+        first = wants_channels_first(network) if channels_first is None else channels_first
         if shape is None:
             if known is None:
                 raise ModelError(
@@ -53,278 +39,55 @@ class KerasEngine:
                 )
             if len(known) != 4:
                 raise ModelError(f"the network takes {known}; ferviz needs one picture, (N, height, width, channels)")
-            height, width, channels = known[1:] if not self.channels_first else (known[2], known[3], known[1])
+            height, width, channels = known[1:] if not first else (known[2], known[3], known[1])
             if channels is None:
                 raise ModelError(f"the network takes {known}; the number of its picture's channels has to be fixed")
             shape = (height, width, channels)
-        self.input_shape: PictureShape = shape
-        self._traces: dict[bool, Trace] = {}  # guided -> the trace
-        self._functions: dict[tuple[Any, ...], Callable[..., Any]] = {}
-        self._affine: dict[str, bool] = {}
-        self._lock = threading.RLock()
-
-    # -- what the network is ---------------------------------------------------------------------------------------
-
-    @property
-    def traced(self) -> Trace:
-        """The traced network (see `ferviz.engines.keras.keras_trace`)."""
-        return self._traces.get(False) or self._trace()
-
-    @property
-    def _guided(self) -> Trace:
-        return self._traces.get(True) or self._trace(guided=True)
-
-    @property
-    def head(self) -> str:
-        """What the network does to its logits at the end: "softmax", "sigmoid" or "linear" (nothing)."""
-        return self.traced.head
-
-    @property
-    def classes(self) -> int:
-        """K, the number of class scores."""
-        return int(self.traced.logits.shape[-1])
-
-    @cached_property
-    def layers(self) -> tuple[LayerInfo, ...]:
-        """Every layer call of the network, in order of execution."""
-        return layer_infos(self.traced.calls.values())
-
-    # -- the three primitives --------------------------------------------------------------------------------------
-
-    def logits(self, batch: Array) -> Array:
-        """Compute the class scores before softmax or sigmoid.
-
-        Args:
-            batch: (N, h, w, c) float32.
-
-        Returns:
-            (N, K) float32.
-        """
-        t = self.traced
-        function = self._function(("logits",), lambda: t.part([t.picture], [t.logits]))
-        return self._run(function, batch)[0]
-
-    def activations(self, batch: Array, layers: Sequence[str]) -> list[Array]:
-        """Compute the outputs of layers.
-
-        Args:
-            batch: (N, h, w, c) float32.
-            layers: names of layers; INPUT is the picture.
-
-        Returns:
-            The output of each named layer, float32: (N, h, w, C) for maps, (N, ...) otherwise.
-
-        Raises:
-            UnknownNameError: for a layer that is not there.
-        """
-        t = self.traced
-        wanted = [address for address in layers if address != INPUT]
-        calls = [t.call(address) for address in wanted]
-        if not calls:
-            return [batch for _ in layers]
-
-        def build() -> Callable[..., Any]:
-            with t.function.graph.as_default():
-                return t.part([t.picture], [channels_last(call.tensor, call) for call in calls])
-
-        function = self._function(("activations", *wanted), build)
-        outputs = dict(zip(wanted, self._run(function, batch), strict=True))
-        return [batch if address == INPUT else outputs[address] for address in layers]
-
-    def gradients(self, batch: Array, layer: str, weights: Array, of: str = LOGITS) -> tuple[Array, Array, Array]:
-        """Compute for each of T targets the gradient of `sum(weights[n, t] * tensor[n])` at `layer`.
-
-        All targets share one pass through the network up to `layer`. Where everything between it and the logits is linear, many pictures
-        and targets need no pass back at all: the gradient may then be a read-only view that all pictures share.
-
-        Args:
-            batch: (N, h, w, c) float32.
-            layer: where the gradient is taken; INPUT is the picture.
-            weights: (N, T, K) for the logits, or (N, T, K + 1): the last column is the weight of the class with the greatest logit,
-                whichever that is. (N, T, *shape) for a layer whose activation is (N, *shape), channels last.
-            of: the tensor that is differentiated: LOGITS or the name of a layer.
-
-        Returns:
-            The activation (N, h, w, C), the gradient (N, T, h, w, C) and the value of `of`, (N, K) or (N, *shape); all float32.
-
-        Raises:
-            UnknownNameError: for a layer that the network does not have.
-            UsageError: for weights of another shape.
-            ModelError: where `of` does not depend on the layer in a differentiable way.
-        """
-        if of != LOGITS:
-            return self._gradients_of_layer(batch, layer, weights, of)
-        weights = self._weights(batch, weights)
-        # The passes back that it saves, all targets but the first, against the classes whose gradients it computes.
-        many = len(batch) * (weights.shape[1] - 1) > AFFINE_PAYS * self.classes
-        if many and layer != INPUT and self._is_affine(layer):
-            return self._constant_gradients(batch, layer, weights)
-        return self._gradients(self.traced, batch, layer, weights)
-
-    # -- more that this engine can do ------------------------------------------------------------------------------
+        super().__init__(f"the network {network.name!r}", shape, first)
 
     def keras_engine(self) -> KerasEngine:
         """Return this engine: it executes the Keras network itself."""
         return self
 
-    def guided_gradients(self, batch: Array, layer: str, weights: Array) -> tuple[Array, Array, Array]:
-        """Compute gradients of the logits where every ReLU on the way back also stops negative gradients (guided backpropagation).
+    def trace_at(self, shape: PictureShape, guided: bool = False, separate: bool = False) -> Trace:
+        """Trace the network for any number of pictures; the network is left exactly as it was.
 
         Args:
-            batch: (N, h, w, c) float32.
-            layer: where the gradient is taken; INPUT is the picture.
-            weights: (N, T, K) or (N, T, K + 1), as for `gradients`.
+            shape: (h, w, c) of the pictures, None = any, among those that the network takes.
+            guided: every ReLU's gradient also drops negative gradients (guided backpropagation).
+            separate: every call returns a tensor of its own, also a layer that returns its own input (Dropout).
 
-        Returns:
-            As `gradients`.
+        Raises:
+            ModelError: where the network does not return one vector of class scores a picture.
         """
-        return self._gradients(self._guided, batch, layer, weights)
+        return trace(self.network, shape, self.channels_first, guided, separate)
 
-    def logits_from(self, batch: Array, layer: str, activation: Array) -> Array:
-        """Compute the logits that follow when a layer's activation is replaced; only the part after the layer is run.
+    def trace_resized(self, shape: PictureShape) -> Trace | None:
+        """Trace a copy of the network whose input was freed for pictures of another size.
 
         Args:
-            batch: (N, h, w, c) float32, for connections that bypass the layer.
-            layer: the layer whose output is replaced.
-            activation: (N, h, w, C) float32, what stands in its place.
+            shape: (h, w, c) of the pictures.
 
         Returns:
-            (N, K) float32.
+            The trace, or None where the network is tied to its size.
         """
-        t, call = self.traced, self.traced.call(layer)
-        tf = tensorflow()
+        return free_size(self.network, shape, self.channels_first)
 
-        def build() -> Callable[..., Any]:
-            return t.part([t.picture, call.tensor], [t.logits])
-
-        function = self._function(("from", layer), build)
-        inside = np.moveaxis(activation, -1, 1) if call.channels_first and activation.ndim == 4 else activation
-        return self._run(function, batch, tf.cast(inside, call.tensor.dtype))[0]
-
-    # -- inside ----------------------------------------------------------------------------------------------------
-
-    def _trace(self, guided: bool = False) -> Trace:
-        tensorflow()  # refuses in a forked process, where another thread's hold on the lock would last for ever
-        try:
-            # Two threads that ask at once get the same trace: the tensors of one mean nothing to the other.
-            with self._lock:
-                if guided not in self._traces:
-                    self._traces[guided] = trace(self.network, self.input_shape, self.channels_first, guided)
-                return self._traces[guided]
-        except FervizError:
-            raise
-        except Exception as error:  # code of the network's own may raise anything
-            lines = [line for line in re.sub(r"\x1b\[\d+m", "", str(error)).splitlines() if line.strip()]
-            reason = " ".join(lines[:2])[:240] or type(error).__name__
-            raise ModelError(f"the network {self.network.name!r} cannot be run: {reason}") from error
-
-    def _gradients(self, t: Trace, batch: Array, layer: str, weights: Array) -> tuple[Array, Array, Array]:
-        weights = self._weights(batch, weights)
-        guided = t is not self.traced
-
-        def function(targets: int) -> Callable[..., Any]:
-            return self._function(("gradients", guided, layer, targets), partial(logits_gradient, t, layer, targets))
-
-        return self._in_parts(batch, weights, function)
-
-    def _gradients_of_layer(self, batch: Array, layer: str, weights: Array, of: str) -> tuple[Array, Array, Array]:
-        """As `_gradients`, of a layer's output instead of the logits."""
-        t, weights = self.traced, np.ascontiguousarray(weights, np.float32)
-        shape = self.input_shape if of == INPUT else output_shape(t.call(of))
-        fits = weights.ndim == 2 + len(shape) and len(weights) == len(batch)
-        if not fits or any(want not in (None, have) for want, have in zip(shape, weights.shape[2:], strict=True)):
-            wanted = ", ".join(str(side or "any") for side in shape)
-            raise UsageError(f"weights of {of!r} must be ({len(batch)}, targets, {wanted}), got {weights.shape}")
-
-        def function(targets: int) -> Callable[..., Any]:
-            return self._function(("gradients of", of, layer, targets), partial(layer_gradient, t, layer, of, targets))
-
-        return self._in_parts(batch, weights, function)
-
-    def _in_parts(
-        self, batch: Array, weights: Array, function: Callable[[int], Callable[..., Any]]
-    ) -> tuple[Array, Array, Array]:
-        """Ask a compiled function for a few targets at a time -> (activation, gradient, value)."""
-        parts = []
-        for start in range(0, weights.shape[1], MAX_TARGETS):
-            chunk = weights[:, start : start + MAX_TARGETS]
-            activation, value, gradient = self._run(function(chunk.shape[1]), batch, chunk)
-            parts.append(gradient)
-        return activation, parts[0] if len(parts) == 1 else np.concatenate(parts, 1), value
-
-    def _weights(self, batch: Array, weights: Array) -> Array:
-        """-> weights (N, T, K + 1)."""
-        weights = np.ascontiguousarray(weights, np.float32)
-        if weights.ndim != 3 or weights.shape[0] != len(batch) or weights.shape[2] - self.classes not in (0, 1):
-            raise UsageError(f"weights must be ({len(batch)}, targets, {self.classes}), got {weights.shape}")
-        return np.pad(weights, ((0, 0), (0, 0), (0, 1))) if weights.shape[2] == self.classes else weights
-
-    def _is_affine(self, layer: str) -> bool:
-        t, call = self.traced, self.traced.call(layer)
-        with self._lock:
-            if call.address not in self._affine:
-                self._affine[call.address] = call.tensor.shape.rank == 4 and is_affine(t.logits, call.tensor, t.picture)
-            return self._affine[call.address]
-
-    def _constant_gradients(self, batch: Array, layer: str, weights: Array) -> tuple[Array, Array, Array]:
-        """As `_gradients` where everything behind the layer is linear: one pass forward, and each class's gradient once."""
-        t, call = self.traced, self.traced.call(layer)
-
-        def forward() -> Callable[..., Any]:
-            with t.function.graph.as_default():
-                return t.part([t.picture], [channels_last(call.tensor, call), t.logits])
-
-        activation, logits = self._run(self._function(("forward", layer), forward), batch)
-        # What is fed there has no influence on the gradient; the network's weights have, so that it is computed anew each time.
-        sizes = np.moveaxis(activation, -1, 1).shape[1:] if call.channels_first else activation.shape[1:]
-        blank = np.zeros((self.classes, *batch.shape[1:]), np.float32), np.zeros((self.classes, *sizes), np.float32)
-        function = self._function(("class gradients", layer), lambda: class_gradients(t, layer))
-        (by_class,) = self._run(function, *blank, np.eye(self.classes, dtype=np.float32))  # (K, h, w, C)
-        total = (
-            weights[..., :-1] + weights[..., -1:] * np.eye(self.classes, dtype=np.float32)[logits.argmax(1)][:, None]
-        )
-        count, targets = total.shape[:2]
-        if count > 1 and (total == total[:1]).all():
-            shared = (total[0] @ by_class.reshape(self.classes, -1)).reshape(1, targets, *by_class.shape[1:])
-            return activation, np.broadcast_to(shared, (count, *shared.shape[1:])), logits
-        gradient = total.reshape(count * targets, -1) @ by_class.reshape(self.classes, -1)
-        return activation, gradient.reshape(count, targets, *by_class.shape[1:]), logits
-
-    def _function(self, key: tuple[Any, ...], build: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
-        tensorflow()
-        with self._lock:
-            if key not in self._functions:
-                self._functions[key] = _signed(build())
-            return self._functions[key]
-
-    def _run(self, function: Callable[..., Any], batch: Array, *more: Any) -> list[np.ndarray]:
-        tf = tensorflow()
-        batch = np.ascontiguousarray(batch, np.float32)
-        expected = self.input_shape
-        if batch.ndim != 4 or any(
-            want not in (None, have) for want, have in zip(expected, batch.shape[1:], strict=True)
-        ):
-            raise UsageError(
-                f"the network takes pictures (N, {', '.join(str(d or 'any') for d in expected)}), got {batch.shape}"
-            )
-        given = [tf.constant(m) if isinstance(m, np.ndarray) else m for m in (batch, *more)]
-        count = len(batch)
-        if not count:  # oneDNN's products refuse a batch without rows
-            given = [tf.zeros((1, *value.shape[1:]), value.dtype) for value in given]
-        try:
-            return [r.numpy()[:count] for r in function(*given)]
-        except tf.errors.ResourceExhaustedError as error:
-            raise ModelError(
-                f"the network {self.network.name!r} needs more memory for {len(batch)} pictures at once than there is; take a "
-                "smaller batch_size, or a smaller network"
-            ) from error
+    @cached_property
+    def has_own_code(self) -> bool:  # type: ignore[override]
+        """Whether the network, or one inside it, runs a `call` of its own or operations that are no layers."""
+        return has_own_code(self.network)
 
 
-def _signed(part: Any) -> Callable[..., Any]:
-    """A pruned function with a signature. Without one TensorFlow tries to bind the arguments to that of the function it was pruned
-    from, fails, and prints the whole batch into an error that it drops."""
-    tf = tensorflow()
-    given = part.inputs[: len(part.inputs) - len(part.captured_inputs)]
-    signature = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in given]
-    signed: Callable[..., Any] = tf.function(lambda *values: part(*values), input_signature=signature, autograph=False)
-    return signed
+def has_own_code(network: Any) -> bool:
+    """Return whether a network, or one inside it, runs a `call` of its own or operations that are no layers.
+
+    Args:
+        network: a keras.Model.
+    """
+    keras = get_keras()
+    plain = type(network).__name__ in ("Functional", "Sequential")
+    steps = getattr(network, "operations", []) if plain else []
+    if not plain or any(not isinstance(step, keras.layers.Layer) for step in steps):
+        return True
+    return any(has_own_code(layer) for layer in network.layers if isinstance(layer, keras.Model))

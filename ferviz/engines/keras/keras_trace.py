@@ -1,10 +1,8 @@
-"""One traced copy of a Keras network in which every layer's output can be reached.
+"""A Keras network as a Trace: one traced copy in which every layer's output can be reached.
 
 While TensorFlow traces the network, each layer's `call` is wrapped so that it records the tensor it returns; the wrappers
 are gone again before anybody else can see them. That works for every way of writing a network (functional, Sequential,
-subclassed, nested) because it looks at what runs and not at how it was put together. Everything else is cut out of the
-traced graph: its output's last operation says whether the logits end in a softmax, gradients are added between recorded
-tensors, and what a question does not need is pruned, filter gradients included.
+subclassed, nested) because it looks at what runs and not at how it was put together.
 """
 
 from __future__ import annotations
@@ -12,84 +10,21 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
+
+import numpy as np
 
 from ferviz.engines.backend import keras as get_keras
 from ferviz.engines.backend import tensorflow
-from ferviz.errors import ModelError, UnknownNameError
+from ferviz.engines.base import Array
+from ferviz.engines.graph.graph_trace import DEPTHWISE, KERNEL, POINTWISE, Call, Trace, trace_function
+from ferviz.errors import ModelError
 
 _LOCK = threading.RLock()  # wrapping is seen by every thread that uses the same layers, so one trace at a time
 
-_VALUE_PRESERVING = {"Identity", "Cast", "Reshape", "Squeeze", "ExpandDims", "StopGradient", "PreventGradient"}
-_HEADS = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
-_GUIDED = "FervizGuidedRelu"
 MOST_STEPS = 64
 """Steps of a recurrent layer that are written out one by one."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call of one layer while the network was traced.
-
-    Attributes:
-        address: "conv3", "backbone/conv3", or "shared:1" for the second call of a layer that is used more than once.
-        layer: the Keras layer.
-        tensor: what it returned.
-        channels_first: the order of the tensor's axes.
-        inputs: the tensors that it was given.
-    """
-
-    address: str
-    layer: Any
-    tensor: Any
-    channels_first: bool
-    inputs: tuple[Any, ...] = ()
-
-
-@dataclass(frozen=True)
-class Trace:
-    """A traced network.
-
-    Attributes:
-        function: the graph as one wrapped function, to be pruned.
-        picture: the tensor (N, h, w, c) float32.
-        logits: the tensor (N, K) float32.
-        head: "softmax", "sigmoid" or "linear".
-        calls: address -> Call, in order of execution.
-        aliases: the plain name of a layer that is called more than once -> the address of its last call.
-    """
-
-    function: Any
-    picture: Any
-    logits: Any
-    head: str
-    calls: dict[str, Call]
-    aliases: dict[str, str] = field(default_factory=dict)
-
-    def call(self, address: str) -> Call:
-        """Return the call of a layer.
-
-        Args:
-            address: of the call, or a layer's plain name.
-
-        Raises:
-            UnknownNameError: for a layer that is not there.
-        """
-        address = self.aliases.get(address, address)
-        if address not in self.calls:
-            raise UnknownNameError("layer", address, self.calls, "this model")
-        return self.calls[address]
-
-    def part(self, feeds: list[Any], fetches: list[Any]) -> Callable[..., Any]:
-        """Return the function from `feeds` to `fetches`, with all that it does not need left out.
-
-        Args:
-            feeds: tensors whose values are given.
-            fetches: tensors that are computed.
-        """
-        part: Callable[..., Any] = self.function.prune(feeds, fetches)
-        return part
 
 
 def trace(
@@ -112,24 +47,15 @@ def trace(
         ModelError: where the network does not return one vector of class scores a picture.
     """
     tf = tensorflow()
-    traced: dict[str, Any] = {}
     first = wants_channels_first(network) if channels_first is None else channels_first
 
-    def run(picture: Any) -> Any:
-        graph = tf.compat.v1.get_default_graph()
-        override = graph.gradient_override_map({"Relu": _guided_relu(tf)} if guided else {})
-        with override, _recording(network, first, separate) as records, _inlined(tf):
+    def build(picture: Any) -> tuple[Any, list[Call]]:
+        with _recording(network, first, separate) as records, _inlined(tf):
             x = tf.transpose(picture, [0, 3, 1, 2]) if first else picture
-            output = _single(network(_as_input(network, x), training=False))
-            traced["logits"], traced["head"] = _logits(tf, output)
-            traced["calls"] = [n for n in records if getattr(n.tensor, "graph", None) is graph]
-        traced["picture"] = picture
-        return traced["logits"]
+            return _single(network(_as_input(network, x), training=False)), records
 
     with _LOCK:
-        function = tf.compat.v1.wrap_function(run, [tf.TensorSpec([None, *shape], tf.float32)])
-    calls, aliases = _named(traced["calls"])
-    return Trace(function, traced["picture"], traced["logits"], traced["head"], calls, aliases)
+        return trace_function(build, shape, guided)
 
 
 def wants_channels_first(network: Any) -> bool:
@@ -182,38 +108,6 @@ def _single(output: Any) -> Any:
     if isinstance(output, (list, tuple, dict)):
         raise ModelError(f"the network has {len(output)} outputs; ferviz needs one, with a score a class")
     return output
-
-
-def _logits(tf: Any, output: Any) -> tuple[Any, str]:
-    """Walk back from the network's output over operations that change no value to a softmax or sigmoid, and undo it."""
-    shape = output.shape
-    wide = [d for d in shape[1:] if d != 1] if shape.rank else None
-    if wide is None or any(d is None for d in wide) or len(wide) > 1 or shape.rank < 2:
-        raise ModelError(f"the network returns {tuple(shape)}; ferviz needs one score a class, (N, classes)")
-    classes, tensor = (wide[0] if wide else 1), output
-    while True:
-        kind = tensor.op.type
-        if kind in _HEADS:
-            tensor = tensor.op.inputs[0]
-            break
-        # In a vector with ones around it a transposition moves nothing either.
-        if kind not in _VALUE_PRESERVING and not (kind == "Transpose" and len(shape) > 2):
-            tensor, kind = output, ""
-            break
-        tensor = tensor.op.inputs[0]
-    logits = tf.cast(tf.reshape(tensor, [-1, classes]), tf.float32)
-    return logits, _HEADS.get(kind, "linear")
-
-
-def _guided_relu(tf: Any) -> str:
-    with contextlib.suppress(KeyError):  # registered by an earlier trace
-
-        @tf.RegisterGradient(_GUIDED)
-        def gradient(op: Any, upstream: Any) -> Any:
-            passes = tf.logical_and(op.outputs[0] > 0, upstream > 0)
-            return tf.where(passes, upstream, tf.zeros_like(upstream))
-
-    return _GUIDED
 
 
 @contextlib.contextmanager
@@ -277,7 +171,7 @@ def _recording(network: Any, channels_first: bool, separate: bool = False) -> It
             if hasattr(output, "op") and output.dtype.is_floating and output.shape.rank is not None:
                 output = tensorflow().identity(output) if separate else output
                 orders[id(output)] = order
-                calls.append(Call(address, layer, output, order, inputs))
+                calls.append(_call(address, layer, output, order, inputs))
             return output
 
         return recording
@@ -296,6 +190,28 @@ def _recording(network: Any, channels_first: bool, separate: bool = False) -> It
                     layer.__dict__[name] = attributes[name]
                 else:
                     layer.__dict__.pop(name, None)
+
+
+def _call(address: str, layer: Any, output: Any, channels_first: bool, inputs: tuple[Any, ...]) -> Call:
+    parameters = sum(int(np.prod(weight.shape)) for weight in layer.weights)
+    is_network = isinstance(layer, get_keras().Model)
+    kind = type(layer).__name__
+    return Call(address, kind, output, channels_first, inputs, parameters, partial(_kernels, layer), is_network)
+
+
+def _kernels(layer: Any) -> dict[str, Array]:
+    layers = get_keras().layers
+    if isinstance(layer, layers.SeparableConv2D):
+        return {DEPTHWISE: _array(layer.depthwise_kernel), POINTWISE: _array(layer.pointwise_kernel)}
+    if isinstance(layer, layers.DepthwiseConv2D):
+        return {DEPTHWISE: _array(layer.kernel)}
+    if isinstance(layer, layers.Conv2DTranspose):
+        return {KERNEL: _array(layer.kernel).swapaxes(2, 3)}  # Keras keeps its outputs before its inputs
+    return {KERNEL: _array(layer.kernel)} if isinstance(layer, layers.Conv2D) else {}
+
+
+def _array(kernel: Any) -> Array:
+    return np.asarray(kernel, np.float32)
 
 
 def _flat(value: Any) -> list[Any]:
@@ -319,21 +235,3 @@ def _as_channels_last(layer: Any, call: Callable[..., Any], x: Any) -> Any:
     finally:
         layer.__dict__["data_format"] = "channels_first"
     return tf.transpose(y, [0, 3, 1, 2])
-
-
-def _named(records: list[Call]) -> tuple[dict[str, Call], dict[str, str]]:
-    """Give repeated calls of a layer the addresses name:0, name:1, ..."""
-    times: dict[str, int] = {}
-    for record in records:
-        times[record.address] = times.get(record.address, 0) + 1
-    calls: dict[str, Call] = {}
-    count: dict[str, int] = {}
-    aliases: dict[str, str] = {}
-    for record in records:
-        address = record.address
-        if times[address] > 1:
-            address = f"{record.address}:{count.get(record.address, 0)}"
-            count[record.address] = count.get(record.address, 0) + 1
-            aliases[record.address] = address
-        calls[address] = replace(record, address=address)
-    return calls, aliases

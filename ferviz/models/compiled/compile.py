@@ -9,16 +9,16 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from ferviz.engines.base import Engine
-from ferviz.engines.fallback import FallbackEngine
+from ferviz.engines.fallback import FallbackEngine, KerasFallbackEngine
 from ferviz.engines.litert import LiteRTEngine
 from ferviz.files import PathLike, check_output
 from ferviz.models.compiled.file import CompiledModel, read_compiled, write_compiled
 from ferviz.models.model import CAUTIONS, Model
-from ferviz.models.require_keras import require_keras
+from ferviz.models.require_graph import require_graph
 from ferviz.registry import split_names
 
 if TYPE_CHECKING:
-    from ferviz.engines.keras import KerasEngine
+    from ferviz.engines.graph import GraphEngine
 
 PACKAGES = ("ferviz", "tensorflow", "keras", "ai-edge-litert")
 
@@ -29,15 +29,15 @@ def compile_model(
     """Compile a network together with its gradients, so that it is explained without TensorFlow.
 
     Args:
-        model: a Model of a Keras network.
+        model: a Model of a network that TensorFlow can trace (Keras, ONNX).
         out: the `.ferviz` file to write, None = none.
         layers: names of the layers that can be explained from the file, in a sequence or with commas between; None = every map;
             the default layer is always among them.
         force: an existing file is replaced.
 
     Raises:
-        ModelError: for a network that LiteRT cannot run (with the operations it lacks), that has no feature map, or that is not a
-            Keras network.
+        ModelError: for a network that LiteRT cannot run (with the operations it lacks), that has no feature map, or that is in no form
+            that TensorFlow can trace.
         UnknownNameError: for a layer that is not there.
         OutputExistsError, OutputError: where the file is there already or cannot be written.
     """
@@ -45,7 +45,7 @@ def compile_model(
 
     if out is not None:
         check_output(out, force)
-    engine = require_keras(model, "compiling")
+    engine = require_graph(model, "compiling")
     default, _ = model.default_layer()
     height, width = model.input.size
     names = None if layers is None else split_names(layers, [info.name for info in model.layers])
@@ -63,7 +63,8 @@ def open_compiled(
     *,
     labels: str | Iterable[str] | None = None,
     scaling: str | None = None,
-    load: Callable[[], KerasEngine] | None = None,
+    load: Callable[[], GraphEngine] | None = None,
+    fallback: type[FallbackEngine] = KerasFallbackEngine,
     log: Callable[[str], None] | None = None,
 ) -> Model:
     """Return the Model of a compiled model; it runs without TensorFlow.
@@ -71,8 +72,9 @@ def open_compiled(
     Args:
         source: the `.ferviz` file, or what was read from it.
         labels, scaling: replace what the file states, as in `load_model`.
-        load: returns the Keras engine of the network that it was compiled from, for what the file does not hold; None = asking for
+        load: returns the engine of the network that it was compiled from, for what the file does not hold; None = asking for
             that is an error.
+        fallback: the kind of engine that stands for both then: KerasFallbackEngine for a Keras network, else FallbackEngine.
         log: takes the sentence that tells that the network itself was needed.
 
     Raises:
@@ -91,7 +93,7 @@ def open_compiled(
     outdated = tuple(beginning for beginning, is_given in zip(CAUTIONS, given, strict=False) if is_given)
     notes = tuple(note for note in compiled.notes if not note.startswith(outdated))
     litert = LiteRTEngine(compiled.network)
-    engine: Engine = litert if load is None else FallbackEngine(litert, load, log)
+    engine: Engine = litert if load is None else fallback(litert, load, log)
     return Model(compiled.name, compiled.sha256, names, spec, engine, notes)
 
 

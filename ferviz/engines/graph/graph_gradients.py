@@ -7,7 +7,7 @@ from typing import Any
 
 from ferviz.engines.backend import tensorflow
 from ferviz.engines.base import INPUT
-from ferviz.engines.keras.keras_trace import Call, Trace
+from ferviz.engines.graph.graph_trace import Call, Trace
 from ferviz.errors import ModelError
 
 

@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ferviz.engines.backend import keras as get_keras
 from ferviz.engines.base import INPUT, Array, LayerInfo
-from ferviz.engines.keras.keras_trace import Call, trace
+from ferviz.engines.graph.graph_trace import Call
 
 if TYPE_CHECKING:
-    from ferviz.engines.keras.keras_engine import KerasEngine
-
-DEPTHWISE, POINTWISE, KERNEL = "depthwise", "pointwise", "kernel"
+    from ferviz.engines.graph.graph_engine import GraphEngine
 
 
 def layer_infos(calls: Iterable[Call]) -> tuple[LayerInfo, ...]:
@@ -38,7 +33,7 @@ def output_shape(call: Call) -> tuple[int | None, ...]:
     return (*shape[1:], shape[0]) if len(shape) == 3 and call.channels_first else shape
 
 
-def kernels(engine: KerasEngine, layer: str) -> dict[str, Array]:
+def kernels(engine: GraphEngine, layer: str) -> dict[str, Array]:
     """Return the kernels of one layer, their axes in one order whatever the layer.
 
     Args:
@@ -50,18 +45,10 @@ def kernels(engine: KerasEngine, layer: str) -> dict[str, Array]:
         {"depthwise": (h, w, channels, multiplier)} for depthwise ones, which give each channel kernels of its own; separable ones have
         "depthwise" and "pointwise" (1, 1, inputs, outputs). All float32. Empty for a layer of any other kind.
     """
-    t, layers = engine.traced, get_keras().layers
-    keras_layer = t.calls[t.aliases.get(layer, layer)].layer
-    if isinstance(keras_layer, layers.SeparableConv2D):
-        return {DEPTHWISE: _array(keras_layer.depthwise_kernel), POINTWISE: _array(keras_layer.pointwise_kernel)}
-    if isinstance(keras_layer, layers.DepthwiseConv2D):
-        return {DEPTHWISE: _array(keras_layer.kernel)}
-    if isinstance(keras_layer, layers.Conv2DTranspose):
-        return {KERNEL: _array(keras_layer.kernel).swapaxes(2, 3)}  # Keras keeps its outputs before its inputs
-    return {KERNEL: _array(keras_layer.kernel)} if isinstance(keras_layer, layers.Conv2D) else {}
+    return engine.traced.call(layer).kernels()
 
 
-def connections(engine: KerasEngine) -> list[tuple[LayerInfo, tuple[str, ...]]]:
+def connections(engine: GraphEngine) -> list[tuple[LayerInfo, tuple[str, ...]]]:
     """Return every layer call together with the names of the calls that it gets its tensors from.
 
     They are read off a traced run and not off the network's file. Networks inside the network are left out and their layers stand for
@@ -74,22 +61,21 @@ def connections(engine: KerasEngine) -> list[tuple[LayerInfo, tuple[str, ...]]]:
     Returns:
         [(layer, sources)] in order of execution; INPUT among the sources is the picture.
     """
-    traced = trace(engine.network, engine.input_shape, engine.channels_first, separate=True)
+    traced = engine.trace_at(engine.input_shape, separate=True)
     calls = _outermost_layers(list(traced.calls.values()))
     makers = {id(call.tensor): call.address for call in calls} | {id(traced.picture): INPUT}
     known = {layer.name: layer for layer in engine.layers}
     return [(known[call.address], _sources(call, makers)) for call in calls]
 
 
-def operations_before(engine: KerasEngine, layer: str) -> frozenset[str]:
+def operations_before(engine: GraphEngine, layer: str) -> frozenset[str]:
     """Return the kinds of TensorFlow's operations between the picture and what a layer is given ("Conv2D", "AddV2", ...).
 
     Args:
         engine: executes the network.
         layer: the name of one of its layers.
     """
-    t = engine.traced
-    call = t.calls[t.aliases.get(layer, layer)]
+    call = engine.traced.call(layer)
     kinds, seen, waiting = set(), set(), list(call.inputs)
     while waiting:
         operation = waiting.pop().op
@@ -100,49 +86,27 @@ def operations_before(engine: KerasEngine, layer: str) -> frozenset[str]:
     return frozenset(kinds)
 
 
-def has_own_code(network: Any) -> bool:
-    """Return whether a network, or one inside it, runs a `call` of its own or operations that are no layers.
-
-    Args:
-        network: a keras.Model.
-    """
-    keras = get_keras()
-    plain = type(network).__name__ in ("Functional", "Sequential")
-    steps = getattr(network, "operations", []) if plain else []
-    if not plain or any(not isinstance(step, keras.layers.Layer) for step in steps):
-        return True
-    return any(has_own_code(layer) for layer in network.layers if isinstance(layer, keras.Model))
-
-
 def _attention_prefixes(calls: Iterable[Call]) -> tuple[str, ...]:
     """What the addresses inside attention layers begin with: their (heads, tokens, sizes) are no maps."""
     kinds = ("MultiHeadAttention", "GroupQueryAttention")
-    return tuple(
-        call.address.rpartition(":")[0] or call.address for call in calls if type(call.layer).__name__ in kinds
-    )
+    return tuple(call.address.rpartition(":")[0] or call.address for call in calls if call.kind in kinds)
 
 
 def _layer_info(call: Call, attention: tuple[str, ...]) -> LayerInfo:
     shape = output_shape(call)
     spatial = len(shape) == 3 and (None in shape[:2] or (shape[0] or 0) * (shape[1] or 0) > 1)
-    spatial = spatial and not any(call.address.startswith(f"{outer}/") for outer in attention)
-    parameters = int(sum(int(np.prod(w.shape)) for w in call.layer.weights))
-    return LayerInfo(call.address, type(call.layer).__name__, shape, spatial, parameters)
-
-
-def _array(kernel: Any) -> Array:
-    return np.asarray(kernel, np.float32)
+    spatial = spatial and call.is_map and not any(call.address.startswith(f"{outer}/") for outer in attention)
+    return LayerInfo(call.address, call.kind, shape, spatial, call.parameters)
 
 
 def _outermost_layers(calls: list[Call]) -> list[Call]:
     """The calls of layers that are no networks themselves and lie in no layer but networks."""
-    network = get_keras().Model
-    layer_addresses = {_without_number(call.address) for call in calls if not isinstance(call.layer, network)}
+    layer_addresses = {_without_number(call.address) for call in calls if not call.is_network}
     chosen = []
     for call in calls:
         parts = _without_number(call.address).split("/")
         outer = {"/".join(parts[:end]) for end in range(1, len(parts))}
-        if not isinstance(call.layer, network) and not outer & layer_addresses:
+        if not call.is_network and not outer & layer_addresses:
             chosen.append(call)
     return chosen
 
