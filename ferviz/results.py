@@ -26,8 +26,10 @@ from ferviz.images import FORMATS, encode
 from ferviz.npz import ArchiveError, read_arrays
 from ferviz.paths import check_is_no_input
 from ferviz.registry import Registry
+from ferviz.tables.frames import check_parquet, to_frame, write_parquet
 
 if TYPE_CHECKING:
+    import pandas
     from matplotlib.figure import Figure
     from PIL import Image
 
@@ -96,6 +98,14 @@ class Result:
         """Return the answer as rows of cells, the names of the columns first."""
         raise NotImplementedError(f"{type(self).__name__} has no table")
 
+    def to_frame(self) -> pandas.DataFrame:
+        """Return `table` as a pandas DataFrame.
+
+        Raises:
+            UsageError: pandas is not installed.
+        """
+        return to_frame(self.table())
+
     def inputs(self) -> list[PathLike]:
         """Return the files that this was made from, as far as it knows them; `save` replaces none of them, whatever `force` is."""
         return []
@@ -118,11 +128,12 @@ class Result:
             force: an existing file may be replaced.
 
         Raises:
-            UsageError: the suffix is not one of `suffixes()`.
+            UsageError: the suffix is not one of `suffixes()`, or the format needs a library that is not installed.
             OutputExistsError: the file is there and `force` is false.
             OutputError: the path's folder is not there, or the path is a folder.
         """
         check_suffix(path, cls.suffixes())
+        WRITERS[Path(path).suffix.lower()].check()
         return check_output(path, force)
 
     def save(self, path: PathLike, force: bool = False, **options: Any) -> Path:
@@ -130,7 +141,7 @@ class Result:
 
         Args:
             path: the file to write: a picture (.png, .jpg, .webp, ...), a figure (.pdf, .svg), arrays (.npz), plain data (.json) or
-                a table (.csv), as far as this kind of result has them.
+                a table (.csv, .parquet), as far as this kind of result has them.
             force: replace an existing file.
             **options: how to draw it: the arguments of `picture` and `plot`.
 
@@ -169,10 +180,12 @@ class Writer:
     Attributes:
         write: writes a result to a path (result, path, options of drawing); the path is a temporary one.
         needs: names of `Result`'s methods of which the result must have one: "picture", "plot", "to_arrays", "to_dict", "table".
+        check: raises UsageError where the format cannot be written, because a library is not installed.
     """
 
     write: Callable[[Any, Path, dict[str, Any]], None]
     needs: tuple[str, ...]
+    check: Callable[[], None] = lambda: None
 
 
 def write_figure(path: PathLike, figure: Figure | Sequence[Figure], record: dict[str, Any] | None = None) -> None:
@@ -271,12 +284,17 @@ def _write_csv(result: Result, path: Path, _: dict[str, Any]) -> None:
     path.write_text(csv_text(result.table()), encoding="utf-8", newline="")
 
 
+def _write_parquet(result: Result, path: Path, _: dict[str, Any]) -> None:
+    write_parquet(path, result.table(), to_json(names_only(result.manifest())))
+
+
 for _suffix, _summary, _writer in (
     *((suffix, "a picture", Writer(_write_picture, ("picture", "plot"))) for suffix in FORMATS),
     *((suffix, "a figure of vectors and text", Writer(_write_figure, ("plot",))) for suffix in FIGURES),
     (".npz", "the exact numbers, for NumPy", Writer(_write_npz, ("to_arrays",))),
     (".json", "the answer as plain data", Writer(_write_json, ("to_dict",))),
     (".csv", "a table", Writer(_write_csv, ("table",))),
+    (".parquet", "a table with types, for data frames", Writer(_write_parquet, ("table",), check_parquet)),
 ):
     WRITERS.add(_suffix, _summary, _writer)
 

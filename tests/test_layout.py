@@ -13,8 +13,9 @@ PACKAGE = Path(ferviz.__file__).parent
 # A module imports only from names to the left of its own (and from its own package).
 ORDER = [
     "printable", "errors", "registry", "emotions", "paths", "files", "native_logs", "sandbox", "known_files", "npz", "heif", "images",
-    "numerics", "fills", "results", "rendering", "faces", "data", "engines", "models", "trust", "attribution", "dreaming", "evaluation",
-    "training", "video", "web", "register", "cli",
+    "numerics", "tables",
+    "fills", "results", "rendering", "faces", "data", "engines", "models", "trust", "attribution", "dreaming",
+    "evaluation", "training", "video", "web", "register", "cli",
 ]  # fmt: skip
 FRAMEWORKS = {"tensorflow", "keras", "jax", "torch", "tf_keras_vis"}
 FRAMEWORK_PACKAGES = {"engines", "models", "dreaming", "training"}

@@ -16,12 +16,15 @@ from ferviz.attribution.methods.registry import AUTO, METHODS
 from ferviz.attribution.request import MethodInput, MethodOutput
 from ferviz.attribution.resize import resize_maps
 from ferviz.attribution.targets import Target, parse_targets, resolve, target_weights
+from ferviz.data.dataset import Dataset
+from ferviz.data.provenance import Provenance, join_provenance
 from ferviz.engines.base import Array, require
-from ferviz.errors import ModelError, check_integer
+from ferviz.errors import ModelError, UsageError, check_integer
 from ferviz.faces.crops import as_faces
 from ferviz.faces.face import Face
 from ferviz.faces.landmarks.ladder import TEMPLATE_SOURCE, locate_landmarks
 from ferviz.faces.regions import FaceRegions
+from ferviz.models.face_selection import Where, select_faces
 from ferviz.models.model import Model, as_model
 from ferviz.models.prediction import Prediction, check_finite
 from ferviz.trust.recommendation import recommended, recommended_layer
@@ -142,17 +145,7 @@ class AttributionJob:
         model = self.model
         # Details of other shapes than (N, T) and (N, T, rows, columns) are for callers of the method itself.
         details = {name: values.tolist() for name, values in output.details.items() if values.ndim == 2}
-        settings = {
-            "model": model.name,
-            "model_sha256": model.sha256,
-            "model_file": model.file_name,
-            "engine": model.engine.name,
-            "labels": list(model.labels),
-            "seed": self.seed,
-            **self.settings,
-            **({"details": details} if details else {}),
-            **({"chosen": self.chosen} if self.chosen else {}),
-        }
+        settings = self.record() | ({"details": details} if details else {})
         return Explanation(
             heatmaps=output.heatmaps,
             raw=output.raw,
@@ -166,6 +159,20 @@ class AttributionJob:
             trust=self._judged(faces, output.heatmaps, output.logits) if self.test else None,
             grids={name: values for name, values in output.details.items() if values.ndim == 4},
         )
+
+    def record(self) -> dict[str, Any]:
+        """Return the network, the seed and the method's settings as plain data: an explanation's `settings`."""
+        model = self.model
+        return {
+            "model": model.name,
+            "model_sha256": model.sha256,
+            "model_file": model.file_name,
+            "engine": model.engine.name,
+            "labels": list(model.labels),
+            "seed": self.seed,
+            **self.settings,
+            **({"chosen": self.chosen} if self.chosen else {}),
+        }
 
     def explain(self, faces: Sequence[Face]) -> Explanation:
         """Explain any number of faces, chunk by chunk.
@@ -233,6 +240,7 @@ def explain(
     layer: str | Sequence[str] | None = None,
     batch_size: int = 64,
     *,
+    where: Where | None = None,
     seed: int = 0,
     test: bool | None = None,
     **settings: Any,
@@ -241,13 +249,16 @@ def explain(
 
     Args:
         model: a network.
-        faces: a Face, a list of them, or uint8 crops (N, H, W) or (N, H, W, 3).
+        faces: a Face, a list of them, uint8 crops (N, H, W) or (N, H, W, 3), or a Dataset, whose rows, labels and splits the
+            explanation keeps. Pictures of a data set that show no face stop nothing: methods that need regions give them a typical face's.
         method: one of `ferviz.methods()`, or "auto" for the one that `ferviz.trust_report` found best for this network, or for the
             bundled one: of those up to 500 passes a face for up to 48 small faces, else of those up to 20.
         target: "predicted", a class, "all", a contrast such as "happy-sad", a weighting such as "2*happy-sad-fear", several of them,
             or {class: weight}.
         layer: a name, several (their maps are fused), or None for the last map; "input" is the picture.
         batch_size: faces in one pass; it bounds the memory and changes nothing else.
+        where: which faces of a Dataset: conditions such as "true=fear predicted=sad confidence>0.6" (see `ferviz.data.where`), a
+            boolean mask, or indices; None = all.
         seed: for methods that draw random numbers.
         test: whether each map is compared with a centred blob, by hiding and showing what it points at (up to 64 passes through the
             network a map); the answers are in the explanation's `trust`. None = up to 48 maps are (of pictures above 64 x 64 fewer),
@@ -264,11 +275,37 @@ def explain(
         ModelError: the network or its engine cannot do what the method needs, or the network answers with NaN or infinity.
         NoFaceError: there are no faces, or the method needs the regions of a face and a picture shows none.
     """
-    faces, model = as_faces(faces), as_model(model)
+    model = as_model(model)
+    if isinstance(faces, Dataset):
+        faces = select_faces(model, faces, where, batch_size)
+    elif where is not None:
+        raise UsageError("where chooses faces of a Dataset, which read_data returns; select those of a list yourself")
+    else:
+        faces = as_faces(faces)
     passes = PATIENT if _is_quickly_tested(model, len(faces)) else HASTY
     job = AttributionJob.prepare(model, method, target, layer, settings, batch_size, seed, passes=passes)
-    test = _is_quickly_tested(model, len(faces) * len(job.targets)) if test is None else test
-    return replace(job, test=test).explain(faces)
+    return explain_faces(job, faces, test)
+
+
+def explain_faces(job: AttributionJob, faces: Sequence[Face] | Dataset, test: bool | None = None) -> Explanation:
+    """Explain faces in memory, those of a data set with their rows and labels.
+
+    Args:
+        job: how.
+        faces: the faces, or a data set; pictures of one that show no face stop nothing.
+        test: as for `explain`.
+
+    Returns:
+        The explanation, in the order of the faces.
+
+    Raises:
+        NoFaceError: there are no faces.
+    """
+    maps = len(faces) * len(job.targets)
+    job = replace(job, test=_is_quickly_tested(job.model, maps) if test is None else test)
+    if not isinstance(faces, Dataset):
+        return job.explain(faces)
+    return replace(job.with_templates().explain(as_faces(faces.images)), provenance=Provenance.of(faces))
 
 
 def _choose(
@@ -312,6 +349,7 @@ def join(parts: Sequence[Explanation]) -> Explanation:
         settings=settings,
         warnings=tuple(dict.fromkeys(warning for part in parts for warning in part.warnings)),
         trust=join_trust([part.trust for part in parts]),
+        provenance=join_provenance([part.provenance for part in parts]),
         grids={name: np.concatenate([part.grids[name] for part in parts]) for name in parts[0].grids},
     )
 

@@ -11,11 +11,20 @@ from ferviz.attribution.explanation_table import COLUMNS, table_rows
 from ferviz.attribution.region_values import region_records
 from ferviz.attribution.sheets import explanation_sheet
 from ferviz.attribution.targets import PREDICTED
+from ferviz.data.provenance import Provenance
+from ferviz.data.where import mask_of, parse_where, prediction_columns
 from ferviz.errors import DataError, UsageError
 from ferviz.faces.crops import pad_crops
 from ferviz.faces.face import Face
 from ferviz.files import PathLike, manifest
-from ferviz.models.face_records import check_maps, check_object, check_texts, read_picture_records
+from ferviz.models.face_records import (
+    check_maps,
+    check_object,
+    check_texts,
+    read_dataset_records,
+    read_picture_records,
+    read_provenance,
+)
 from ferviz.models.prediction import Prediction, face_record, picture_records
 from ferviz.rendering.marks import vector_figure
 from ferviz.rendering.printing import (
@@ -30,6 +39,7 @@ from ferviz.rendering.printing import (
 from ferviz.rendering.sheets.sheet import Sheet
 from ferviz.rendering.tiles import has_evidence
 from ferviz.results import Result, read_npz
+from ferviz.tables.selection import Selection, positions
 from ferviz.trust.verdict import BETTER, Trust, read_trust
 
 if TYPE_CHECKING:
@@ -56,6 +66,7 @@ class Explanation(Result):
         trust: the verdicts on the maps; None where they were not tested.
         grids: {name: (N, T, rows, columns) float}, further numbers of the method for each map, such as the `values` and the
             `standard_error` of "shapley".
+        provenance: row, label and split of faces that are a data set's, else None.
     """
 
     command: ClassVar[str] = "explain"
@@ -71,6 +82,7 @@ class Explanation(Result):
     warnings: tuple[str, ...] = ()
     trust: Trust | None = field(default=None, repr=False)
     grids: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    provenance: Provenance | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("faces", "targets", "predictions", "warnings"):
@@ -93,19 +105,44 @@ class Explanation(Result):
         what = f"method={self.method!r}, layer={self.layer!r}, model={self.settings.get('model', '')!r}"
         return f"Explanation({len(self)} faces, targets={self.targets}, {what}, maps of {self.raw.shape[2]} x {self.raw.shape[3]})"
 
-    def __getitem__(self, which: int | slice) -> Explanation:
-        """Return the explanation of one face, or of a slice of them."""
-        if isinstance(which, int):
+    def __getitem__(self, which: Selection) -> Explanation:
+        """Return the explanation of one face, a slice of them, or those of a boolean mask or indices."""
+        if isinstance(which, int) and not isinstance(which, bool):
             position = range(len(self))[which]  # raises IndexError, and so ends iteration
             which = slice(position, position + 1)
+        # A slice of an array is a view, and costs nothing.
+        at = positions(which, len(self))
+        part = which if isinstance(which, slice) else at
         settings = self.settings
         if "details" in settings:
-            settings = {**settings, "details": {name: rows[which] for name, rows in settings["details"].items()}}
+            details = {name: [rows[i] for i in at] for name, rows in settings["details"].items()}
+            settings = {**settings, "details": details}
         return replace(
             self, settings=settings,
-            heatmaps=self.heatmaps[which], raw=self.raw[which], faces=self.faces[which], predictions=self.predictions[which],
-            trust=self.trust and self.trust[which], grids={name: grid[which] for name, grid in self.grids.items()},
+            heatmaps=self.heatmaps[part], raw=self.raw[part], faces=tuple(self.faces[i] for i in at),
+            predictions=tuple(self.predictions[i] for i in at), trust=self.trust and self.trust.take(at),
+            grids={name: grid[part] for name, grid in self.grids.items()},
+            provenance=self.provenance and self.provenance.take(at),
         )  # fmt: skip
+
+    def where(self, condition: str) -> Explanation:
+        """Return the explanation of the faces for which conditions hold.
+
+        Args:
+            condition: such as "true=fear predicted=sad confidence>0.6" (see `ferviz.data.where`); true, row and split are known of
+                faces that are a data set's.
+
+        Raises:
+            UsageError, UnknownNameError: the conditions are none.
+        """
+        labels = tuple(self.predictions[0].probabilities) if self.predictions else ()
+        shares = np.array([list(p.probabilities.values()) for p in self.predictions]).reshape(len(self), -1)
+        origin = self.provenance
+        columns = prediction_columns(shares, labels, None if origin is None else origin.true) if len(self) else {}
+        if origin is not None:
+            columns |= origin.to_arrays() | {"row": origin.rows}
+            labels = (*labels, *(name for name in dict.fromkeys(origin.true) if name not in labels))
+        return self[mask_of(parse_where(condition), columns, labels)] if len(self) else self
 
     def target_names(self, face: int) -> tuple[str, ...]:
         """Return what each of a face's T maps explains, "predicted" replaced by the class.
@@ -280,11 +317,13 @@ class Explanation(Result):
             face: the face's number, from 0.
 
         Returns:
-            box, score, landmarks, label, probabilities, `evidence` (see `evidence`), for methods that ask region by region `regions`:
-            {target: {region: value}} and more (see `ferviz.attribution.region_values.KINDS`), and where the maps were tested
+            box, score, landmarks, label, probabilities, for faces of a data set row, true and split, `evidence` (see `evidence`), for
+            methods that ask region by region `regions`: {target: {region: value}} and more (see
+            `ferviz.attribution.region_values.KINDS`), and where the maps were tested
             `verdict`: {target: {outcome, margin, srg, calibrated, reason}} (see `ferviz.trust.verdict.Verdict`).
         """
-        more: dict[str, Any] = {"evidence": self.evidence(face)}
+        more: dict[str, Any] = {} if self.provenance is None else self.provenance.record(face)
+        more |= {"evidence": self.evidence(face)}
         more |= region_records(self.settings, face, self.target_names(face))
         if self.trust is not None:
             names = self.target_names(face)
@@ -300,11 +339,12 @@ class Explanation(Result):
 
         Returns:
             `heatmaps`, `raw`, `images` (N, H, W, 3) uint8, padded with zeros to the largest face, `sizes` (N, 2) of the faces,
-            and the method's `grids` as `grids/<name>`.
+            the method's `grids` as `grids/<name>`, and for faces of a data set `rows`, `true` and `split`.
         """
         images, sizes = pad_crops([face.pixels for face in self.faces])
         grids = {f"grids/{name}": grid for name, grid in self.grids.items()}
-        return {"heatmaps": self.heatmaps, "raw": self.raw, "images": images, "sizes": sizes, **grids}
+        origin = {} if self.provenance is None else self.provenance.to_arrays()
+        return {"heatmaps": self.heatmaps, "raw": self.raw, "images": images, "sizes": sizes, **grids, **origin}
 
     def evidence(self, face: int) -> dict[str, dict[str, Any]]:
         """Return how strong a face's evidence for each target is, and where.
@@ -335,12 +375,13 @@ class Explanation(Result):
             **self.to_dict(),
             map=list(self.raw.shape[2:]),
             grids=list(self.grids),
+            provenance=self.provenance is not None,
             settings=self.settings,
         )
 
     @classmethod
     def load(cls, path: PathLike) -> Explanation:
-        """Return an explanation that `save` wrote as .npz.
+        """Return an explanation that `save` or `explain_dataset` wrote as .npz.
 
         Args:
             path: the file.
@@ -348,20 +389,32 @@ class Explanation(Result):
         Raises:
             DataError: the file is not there, or is not such a file.
         """
-        arrays, record = read_npz(path, ("heatmaps", "raw", "images", "sizes"), "an explanation")
+        arrays, record = read_npz(path, ("heatmaps", "raw", "images"), "an explanation")
         try:
             names = check_texts(record["grids"], "grids")
-            more = read_npz(path, [f"grids/{name}" for name in names], "an explanation")[0] if names else {}
+            stored = "pictures" in record  # else a run over a data set, whose faces are arrays
+            wanted = ["sizes"] if stored else ["probabilities", "rows", "true", "split"]
+            wanted += ["rows", "true", "split"] if stored and record.get("provenance") else []
+            wanted += [] if stored or not record.get("landmarks") else ["landmarks", "landmark_source"]
+            more = read_npz(path, [*wanted, *(f"grids/{name}" for name in names)], "an explanation")[0]
             grids = {name: check_maps(more[f"grids/{name}"], name) for name in names}
-            faces, predictions = read_picture_records(record["pictures"], arrays["images"], arrays["sizes"])
+            if stored:
+                faces, predictions = read_picture_records(record["pictures"], arrays["images"], more["sizes"])
+            else:
+                faces, predictions = read_dataset_records(record, arrays["images"], more)
             heatmaps, raw = (check_maps(arrays[name], name) for name in ("heatmaps", "raw"))
             targets, warnings = (check_texts(record[name], name) for name in ("targets", "warnings"))
             method, layer = check_texts([record["method"], record["layer"]], "method and layer")
             settings = check_object(record["settings"], "settings")
-            explanation = cls(heatmaps, raw, faces, targets, method, layer, predictions, settings, warnings)
+            origin = read_provenance(more, len(faces)) if "rows" in wanted else None
+            explanation = cls(
+                heatmaps, raw, faces, targets, method, layer, predictions, settings, warnings, None, grids, origin
+            )
+            if not stored:
+                return explanation
             verdicts = [face.get("verdict") for picture in record["pictures"] for face in picture["faces"]]
             named = [explanation.target_names(number) for number in range(len(faces))]
-            return replace(explanation, trust=read_trust(record["test"], verdicts, named), grids=grids)
+            return replace(explanation, trust=read_trust(record["test"], verdicts, named))
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, UsageError) as error:
             raise DataError(f"{path} is not an explanation that ferviz saved as .npz ({error})") from error
 

@@ -9,11 +9,11 @@ from ferviz.faces.regions import REGIONS
 from ferviz.trust.deletion import FILLS
 
 COLUMNS = (
-    "source", "face", "label", "target", "probability", "max", "min", "x", "y", "verdict", "reason", "calibrated",
+    "source", "face", "row", "true", "split", "label", "target", "probability", "max", "min", "x", "y", "verdict", "reason", "calibrated",
     *(f"margin_{fill}" for fill in FILLS), "landmark_source", *(f"region_{name}" for name in REGIONS),
 )  # fmt: skip
-"""Names of the columns: x and y are the place of the greatest value in 0..1 of the face; `probability` is empty for contrasts, and a
-region's value for methods that do not ask region by region."""
+"""Names of the columns: row, true and split are those of faces of a data set; x and y are the place of the greatest value in 0..1 of the
+face; `probability` is empty for contrasts, and a region's value for methods that do not ask region by region."""
 
 
 def table_rows(pictures: Iterable[dict[str, Any]]) -> list[list[Any]]:
@@ -31,7 +31,8 @@ def table_rows(pictures: Iterable[dict[str, Any]]) -> list[list[Any]]:
                 margins = [verdict["margin"].get(fill, "") for fill in FILLS]
                 tested = [verdict.get("outcome", ""), verdict.get("reason") or "", verdict.get("calibrated", "")]
                 probability = face["probabilities"].get(target, "")
-                row = [picture["source"] or "", number, face["label"], target, probability]
+                origin = [face.get(name, "") for name in ("row", "true", "split")]
+                row = [picture["source"] or "", number, *origin, face["label"], target, probability]
                 values = face.get("regions", {}).get(target, {})
                 regions = [face["landmark_source"] or "", *(values.get(name, "") for name in REGIONS)]
                 rows.append([*row, evidence["max"], evidence["min"], *place, *tested, *margins, *regions])

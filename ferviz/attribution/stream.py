@@ -6,6 +6,7 @@ output's place in one step, and the folder goes.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import warnings
@@ -18,14 +19,18 @@ from typing import Any
 import numpy as np
 
 from ferviz.attribution.chunk_store import ChunkStore
-from ferviz.attribution.explain import AttributionJob
+from ferviz.attribution.explain import FUSED, AttributionJob
 from ferviz.attribution.explanation import Explanation
 from ferviz.data.dataset import Dataset
+from ferviz.data.provenance import Provenance
 from ferviz.errors import OutputError, OutputExistsError, UsageError
 from ferviz.faces.crops import as_faces
+from ferviz.faces.landmarks.ladder import SOURCES
 from ferviz.files import PathLike, atomic, check_output, check_suffix, is_intact_zip, manifest, sync_folder, to_json
 from ferviz.paths import exists, fit_name, is_folder
+from ferviz.results import names_only
 
+GRIDS = "grids."  # names of arrays are names of files while a run goes on; in the .npz they are grids/<name>
 PARTS = ".parts"
 PACKED = "packed.npz"
 
@@ -51,8 +56,10 @@ def explain_dataset(
 ) -> Path:
     """Explain a whole data set into an NPZ file, with memory for one chunk of faces however many there are.
 
-    The file holds `heatmaps` (N, T, H, W), `raw` (N, T, h, w), `probabilities` (N, K), all float32, `labels` and `rows` (N,) int64 of
-    the data, and `manifest`. Pictures that show no face stop nothing; methods that need regions give them a typical face's.
+    The file holds `heatmaps` (N, T, H, W), `raw` (N, T, h, w), `probabilities` (N, K), all float32, the method's `grids/<name>`, the
+    faces as `images`, their `rows`, `labels` and `split` in the data, `true`, the labels' names, and `manifest`; methods that need regions
+    leave `landmarks` (N, 5, 2), too. `Explanation.load` reads it. Pictures that show no face stop nothing; methods that need regions
+    give them a typical face's.
 
     Args:
         path: a .npz file to write.
@@ -90,15 +97,20 @@ def explain_dataset(
 
         def chunks() -> Iterator[int]:
             for part in store.missing(job.batch_size):
-                store.write(part.start, _arrays(job(as_faces(data.images[part]))))
+                store.write(part.start, _arrays(job(as_faces(data.images[part])), job.method.needs_regions))
                 yield part.stop - part.start
 
         for _ in progress(chunks(), len(data)) if progress else chunks():
             pass
-        facts = {name: value for name, value in question.items() if name != "rows"}
-        cautions = [*job.model.cautions, *job.warnings]
-        record = manifest(command="explain", engine=job.model.engine.name, warnings=cautions, **facts)
-        _pack(out, store, {"labels": data.labels, "rows": data.rows, "manifest": np.array(to_json(record))})
+        facts = {name: value for name, value in question.items() if name != "rows"} | {"settings": job.record()}
+        record = manifest(
+            command="explain", engine=job.model.engine.name, warnings=[*job.model.cautions, *job.warnings],
+            layer=FUSED.join(job.layers), classes=list(data.names), source=data.source,
+            grids=[name.removeprefix(GRIDS) for name in store.chunks[0].shapes if name.startswith(GRIDS)],
+            landmarks="landmarks" in store.chunks[0].shapes, **facts,
+        )  # fmt: skip
+        known = Provenance.of(data).to_arrays() | {"images": data.images, "labels": data.labels}
+        _pack(out, store, known | {"manifest": np.array(to_json(names_only(record)))})
         store.remove()
     return out
 
@@ -107,30 +119,43 @@ def _question(job: AttributionJob, data: Dataset) -> dict[str, Any]:
     """-> what two runs have to share so that one may continue the other."""
     return {
         "model_sha256": job.model.sha256, "model": job.model.name, "labels": list(job.model.labels),
-        "data_sha256": data.sha256, "faces": len(data), "rows": [int(data.rows[0]), int(data.rows[-1])],
+        "data_sha256": data.sha256, "faces": len(data), "rows": _digest(data.rows),
         "method": job.name, "targets": [target.name for target in job.targets], "layers": list(job.layers), "seed": job.seed,
         "settings": dict(job.settings),
     }  # fmt: skip
 
 
-def _arrays(explanation: Explanation) -> dict[str, np.ndarray]:
+def _digest(rows: np.ndarray) -> str:
+    """-> a hash of which rows of the data are explained."""
+    return hashlib.sha256(np.ascontiguousarray(rows, "<i8").tobytes()).hexdigest()
+
+
+def _arrays(explanation: Explanation, with_landmarks: bool) -> dict[str, np.ndarray]:
     probabilities = [list(prediction.probabilities.values()) for prediction in explanation.predictions]
-    return {
+    arrays = {
         "heatmaps": explanation.heatmaps,
         "raw": explanation.raw,
         "probabilities": np.array(probabilities, np.float32),
+        **{f"{GRIDS}{name}": grid.astype(np.float32) for name, grid in explanation.grids.items()},
     }
+    if with_landmarks:
+        faces = explanation.faces
+        arrays["landmarks"] = np.stack([face.landmarks for face in faces]).astype(np.float32)  # type: ignore[misc]
+        arrays["landmark_source"] = np.array([[SOURCES.index(str(face.landmark_source))] for face in faces], np.float32)
+    return arrays
 
 
 def _has_answer(out: Path, question: dict[str, Any]) -> bool:
     """Whether a file is the complete and undamaged answer to a question."""
     wanted = json.loads(to_json(question))
-    first, last = wanted.pop("rows")
+    digest = wanted.pop("rows")
     try:
         with out.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             record, rows = json.loads(str(file["manifest"])), file["rows"]
+        settings = record.get("settings") or {}
+        record["settings"] = {name: settings.get(name) for name in wanted["settings"]}
         alike = {name: record.get(name) for name in wanted} == wanted
-        return alike and is_intact_zip(out) and [int(rows[0]), int(rows[-1])] == [first, last]
+        return alike and is_intact_zip(out) and _digest(rows) == digest
     except (
         OSError,
         ValueError,
@@ -186,7 +211,7 @@ def _pack(out: Path, store: ChunkStore, small: dict[str, np.ndarray]) -> None:
     with atomic(packed) as temporary, zipfile.ZipFile(temporary, "w", allowZip64=True) as file:
         for name in sorted(store.chunks[0].shapes):
             header = {"descr": "<f4", "fortran_order": False, "shape": store.shape(name)}
-            with file.open(entry(name), "w", force_zip64=True) as target:
+            with file.open(entry(name.replace(GRIDS, "grids/")), "w", force_zip64=True) as target:
                 np.lib.format.write_array_header_1_0(target, header)
                 for block in store.blocks(name):
                     target.write(block)

@@ -295,6 +295,18 @@ class VideoOptions(OptionGroup):
 
 
 @dataclass(frozen=True)
+class WhereOptions(OptionGroup):
+    """Which faces of a data set, by their labels and by the network's answers."""
+
+    section: ClassVar[str] = "Data"
+    where: str | None = option(
+        "--where",
+        metavar="CONDITIONS",
+        help="Only faces for which all of this holds: 'true=fear predicted=sad confidence>0.6'; also correct=no, p_happy<0.2, row<100.",
+    )
+
+
+@dataclass(frozen=True)
 class DataOptions(OptionGroup):
     """Which labelled faces: the arguments of `read_data`."""
 

@@ -15,9 +15,27 @@ import click
 
 from ferviz.cli.sections import SectionedCommand
 from ferviz.errors import UsageError
+from ferviz.paths import is_folder
 from ferviz.video import SUFFIXES
 
+TABLES = (".csv", ".parquet")
+"""Suffixes of tables of faces."""
+
 NOUNS = {"video": "a video", "dataset": "a data set"}
+
+
+def is_class_folder(path: str) -> bool:
+    """Return whether a path is a folder that is a data set: it holds class folders, or splits that do, and nothing else.
+
+    Args:
+        path: what was typed.
+    """
+    folder = Path(path)
+    if not path or path.startswith("-") or not is_folder(folder):
+        return False
+    from ferviz.data.folder_reader import holds_classes  # the emotions' names are known there
+
+    return holds_classes(folder)
 
 
 class PictureCommand(SectionedCommand):
@@ -68,7 +86,8 @@ class PictureCommand(SectionedCommand):
     def _kind(self, args: Sequence[str], completing: bool = False) -> str | None:
         # A look at the words, so that the commands of other kinds are imported for those kinds alone.
         words = tuple(word.lower() for word in args)
-        data = any(word.endswith(".csv") or word.startswith("--reader") for word in words)
+        folders = [word for word in args if is_class_folder(word)] if "dataset" in self.kinds else []
+        data = bool(folders) or any(word.endswith(TABLES) or word.startswith("--reader") for word in words)
         if not (data and "dataset" in self.kinds) and not any(word.endswith((*SUFFIXES, ".gif")) for word in words):
             return None
         parsed = self._parse(args)
@@ -76,7 +95,8 @@ class PictureCommand(SectionedCommand):
         # Options that exist nowhere stand among the paths; the command that takes over reports them.
         behind = args[args.index("--") :] if "--" in args else ()
         paths = [Path(path).suffix.lower() for path in given if not path.startswith("-") or path in behind]
-        if "dataset" in self.kinds and ((parsed.params.get("reader") or "auto") != "auto" or ".csv" in paths):
+        tables = any(path in TABLES for path in paths) or any(path in folders for path in given)
+        if "dataset" in self.kinds and ((parsed.params.get("reader") or "auto") != "auto" or tables):
             kind = "dataset"
         elif "video" in self.kinds and (_has_video(paths) or (".gif" in paths and _wants_video(parsed))):
             kind = "video"

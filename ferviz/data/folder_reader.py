@@ -31,6 +31,26 @@ def is_folder(path: Path) -> bool:
     return paths.is_folder(path)
 
 
+def holds_classes(path: Path) -> bool:
+    """Return whether a folder holds class folders, or splits that hold some, and no picture beside them.
+
+    Args:
+        path: a folder.
+    """
+    try:
+        inside = _folders(path)
+        splits = bool(inside) and all(class_name(folder.name) not in KNOWN for folder in inside)
+        classes = [part for folder in inside for part in _folders(folder)] if splits else inside
+        outside = [path, *inside] if splits else [path]
+        return (
+            len(classes) > 0
+            and all(class_name(folder.name) in KNOWN for folder in classes)
+            and not any(is_picture(file) for folder in outside for file in _listed(folder) if paths.is_file(file))
+        )
+    except DataError:
+        return False
+
+
 def class_name(folder: str) -> str:
     """Return the class of a folder: "Happiness", "happy" and "3" are all "happy".
 

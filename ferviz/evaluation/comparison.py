@@ -114,7 +114,7 @@ class ModelComparison(Result):
         for i in self.disagreements:
             d = self._disagreement(i)
             (first, second), (p, q) = d["predicted"], d["confidence"]
-            rows.append([d["row"], d["true"], first, f"{p:.4f}", second, f"{q:.4f}"])
+            rows.append([d["row"], d["true"], first, round(p, 6), second, round(q, 6)])
         return rows
 
     def text(self) -> str:
@@ -142,8 +142,5 @@ def compare_models(first: Evaluation, second: Evaluation) -> ModelComparison:
     return ModelComparison(_take(first, at_first), _take(second, at_second))
 
 
-def _take(e: Evaluation, at: Sequence[int] | np.ndarray) -> Evaluation:
-    return Evaluation(
-        e.model, e.sha256, e.split, e.labels, e.true[at], e.probabilities[at], e.images[at], e.rows[at],
-        notes=e.notes, settings=e.settings,
-    )  # fmt: skip
+def _take(e: Evaluation, at: np.ndarray) -> Evaluation:
+    return replace(e[at], tta={}, occlusion={}, in_training=None)

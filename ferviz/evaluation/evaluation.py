@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ferviz.data.where import mask_of, parse_where, prediction_columns
 from ferviz.errors import UnknownNameError
 from ferviz.evaluation import metrics
 from ferviz.files import PathLike
 from ferviz.results import Result
+from ferviz.tables.selection import Selection, positions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,6 +61,29 @@ class Evaluation(Result):
 
     def __len__(self) -> int:
         return len(self.true)
+
+    def __getitem__(self, which: Selection) -> Evaluation:
+        """Return the evaluation of some of the faces: a number, a slice, a boolean mask or indices."""
+        at = positions(which, len(self))
+        return replace(
+            self, true=self.true[at], probabilities=self.probabilities[at], images=self.images[at], rows=self.rows[at],
+            tta={name: p[at] for name, p in self.tta.items()}, occlusion={name: p[at] for name, p in self.occlusion.items()},
+            in_training=None if self.in_training is None else self.in_training[at],
+        )  # fmt: skip
+
+    def where(self, condition: str) -> Evaluation:
+        """Return the evaluation of the faces for which conditions hold.
+
+        Args:
+            condition: such as "true=fear predicted=sad confidence>0.6" (see `ferviz.data.where`).
+
+        Raises:
+            UsageError, UnknownNameError: the conditions are none.
+        """
+        true = [self.labels[k] for k in self.true]
+        columns = prediction_columns(self.probabilities, self.labels, true)
+        columns |= {"true": np.array(true, str), "row": self.rows}
+        return self[mask_of(parse_where(condition), columns, self.labels)]
 
     def __repr__(self) -> str:
         low, high = self.interval
@@ -207,7 +232,14 @@ class Evaluation(Result):
         for i, p in enumerate(self.probabilities):
             true, predicted = self.labels[self.true[i]], self.labels[self.predicted[i]]
             rows.append(
-                [int(self.rows[i]), true, predicted, f"{p.max():.4f}", int(self.ranks[i]), *(f"{v:.4f}" for v in p)]
+                [
+                    int(self.rows[i]),
+                    true,
+                    predicted,
+                    round(float(p.max()), 6),
+                    int(self.ranks[i]),
+                    *(round(float(v), 6) for v in p),
+                ]
             )
         return rows
 

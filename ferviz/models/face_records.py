@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ferviz.data.provenance import Provenance
 from ferviz.faces.face import Face
+from ferviz.faces.landmarks.ladder import SOURCES
 from ferviz.models.prediction import Prediction
 from ferviz.printable import is_printable
 
@@ -48,6 +50,59 @@ def read_picture_records(
     if len({tuple(prediction.probabilities) for prediction in predictions}) > 1:
         raise ValueError("its faces were predicted with different classes")
     return tuple(prediction.face for prediction in predictions), tuple(predictions)
+
+
+def read_dataset_records(
+    record: dict[str, Any], images: np.ndarray, arrays: dict[str, np.ndarray]
+) -> tuple[tuple[Face, ...], tuple[Prediction, ...]]:
+    """Return the faces and predictions of a run over a data set (see `ferviz.attribution.stream.explain_dataset`).
+
+    Args:
+        record: its manifest.
+        images: (N, H, W) or (N, H, W, 3) uint8, the faces.
+        arrays: `probabilities` (N, K), and where the method has asked for them `landmarks` (N, 5, 2) and `landmark_source` (N, 1).
+
+    Raises:
+        ValueError, KeyError, TypeError: these are not such arrays.
+    """
+    if images.dtype != np.uint8 or images.ndim not in (3, 4) or images.shape[3:] not in ((), (3,)) or 0 in images.shape:
+        raise ValueError(f"images of {images.dtype} and shape {images.shape} are no pictures")
+    labels, shares = check_texts(record["labels"], "labels"), arrays["probabilities"]
+    if shares.dtype.kind != "f" or shares.shape != (len(images), len(labels)) or not np.isfinite(shares).all():
+        raise ValueError(f"probabilities of shape {shares.shape} are not those of {len(images)} faces")
+    if not labels or len(set(labels)) < len(labels):
+        raise ValueError("its labels are none, or have the same name twice")
+    points, sources = arrays.get("landmarks"), arrays.get("landmark_source")
+    if points is not None and (points.shape != (len(images), 5, 2) or not np.isfinite(points).all()):
+        raise ValueError("landmarks are five pairs of numbers a face")
+    pixels = np.repeat(images[..., None], 3, axis=3) if images.ndim == 3 else images
+    faces = tuple(
+        Face(p) if points is None or sources is None else
+        Face(p, landmarks=points[i], landmark_source=SOURCES[int(sources[i, 0])]) for i, p in enumerate(pixels)
+    )  # fmt: skip
+    predictions = tuple(
+        Prediction(labels[int(row.argmax())], dict(zip(labels, row.tolist(), strict=True)), face)
+        for row, face in zip(shares, faces, strict=True)
+    )
+    return faces, predictions
+
+
+def read_provenance(arrays: dict[str, np.ndarray], count: int) -> Provenance:
+    """Return where the faces of a saved result come from.
+
+    Args:
+        arrays: `rows`, `true` and `split`, as of `Provenance.to_arrays`.
+        count: how many faces there are.
+
+    Raises:
+        ValueError: they are not those of so many faces.
+    """
+    rows, true, split = arrays["rows"], arrays["true"], arrays["split"]
+    if rows.dtype.kind not in "iu" or true.dtype.kind != "U" or split.dtype.kind != "U":
+        raise ValueError("rows are numbers, labels and splits are text")
+    if not rows.shape == true.shape == split.shape == (count,):
+        raise ValueError(f"rows, labels and splits are not those of {count} faces")
+    return Provenance(rows.astype(np.int64), check_texts(true.tolist(), "true"), check_texts(split.tolist(), "split"))
 
 
 def check_maps(array: np.ndarray, name: str) -> np.ndarray:

@@ -15,7 +15,7 @@ from ferviz.faces.face import Face
 from ferviz.models import features
 from ferviz.models.bundled import is_bundled
 from ferviz.models.input_spec import InputSpec
-from ferviz.models.prediction import Prediction, check_finite
+from ferviz.models.prediction import Prediction, Predictions, check_finite
 from ferviz.numerics import sigmoid, softmax
 
 CAUTIONS = (
@@ -164,7 +164,7 @@ class Model:
         """
         return self.probabilities_of(self.logits(faces, batch_size))
 
-    def predict(self, faces: Any, batch_size: int = BATCH_SIZE) -> list[Prediction]:
+    def predict(self, faces: Any, batch_size: int = BATCH_SIZE) -> Predictions:
         """Predict the emotion of each face.
 
         Args:
@@ -181,10 +181,10 @@ class Model:
 
         faces = as_faces(faces)
         probabilities = self.probabilities_of(self._logits(faces, batch_size))
-        return [
+        return Predictions(
             Prediction(self.labels[int(row.argmax())], dict(zip(self.labels, map(float, row), strict=True)), face)
             for row, face in zip(probabilities, faces, strict=True)
-        ]
+        )
 
     def probabilities_of(self, logits: Array) -> Array:
         """Turn logits into probabilities.

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 import numpy as np
 
 from ferviz.errors import FervizError, NotFiniteError
 from ferviz.faces.detectors.detector import LANDMARKS
 from ferviz.faces.face import Face
+from ferviz.tables.frames import to_frame
+from ferviz.tables.selection import positions
+
+if TYPE_CHECKING:
+    import pandas
 
 
 def check_finite(logits: np.ndarray, name: str) -> None:
@@ -54,6 +59,40 @@ class Prediction:
         """The second most probable class, None where there is only one class."""
         ranked = sorted(self.probabilities, key=lambda name: -self.probabilities[name])
         return ranked[1] if len(ranked) > 1 else None
+
+
+class Predictions(list[Prediction]):
+    """A network's predictions, in the order of the faces; selects by masks and indices, too, and becomes a table."""
+
+    @overload  # an array of one number is a selection, too
+    def __getitem__(self, which: SupportsIndex) -> Prediction: ...  # type: ignore[overload-overlap]
+    @overload
+    def __getitem__(self, which: slice | Sequence[int] | Sequence[bool] | np.ndarray) -> Predictions: ...
+    def __getitem__(self, which: Any) -> Any:
+        """Return one prediction, or those of a slice, a boolean mask or indices."""
+        if isinstance(which, SupportsIndex) and not isinstance(which, np.ndarray):
+            return super().__getitem__(which)
+        return Predictions(super(Predictions, self).__getitem__(int(at)) for at in positions(which, len(self)))
+
+    def table(self) -> list[list[Any]]:
+        """Return one row for each face (see `table_columns`), the columns' names first."""
+        labels = list(self[0].probabilities) if self else []
+        records = [face_record(prediction.face, prediction) for prediction in self]
+        pictures = picture_records([prediction.face for prediction in self], records)
+        rows = [row for picture in pictures for row in table_rows(picture, labels)]
+        at = [number for number, name in enumerate(table_columns(labels)) if name.startswith("p_")]
+        for row in rows:
+            for number in at:
+                row[number] = float(row[number])
+        return [table_columns(labels), *rows]
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Return `table` as a pandas DataFrame.
+
+        Raises:
+            UsageError: pandas is not installed.
+        """
+        return to_frame(self.table())
 
 
 def face_record(face: Face, prediction: Prediction | None = None, **more: Any) -> dict[str, Any]:

@@ -114,8 +114,13 @@ class Trust:
     delta: float
     calibrated: bool
 
-    def __getitem__(self, which: slice) -> Trust:
-        return replace(self, verdicts=self.verdicts[which])
+    def take(self, at: np.ndarray) -> Trust:
+        """Return the verdicts on the maps of some of the faces.
+
+        Args:
+            at: (M,) numbers of faces.
+        """
+        return replace(self, verdicts=tuple(self.verdicts[face] for face in at))
 
     def to_dict(self) -> dict[str, Any]:
         """Return how the maps were tested: steps, fills, delta, calibrated; the verdicts stand with the faces."""

@@ -31,7 +31,9 @@ class Killed(BaseException):
 class Job:
     """Answers with the pixels themselves, so that every value is known."""
 
-    model = SimpleNamespace(sha256="f00d", name="net", labels=("a", "b"), engine=SimpleNamespace(name="none"))
+    engine = SimpleNamespace(name="none")
+    model = SimpleNamespace(sha256="f00d", name="net", labels=("a", "b"), engine=engine, cautions=())
+    method = SimpleNamespace(needs_regions=False)
     targets, layers, seed, settings, warnings = (SimpleNamespace(name="happy"),), ("conv",), 0, MappingProxyType({}), ()
 
     def __init__(self, batch_size: int = CHUNK, name: str = "identity") -> None:
@@ -41,11 +43,14 @@ class Job:
     def with_templates(self) -> Job:
         return self
 
+    def record(self) -> dict[str, Any]:
+        return {}
+
     def __call__(self, faces: Any) -> Any:
         pixels = np.stack([face.pixels[..., 0] for face in faces]).astype(np.float32)[:, None]
         self.explained.append(len(faces))
         shares = [SimpleNamespace(probabilities={"a": float(p.mean()), "b": 1.0}) for p in pixels]
-        return SimpleNamespace(heatmaps=pixels, raw=pixels[..., ::4, ::4], predictions=shares)
+        return SimpleNamespace(heatmaps=pixels, raw=pixels[..., ::4, ::4], predictions=shares, grids={})
 
 
 def kill_after(count: int) -> Any:

@@ -59,7 +59,9 @@ def test_the_file_holds_what_explain_answers(model: Model, data: Dataset, tmp_pa
     assert told == [4, 4, 3]
     whole = explain(model, data.images, "gradcam", "all")
     with np.load(out, allow_pickle=False) as file:
-        assert set(file.files) == {"heatmaps", "raw", "probabilities", "labels", "rows", "manifest"}
+        assert set(file.files) == {
+            "heatmaps", "raw", "probabilities", "images", "labels", "true", "split", "rows", "manifest",
+        }  # fmt: skip
         np.testing.assert_allclose(file["heatmaps"], whole.heatmaps, atol=1e-5)
         np.testing.assert_allclose(file["raw"], whole.raw, atol=1e-5)
         np.testing.assert_allclose(

@@ -31,7 +31,8 @@ def sheet(e: Explanation, shared_scale: bool, vmax: float | None, scaled: np.nda
         scaled: (N, T, H, W), the maps whose values the scale covers, of which the page shows some.
     """
     signed = is_signed(list(scaled))
-    names = captions(e.faces)
+    origin = e.provenance
+    names = captions(e.faces) if origin is None else [printable(origin.caption(i)) for i in range(len(e))]
     labels = tuple(e.predictions[0].probabilities) if e.predictions else ()
     contrast = titles.contrast(e.targets, labels)
     cells = tuple(

@@ -20,7 +20,7 @@ from ferviz.cli.sections import options
 from ferviz.cli.short_forms import PictureCommand
 
 
-@click.command("gradcam", cls=PictureCommand, kinds=("video",))
+@click.command("gradcam", cls=PictureCommand, kinds=("dataset", "video"))
 @click.argument("pictures", nargs=-1, required=True, metavar="PICTURE|FOLDER...")
 @options(out="<picture>_gradcam.png", without=("method", "settings"))
 def command(
@@ -40,6 +40,7 @@ def command(
     Takes pictures, folders (with everything below) and patterns such as "shots/*.jpg". --out FILE.png, .jpg or .webp is a picture,
     .pdf or .svg a figure, .npz the numbers, .json the answer. A picture that cannot be read is reported, and the others are explained.
 
-    A video has options of its own: see ferviz video gradcam --help; the short form ferviz gradcam clip.mp4 works too.
+    A video or a data set has options of its own: see ferviz video gradcam --help and ferviz dataset gradcam --help; the short forms
+    ferviz gradcam clip.mp4 and ferviz gradcam fer2013.csv --out maps.npz work too.
     """
     return explain_pictures("gradcam", pictures, explain, test, batch, drawing, printing, bare, model, faces, output)

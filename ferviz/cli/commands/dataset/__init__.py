@@ -6,13 +6,16 @@ import click
 
 from ferviz.cli.lazy import LazyGroup
 
-COMMANDS = {"explain": "Explain every face of a data set into one .npz file."}
+COMMANDS = {
+    "explain": "Explain the faces of a data set by any method.",
+    "gradcam": "Show where a network looks: Grad-CAM over the faces of a data set.",
+}
 """Command name -> the line that `ferviz dataset --help` shows."""
 
 
 @click.group(cls=LazyGroup, summaries=COMMANDS, package=__name__)
 def command() -> None:
-    """Explain every face of a data set, in a run that can be resumed.
+    """Explain the faces of a data set: all in a run that can be resumed, or some as a picture.
 
     The short form does the same: ferviz explain fer2013.csv --out maps.npz
     """

@@ -1,18 +1,28 @@
-"""`ferviz dataset explain`: a whole data set, chunk by chunk, in a run that can be resumed."""
+"""`ferviz dataset explain`: a whole data set, chunk by chunk, in a run that can be resumed; or some of its faces as a picture."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ferviz.cli.console import Console, print_json
 from ferviz.cli.inputs import open_data, open_model
-from ferviz.cli.options import BatchOptions, DataOptions, ExplainOptions, ModelOptions, OutputOptions
+from ferviz.cli.options import BatchOptions, DataOptions, ExplainOptions, ModelOptions, OutputOptions, WhereOptions
 from ferviz.cli.outputs import check_outputs, default_output, files_of, inputs_of, typed
 from ferviz.cli.sections import SectionedCommand, options
+from ferviz.errors import UsageError
 from ferviz.paths import PathLike, exists, is_folder
+
+if TYPE_CHECKING:
+    from ferviz.attribution.explain import AttributionJob
+    from ferviz.data.dataset import Dataset
+
+STREAMED = ".npz"
+MAX_PAGED = 480
+"""Most faces that a PDF file shows: ten pages."""
 
 
 @click.command("explain", cls=SectionedCommand)
@@ -26,32 +36,60 @@ def command(
     model: ModelOptions,
     batch: BatchOptions,
     data: DataOptions,
+    where: WhereOptions,
     output: OutputOptions,
 ) -> int:
-    """Explain every face of a data set into one .npz file.
+    """Explain every face of a data set.
 
-    DATA is fer2013.csv, icml_face_data.csv, or folders split/class/*.png with --reader folder. The maps are written chunk by chunk,
-    so that memory does not grow with the data; --resume continues after an interruption.
+    DATA is fer2013.csv, icml_face_data.csv, or folders split/class/*.png. A .npz file holds the maps with the faces, their rows and
+    labels; it is written chunk by chunk, so that memory does not grow with the data, and --resume continues after an interruption.
+    Other formats show the faces, best of all a few of them: --where "true=fear predicted=sad" --out fear.png.
+    """
+    return explain_data("explain", path, resume, explain, model, batch, data, where, output)
+
+
+def explain_data(
+    command: str,
+    path: str,
+    resume: bool,
+    explain: ExplainOptions,
+    model: ModelOptions,
+    batch: BatchOptions,
+    data: DataOptions,
+    where: WhereOptions,
+    output: OutputOptions,
+) -> int:
+    """Explain the faces of a data set, into a .npz file chunk by chunk, into another format at once.
+
+    Args:
+        command: the command's name, for file names and JSON.
+        path: the data set.
+        resume: continue an interrupted run.
+        explain, model, batch, data, where, output: the command's options.
+
+    Returns:
+        The exit code.
     """
     from ferviz.attribution.explain import AttributionJob
-    from ferviz.attribution.stream import explain_dataset, parts_folder
+    from ferviz.attribution.explanation import Explanation
+    from ferviz.data.where import parse_where
     from ferviz.files import check_output, check_suffix
+    from ferviz.models.face_selection import select_faces
 
     explain.check_method()
+    if where.where is not None:
+        parse_where(where.where)
     console = Console(output.quiet)
     inputs = [path, *inputs_of(model, data)]
-    asked = typed("method", "target", "layer")
-    out = Path(output.out) if output.out else _default_output(path, asked, resume, output.force, inputs)
-    check_suffix(out, (".npz",))
+    asked = typed("method", "target", "layer", "where")
+    out = Path(output.out) if output.out else _default_output(command, path, asked, resume, output.force, inputs)
+    check_suffix(out, Explanation.suffixes())
+    streamed = out.suffix.lower() == STREAMED
+    if resume and not streamed:
+        raise UsageError(f"--resume continues a run that writes a .npz file; {out} is made in one go")
     check_outputs([out], inputs)
     faces = open_data(path, data, console, split=data.split, seed=output.seed)
     network = open_model(model, console)
-
-    def progress(chunks: Iterator[int], total: int) -> Iterator[int]:
-        # The bar counts faces; each chunk is the number of its faces.
-        numbers = (face for chunk in chunks for face in range(chunk))
-        yield from console.progress(numbers, f"explaining {total} faces", total)
-
     job = AttributionJob.prepare(
         network,
         explain.method,
@@ -62,37 +100,68 @@ def command(
         output.seed,
     )
     check_outputs([out], files_of(network))
-    # Only explain_dataset knows whether an interrupted run is there, which --resume may finish over its output.
-    check_output(out, output.force or resume)
-    try:
-        written = explain_dataset(
-            out, job, faces, resume=resume, force=output.force, progress=progress, log=console.warn
-        )
-    except KeyboardInterrupt:
-        console.say(f"the finished chunks are kept in {parts_folder(out)}; continue with --resume")
-        raise
+    if streamed:
+        # Only explain_dataset knows whether an interrupted run is there, which --resume may finish over its output.
+        check_output(out, output.force or resume)
+    else:
+        Explanation.check_path(out, output.force)
+    faces = select_faces(network, faces, where.where, progress=console.say)
+    count = (
+        _stream(out, job, faces, resume, output.force, console) if streamed else _draw(out, job, faces, output, console)
+    )
     if output.as_json:
         warnings = [*network.cautions, *job.warnings]
-        about = {
-            "model": network.name,
-            "method": job.name,
-            "faces": len(faces),
-            "warnings": warnings,
-            "out": str(written),
-        }
-        print_json("explain", about)
-    console.say(f"wrote {written}: {len(faces)} faces")
+        about = {"model": network.name, "method": job.name, "faces": count, "warnings": warnings, "out": str(out)}
+        print_json(command, about)
+    console.say(f"wrote {out}: {count} faces")
     return 0
 
 
-def _default_output(path: str, asked: Sequence[str], resume: bool, force: bool, inputs: Sequence[PathLike]) -> Path:
+def _stream(out: Path, job: AttributionJob, faces: Dataset, resume: bool, force: bool, console: Console) -> int:
+    from ferviz.attribution.stream import explain_dataset, parts_folder
+
+    def progress(chunks: Iterator[int], total: int) -> Iterator[int]:
+        # The bar counts faces; each chunk is the number of its faces.
+        numbers = (face for chunk in chunks for face in range(chunk))
+        yield from console.progress(numbers, f"explaining {total} faces", total)
+
+    try:
+        explain_dataset(out, job, faces, resume=resume, force=force, progress=progress, log=console.warn)
+    except KeyboardInterrupt:
+        console.say(f"the finished chunks are kept in {parts_folder(out)}; continue with --resume")
+        raise
+    return len(faces)
+
+
+def _draw(out: Path, job: AttributionJob, faces: Dataset, output: OutputOptions, console: Console) -> int:
+    """Explain as many faces as the format shows, and save them; return how many."""
+    from ferviz.attribution.explain import explain_faces
+    from ferviz.rendering.sheets.overlays import page_size
+
+    suffix = out.suffix.lower()
+    limit = len(faces)
+    if suffix not in (".json", ".csv", ".parquet"):
+        limit = MAX_PAGED if suffix == ".pdf" else page_size(len(job.targets))
+    if len(faces) > limit:
+        console.warn(
+            f"{out} shows the first {limit} of {len(faces)} faces; --where chooses others, .npz holds all of them"
+        )
+        faces = faces.take(range(limit))
+    explanation = explain_faces(job, faces)
+    explanation.save(out, output.force)
+    return len(explanation)
+
+
+def _default_output(
+    command: str, path: str, asked: Sequence[str], resume: bool, force: bool, inputs: Sequence[PathLike]
+) -> Path:
     """-> a name that is free; with --resume that of the first unfinished run, or of the first run where all are finished."""
     from ferviz.attribution.stream import parts_folder
 
     def taken(out: Path) -> bool:
         return exists(out) and not (resume and is_folder(parts_folder(out)))
 
-    free = default_output([path], "explain", ".npz", asked=asked, force=force, inputs=inputs, taken=taken)
+    free = default_output([path], command, ".npz", asked=asked, force=force, inputs=inputs, taken=taken)
     if not resume or is_folder(parts_folder(free)):
         return free
-    return default_output([path], "explain", ".npz", asked=asked, force=True, inputs=inputs)
+    return default_output([path], command, ".npz", asked=asked, force=True, inputs=inputs)
