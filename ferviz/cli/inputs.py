@@ -38,6 +38,8 @@ def open_model(options: ModelOptions, console: Console) -> Model:
         engine=options.engine,
         trust=options.trust,
         cache=not options.no_cache,
+        input=options.input,
+        architecture=options.architecture,
     )
     for note in model.notes:
         console.warn(note)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ferviz.paths import exists
 
-_SUFFIXES = (".keras", ".h5", ".hdf5", ".json", ".ferviz", ".tflite", ".pb")
+_SUFFIXES = (".keras", ".h5", ".hdf5", ".json", ".ferviz", ".tflite", ".pb", ".pth", ".pt", ".pt2", ".safetensors")
 
 
 def split_networks(texts: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ from ferviz.cli.outputs import beside
 from ferviz.cli.sections import NamedValue, Number, OptionGroup, option
 from ferviz.engines.registry import ENGINE_CHOICES
 from ferviz.errors import UsageError
-from ferviz.models.network_address import parse_network
+from ferviz.models.network_address import parse_input, parse_network
 from ferviz.paths import PathLike
 
 TILTS = ["retry", "all", "none"]
@@ -28,8 +28,8 @@ class ModelOptions(OptionGroup):
         "--model",
         "-m",
         metavar="FILE",
-        help="A network: .keras, .h5, .json, SavedModel folder, .ferviz; with its conventions "
-        "'FILE?scaling=-1..1&labels=7'.  [default: the bundled one]",
+        help="A network: .keras, .h5, .json, SavedModel folder, .ferviz, PyTorch's .pth (with --architecture); with its "
+        "conventions 'FILE?scaling=-1..1&labels=7'.  [default: the bundled one]",
     )
     labels: str | None = option(
         "--labels", metavar="NAMES", help="The order of its outputs: 7, 7-alphabetical, 8-ferplus ... or happy,sad,..."
@@ -39,6 +39,17 @@ class ModelOptions(OptionGroup):
     )
     weights: str | None = option(
         "--weights", metavar="FILE", help="Its weights, where --model is an architecture as JSON."
+    )
+    architecture: str | None = option(
+        "--architecture",
+        metavar="CODE",
+        help="The class of PyTorch weights: my_net.py:MyNet (the file is run), package.module:callable, timm:NAME, "
+        "torchvision:NAME.",
+    )
+    input: str | None = option(
+        "--input",
+        metavar="HxWxC",
+        help="The pictures it takes, where it does not tell: 48x48x1 (1 = grey, 3 = colour).",
     )
     engine: str = option("--engine", default="auto", type=click.Choice(ENGINE_CHOICES), help="What runs the network.")
     no_cache: bool = option(
@@ -59,10 +70,13 @@ class ModelOptions(OptionGroup):
                 )
             object.__setattr__(self, name, value)
         object.__setattr__(self, "model", path)
+        if self.input is not None:
+            parse_input(self.input)
 
     def inputs(self) -> list[PathLike]:
         """Return the network's files as far as they are named, and where its sidecar is looked for."""
-        return [path for file in (self.model, self.weights) if file for path in (file, *beside(file))]
+        code = [self.architecture.rpartition(":")[0]] if self.architecture and ".py:" in self.architecture else []
+        return [path for file in (self.model, self.weights) if file for path in (file, *beside(file))] + code
 
     def another(self, network: str) -> ModelOptions:
         """Return the options of a network that is named beside this one.

@@ -42,6 +42,7 @@ class LayerInfo:
             where a size is free.
         spatial: the output is a map with h * w > 1 (or free), so that a heatmap can be made of it.
         parameters: number of weights.
+        container: it holds other layers, which are listed too, and its output is that of one of them.
     """
 
     name: str
@@ -49,6 +50,7 @@ class LayerInfo:
     shape: tuple[int | None, ...]
     spatial: bool
     parameters: int = 0
+    container: bool = False
 
 
 @runtime_checkable
@@ -57,7 +59,7 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """ "keras", "keras-predict", "savedmodel", "onnx", "tflite", "litert", or the name of an engine from elsewhere."""
+        """ "keras", "keras-predict", "savedmodel", "onnx", "tflite", "litert", "torch", or the name of an engine from elsewhere."""
         ...
 
     @property

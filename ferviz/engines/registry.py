@@ -23,8 +23,9 @@ ENGINE_CHOICES = (AUTO, KERAS, LITERT)
 class Opener:
     """How one kind of engine opens networks.
 
-    Files of Keras and compiled files hold more than a network (labels, an input spec, weights elsewhere), so `ferviz.models` reads them
-    and hands over what was in them: a `keras.Model`, a compiled network. Every other file goes to the openers as a path.
+    Files of Keras and PyTorch and compiled files hold more than a network, or less (labels, an input spec, only weights), so
+    `ferviz.models` reads them and hands over what was in them: a `keras.Model`, an `nn.Module`, a compiled network. Every other file
+    goes to the openers as a path.
 
     Attributes:
         recognises: takes a source, a Path or an object in memory, and returns whether this engine runs it; told by its content and not
@@ -75,6 +76,17 @@ def _open_savedmodel(source: Any, trust: bool) -> Engine:
     return SavedModelEngine(source, trust)
 
 
+def _is_torch(source: Any) -> bool:
+    torch: Any = sys.modules.get("torch")
+    return torch is not None and isinstance(source, torch.nn.Module)
+
+
+def _open_torch(source: Any, trust: bool) -> Engine:
+    from ferviz.engines.torch.module_network import open_module
+
+    return open_module(source, None, None).engine
+
+
 def _is_compiled(source: Any) -> bool:
     litert = sys.modules.get("ferviz.engines.litert")
     return litert is not None and isinstance(source, litert.CompiledNetwork)
@@ -105,4 +117,5 @@ ENGINES.add(
         "a SavedModel gives predictions; its layers and gradients cannot be reached",
     ),
 )
+ENGINES.add("torch", "a PyTorch network, on PyTorch: everything but training", Opener(_is_torch, _open_torch))
 ENGINES.add(LITERT, "a compiled network, without TensorFlow", Opener(_is_compiled, _open_litert))

@@ -140,4 +140,4 @@ def _first_of_map(layers: Sequence[LayerInfo], position: int) -> int:
 def _is_container(layers: Sequence[LayerInfo], position: int) -> bool:
     """A nested network is listed beside its own layers; explanations look at the layers."""
     prefix = layers[position].name + "/"
-    return any(layer.name.startswith(prefix) for layer in layers)
+    return layers[position].container or any(layer.name.startswith(prefix) for layer in layers)

@@ -6,17 +6,20 @@ tells is assumed, and noted as assumed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ferviz import emotions
 from ferviz.engines.backend import running
+from ferviz.engines.base import PictureShape
 from ferviz.errors import ModelError, UsageError
 from ferviz.models.formats.build import leaf_layers
 from ferviz.models.formats.keras_classes import AUGMENTATION
-from ferviz.models.input_spec import InputSpec
+from ferviz.models.input_spec import MAX_SIDE, InputSpec
+from ferviz.models.network_address import parse_input
 from ferviz.models.sidecar import Sidecar
 from ferviz.native_logs import without_warnings
 
@@ -66,7 +69,10 @@ def infer_labels(
         return sidecar.labels
     if classes in _BY_COUNT:
         names = emotions.SCHEMES[_BY_COUNT[classes]].labels
-        note(f"the file does not name its {classes} outputs: {', '.join(names)} is assumed (name them with --labels)")
+        note(
+            f"the file does not name its {classes} outputs: {', '.join(names)} is assumed (name them with --labels, or find "
+            "their order with `ferviz check`)"
+        )
         return names
     names = tuple(f"class{i}" for i in range(classes))
     note(
@@ -81,6 +87,7 @@ def infer_input(
     scaling: str | None,
     sidecar: Sidecar | None,
     note: Callable[[str], None],
+    own: Mapping[str, Any] | None = None,
 ) -> InputSpec:
     """Return the input spec of a network.
 
@@ -90,23 +97,25 @@ def infer_input(
         scaling: the caller's, None = not given.
         sidecar: the network's sidecar, or None.
         note: takes a sentence about what was inferred or assumed.
+        own: fields of an InputSpec that the network's own configuration gives; the sidecar and the caller know better.
 
     Raises:
         UsageError: the caller's scaling is not known.
         ModelError: the sidecar contradicts the network or has an impossible value.
     """
     height, width, channels = size
-    settings: dict[str, Any] = dict(sidecar.input) if sidecar is not None else {}
+    stored: dict[str, Any] = dict(sidecar.input) if sidecar is not None else {}
+    settings = (_without_statistics(own or {}) if "scaling" in stored else dict(own or {})) | stored
     for key, fixed in (("height", height), ("width", width)):
         if fixed is not None and settings.get(key, fixed) != fixed and sidecar is not None:
             raise ModelError(f"{sidecar.path} has {key} {settings[key]!r:.60}, but the network takes {fixed}")
         settings[key] = settings.get(key) if fixed is None else fixed
     if scaling is not None:
         InputSpec(scaling=scaling)  # a mistake of the caller's is a UsageError, not the sidecar's ModelError
-        if settings.get("scaling", scaling) != scaling and sidecar is not None:
-            note(f"the scaling contradicts {sidecar.path.name}, which says {settings['scaling']}: {scaling} is used")
+        if stored.get("scaling", scaling) != scaling and sidecar is not None:
+            note(f"the scaling contradicts {sidecar.path.name}, which says {stored['scaling']}: {scaling} is used")
         if scaling != "standardize":
-            settings = {k: v for k, v in settings.items() if k not in ("mean", "std", "unit")}
+            settings = _without_statistics(settings)
         settings["scaling"] = scaling
     inside = _scaling_inside(network)
     if inside is not None:
@@ -138,6 +147,87 @@ def infer_input(
         if sidecar is not None:
             raise ModelError(f"{sidecar.path}: {error}") from error
         raise ModelError(f"the network's input does not fit: {error}") from error
+
+
+def check_input(value: Any, scaling: str | None) -> InputSpec | PictureShape | None:
+    """Check the `input` of `load_model`.
+
+    Args:
+        value: what the caller passed.
+        scaling: the caller's scaling, which an InputSpec has already.
+
+    Returns:
+        The InputSpec, or (h, w, c) with None for a side that is free; None where nothing was passed.
+
+    Raises:
+        UsageError: it is anything else.
+    """
+    if value is None:
+        return None
+    if isinstance(value, InputSpec):
+        if scaling not in (None, value.scaling):
+            raise UsageError(
+                f"scaling {scaling!r} contradicts input=InputSpec(scaling={value.scaling!r}); leave one of them out"
+            )
+        return value
+    if isinstance(value, str):
+        value = parse_input(value)
+    if not isinstance(value, Sequence) or len(value) != 3 or value[2] not in (1, 3):
+        raise UsageError(f"input {value!r:.60} is not a picture's (height, width, channels), such as (48, 48, 1)")
+    for side in value[:2]:
+        if side is not None and (not isinstance(side, int) or isinstance(side, bool) or not 1 <= side <= MAX_SIDE):
+            raise UsageError(f"input {value!r:.60} has a side that is no whole number from 1 to {MAX_SIDE}")
+    height, width, channels = value
+    return height, width, channels
+
+
+def given_shape(given: InputSpec | PictureShape | None) -> PictureShape | None:
+    """Return the shape of a network's pictures, None where the caller did not give it.
+
+    Args:
+        given: the caller's input.
+    """
+    if isinstance(given, InputSpec):
+        return given.height, given.width, given.channels
+    return given
+
+
+def fit_size(given: PictureShape | None, size: PictureShape) -> PictureShape:
+    """Return the size that a network's pictures have: its own, or where that is free the caller's.
+
+    Args:
+        given: the caller's, None = not given.
+        size: the network's own.
+
+    Raises:
+        UsageError: they contradict each other.
+    """
+    if given is None:
+        return size
+    pairs = list(zip(given, size, strict=True))
+    if any(None not in (asked, own) and asked != own for asked, own in pairs):
+        asked_words, own_words = (" x ".join(str(side or "any") for side in sides) for sides in (given, size))
+        raise UsageError(f"input {asked_words} contradicts the network, which takes {own_words}")
+    height, width, channels = (own if own is not None else asked for asked, own in pairs)
+    return height, width, channels or given[2]
+
+
+def fit_spec(given: InputSpec, size: PictureShape) -> InputSpec:
+    """Return the caller's input spec with the network's size, where the spec leaves that free.
+
+    Args:
+        given: the caller's.
+        size: the network's own.
+
+    Raises:
+        UsageError: they contradict each other.
+    """
+    height, width, _ = fit_size((given.height, given.width, given.channels), size)
+    return replace(given, height=height, width=width, assumed=())
+
+
+def _without_statistics(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if key not in ("mean", "std", "unit")}
 
 
 def _scaling_inside(network: Any) -> tuple[str, str] | None:

@@ -6,19 +6,24 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ferviz import emotions
+from ferviz.engines.base import PictureShape
 from ferviz.engines.registry import ENGINE_CHOICES, Opener, find_opener
+from ferviz.engines.torch.torch_import import torch
 from ferviz.errors import ModelError, UnknownNameError, UsageError
 from ferviz.files import PathLike, sha256
 from ferviz.models.bundled import bundled_compiled, bundled_networks, bundled_path
 from ferviz.models.formats.detect import COMPILED, HDF5, JSON, ZIP, detect_format
 from ferviz.models.formats.keras_file import read_keras_file
 from ferviz.models.formats.weights import check_finite
-from ferviz.models.infer_spec import infer_input, infer_labels
+from ferviz.models.infer_spec import check_input, fit_size, fit_spec, given_shape, infer_input, infer_labels
+from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
+from ferviz.models.pytorch.torch_file import torch_format
 from ferviz.models.sidecar import find_sidecar, read_sidecar
 from ferviz.models.signature import count_classes, picture_input, select_output
 from ferviz.paths import exists, is_folder
@@ -40,6 +45,8 @@ def load_model(
     engine: str = "auto",
     trust: bool = False,
     cache: bool = True,
+    input: InputSpec | Sequence[int | None] | str | None = None,
+    architecture: Any = None,
 ) -> Model:
     """Read a network and find out what it takes and what its outputs are called.
 
@@ -48,8 +55,9 @@ def load_model(
 
     Args:
         path: a file of any version of Keras (.keras, .h5, .hdf5; the content decides, not the name), an architecture as JSON (its
-            weights are looked for beside it), a SavedModel folder (predictions only), a compiled network (.ferviz), a keras.Model in
-            memory, or the name of a network that ferviz brings along; None = the bundled one.
+            weights are looked for beside it), a SavedModel folder (predictions only), a compiled network (.ferviz), weights of a PyTorch
+            network with its `architecture`, a keras.Model or a torch.nn.Module in memory, or the name of a network that ferviz brings
+            along; None = the bundled one.
         labels: the class names in the order of the outputs: a label scheme's name ("7", "7-alphabetical", "8-ferplus", ...),
             "happy,sad,...", or a sequence of names.
         scaling: the range of values that the network was trained with: "0..1", "-1..1", "0..255" or "standardize".
@@ -59,6 +67,10 @@ def load_model(
         trust: let the file run its own code (Lambda layers, registered classes, any operation of a SavedModel); without it such files are
             refused before anything of theirs runs.
         cache: a compiled form that an earlier run left in the cache folder may be used.
+        input: the pictures that the network takes, where it does not tell: (height, width, channels), None = any; the same as text,
+            "48x48x1"; or a whole InputSpec.
+        architecture: the class of a PyTorch network whose file holds its weights: "my_net.py:MyNet" (the file is run),
+            "package.module:callable", "timm:NAME", "torchvision:NAME", or a class, a function or a module.
 
     Returns:
         The Model.
@@ -74,20 +86,31 @@ def load_model(
         raise UnknownNameError("engine", engine, ENGINE_CHOICES)
     if labels is not None and not isinstance(labels, str):
         labels = tuple(labels)
+    given = check_input(input, scaling)
     if path is not None and not isinstance(path, str | os.PathLike):
-        return _describe(_from_memory(path, labels, weights, trust), labels, scaling)
+        if architecture is not None:
+            raise UsageError("architecture= goes with a file of weights; a network in memory has its layers already")
+        return _describe(_from_memory(path, labels, weights, trust, given), labels, scaling, given)
     path, file_format = _locate(path, weights)
+    torch_kind = torch_format(path) if file_format == _OTHER else ""
+    if architecture is not None and not torch_kind:
+        raise UsageError(f"{path.name} is no file of PyTorch's weights; --architecture (architecture=) goes with those")
     if file_format == COMPILED:
+        _without_input(given, path)
         return _open_compiled_file(path, labels, scaling, engine)
-    if file_format not in _KERAS_FORMATS:
-        model = _describe(_open_other(path, trust, (path,)), labels, scaling)
+    if torch_kind:
+        model = _describe(_read_torch(path, torch_kind, architecture, labels, trust, given), labels, scaling, given)
+    elif file_format not in _KERAS_FORMATS:
+        model = _describe(_open_other(path, trust, (path,)), labels, scaling, given)
     else:
         origin = Origin(path, (), labels, scaling, Path(weights) if weights is not None else None, trust)
-        compiled = None if engine == "keras" else _find_compiled(origin, engine, cache)
+        compiled = None if engine == "keras" or given is not None else _find_compiled(origin, engine, cache)
         if compiled is not None:
             return compiled
         network = _read_keras(origin, file_format)
-        model = replace(_describe(network, labels, scaling), origin=replace(origin, files=network.files))
+        model = _describe(network, labels, scaling, given)
+        if given is None:
+            model = replace(model, origin=replace(origin, files=network.files))
     return _compile(model) if engine == "litert" else model
 
 
@@ -116,6 +139,7 @@ class _LoadedNetwork:
         network: the keras.Model, None where there is none to look into.
         files: what it was read from; () for a network in memory.
         notes: sentences about what was assumed or upgraded.
+        settings: fields of an InputSpec that the network's own configuration gives.
     """
 
     name: str
@@ -125,6 +149,7 @@ class _LoadedNetwork:
     network: Any = None
     files: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 def _read_keras(origin: Origin, file_format: str) -> _LoadedNetwork:
@@ -135,9 +160,14 @@ def _read_keras(origin: Origin, file_format: str) -> _LoadedNetwork:
     return _open_keras(network, _stem(origin.path), where, tuple(files), notes, origin.trust)
 
 
-def _from_memory(network: Any, labels: Any, weights: PathLike | None, trust: bool) -> _LoadedNetwork:
+def _from_memory(
+    network: Any, labels: Any, weights: PathLike | None, trust: bool, given: InputSpec | PictureShape | None
+) -> _LoadedNetwork:
     if weights is not None:
         raise UsageError("a network in memory has its weights already; load them into it, or give its file")
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and isinstance(network, torch.nn.Module):
+        return _open_torch(network, type(network).__name__, labels, given)
     keras: Any = sys.modules.get("keras")
     if keras is None or not isinstance(network, keras.Model):
         return _open_other(network, trust)
@@ -157,6 +187,34 @@ def _open_keras(
     return _LoadedNetwork(name, engine, size, classes, network, files, tuple(notes))
 
 
+def _read_torch(
+    path: Path, kind: str, architecture: Any, labels: Any, trust: bool, given: InputSpec | PictureShape | None
+) -> _LoadedNetwork:
+    torch()
+    from ferviz.models.pytorch.read_module import read_module
+
+    notes: list[str] = []
+    module = read_module(path, kind, architecture, trust, notes.append)
+    return _open_torch(module, _stem(path), labels, given, (path,), notes)
+
+
+def _open_torch(
+    module: Any,
+    name: str,
+    labels: Any,
+    given: InputSpec | PictureShape | None,
+    files: tuple[Path, ...] = (),
+    notes: Sequence[str] = (),
+) -> _LoadedNetwork:
+    from ferviz.engines.torch.module_network import open_module
+
+    classes = None if labels is None else len(emotions.label_scheme(labels).labels)
+    network = open_module(module, given_shape(given), classes)
+    engine = network.engine
+    all_notes = (*notes, *network.notes)
+    return _LoadedNetwork(name, engine, engine.input_shape, engine.classes, None, files, all_notes, network.settings)
+
+
 def _open_other(source: Any, trust: bool, files: tuple[Path, ...] = ()) -> _LoadedNetwork:
     """-> a path or an object in memory in the engine that recognises it, where that is no engine for Keras."""
     opener = _opener(source)
@@ -169,7 +227,7 @@ def _open_other(source: Any, trust: bool, files: tuple[Path, ...] = ()) -> _Load
 def _opener(source: Any) -> Opener:
     opener = find_opener(source)
     if opener is None:
-        raise UsageError(f"a network is a path or a keras.Model, not {type(source).__name__}")
+        raise UsageError(f"a network is a path, a keras.Model or a torch.nn.Module, not {type(source).__name__}")
     return opener
 
 
@@ -178,18 +236,27 @@ def _format(path: Any) -> str:
     try:
         return detect_format(path)
     except ModelError:
-        if find_opener(Path(path)) is None:
+        if not torch_format(Path(path)) and find_opener(Path(path)) is None:
             raise
         return _OTHER
 
 
-def _describe(loaded: _LoadedNetwork, labels: str | tuple[str, ...] | None, scaling: str | None) -> Model:
+def _describe(
+    loaded: _LoadedNetwork,
+    labels: str | tuple[str, ...] | None,
+    scaling: str | None,
+    given: InputSpec | PictureShape | None = None,
+) -> Model:
     """-> the Model, with labels and input spec from the caller, the sidecar, or the network itself."""
     notes = list(loaded.notes)
     beside = find_sidecar(*loaded.files)
     sidecar = read_sidecar(beside) if beside else None
     names = infer_labels(labels, sidecar, loaded.classes, notes.append)
-    spec = infer_input(loaded.size, loaded.network, scaling, sidecar, notes.append)
+    if isinstance(given, InputSpec):
+        spec = fit_spec(given, loaded.size)
+    else:
+        size = fit_size(given, loaded.size)
+        spec = infer_input(size, loaded.network, scaling, sidecar, notes.append, loaded.settings)
     return Model(loaded.name, _digest(loaded.files), names, spec, loaded.engine, tuple(dict.fromkeys(notes)))
 
 
@@ -199,6 +266,11 @@ def _open_compiled_file(path: Path, labels: Any, scaling: str | None, engine: st
     if engine == "keras":
         raise ModelError(f"{path} is a compiled network, which runs without Keras; leave --engine keras out")
     return open_compiled(path, labels=labels, scaling=scaling)
+
+
+def _without_input(given: InputSpec | PictureShape | None, path: Path) -> None:
+    if given is not None:
+        raise UsageError(f"{path.name} is compiled for its own input; leave input= (--input) out")
 
 
 def _find_compiled(origin: Origin, engine: str, cache: bool) -> Model | None:

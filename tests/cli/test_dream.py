@@ -147,7 +147,7 @@ def test_a_class_is_dreamt_on_the_largest_face_of_a_photograph(
         (["--animate", "way.mp4"], 2, ".gif"),
         (["--out", "a.txt"], 2, ".txt"),
         (["--image", "none.png", "--layer", "conv1"], 3, "none.png"),
-        (["--judge", "tiny.keras?label=7"], 2, "weights, not label"),
+        (["--judge", "tiny.keras?label=7"], 2, "not label"),
     ],
 )
 def test_what_is_wrong_is_one_sentence_and_a_code(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,12 +85,21 @@ def saved_model(keras: Any, folder: Path) -> Engine:
     return SavedModelEngine(folder / "saved")
 
 
+def torch_engine() -> Engine:
+    pytest.importorskip("torch", reason="PyTorch is not installed (make test-frameworks installs it)")
+    from ferviz.engines.torch.torch_engine import TorchEngine
+    from tests.torch_networks import Functional, seeded
+
+    return TorchEngine(seeded(Functional()), (SIZE, SIZE, 1))
+
+
 KINDS = {
     "keras": Kind(lambda keras, *_: keras),
     "keras-predict": Kind(lambda keras, *_: KerasPredictEngine(keras.network), traced=False, of_layers=False),
     "savedmodel": Kind(lambda keras, _, folder: saved_model(keras, folder), traced=False, of_layers=False),
     "litert": Kind(lambda keras, litert, _: litert, of_layers=False),
     "fallback": Kind(lambda keras, litert, _: KerasFallbackEngine(litert, lambda: keras)),
+    "torch": Kind(lambda *_: torch_engine()),
     "example": Kind(lambda keras, *_: ExampleEngine()),  # type: ignore[arg-type,return-value]
 }
 TRACED = [name for name, kind in KINDS.items() if kind.traced]
@@ -125,7 +135,7 @@ def test_it_has_every_member_of_the_protocol(name: str, get: Any) -> None:
     assert engine.classes == CLASSES
     assert engine.head in ("softmax", "sigmoid", "linear")
     assert tuple(engine.input_shape) == (SIZE, SIZE, 1)
-    assert engine.channels_first is False
+    assert engine.channels_first is (name == "torch")
 
 
 @pytest.mark.parametrize("name", [name for name in KINDS if name not in ("fallback", "example")])
@@ -268,6 +278,8 @@ def test_optional_protocols_are_declared(get: Any) -> None:
         "example": (),
     }
     every = (GuidedGradients, LayerInterventions, PredictedTargets, GraphBacked, KerasBacked, Noting)
+    if importlib.util.find_spec("torch"):
+        expected["torch"] = (GuidedGradients, LayerInterventions, PredictedTargets, Noting)
     for name, protocols in expected.items():
         assert tuple(p for p in every if supports(get(name), p)) == protocols, name
 

@@ -1,0 +1,1 @@
+"""PyTorch networks: an engine over a live `nn.Module`, without TensorFlow and without an export."""
