@@ -45,6 +45,7 @@ NO_FUNCTION = {
     "video gradcam": "as video predict",
     "video explain": "as video predict",
     "video live": "serves a page",
+    "studio": "serves a page",
     "live": "as video live",
     "detectors get": "downloads a file",
 }

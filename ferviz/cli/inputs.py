@@ -63,7 +63,7 @@ def check_detector(options: FaceOptions) -> None:
     open_detector(options.detector, options.detector_model)
 
 
-def keep_compiled(model: Model, options: ModelOptions, console: Console) -> None:
+def keep_compiled(model: Model, options: ModelOptions, console: Console) -> bool:
     """Compile a network that ran on Keras into the cache folder, so that its next explanation starts at once.
 
     Call it after the results are written. It does nothing with --no-cache or --engine keras, and for networks that are compiled already.
@@ -72,12 +72,15 @@ def keep_compiled(model: Model, options: ModelOptions, console: Console) -> None
         model: the network.
         options: how it was loaded.
         console: where progress is printed.
+
+    Returns:
+        Whether it was compiled now.
     """
     if options.no_cache or options.engine == "keras" or model.origin is None:
-        return
+        return False
     from ferviz.models.compiled.cache import keep
 
-    keep(model, model.origin, console.say)
+    return keep(model, model.origin, console.say) is not None
 
 
 def open_data(

@@ -91,7 +91,7 @@ def region_masks(points: np.ndarray, size: tuple[int, int], border: float = 0.0)
     Returns:
         (N, R, h, w) float32 in 0..1, in the order of REGIONS; they sum to 1 in every pixel.
     """
-    return _soft(points, size, _drawing(border), len(REGIONS))
+    return _soft(points, size, drawing(border), len(REGIONS))
 
 
 def half_masks(points: np.ndarray, size: tuple[int, int]) -> _Masks:
@@ -103,7 +103,7 @@ def half_masks(points: np.ndarray, size: tuple[int, int]) -> _Masks:
     Returns:
         (N, 2, h, w) float32 in 0..1, in the order of HALVES; they sum to 1.
     """
-    return _soft(points, size, _drawing(None), len(HALVES))
+    return _soft(points, size, drawing(None), len(HALVES))
 
 
 def hard_masks(masks: np.ndarray) -> npt.NDArray[np.bool_]:
@@ -159,16 +159,23 @@ def region_index(x: np.ndarray, y: np.ndarray, border: float = 0.0) -> npt.NDArr
 
 
 @lru_cache(maxsize=8)
-def _drawing(border: float | None) -> npt.NDArray[np.uint8]:
-    """-> the template's frame in steps of 1/16 pixel: which region, or for None which half, holds each point."""
+def drawing(border: float | None = 0.0) -> npt.NDArray[np.uint8]:
+    """Return the template's frame in steps of 1/16 pixel: which region, or which half of the face, holds each point.
+
+    Args:
+        border: as for `region_masks`; None = the halves.
+
+    Returns:
+        (768, 768), indices of REGIONS or HALVES; not writeable.
+    """
     steps = (np.arange(SIDE * _FINE) + 0.5) / _FINE - 0.5
     x, y = np.meshgrid(steps, steps)
-    drawing = (x > _CENTRE).astype(np.uint8) if border is None else region_index(x, y, border)
-    drawing.setflags(write=False)
-    return drawing
+    index = (x > _CENTRE).astype(np.uint8) if border is None else region_index(x, y, border)
+    index.setflags(write=False)
+    return index
 
 
-def _soft(points: np.ndarray, size: tuple[int, int], drawing: npt.NDArray[np.uint8], count: int) -> _Masks:
+def _soft(points: np.ndarray, size: tuple[int, int], regions: npt.NDArray[np.uint8], count: int) -> _Masks:
     """Carry a drawing to every face, average it over each pixel, soften it, and make the sum 1 again."""
     height, width = size
     samples = max(1, round(_SAMPLES * SIDE / min(height, width)))
@@ -178,7 +185,7 @@ def _soft(points: np.ndarray, size: tuple[int, int], drawing: npt.NDArray[np.uin
     border = cv2.BORDER_CONSTANT if count == len(REGIONS) else cv2.BORDER_REPLICATE
     for face, landmarks in zip(masks, points, strict=True):
         index = cv2.warpAffine(
-            drawing, _to_drawing(landmarks, samples), (width * samples, height * samples),
+            regions, _to_drawing(landmarks, samples), (width * samples, height * samples),
             flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP, borderMode=border, borderValue=0,
         )  # fmt: skip
         for region, mask in enumerate(face):

@@ -80,14 +80,22 @@ def write_compiled(path: PathLike, compiled: CompiledModel, force: bool = False)
         OutputExistsError: where the file is there and `force` is not given.
         OutputError: where it cannot be written.
     """
+    with atomic(path, force, durable=True) as temporary:
+        temporary.write_bytes(pack_compiled(compiled))
+    if compiled.network.trusted:
+        remember_compiled(compiled.network.content)
+    return Path(path)
+
+
+def pack_compiled(compiled: CompiledModel) -> bytes:
+    """Return the bytes of a `.ferviz` file.
+
+    Args:
+        compiled: what `compile_model` returned.
+    """
     content, table = compiled.network.content, to_json(_table(compiled)).encode()
     body = content + table
-    trailer = _TRAILER.pack(_MAGIC, VERSION, 0, len(content), len(table), hashlib.sha256(body).digest())
-    with atomic(path, force, durable=True) as temporary:
-        temporary.write_bytes(body + trailer)
-    if compiled.network.trusted:
-        remember_compiled(content)
-    return Path(path)
+    return body + _TRAILER.pack(_MAGIC, VERSION, 0, len(content), len(table), hashlib.sha256(body).digest())
 
 
 def read_compiled(path: PathLike) -> CompiledModel:

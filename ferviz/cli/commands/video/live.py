@@ -1,96 +1,40 @@
-"""`ferviz live`: a camera, a stream or a file, explained frame by frame in the local browser."""
+"""`ferviz live`: the studio's page with the camera running, or with a video file."""
 
 from __future__ import annotations
 
-import os
-import threading
-from dataclasses import replace
+from pathlib import Path
 
 import click
 
-from ferviz.cli.console import Console, echo
-from ferviz.cli.inputs import open_model
-from ferviz.cli.options import ExplainOptions, FaceOptions, ModelOptions, OutputOptions, VideoOptions
+from ferviz.cli.options import ModelOptions, OutputOptions
 from ferviz.cli.sections import SectionedCommand, options
-from ferviz.cli.videos import analysis_options
+from ferviz.cli.studio_pages import StudioPage, run_studio
 
 
 @click.command("live", cls=SectionedCommand)
 @click.argument("source", default="0")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8765,
-    show_default=True,
-    help="Port of the page; 0 = any free port.",
-)
-@click.option("--loop", is_flag=True, help="Start a file again at its end.")
-@click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
-@options(
-    helps={
-        "method": "The attribution method of the heatmaps; none = no heatmaps.",
-        "target": "What the heatmaps explain.",
-    },
-    without=(
-        "settings",
-        "tilt",
-        "every",
-        "start",
-        "stop",
-        "timeline",
-        "table",
-        "doubtful",
-        "out",
-        "force",
-        "as_json",
-        "seed",
-    ),
-)
-def command(
-    source: str,
-    port: int,
-    loop: bool,
-    open_page: bool,
-    explain: ExplainOptions,
-    video: VideoOptions,
-    model: ModelOptions,
-    faces: FaceOptions,
-    output: OutputOptions,
-) -> int:
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the page; 0 = any free one.")
+@click.option("--no-browser", is_flag=True, help="Print the page's address, and do not open it.")
+@click.option("--notice", default="", metavar="TEXT", help="What the page says before it opens the camera.")
+@options(without=("out", "force", "as_json", "seed"))
+def command(source: str, port: int, no_browser: bool, notice: str, model: ModelOptions, output: OutputOptions) -> int:
     """Watch a camera: the emotions of its faces, in the browser.
 
-    SOURCE is a camera's number, a video file, or a stream's URL. The page is served to this machine alone (127.0.0.1); it has
-    pause, snapshot, and the choice of method and class. Ends with Ctrl-C, or when the source ends.
+    SOURCE is a camera's number, in the order in which the browser lists them, or a video file. The page is that of `ferviz studio`: the
+    browser opens the camera itself, the network runs in the page, and no frame leaves it. Ends with Ctrl-C.
     """
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # ferviz reports in its own words what fails
-    from ferviz.video.pipeline import FrameAnalyzer
-    from ferviz.video.reading import Video
-    from ferviz.web.live import OFF, Live
-    from ferviz.web.server import LiveServer
+    from ferviz.errors import PictureError, UsageError
+    from ferviz.paths import is_file, is_url
 
-    console = Console(output.quiet)
-    frames = Video(source, live=True)
-    network = open_model(model, console)
-    analysis = replace(analysis_options(faces, explain, video.half_life), method=None, target="predicted")
-    live = Live(frames, FrameAnalyzer(network, analysis), loop)
-    live.choose(explain.method or OFF, ",".join(explain.target))
-    server = LiveServer(live, port)
-    serving = threading.Thread(target=server.serve_forever, daemon=True)
-    live.start()
-    serving.start()
-    echo(server.url)
-    console.say("open this page in a browser; Ctrl-C ends")
-    if open_page:
-        import webbrowser
-
-        webbrowser.open(server.url)
-    try:
-        while not live.wait(0.5):
-            pass
-    finally:
-        live.stop()
-        server.shutdown()
-        server.server_close()
-    if live.error:
-        console.warn(live.error)
-    return 0
+    page = StudioPage(notice=notice, port=port, open_browser=not no_browser)
+    if source.isdecimal():
+        page = StudioPage(notice, port, not no_browser, camera=int(source))
+    elif is_url(source):
+        raise UsageError(
+            f"{source} is a stream, which browsers do not play; ferviz video explain {source} --stop 60 writes it to a file"
+        )
+    elif not is_file(source):
+        raise PictureError(f"there is no video {source}; name a video file, or a camera's number")
+    else:
+        page = StudioPage(notice, port, not no_browser, video=Path(source))
+    return run_studio(page, model, output)

@@ -1,0 +1,98 @@
+// From a face crop to the numbers that a network takes, as `ferviz/models/input_spec.py` does it.
+//
+// A picture is { data, height, width, channels }, values 0..255, rows first. The network's input size is reached by averaging
+// (a picture that is reduced both ways) or linear interpolation, rounded to whole numbers where the network's spec says so.
+
+const RANGES = { "0..1": [1 / 255, 0], "-1..1": [2 / 255, -1], "0..255": [1, 0] };
+const TINY = 1e-6;
+// ITU-R BT.601's weights in steps of 1 / 32768, as OpenCV has them.
+const RED = 9798, GREEN = 19235, BLUE = 3735;
+
+/** RGBA (from a canvas) -> a picture with 1 or 3 channels. */
+export function fromRGBA(rgba, width, height, channels) {
+  const count = width * height, data = new Float32Array(count * channels);
+  for (let i = 0; i < count; i++) {
+    const r = rgba[4 * i], g = rgba[4 * i + 1], b = rgba[4 * i + 2];
+    if (channels === 1) data[i] = (r * RED + g * GREEN + b * BLUE + 16384) >> 15;
+    else { data[3 * i] = r; data[3 * i + 1] = g; data[3 * i + 2] = b; }
+  }
+  return { data, width, height, channels };
+}
+
+/** A picture at another size. whole: whether values become whole numbers. */
+export function resize(picture, width, height, whole) {
+  if (picture.width === width && picture.height === height) return picture;
+  const reduced = picture.width >= width && picture.height >= height;
+  const rows = reduced ? areaWeights(picture.height, height) : linearWeights(picture.height, height);
+  const columns = reduced ? areaWeights(picture.width, width) : linearWeights(picture.width, width);
+  const { channels, data } = picture;
+  const wide = new Float32Array(picture.height * width * channels);
+  for (let y = 0; y < picture.height; y++) {
+    for (let x = 0; x < width; x++) {
+      for (const [from, weight] of columns[x]) {
+        for (let c = 0; c < channels; c++) wide[(y * width + x) * channels + c] += weight * data[(y * picture.width + from) * channels + c];
+      }
+    }
+  }
+  const out = new Float32Array(height * width * channels), row = width * channels;
+  for (let y = 0; y < height; y++) {
+    for (const [from, weight] of rows[y]) {
+      for (let x = 0; x < row; x++) out[y * row + x] += weight * wide[from * row + x];
+    }
+  }
+  if (whole) for (let i = 0; i < out.length; i++) out[i] = Math.min(255, Math.max(0, Math.round(out[i])));
+  return { data: out, width, height, channels };
+}
+
+function areaWeights(old, size) {
+  const scale = old / size;
+  return Array.from({ length: size }, (_, i) => {
+    const start = i * scale, end = (i + 1) * scale, weights = [];
+    for (let from = Math.floor(start); from < Math.min(Math.ceil(end - 1e-9), old); from++) {
+      weights.push([from, (Math.min(end, from + 1) - Math.max(start, from)) / scale]);
+    }
+    return weights;
+  });
+}
+
+/** Linear interpolation between the centres of the old cells: [[cell, weight], ...] for each new one. */
+export function linearWeights(old, size) {
+  return Array.from({ length: size }, (_, i) => {
+    const at = Math.min(Math.max((i + 0.5) * old / size - 0.5, 0), old - 1), left = Math.min(Math.floor(at), Math.max(old - 2, 0));
+    return old > 1 ? [[left, 1 - at + left], [left + 1, at - left]] : [[0, 1]];
+  });
+}
+
+/** The values that the network takes: (h w c), in its range and its order of colours. spec: the table's `input`. */
+export function scaled(data, spec) {
+  const out = new Float32Array(data.length), c = spec.channels;
+  const bgr = spec.order === "bgr" && c === 3;
+  const at = (i) => (bgr ? data[i - (i % 3) + 2 - (i % 3)] : data[i]);
+  if (spec.scaling !== "standardize") {
+    const [factor, offset] = RANGES[spec.scaling];
+    for (let i = 0; i < out.length; i++) out[i] = Math.fround(Math.fround(at(i) * Math.fround(factor)) + offset);
+    return out;
+  }
+  for (let i = 0; i < out.length; i++) out[i] = Math.fround(at(i) / spec.unit);
+  if (spec.mean !== null && spec.mean !== undefined) {
+    const mean = constant(spec.mean, out.length, c), std = constant(spec.std, out.length, c);
+    for (let i = 0; i < out.length; i++) out[i] = (out[i] - mean(i)) / std(i);
+    return out;
+  }
+  let sum = 0, squares = 0;
+  for (const value of out) sum += value;
+  const mean = sum / out.length;
+  for (const value of out) squares += (value - mean) ** 2;
+  const deviation = Math.max(Math.sqrt(squares / out.length), TINY);
+  for (let i = 0; i < out.length; i++) out[i] = (out[i] - mean) / deviation;
+  return out;
+}
+
+// One number, one a channel, one a pixel, or one for each value.
+function constant(values, count, channels) {
+  const flat = [values].flat(3);
+  if (flat.length === count) return (i) => flat[i];
+  if (flat.length === 1) return () => flat[0];
+  if (flat.length === channels) return (i) => flat[i % channels];
+  return (i) => flat[Math.floor(i / channels)];
+}

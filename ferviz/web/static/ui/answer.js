@@ -1,0 +1,164 @@
+// What the network answers: the classes' bars, what a stroke has cost, the map, and its test.
+import { LAYER_METHODS, PICTURE_METHODS } from "../maths/cam.js";
+import { area, centreBlob, logOdds, pixelRanks, probabilities, stepCounts, targetScore } from "../maths/scores.js";
+import { $, argmax, attempt, element, labels, newest, say, state, targetName, weights } from "./page.js";
+import { isSigned, largest, resizeMap } from "./heat.js";
+import { draw } from "./stage.js";
+
+const MIN_GAP = 0.1, FLAT = 1e-6;
+let verdictToken = {};
+
+export function setUpAnswer() {
+  for (const id of ["method", "layer", "beside"]) $(id).onchange = () => { state[id] = $(id).value; if (id === "method") fillLayers(); updateMap(); };
+}
+
+/** Fills the choices for the network that is open: methods are those that the page can compute and the file has the graphs for. */
+export function listChoices() {
+  const { table, graphs } = state.engine;
+  const can = ({ name }) => (LAYER_METHODS[name] && table.gradients.length) || (PICTURE_METHODS[name] && graphs.includes("picture"));
+  const methods = state.data.methods.filter(can);
+  $("method").replaceChildren(...methods.map(({ name, title, summary }) => element("option", { value: name, title: summary }, title)));
+  if (!methods.some(({ name }) => name === state.method)) state.method = methods[0]?.name;
+  $("method").value = state.method;
+  $("beside").replaceChildren(element("option", { value: "" }, "nothing"), ...methods.map(({ name, title }) => element("option", { value: name }, title)));
+  fillLayers();
+  $("bars").replaceChildren(...table.labels.map((label, k) => {
+    const bar = element("button", { type: "button", class: "bar" }, element("span", {}, label), element("i", {}, element("b"), element("u")),
+      element("span", { class: "p" }), element("span", { class: "delta" }));
+    bar.onclick = (event) => chooseTarget(k, event.shiftKey);
+    return bar;
+  }));
+}
+
+function fillLayers() {
+  const { table } = state.engine, atPicture = Boolean(PICTURE_METHODS[state.method]);
+  const names = table.layers.map(([name]) => name).filter((name) => table.gradients.includes(name)).reverse();
+  $("layer").replaceChildren(...names.map((name) => {
+    const [height, width] = table.layers.find(([other]) => other === name)[2];
+    return element("option", { value: name }, `${name} (${height} x ${width})`);
+  }));
+  if (!names.includes(state.layer)) state.layer = table.default;
+  $("layer").value = state.layer;
+  $("layer").disabled = atPicture;
+}
+
+export function chooseTarget(k, contrast) {
+  const target = state.target;
+  if (contrast && target.plus !== null && k !== target.plus) state.target = { plus: target.plus, minus: k, follow: false };
+  else state.target = { plus: k, minus: null, follow: target.plus === k && target.minus === null ? !target.follow : false };
+  if (state.target.follow) state.target.plus = argmax(state.original);
+  showBars();
+  updateMap();
+  dispatchEvent(new Event("target"));
+}
+
+/** Draws the bars for the current logits, with what has changed since the whole face. */
+export function showBars() {
+  const { table } = state.engine, now = state.current?.logits ?? state.original;
+  if (!now) return;
+  const p = probabilities(now, table.head), before = probabilities(state.original, table.head), touched = state.hidden.some(Boolean);
+  [...$("bars").children].forEach((bar, k) => {
+    const [, track, percent, delta] = bar.children, unit = weights({ plus: k, minus: null });
+    track.children[0].style.width = `${100 * p[k]}%`;
+    track.children[1].style.left = `${100 * before[k]}%`;
+    track.children[1].hidden = !touched;
+    percent.textContent = `${Math.round(100 * p[k])} %`;
+    const change = logOdds(now, unit) - logOdds(state.original, unit);
+    delta.textContent = touched ? signed(change) : "";
+    const role = k === state.target.plus ? "for" : k === state.target.minus ? "against" : "";
+    bar.className = `bar ${role}`;
+    bar.setAttribute("aria-pressed", String(Boolean(role)));
+    bar.setAttribute("aria-label", `${labels()[k]}, ${Math.round(100 * p[k])} percent${touched ? `, log-odds ${signed(change)}` : ""}${role ? `, ${role} the target` : ""}`);
+  });
+  showChange(now, touched);
+}
+
+function showChange(now, touched) {
+  const before = argmax(state.original), after = argmax(now), flip = before !== after;
+  const cost = logOdds(now, weights()) - logOdds(state.original, weights());
+  $("change").className = flip ? "flip" : "";
+  if (!touched) $("change").textContent = `The network says ${labels()[before]}.`;
+  else $("change").textContent = `${flip ? `The answer changed: ${labels()[before]} \u2192 ${labels()[after]}. ` : ""}${signed(cost)} log-odds for ${targetName()}.`;
+  $("unseen").hidden = !touched || state.room !== "face";
+}
+
+export const signed = (value) => `${value < 0 ? "\u2212" : "+"}${Math.abs(value).toFixed(2)}`;
+
+/** Asks for the map of the picture as it is now; the newest request counts. */
+export const updateMap = newest(async () => {
+  const { face, target } = state;
+  if (!face || target.plus === null || !state.method) return;
+  const picture = state.current?.picture ?? face.picture;
+  const ask = (method) => state.engine.call("explain", picture, method, state.layer, weights(), target.minus !== null);
+  const started = performance.now(), map = await ask(state.method);
+  state.besideMap = state.beside ? await ask(state.beside) : null;
+  if (state.face !== face) return;
+  state.map = { ...map, method: state.method, layer: state.layer, milliseconds: performance.now() - started };
+  $("split-label").hidden = !state.besideMap;
+  noteMap();
+  draw();
+  testMap();
+});
+
+function noteMap() {
+  const most = largest(state.map.map), note = $("map-note");
+  const title = state.data.methods.find(({ name }) => name === state.map.method).title;
+  if (!(most > 0)) note.textContent = `${title}: no evidence for ${targetName()}; the map is empty.`;
+  else note.textContent = `${title} for ${targetName()}: ${isSigned(state.map.map) ? `red is for, blue is against; \u00b1${most.toPrecision(2)}` : `from 0 to ${most.toPrecision(2)}`}.`;
+  $("stage").setAttribute("aria-label", describe());
+}
+
+/** The stage in words, for those who do not see it. */
+export function describe() {
+  const p = probabilities(state.current?.logits ?? state.original, state.engine.table.head), best = argmax(p);
+  const parts = [`Face, predicted ${labels()[best]}, ${Math.round(100 * p[best])} percent`];
+  if (state.map && state.face.masks) {
+    const { width, height } = state.face.picture, map = resizeMap(state.map.map, state.map.width, state.map.height, width, height);
+    const total = map.reduce((sum, value) => sum + Math.abs(value), 0);
+    const shares = state.face.masks.map((mask) => mask.reduce((sum, value, i) => sum + value * Math.abs(map[i]), 0) / total);
+    if (total > 0) parts.push(`the map for ${targetName()} lies ${Math.round(100 * Math.max(...shares))} percent on the ${state.data.regions.names[argmax(shares)]}`);
+  }
+  return `${parts.join("; ")}.`;
+}
+
+// -- the test of the map: as ferviz/trust/verdict.py -------------------------------------------------------------------------------
+
+const testMap = newest(async () => {
+  verdictToken.cancelled = true;
+  const token = verdictToken = {}, map = state.map, box = $("verdict");
+  if (state.room !== "face") return;
+  if (!state.network.verdict || state.hidden.some(Boolean)) { box.textContent = state.hidden.some(Boolean) ? "The map of a changed picture is not tested." : ""; return; }
+  box.textContent = "Testing the map \u2026";
+  const outcome = await judge(map, token).catch((error) => { if (error.message === "cancelled") return null; throw error; });
+  if (outcome && map === state.map) { state.verdict = outcome; box.textContent = outcome.sentence; }
+});
+
+/** Whether a map knows more about what the network needs than "in the middle of the face": { outcome, margin, sentence }. */
+export async function judge(map, token = {}) {
+  const { steps, fills, delta, calibrated } = state.network.verdict, { width, height } = state.face.picture, head = state.engine.table.head;
+  const full = resizeMap(map.map, map.width, map.height, width, height), low = Math.min(...full), high = Math.max(...full);
+  const unknown = (reason) => ({ outcome: "not-assessable", margin: {}, sentence: `Not assessable: ${reason}.` });
+  if (high - low <= FLAT * Math.max(Math.abs(low), Math.abs(high))) return unknown("the map is empty");
+  const target = weights(), score = (logits) => targetScore(logits, target, head), whole = score(state.original);
+  const counts = stepCounts(width * height, steps), all = counts[steps], picture = state.face.picture;
+  const changes = counts.slice(1, -1).flatMap((count) => [[count, false], [count, true]]), margin = {};
+  const ends = (await state.engine.spread("deletions", fills.map((fill) => [picture, new Int32Array(all), fill, [[all, false]]]), token)).map(([logits]) => score(logits));
+  if (ends.some((hidden) => whole - hidden < MIN_GAP)) return unknown("hiding the whole face hardly changes the answer");
+  for (const [number, fill] of fills.entries()) {
+    const ranks = [pixelRanks(full), pixelRanks(centreBlob(width, height))];
+    const parts = ranks.flatMap((order) => changes.map((change) => [picture, order, fill, [change]]));
+    const answers = (await state.engine.spread("deletions", parts, token)).map(([logits]) => score(logits));
+    const [own, blob] = [0, 1].map((n) => {
+      const part = answers.slice(n * changes.length, (n + 1) * changes.length), hidden = ends[number];
+      const deletion = [whole, ...part.filter((_, i) => i % 2 === 0), hidden], insertion = [hidden, ...part.filter((_, i) => i % 2 === 1), whole];
+      return area(insertion) - area(deletion);
+    });
+    margin[fill] = own - blob;
+    const values = Object.values(margin);
+    if (!values.every((value) => value > delta) && !values.every((value) => value < -delta)) break;
+  }
+  const values = Object.values(margin), better = values.every((value) => value > delta), worse = values.every((value) => value < -delta);
+  const words = better ? "better than a centre blob" : worse ? "worse than a centre blob" : "not distinguishable from a centre blob";
+  const rough = calibrated ? "" : " The margin was not measured for this network.";
+  return { outcome: better ? "better" : worse ? "worse" : "indistinguishable", margin, sentence: `Tested: ${words}.${rough}` };
+}

@@ -1,0 +1,60 @@
+// Maps as pictures: enlarged with half-pixel centres, in the colours that ferviz draws with.
+import { linearWeights } from "../maths/preprocess.js";
+import { state } from "./page.js";
+
+export function resizeMap(map, width, height, newWidth, newHeight) {
+  const columns = linearWeights(width, newWidth), rows = linearWeights(height, newHeight);
+  const wide = new Float32Array(height * newWidth), out = new Float32Array(newHeight * newWidth);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < newWidth; x++) {
+      let sum = 0;
+      for (const [from, weight] of columns[x]) sum += weight * map[y * width + from];
+      wide[y * newWidth + x] = sum;
+    }
+  }
+  for (let y = 0; y < newHeight; y++) {
+    for (const [from, weight] of rows[y]) for (let x = 0; x < newWidth; x++) out[y * newWidth + x] += weight * wide[from * newWidth + x];
+  }
+  return out;
+}
+
+export const isSigned = (map) => map.some((value) => value < 0);
+export const largest = (map) => map.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+
+/** A canvas with a map's colours; what has no evidence is transparent. A map without evidence stays empty. */
+export function heatCanvas({ map, width, height }, side = 192, opacity = 1, vmax = largest(map)) {
+  const canvas = new OffscreenCanvas(side, side), context = canvas.getContext("2d");
+  if (!(vmax > 0)) return canvas;
+  const signed = isSigned(map), colours = state.data.colormaps[signed ? "signed" : "amount"];
+  const values = resizeMap(map, width, height, side, side), image = context.createImageData(side, side);
+  for (let i = 0; i < values.length; i++) {
+    const share = Math.min(Math.max(values[i] / vmax, -1), 1);
+    const [r, g, b] = colours[Math.round(signed ? 127.5 + 127.5 * share : 255 * Math.max(share, 0))];
+    image.data.set([r, g, b, 255 * opacity * Math.min(1, 1.15 * Math.abs(share))], 4 * i);
+  }
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
+/** A network's picture (grey or colour, 0..255) as a canvas. alpha: (h w) 0..1, or nothing. */
+export function pictureCanvas({ data, width, height, channels }, alpha) {
+  const canvas = new OffscreenCanvas(width, height), context = canvas.getContext("2d"), image = context.createImageData(width, height);
+  for (let i = 0; i < width * height; i++) {
+    for (let c = 0; c < 3; c++) image.data[4 * i + c] = data[channels === 1 ? i : 3 * i + c];
+    image.data[4 * i + 3] = 255 * (alpha ? alpha[i] : 1);
+  }
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
+/** Values of one channel as a small grey picture on a given canvas. */
+export function drawGrey(canvas, values, width, height, low, high) {
+  canvas.width = width;
+  canvas.height = height;
+  const context = canvas.getContext("2d"), image = context.createImageData(width, height), colours = state.data.colormaps.amount;
+  for (let i = 0; i < width * height; i++) {
+    const share = high > low ? (values[i] - low) / (high - low) : 0;
+    image.data.set([...colours[Math.round(255 * Math.min(Math.max(share, 0), 1))], 255], 4 * i);
+  }
+  context.putImageData(image, 0, 0);
+}

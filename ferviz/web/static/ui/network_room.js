@@ -1,0 +1,56 @@
+// The network room: its layers in a strip, the channels of one as a grid, and one channel over the face.
+import { $, attempt, element, newest, say, state } from "./page.js";
+import { drawGrey } from "./heat.js";
+import { draw } from "./stage.js";
+
+const SHOWN = 128;
+let layer = null;
+
+export function setUpNetworkRoom() {
+  addEventListener("hashchange", () => { if (location.hash.startsWith("#/network/")) openLink(); });
+}
+
+/** Draws the room for the face that is looked at. */
+export const showNetworkRoom = newest(async () => {
+  if (!state.face || state.room !== "network") return;
+  const { table } = state.engine, names = table.layers.map(([name]) => name).filter((name) => table.activations.includes(name));
+  layer = names.includes(layer) ? layer : table.default;
+  const strip = element("div", { class: "row strip", role: "group", "aria-label": "Layers" }, ...names.map((name) => {
+    const shape = table.layers.find(([other]) => other === name)[2];
+    const button = element("button", { type: "button", "aria-pressed": String(name === layer), title: `${shape.join(" x ")}` }, name);
+    button.onclick = () => { layer = name; showNetworkRoom(); };
+    return button;
+  }));
+  const { values, width, height, channels } = await state.engine.call("activation", state.face.picture, layer);
+  const low = Math.min(0, values.reduce((a, b) => Math.min(a, b))), high = values.reduce((a, b) => Math.max(a, b));
+  const tiles = Array.from({ length: Math.min(channels, SHOWN) }, (_, channel) => {
+    const map = Float32Array.from({ length: width * height }, (_, i) => values[i * channels + channel]);
+    const canvas = element("canvas", {}), mean = map.reduce((a, b) => a + b) / map.length;
+    drawGrey(canvas, map, width, height, low, high);
+    const button = element("button", { type: "button", "aria-label": `Channel ${channel} of ${layer}, mean ${mean.toFixed(2)}` }, canvas, String(channel));
+    button.onclick = () => showChannel(channel, map, width, height);
+    return { button, mean, channel, open: () => showChannel(channel, map, width, height) };
+  });
+  $("grid").replaceChildren(strip, ...tiles.map(({ button }) => button));
+  strip.style.gridColumn = "1 / -1";
+  $("map-note").textContent = `${layer}: ${channels} channels of ${height} x ${width}, all on one scale, from ${low.toPrecision(2)} to ${high.toPrecision(2)}. Click one to lay it over the face.`;
+  const wanted = Number(location.hash.split("/")[3]);
+  if (location.hash.startsWith(`#/network/${encodeURIComponent(layer)}/`) && tiles[wanted]) tiles[wanted].open();
+});
+
+function showChannel(channel, map, width, height) {
+  state.map = { map, width, height, method: state.method, layer };
+  history.replaceState(null, "", `#/network/${encodeURIComponent(layer)}/${channel}`);
+  say(`Channel ${channel} of ${layer} lies over the face; this address leads here.`);
+  draw();
+}
+
+function openLink() {
+  layer = decodeURIComponent(location.hash.split("/")[2]);
+  attempt(() => showNetworkRoom());
+}
+
+/** The layer that the address names. */
+export function linkedLayer() {
+  if (location.hash.startsWith("#/network/")) layer = decodeURIComponent(location.hash.split("/")[2]);
+}

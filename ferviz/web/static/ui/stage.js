@@ -1,0 +1,174 @@
+// The picture in the middle: the face, its map, what is hidden, and the brush.
+import { $, all, newest, say, state } from "./page.js";
+import { heatCanvas, pictureCanvas } from "./heat.js";
+
+const SIDE = 576;
+let tool = "paint", cursor = null, painting = false, onStroke, onUnder, regionHeat = null, showRegions = false;
+
+/** stroke: called when the hidden part has changed; under: called with a place of the picture. */
+export function setUpStage(stroke, under) {
+  onStroke = newest(stroke);
+  onUnder = under;
+  const stage = $("stage");
+  for (const button of all("[data-tool]")) button.onclick = () => chooseTool(button.dataset.tool);
+  stage.onpointerdown = (event) => { if (!editable()) return; stage.setPointerCapture(event.pointerId); beginStroke(); painting = true; move(event); };
+  stage.onpointermove = move;
+  stage.onpointerup = stage.onpointercancel = () => { painting = false; };
+  stage.onpointerleave = () => { cursor = null; draw(); };
+  stage.onkeydown = keyed;
+  $("undo").onclick = undo;
+  $("clear").onclick = () => { if (!state.face) return; beginStroke(); state.hidden.fill(0); changed(); };
+  $("opacity").oninput = () => { state.opacity = $("opacity").value / 100; draw(); };
+  $("split").oninput = draw;
+  addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key === "z" && state.room === "face") { event.preventDefault(); undo(); }
+  });
+}
+
+const editable = () => state.face && state.room === "face" && tool !== "read";
+
+export function chooseTool(name) {
+  tool = name;
+  for (const button of all("[data-tool]")) button.setAttribute("aria-checked", String(button.dataset.tool === name));
+}
+
+function beginStroke() {
+  state.undo.push(state.hidden.slice());
+  if (state.undo.length > 50) state.undo.shift();
+}
+
+function undo() {
+  if (!state.undo.length) return;
+  state.hidden = state.undo.pop();
+  changed();
+}
+
+/** Takes a hidden part from elsewhere (a region, the smallest patch), as one step that can be undone. */
+export function setHidden(hidden) {
+  beginStroke();
+  state.hidden = hidden;
+  changed();
+}
+
+export function changed() {
+  $("undo").disabled = !state.undo.length;
+  $("clear").disabled = !state.hidden.some(Boolean);
+  onStroke(performance.now());
+}
+
+// Pixels of the network's picture from a place on the stage.
+function place(event) {
+  const rectangle = $("stage").getBoundingClientRect(), { width, height } = state.face.picture;
+  return [(event.clientX - rectangle.left) / rectangle.width * width - 0.5, (event.clientY - rectangle.top) / rectangle.height * height - 0.5];
+}
+
+function move(event) {
+  if (!state.face || state.room !== "face") return;
+  const before = cursor;
+  cursor = place(event);
+  onUnder(cursor);
+  if (painting && tool === "region") { toggleRegion(...cursor); painting = false; } else if (painting) line(before ?? cursor, cursor);
+  draw();
+}
+
+function line([x0, y0], [x1, y1]) {
+  const steps = Math.max(1, Math.ceil(Math.hypot(x1 - x0, y1 - y0)));
+  for (let i = 1; i <= steps; i++) dab(x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps, tool === "erase");
+  changed();
+}
+
+// A disc with an edge that is one pixel soft.
+function dab(x, y, erase) {
+  const { width, height } = state.face.picture, radius = $("size").value * Math.min(width, height) / 48;
+  for (let row = Math.max(0, Math.floor(y - radius - 1)); row <= Math.min(height - 1, Math.ceil(y + radius + 1)); row++) {
+    for (let column = Math.max(0, Math.floor(x - radius - 1)); column <= Math.min(width - 1, Math.ceil(x + radius + 1)); column++) {
+      const share = Math.min(1, Math.max(0, radius + 0.5 - Math.hypot(column - x, row - y))), i = row * width + column;
+      state.hidden[i] = erase ? Math.min(state.hidden[i], 1 - share) : Math.max(state.hidden[i], share);
+    }
+  }
+}
+
+function toggleRegion(x, y) {
+  const region = regionAt(x, y);
+  if (region !== null) dispatchEvent(new CustomEvent("region", { detail: region }));
+}
+
+/** The region that has most of a pixel, or null. */
+export function regionAt(x, y) {
+  const { masks, picture: { width, height } } = state.face, column = Math.round(x), row = Math.round(y);
+  if (!masks || column < 0 || row < 0 || column >= width || row >= height) return null;
+  return masks.reduce((best, mask, r) => (mask[row * width + column] > masks[best][row * width + column] ? r : best), 0);
+}
+
+function keyed(event) {
+  if (!state.face || state.room !== "face") return;
+  const { width, height } = state.face.picture, steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  cursor ??= [width / 2, height / 2];
+  if (steps[event.key]) {
+    const [x, y] = steps[event.key];
+    cursor = [Math.min(Math.max(cursor[0] + x, 0), width - 1), Math.min(Math.max(cursor[1] + y, 0), height - 1)];
+    onUnder(cursor, true);
+  } else if (event.key === " " || event.key === "Enter") {
+    beginStroke();
+    if (tool === "region") toggleRegion(...cursor); else { dab(...cursor, event.shiftKey || tool === "erase"); changed(); }
+  } else if (event.key === "[" || event.key === "]") {
+    $("size").value = Number($("size").value) + (event.key === "]" ? 1 : -1);
+    say(`Brush of ${$("size").value} pixels.`);
+  } else return;
+  event.preventDefault();
+  draw();
+}
+
+/** Shows the regions' exact values in the place of the map. map: as of explain, or null. */
+export function showRegionMap(map, on) {
+  regionHeat = map;
+  showRegions = on;
+  draw();
+}
+
+/** Draws the stage anew, at the next frame of the screen. */
+let waiting = false;
+export function draw() {
+  if (waiting) return;
+  waiting = true;
+  requestAnimationFrame(() => { waiting = false; paint($("stage")); });
+}
+
+/** Paints the face with all that lies over it. For the stage, and for files. */
+export function paint(canvas, withCursor = true) {
+  const context = canvas.getContext("2d");
+  if (!state.face || state.room === "camera") return;
+  context.imageSmoothingQuality = "high";
+  context.drawImage(state.face.canvas, 0, 0, SIDE, SIDE);
+  if (state.current && state.hidden.some(Boolean)) context.drawImage(pictureCanvas(state.current.picture, state.hidden), 0, 0, SIDE, SIDE);
+  const map = showRegions && regionHeat ? regionHeat : state.map;
+  const at = state.besideMap && !showRegions ? SIDE * $("split").value / 100 : SIDE;
+  if (map) clipped(context, 0, at, () => context.drawImage(heatCanvas(map, 192, state.opacity), 0, 0, SIDE, SIDE));
+  if (state.besideMap && !showRegions) {
+    clipped(context, at, SIDE, () => context.drawImage(heatCanvas(state.besideMap, 192, state.opacity), 0, 0, SIDE, SIDE));
+    context.fillStyle = "#fff";
+    context.fillRect(at - 1, 0, 2, SIDE);
+  }
+  if (cursor && withCursor && state.room === "face" && tool !== "read") ring(context);
+}
+
+function clipped(context, from, to, work) {
+  context.save();
+  context.beginPath();
+  context.rect(from, 0, to - from, SIDE);
+  context.clip();
+  work();
+  context.restore();
+}
+
+function ring(context) {
+  const { width, height } = state.face.picture, unit = SIDE / width;
+  const radius = tool === "region" ? 5 : Math.max(3, $("size").value * Math.min(width, height) / 48 * unit);
+  for (const [colour, line] of [["#000", 3], ["#fff", 1.5]]) {
+    context.beginPath();
+    context.arc((cursor[0] + 0.5) * unit, (cursor[1] + 0.5) * SIDE / height, radius, 0, 2 * Math.PI);
+    context.strokeStyle = colour;
+    context.lineWidth = line;
+    context.stroke();
+  }
+}

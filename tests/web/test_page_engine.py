@@ -1,0 +1,161 @@
+"""What the page computes is what Python computes: the same numbers, in a real browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ferviz
+from ferviz import fills
+from ferviz.attribution.methods.region_shapley import _exact, shapley_values
+from ferviz.attribution.resize import resize_maps
+from ferviz.data.synthetic.cartoons import make
+from ferviz.faces.regions import region_masks
+from ferviz.trust.controls import centre_blob
+from ferviz.trust.deletion import pixel_ranks
+
+pytestmark = pytest.mark.slow
+
+PORTRAIT = Path(__file__).parents[2] / "examples" / "astronaut.png"
+POINTS = np.array([[15.2, 19.1], [33.0, 17.4], [24.6, 28.0], [17.9, 36.2], [31.5, 35.1]])
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return ferviz.load_model()
+
+
+@pytest.fixture(scope="module")
+def image() -> np.ndarray:
+    return make(1, seed=5, task="emotions").images[0]
+
+
+@pytest.fixture(scope="module")
+def page(open_page: Any, image: np.ndarray) -> Any:
+    # The room of the network, which tests no map and measures no region by itself.
+    page = open_page("#/network/relu8/5")
+    page.evaluate(
+        """values => { window.picture = { data: new Float32Array(values), width: 48, height: 48, channels: 1 }; }""",
+        image.ravel().tolist(),
+    )
+    return page
+
+
+def call(page: Any, code: str, *values: Any) -> Any:
+    plain = [value.tolist() if isinstance(value, np.ndarray) else value for value in values]
+    return page.evaluate(f"async ([a, b, c, d]) => {code}", [*plain, *[None] * (4 - len(plain))])
+
+
+def as_explained(
+    page: Any, method: str, layer: str | None, weights: list[float], signed: bool
+) -> tuple[np.ndarray, Any]:
+    answer = call(
+        page,
+        "{ const m = await studio.engine.call('explain', picture, a, b, c, d); return { ...m, map: [...m.map] }; }",
+        method, layer, weights, signed,
+    )  # fmt: skip
+    return np.reshape(answer["map"], (answer["height"], answer["width"])), answer["logits"]
+
+
+@pytest.mark.parametrize("method", ["gradcam", "gradcam++", "hirescam", "layercam", "xgradcam", "saliency"])
+@pytest.mark.parametrize("target", ["happy", "happy-sad"])
+def test_maps_are_those_of_python(page: Any, model: Any, image: np.ndarray, method: str, target: str) -> None:
+    explanation = ferviz.explain(model, image[None], method=method, target=target)
+    weights = [float(label == "happy") - float(label == "sad" and "-" in target) for label in model.labels]
+    layer = None if method == "saliency" else explanation.layer
+    signed = "-" in target
+    map_, logits = as_explained(page, method, layer, weights, signed)
+    raw = explanation.raw[0, 0]
+    assert map_.shape == raw.shape
+    np.testing.assert_allclose(map_, raw, atol=1e-4 * max(1.0, np.abs(raw).max()))
+    np.testing.assert_allclose(logits, model.logits(image[None])[0], atol=1e-4)
+
+
+def test_maps_of_an_early_layer_are_those_of_python(page: Any, model: Any, image: np.ndarray) -> None:
+    raw = ferviz.explain(model, image[None], method="layercam", layer="relu4", target="fear").raw[0, 0]
+    map_, _ = as_explained(page, "layercam", "relu4", [float(label == "fear") for label in model.labels], False)
+    np.testing.assert_allclose(map_, raw, atol=1e-4 * max(1.0, np.abs(raw).max()))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("harmonic", "harmonic"), ("blur", "blur"), ("mean", "mean"), ("grey", 128)]
+)
+def test_fills_are_those_of_python(page: Any, model: Any, image: np.ndarray, name: str, kind: Any) -> None:
+    rows, columns = np.indices((48, 48))
+    hidden = np.clip(9.5 - np.hypot(rows - 33, columns - 22), 0, 1).astype(np.float32)
+    hidden[2:20, 40:] = 1
+    expected = fills.fill(image[None, ..., None].astype(np.float32), hidden[None], kind)[0, ..., 0]
+    answer = call(
+        page,
+        """{ const m = await studio.engine.call('masked', picture, new Float32Array(a), b);
+             return { data: [...m.picture.data], logits: m.logits }; }""",
+        hidden.ravel(), name,
+    )  # fmt: skip
+    np.testing.assert_allclose(np.reshape(answer["data"], (48, 48)), expected, atol=0.02)
+    logits = model.engine.logits(model.input.scaled(expected[None, ..., None]))[0]
+    np.testing.assert_allclose(answer["logits"], logits, atol=1e-3)
+
+
+def test_regions_and_their_sets_are_those_of_python(page: Any, model: Any, image: np.ndarray) -> None:
+    masks = region_masks(POINTS[None], (48, 48))[0]
+    shown = call(page, "(await studio.engine.call('masks', a)).map(mask => [...mask])", POINTS)
+    np.testing.assert_allclose(np.reshape(shown, masks.shape), masks, atol=2e-3)
+    sets = [0, 255, 64, 191, 85]
+    answers = call(page, "studio.engine.call('coalitions', picture, a, 'harmonic', b)", POINTS, sets)
+    seen = np.stack([np.minimum(sum(masks[r] for r in range(8) if s >> r & 1) + 0 * masks[0], 1) for s in sets])
+    seen[1] = 1
+    pictures = fills.fill(image[None, ..., None].astype(np.float32), 1 - seen[None])[0]
+    expected = model.engine.logits(model.input.scaled(pictures))
+    np.testing.assert_allclose(answers, expected, atol=0.01)
+
+
+def test_shapley_values_are_those_of_python(page: Any) -> None:
+    scores = np.random.default_rng(0).normal(size=256)
+    values = call(page, "(await import('/maths/scores.js')).shapleyValues(a, 8)", scores)
+    np.testing.assert_allclose(values, shapley_values(scores, _exact()), atol=1e-9)
+    assert sum(values) == pytest.approx(scores[-1] - scores[0])
+
+
+def test_the_order_of_pixels_is_that_of_python(page: Any) -> None:
+    rough = np.maximum(np.random.default_rng(1).normal(size=(12, 12)), 0).astype(np.float32)
+    enlarged = call(page, "[...(await import('/ui/heat.js')).resizeMap(a, 12, 12, 48, 48)]", rough.ravel())
+    np.testing.assert_allclose(np.reshape(enlarged, (48, 48)), resize_maps(rough, 48, 48), atol=1e-5)
+    for heat in (np.floor(rough * 3), centre_blob(12, 12)):
+        ranks = call(page, "[...(await import('/maths/scores.js')).pixelRanks(a)]", heat.ravel())
+        np.testing.assert_array_equal(ranks, pixel_ranks(heat))
+
+
+@pytest.mark.parametrize("size", [(96, 96), (61, 83), (30, 40), (48, 48)])
+def test_crops_come_to_the_networks_size_as_in_python(page: Any, model: Any, size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(2)
+    crop = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+    rgba = np.dstack([crop, np.full(size, 255, np.uint8)])
+    data = call(
+        page,
+        "{ const f = await studio.engine.call('face', new Uint8ClampedArray(a), b, c, null); return [...f.picture.data]; }",
+        rgba.ravel(), size[1], size[0],
+    )  # fmt: skip
+    expected = model.input.resized([crop])[0, ..., 0].astype(float)
+    difference = np.abs(np.reshape(data, (48, 48)) - expected)
+    # OpenCV interpolates in steps of 1/2048, so that a value near a half may be rounded to either side.
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < (0.2 if size[0] < 48 else 0.02)
+
+
+def test_faces_are_where_python_sees_them(page: Any) -> None:
+    face = ferviz.find_faces(PORTRAIT, tilt="none")[0]
+    faces = page.evaluate(
+        """async () => {
+          const bitmap = await createImageBitmap(await (await fetch('/examples/portrait.jpg')).blob());
+          const canvas = new OffscreenCanvas(512, 512); canvas.getContext('2d').drawImage(bitmap, 0, 0);
+          return (await import('/ui/sources.js')).detectFaces(canvas, 0.7);
+        }"""
+    )
+    assert len(faces) == 1
+    points = np.array(faces[0]["points"])
+    np.testing.assert_allclose(points, face.landmarks, atol=3)
+    box = page.evaluate("async b => (await import('/ui/sources.js')).cropBox(b)", faces[0]["box"])
+    np.testing.assert_allclose(box, face.box, atol=8)
