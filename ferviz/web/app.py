@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from ferviz.paths import is_file
 from ferviz.printable import printable
 from ferviz.web.site import Site, content_type
 
@@ -129,7 +130,7 @@ async def _compiled(request: Request, source: Path, out: Path) -> Response:
             process.kill()
         await waiting
     _, errors = await waiting
-    if process.returncode or not out.is_file():
+    if process.returncode or not is_file(out):
         text = errors.decode(errors="replace").strip().splitlines()
         reason = text[-1] if text else "the network could not be compiled"
         return _refusal(422, reason.replace(str(source), "the network").removeprefix("ferviz: "))

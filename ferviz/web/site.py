@@ -11,7 +11,7 @@ from typing import Any
 from ferviz.errors import OutputExistsError
 from ferviz.files import make_folder, to_json
 from ferviz.models.bundled import ASSETS
-from ferviz.paths import exists
+from ferviz.paths import exists, is_file, is_folder
 from ferviz.web.page_data import StudioNetwork, example_pictures, page_data
 
 TYPES = {
@@ -57,7 +57,7 @@ class Site:
             OutputExistsError: the folder is not empty.
             OutputError: it cannot be written.
         """
-        if exists(folder) and not force and (not folder.is_dir() or any(folder.iterdir())):
+        if exists(folder) and not force and (not is_folder(folder) or any(folder.iterdir())):
             raise OutputExistsError(f"{folder} is there already; name another folder, or write over it with --force")
         total = 0
         for path in self.files:
@@ -79,7 +79,7 @@ def build_site(networks: Sequence[StudioNetwork], **choices: Any) -> Site:
     files: dict[str, Path | bytes] = {}
     root = Path(str(resources.files("ferviz") / "web" / "static"))
     for path in sorted(root.rglob("*")):
-        if path.is_file():
+        if is_file(path):
             files[path.relative_to(root).as_posix()] = path
     files |= {name: ASSETS / asset for name, asset in _MODELS.items()}
     examples = [{"file": "examples/portrait.jpg", "title": "photograph (NASA)"}]

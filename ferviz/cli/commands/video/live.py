@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from ferviz.cli.commands.studio import StudioPage, run_studio
 from ferviz.cli.options import ModelOptions, OutputOptions
 from ferviz.cli.sections import SectionedCommand, options
-from ferviz.cli.studio_pages import StudioPage, run_studio
 
 
 @click.command("live", cls=SectionedCommand)
