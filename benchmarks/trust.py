@@ -65,7 +65,7 @@ def jobs(model: Model, methods: Iterable[str] | None) -> list[tuple[str, str | N
     """Return the methods with their layers, those that need few passes first."""
     layers: list[str | None] = [*default_layers(model)]
     names = list(methods or usable_methods(model))
-    late = ("occlusion", "region-occlusion", "ablationcam", "scorecam", "regions", "shapley", "rise")
+    late = ("occlusion", "region-occlusion", "regions", "shapley", "rise", "scorecam", "ablationcam")
     names.sort(key=lambda name: late.index(name) if name in late else -1)
     return [(name, layer) for name in names for layer in (layers if METHODS[name].at == LAYER else [None])]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ferviz.attribution.explain import AttributionJob
+from ferviz.attribution.explain import AttributionJob, is_quickly_tested, join
 from ferviz.attribution.explanation import Explanation
 from ferviz.attribution.methods.registry import METHODS
 from ferviz.attribution.metrics import rank_correlation
@@ -62,11 +62,14 @@ class ExplanationComparison(Result):
         Args:
             zoom: 1 for screens, 2 for fine print.
         """
+        from ferviz.attribution.sheets.explanation_sheet import remarks
         from ferviz.rendering.sheets.comparison_sheet import ROWS, comparison_picture
 
         first = self.explanations[0]
         target = "the class that the first network predicts" if self.target == PREDICTED else self.target
         notes = ["Each column has a scale of its own; the colours of two columns do not compare."]
+        if first.trust is None:
+            notes.append("Not tested whether these maps point at what the networks need.")
         if any(is_signed(list(explanation.heatmaps)) for explanation in self.explanations):
             notes.append(f"Signed maps are drawn up to the {PERCENTILE}th percentile of their magnitudes.")
         if len(first) > ROWS:
@@ -81,6 +84,7 @@ class ExplanationComparison(Result):
             subtitle=f"evidence for {target}",
             notes=tuple(notes),
             warnings=self.warnings,
+            remarks=[[remarks(e, face)[0] for face in range(len(e))] for e in self.explanations if e.trust],
             zoom=zoom,
         )
 
@@ -94,12 +98,14 @@ class ExplanationComparison(Result):
         return printed(lambda zoom: self.picture(zoom=zoom), width_mm or WIDTH, figsize)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the answer as plain data: names, target, correlation, and the explanations."""
+        """Return the answer as plain data: names, target, correlation, explanations, verdicts (M, N; null where not tested)."""
+        verdicts = [e.trust and [row[0].to_dict() for row in e.trust.verdicts] for e in self.explanations]
         return {
             "names": list(self.names),
             "target": self.target,
             "correlation": self.correlation.tolist(),
             "explanations": [explanation.to_dict() for explanation in self.explanations],
+            "verdicts": verdicts,
         }
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -130,6 +136,7 @@ def compare_explanations(
     batch_size: int = 64,
     *,
     seed: int = 0,
+    test: bool | None = None,
 ) -> ExplanationComparison:
     """Explain the same faces by every combination of networks, methods and layers.
 
@@ -139,6 +146,7 @@ def compare_explanations(
         faces, batch_size, seed: as for `ferviz.explain`.
         target: one target, the same for all; "predicted" is the class that the first network predicts, so that all maps explain one
             class.
+        test: whether each map is tested, as for `ferviz.explain`; None = up to 48 maps in all are.
 
     Raises:
         UsageError: fewer than two combinations, or several targets.
@@ -156,8 +164,10 @@ def compare_explanations(
     else:
         names = [m.name for m in models]
     classes = [p.label for p in models[0].predict(faces)] if target == PREDICTED else [target] * len(faces)
+    maps = len(faces) * len(combinations)
+    tested = all(is_quickly_tested(m, maps) for m in models) if test is None else test
     explanations = [
-        _explain_each(model, faces, method, classes, layer, batch_size, seed, target)
+        _explain_each(model, faces, method, classes, layer, batch_size, seed, target, tested)
         for model, method, layer in combinations
     ]
     labels = tuple(
@@ -217,22 +227,15 @@ def _explain_each(
     batch_size: int,
     seed: int,
     target: str,
+    test: bool,
 ) -> Explanation:
     """Explain each face for its own class, and put the faces back into order."""
     parts: dict[int, Explanation] = {}
     for label in dict.fromkeys(classes):
-        job = AttributionJob.prepare(model, method, label, layer, batch_size=batch_size, seed=seed).with_templates()
+        job = AttributionJob.prepare(model, method, label, layer, None, batch_size, seed, test).with_templates()
         if len(job.targets) != 1:
             raise UsageError("a comparison takes one target; name one class or one contrast")
         rows = [i for i, name in enumerate(classes) if name == label]
         part = job.explain([faces[i] for i in rows])
         parts |= {row: part[k] for k, row in enumerate(rows)}
-    order = [parts[i] for i in range(len(faces))]
-    return replace(
-        order[0],
-        heatmaps=np.concatenate([p.heatmaps for p in order]),
-        raw=np.concatenate([p.raw for p in order]),
-        faces=tuple(faces),
-        predictions=tuple(p.predictions[0] for p in order),
-        targets=(target,),
-    )
+    return replace(join([parts[i] for i in range(len(faces))]), targets=(target,))

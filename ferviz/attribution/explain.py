@@ -282,7 +282,7 @@ def explain(
         raise UsageError("where chooses faces of a Dataset, which read_data returns; select those of a list yourself")
     else:
         faces = as_faces(faces)
-    passes = PATIENT if _is_quickly_tested(model, len(faces)) else HASTY
+    passes = PATIENT if is_quickly_tested(model, len(faces)) else HASTY
     job = AttributionJob.prepare(model, method, target, layer, settings, batch_size, seed, passes=passes)
     return explain_faces(job, faces, test)
 
@@ -302,7 +302,7 @@ def explain_faces(job: AttributionJob, faces: Sequence[Face] | Dataset, test: bo
         NoFaceError: there are no faces.
     """
     maps = len(faces) * len(job.targets)
-    job = replace(job, test=_is_quickly_tested(job.model, maps) if test is None else test)
+    job = replace(job, test=is_quickly_tested(job.model, maps) if test is None else test)
     if not isinstance(faces, Dataset):
         return job.explain(faces)
     return replace(job.with_templates().explain(as_faces(faces.images)), provenance=Provenance.of(faces))
@@ -320,7 +320,13 @@ def _choose(
     return best.method, best.layer, best.reason
 
 
-def _is_quickly_tested(model: Model, maps: int) -> bool:
+def is_quickly_tested(model: Model, maps: int) -> bool:
+    """Return whether so many maps are tested without being asked.
+
+    Args:
+        model: the network.
+        maps: how many.
+    """
     height, width = model.input.size
     return maps <= max(1, MAX_TESTED * min(1.0, 64 * 64 / (height * width)))
 

@@ -61,6 +61,31 @@ def test_a_method_agrees_with_itself_and_each_face_keeps_its_class(model: Model)
     np.testing.assert_allclose(made.explanations[2].raw, alone.raw, atol=1e-4 * np.abs(alone.raw).max())
 
 
+def test_every_map_of_a_comparison_is_tested_as_it_is_alone(model: Model, tmp_path: Path) -> None:
+    made = compare_explanations(model, faces(5), ["gradcam", "occlusion"])
+    for explanation, method in zip(made.explanations, ("gradcam", "occlusion"), strict=True):
+        alone = explain(model, faces(5), method, test=True)
+        assert explanation.trust is not None
+        assert alone.trust is not None
+        assert [[v.outcome for v in row] for row in explanation.trust.verdicts] == [
+            [v.outcome for v in row] for row in alone.trust.verdicts
+        ]
+    record = json.loads(made.save(tmp_path / "out.json").read_text())
+    told = [[verdict["outcome"] for verdict in row] for row in record["verdicts"]]
+    assert told == [[row[0].outcome for row in e.trust.verdicts] for e in made.explanations if e.trust]
+    untested = compare_explanations(model, faces(5), ["gradcam", "occlusion"], test=False)
+    assert untested.explanations[0].trust is None
+    many = compare_explanations(model, faces(25), ["gradcam", "saliency"])
+    assert many.explanations[0].trust is None  # 50 maps are more than one picture shows
+
+
+def test_details_of_faces_stay_with_their_faces(model: Model) -> None:
+    made = compare_explanations(model, faces(4), ["shapley", "gradcam"], test=False)
+    alone = explain(model, faces(4), "shapley", test=False)
+    np.testing.assert_allclose(made.explanations[0].grids["values"], alone.grids["values"], atol=1e-4)
+    assert np.shape(made.explanations[0].settings["details"]["reliability"]) == (4, 1)
+
+
 def test_layers_and_networks(model: Model, engine: Any) -> None:
     made = compare_explanations(model, faces(2), layers=["relu1", "relu2"], target="happy")
     assert made.names == ("relu1", "relu2")

@@ -44,7 +44,7 @@ def sheet(e: Explanation, shared_scale: bool, vmax: float | None, scaled: np.nda
             prediction.probabilities,
             names[number],
             () if shared_scale or vmax else tuple(scale_end([heat], signed) for heat in maps),
-            () if e.trust is None else tuple(Remark(v.sentence, v.short, v.poor) for v in e.trust.verdicts[number]),
+            remarks(e, number),
             region_labels(e.settings, number, face, e.target_names(number)),
         )
         for number, (face, maps, prediction) in enumerate(zip(e.faces, e.heatmaps, e.predictions, strict=True))
@@ -62,6 +62,16 @@ def sheet(e: Explanation, shared_scale: bool, vmax: float | None, scaled: np.nda
         (*((ends,) if ends else ()), _origin(e), *_region_notes(e), *_test_notes(e)),
         (*e.cautions(), *((faint,) if faint else ())),
     )
+
+
+def remarks(e: Explanation, face: int) -> tuple[Remark, ...]:
+    """Return what is remarked below the maps of a face: its verdicts; none where they were not tested.
+
+    Args:
+        e: the explanation.
+        face: the face's number.
+    """
+    return () if e.trust is None else tuple(Remark(v.sentence, v.short, v.poor) for v in e.trust.verdicts[face])
 
 
 def cautions(e: Explanation) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import click
 from ferviz.cli.console import Console, print_json
 from ferviz.cli.inputs import check_detector, open_model
 from ferviz.cli.networks import split_networks
-from ferviz.cli.options import BatchOptions, ExplainOptions, FaceOptions, ModelOptions, OutputOptions
+from ferviz.cli.options import BatchOptions, ExplainOptions, FaceOptions, ModelOptions, OutputOptions, TestOptions
 from ferviz.cli.outputs import check_outputs, files_of, inputs_of, output_path, typed
 from ferviz.cli.pictures import find_all
 from ferviz.cli.sections import SectionedCommand, options
@@ -56,6 +56,7 @@ def command(
     layers: tuple[str, ...],
     against: tuple[str, ...],
     explain: ExplainOptions,
+    test: TestOptions,
     model: ModelOptions,
     batch: BatchOptions,
     faces: FaceOptions,
@@ -64,7 +65,7 @@ def command(
     """Compare methods, layers or networks on the same faces.
 
     Draws their maps side by side, with the rank correlation of each pair: 1 where they order the pixels alike. Every combination of
-    the methods, layers and networks named is drawn.
+    the methods, layers and networks named is drawn, and below each map stands whether it points at what its network needs.
     """
     from ferviz.attribution.comparison import ExplanationComparison, choose_places, compare_explanations
     from ferviz.attribution.explain import AttributionJob
@@ -103,7 +104,14 @@ def command(
     if not crops:
         raise errors[0]
     comparison = compare_explanations(
-        networks, crops, names, layers or (None,), ",".join(explain.target), batch.batch_size, seed=output.seed
+        networks,
+        crops,
+        names,
+        layers or (None,),
+        ",".join(explain.target),
+        batch.batch_size,
+        seed=output.seed,
+        test=test.test,
     )
     comparison.save(out, output.force)
     if output.as_json:

@@ -11,9 +11,10 @@ from ferviz.rendering.charts import caption
 from ferviz.rendering.colormaps import colors
 from ferviz.rendering.layout import hstack, resize_canvas, vstack
 from ferviz.rendering.marks import draw_box, paper, place
+from ferviz.rendering.sheets.overlays import remark_tone
 from ferviz.rendering.sheets.page import page
-from ferviz.rendering.sheets.sheet import is_signed, scale_end
-from ferviz.rendering.text import GREY, INK, PAPER, line, line_height
+from ferviz.rendering.sheets.sheet import Remark, is_signed, scale_end
+from ferviz.rendering.text import GREY, INK, PAPER, line, line_height, paragraph
 from ferviz.rendering.tiles import face_tile, overlay_tile, tile_side
 
 ROWS = 12
@@ -31,6 +32,7 @@ def comparison_picture(
     subtitle: str = "",
     notes: tuple[str, ...] = (),
     warnings: tuple[str, ...] = (),
+    remarks: Sequence[Sequence[Remark]] = (),
     zoom: float = 1.0,
 ) -> Image.Image:
     """Return the maps of M explanations over the same N faces, with the table of their rank correlations below.
@@ -44,6 +46,7 @@ def comparison_picture(
         maps: M arrays (N, h, w).
         correlation: (M, M), -1..1.
         title, subtitle, notes, warnings: as for `page`.
+        remarks: (M, N), what is remarked below each map; none = nothing below any.
         zoom: 1 for screens, 2 for fine print.
     """
     faces, captions = list(faces)[:ROWS], list(captions)[:ROWS]
@@ -52,12 +55,17 @@ def comparison_picture(
     first = [
         vstack([face_tile(f, side), caption(c, size, side)], gap // 3) for f, c in zip(faces, captions, strict=True)
     ]
-    columns = [_column("face", first, side, size, gap)]
-    for name, values in zip(names, maps, strict=True):
+    remarked = remarks or [()] * len(maps)
+    below = [[paragraph(r.short, size, side, remark_tone(r)) for r in row[:ROWS]] for row in remarked]
+    room = max([first[0].height, *(side + gap // 3 + text.height for row in below for text in row)])
+    columns = [_column("face", [resize_canvas(tile, side, room) for tile in first], side, size, gap)]
+    for name, values, texts in zip(names, maps, below, strict=True):
         signed = is_signed(list(values))
         vmax = scale_end(list(values), signed)
         tiles = [overlay_tile(f, v, side, vmax, signed) for f, v in zip(faces, values, strict=False)]
-        columns.append(_column(name, [resize_canvas(t, side, first[0].height) for t in tiles], side, size, gap))
+        if texts:
+            tiles = [vstack(pair, gap // 3) for pair in zip(tiles, texts, strict=True)]
+        columns.append(_column(name, [resize_canvas(tile, side, room) for tile in tiles], side, size, gap))
     table = vstack(
         [
             line("Rank correlation of the maps, mean over the faces", size, INK, bold=True),

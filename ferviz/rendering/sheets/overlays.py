@@ -145,7 +145,7 @@ def _single(cell: Cell, sheet: Sheet, side: int, size: int, gap: int) -> Image.I
     if not cell.remarks:
         return row
     remark = cell.remarks[0]
-    return vstack([row, paragraph(remark.text, size, row.width, _tone(remark))], gap // 3)
+    return vstack([row, paragraph(remark.text, size, row.width, remark_tone(remark))], gap // 3)
 
 
 def _strip(cell: Cell, sheet: Sheet, side: int, size: int, gap: int) -> Image.Image:
@@ -182,12 +182,17 @@ def _blocks(cell: Cell, sheet: Sheet, side: int, size: int, gap: int) -> list[Im
             parts.append(caption(f"scale to {number_text(cell.ends[number])}", size, side, GREY))
         if cell.remarks:
             remark = cell.remarks[number]
-            parts.append(paragraph(remark.short, size, side, _tone(remark)))
+            parts.append(paragraph(remark.short, size, side, remark_tone(remark)))
         blocks.append(vstack(parts, gap // 2))
     return blocks
 
 
-def _tone(remark: Remark) -> str:
+def remark_tone(remark: Remark) -> str:
+    """Return the colour that a remark is written in.
+
+    Args:
+        remark: the remark.
+    """
     return AMBER if remark.warns else GREY
 
 
