@@ -23,7 +23,6 @@ import numpy as np
 import ferviz
 from ferviz.attribution.methods.method import LAYER
 from ferviz.attribution.methods.registry import METHODS
-from ferviz.cli.networks import parse_network
 from ferviz.data.dataset import Dataset
 from ferviz.data.duplicates import also_in, duplicate_groups
 from ferviz.evaluation.metrics import wilson
@@ -35,6 +34,7 @@ from ferviz.evaluation.panel.region_agreement import REFERENCE, RegionReference,
 from ferviz.faces.crops import as_faces
 from ferviz.faces.landmarks.ladder import locate_landmarks
 from ferviz.models.model import Model
+from ferviz.models.network_address import parse_network
 from ferviz.trust.calibration import calibration_of
 from ferviz.trust.deletion import FILLS, STEPS
 from ferviz.trust.scores import MIN_GAP

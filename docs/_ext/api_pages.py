@@ -36,7 +36,7 @@ ferviz.trust.verdict.Trust
 ferviz.trust.verdict.Verdict
 ferviz.evaluation.panel.stability.Stability
 ferviz.evaluation.panel.panel_result.MethodRow
-ferviz.evaluation.panel.receptive_fields.Placement
+ferviz.attribution.receptive_fields.Placement
 ferviz.engines.litert.CompiledNetwork
 ferviz.faces.detectors.detector.Detector
 ferviz.faces.detectors.detector.Detection

@@ -13,12 +13,13 @@ from ferviz.attribution.layers import resolve_layers
 from ferviz.attribution.methods import cam
 from ferviz.attribution.methods.method import LAYER, Method, run_method
 from ferviz.attribution.methods.registry import AUTO, METHODS
+from ferviz.attribution.receptive_fields import Placement, centres, placement
 from ferviz.attribution.request import MethodInput, MethodOutput
 from ferviz.attribution.resize import resize_maps
 from ferviz.attribution.targets import Target, parse_targets, resolve, target_weights
 from ferviz.data.dataset import Dataset
 from ferviz.data.provenance import Provenance, join_provenance
-from ferviz.engines.base import Array, require
+from ferviz.engines.base import INPUT, Array, require
 from ferviz.errors import ModelError, UsageError, check_integer
 from ferviz.faces.crops import as_faces
 from ferviz.faces.face import Face
@@ -32,6 +33,12 @@ from ferviz.trust.verdict import Trust, join_trust, judge
 
 PATIENT, HASTY = 500, 20
 """Passes through the network a face that `auto` may choose: for as many faces as one picture shows, and for more or larger ones."""
+
+PLACES = NOMINAL, MEASURED = "nominal", "measured"
+"""Where the cells of a layer's map can be drawn: evenly spread, or where they look."""
+
+PLACED = 8
+"""Faces on which it is measured where a layer's cells look."""
 
 FUSED = "+"
 """Joins the names of layers whose maps were fused."""
@@ -60,6 +67,7 @@ class AttributionJob:
         warnings: sentences about what may mislead in the maps.
         test: whether the maps are tested, too (see `ferviz.trust.verdict`).
         chosen: why this method was chosen, "" where it was named.
+        places: for each layer where its cells look, if the maps are drawn there; else empty.
     """
 
     model: Model
@@ -74,6 +82,7 @@ class AttributionJob:
     warnings: tuple[str, ...] = ()
     test: bool = False
     chosen: str = ""
+    places: tuple[Placement, ...] = ()
 
     @classmethod
     def prepare(
@@ -125,6 +134,24 @@ class AttributionJob:
         """Return the job for data sets and videos: pictures that show no face get a typical face's regions, for one must not stop all."""
         return replace(self, settings={**self.settings, "template": True}) if "template" in self.settings else self
 
+    def at_measured_places(self, faces: Sequence[Face]) -> AttributionJob:
+        """Return the job that draws each cell of a map where it looks instead of where it lies.
+
+        Args:
+            faces: on which that is measured; the first few are used.
+
+        Raises:
+            UsageError: the method looks at the picture.
+            ModelError: the engine cannot differentiate the layer.
+        """
+        if self.method.at != LAYER or any(layer == INPUT for layer in self.layers):
+            raise UsageError(
+                f"{self.name} looks at the picture, whose pixels are where they are; leave out place='measured'"
+            )
+        pixels = self.model.input.resized([face.pixels for face in faces[:PLACED]]).round().astype(np.uint8)
+        pixels = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+        return replace(self, places=tuple(placement(self.model, pixels, layer, self.seed) for layer in self.layers))
+
     def __call__(self, faces: Sequence[Face]) -> Explanation:
         """Explain one chunk of faces.
 
@@ -172,6 +199,7 @@ class AttributionJob:
             "seed": self.seed,
             **self.settings,
             **({"chosen": self.chosen} if self.chosen else {}),
+            **({"place": MEASURED} if self.places else {}),
         }
 
     def explain(self, faces: Sequence[Face]) -> Explanation:
@@ -215,7 +243,8 @@ class AttributionJob:
             outputs = [run_method(self.method, request, **self.settings) for request in requests]
         for output, layer in zip(outputs, self.layers, strict=True):
             self._check(output, layer)
-        maps = [resize_maps(o.raw, height, width) if o.heatmaps is None else o.heatmaps for o in outputs]
+        places = self.places or [None] * len(outputs)
+        maps = [_placed(output, place, height, width) for output, place in zip(outputs, places, strict=True)]
         if len(outputs) == 1:
             return replace(outputs[0], heatmaps=maps[0])
         fused = cam.fuse(maps)
@@ -243,6 +272,7 @@ def explain(
     where: Where | None = None,
     seed: int = 0,
     test: bool | None = None,
+    place: str = NOMINAL,
     **settings: Any,
 ) -> Explanation:
     """Explain what a network's answers about faces rest on, and test whether the maps point there.
@@ -263,6 +293,8 @@ def explain(
         test: whether each map is compared with a centred blob, by hiding and showing what it points at (up to 64 passes through the
             network a map); the answers are in the explanation's `trust`. None = up to 48 maps are (of pictures above 64 x 64 fewer),
             more are not.
+        place: where a layer's cells are drawn: "nominal", evenly spread over the picture, or "measured", where they look: the centres of
+            their receptive fields in this network, measured on the first faces.
         **settings: of the method. Where a method's maps can be signed, those of a contrast are, so that they show the evidence for
             either side.
 
@@ -284,6 +316,10 @@ def explain(
         faces = as_faces(faces)
     passes = PATIENT if is_quickly_tested(model, len(faces)) else HASTY
     job = AttributionJob.prepare(model, method, target, layer, settings, batch_size, seed, passes=passes)
+    if place not in PLACES:
+        raise UsageError(f"place is {' or '.join(PLACES)}, not {place!r:.60}")
+    if place == MEASURED:
+        job = job.at_measured_places(as_faces(faces.images[:PLACED]) if isinstance(faces, Dataset) else faces)
     return explain_faces(job, faces, test)
 
 
@@ -306,6 +342,14 @@ def explain_faces(job: AttributionJob, faces: Sequence[Face] | Dataset, test: bo
     if not isinstance(faces, Dataset):
         return job.explain(faces)
     return replace(job.with_templates().explain(as_faces(faces.images)), provenance=Provenance.of(faces))
+
+
+def _placed(output: MethodOutput, place: Placement | None, height: int, width: int) -> Array:
+    """-> the maps at picture size, their cells where they look, if that was measured."""
+    if output.heatmaps is not None:
+        return output.heatmaps
+    rows, columns = output.raw.shape[2:]
+    return resize_maps(output.raw, height, width, None if place is None else centres(place, (rows, columns)))
 
 
 def _choose(

@@ -7,7 +7,7 @@ import numpy as np
 from ferviz.engines.base import Array
 
 
-def resize_maps(maps: Array, height: int, width: int) -> Array:
+def resize_maps(maps: Array, height: int, width: int, centres: tuple[np.ndarray, np.ndarray] | None = None) -> Array:
     """Return maps at another size, linearly interpolated as `cv2.resize(..., INTER_LINEAR)` does it.
 
     Linear interpolation is a matrix on each axis, so a thousand maps are two matrix products. Cell i's centre (i + 0.5) / h falls on
@@ -17,22 +17,25 @@ def resize_maps(maps: Array, height: int, width: int) -> Array:
     Args:
         maps: (..., h, w).
         height, width: the new size in pixels.
+        centres: where the centres of the rows (h,) and of the columns (w,) fall, in pixels of the new size, rising; None = evenly.
 
     Returns:
         (..., height, width) float32.
     """
     h, w = maps.shape[-2:]
-    if (h, w) == (height, width):
+    if (h, w) == (height, width) and centres is None:
         return np.ascontiguousarray(maps, np.float32)
     flat = np.ascontiguousarray(maps, np.float32).reshape(-1, h, w)
-    wide = flat.reshape(-1, w) @ _weights(w, width).T  # (maps * h, width)
-    tall = np.matmul(_weights(h, height), wide.reshape(-1, h, width))
+    down, across = (None, None) if centres is None else centres
+    wide = flat.reshape(-1, w) @ _weights(w, width, across).T  # (maps * h, width)
+    tall = np.matmul(_weights(h, height, down), wide.reshape(-1, h, width))
     return tall.reshape(*maps.shape[:-2], height, width)
 
 
-def _weights(old: int, new: int) -> Array:
+def _weights(old: int, new: int, centres: np.ndarray | None = None) -> Array:
     """-> (new, old) float32, the weights of linear interpolation between the old cells' centres; each row adds up to 1."""
-    at = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    even = (np.arange(new) + 0.5) * old / new - 0.5
+    at = np.clip(even if centres is None else np.interp(np.arange(new), centres, np.arange(old)), 0, old - 1)
     left = np.minimum(np.floor(at).astype(int), max(old - 2, 0))
     share = at - left
     weights = np.zeros((new, old), np.float32)

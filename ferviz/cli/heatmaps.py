@@ -17,6 +17,7 @@ from ferviz.cli.options import (
     FaceOptions,
     ModelOptions,
     OutputOptions,
+    PlaceOptions,
     PrintOptions,
     TestOptions,
 )
@@ -37,6 +38,7 @@ def explain_pictures(
     paths: Sequence[str],
     explain_options: ExplainOptions,
     test: TestOptions,
+    place: PlaceOptions,
     batch: BatchOptions,
     drawing: DrawingOptions,
     printing: PrintOptions,
@@ -50,7 +52,7 @@ def explain_pictures(
     Args:
         command: the command's name, for file names and JSON.
         paths: its arguments: pictures, folders, patterns.
-        explain_options, test, batch, drawing, printing, bare, model_options, faces, output: its options.
+        explain_options, test, place, batch, drawing, printing, bare, model_options, faces, output: its options.
 
     Returns:
         The exit code.
@@ -96,6 +98,7 @@ def explain_pictures(
             batch.batch_size,
             seed=output.seed,
             test=test.test,
+            place=place.place,
             **dict(explain_options.settings),
         )
         if chosen := explanation.settings.get("chosen"):

@@ -193,6 +193,19 @@ class TestOptions(OptionGroup):
 
 
 @dataclass(frozen=True)
+class PlaceOptions(OptionGroup):
+    """Where the cells of a layer's maps are drawn."""
+
+    section: ClassVar[str] = "Explanation"
+    place: str = option(
+        "--place",
+        default="nominal",
+        type=click.Choice(("nominal", "measured")),
+        help="Draw a layer's cells evenly spread over the picture, or where they were measured to look.",
+    )
+
+
+@dataclass(frozen=True)
 class DrawingOptions(OptionGroup):
     """How results are drawn: arguments of `Result.save`."""
 

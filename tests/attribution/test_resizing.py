@@ -10,6 +10,7 @@ import pytest
 
 from ferviz.attribution.explain import explain
 from ferviz.attribution.resize import resize_maps
+from ferviz.errors import UsageError
 from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
 
@@ -68,3 +69,42 @@ def test_heatmaps_come_at_the_networks_input_size(engine: Any) -> None:
     made = explain(model, np.zeros((2, 50, 60), np.uint8))
     assert made.heatmaps.shape == (2, 1, 31, 31)
     assert made.raw.shape == (2, 1, 16, 16)
+
+
+def test_centres_that_lie_evenly_change_nothing() -> None:
+    maps = np.random.default_rng(2).normal(size=(2, 4, 7)).astype(np.float32)
+    even = tuple((np.arange(n) + 0.5) * side / n - 0.5 for n, side in ((4, 48), (7, 60)))
+    np.testing.assert_allclose(resize_maps(maps, 48, 60, even), resize_maps(maps, 48, 60), atol=1e-5)
+
+
+def test_a_cell_is_drawn_where_it_looks() -> None:
+    """A network that crops the picture to its middle: its 3 x 3 cells look at centres 15.5, 23.5 and 31.5, and lie at 7.5, 23.5, 39.5."""
+    from ferviz.engines.backend import keras
+    from ferviz.engines.keras import KerasEngine
+
+    layers = keras().layers
+    picture = layers.Input((48, 48, 1))
+    x = layers.Conv2D(1, 8, strides=8, name="map", use_bias=False)(layers.Cropping2D(12)(picture))
+    network = keras().Model(picture, layers.Dense(2, use_bias=False)(layers.GlobalAveragePooling2D()(x)))
+    network.set_weights([np.full((8, 8, 1, 1), 1 / 64), np.array([[8.0, -8.0]])])
+    model = Model("crops", "", ("there", "not"), InputSpec(48, 48, 1), KerasEngine(network))
+    face = np.zeros((1, 48, 48), np.uint8)
+    face[0, 12:20, 28:36] = 255  # the cell at the top right
+    nominal, measured = (explain(model, face, target="there", layer="map", place=p) for p in ("nominal", "measured"))
+    assert np.unravel_index(nominal.heatmaps[0, 0].argmax(), (48, 48))[0] <= 7
+    rows, columns = np.nonzero(measured.heatmaps[0, 0] > 0.5 * measured.heatmaps[0, 0].max())
+    assert rows.max() <= 19.5
+    assert columns.min() >= 27.5
+    peak = measured.heatmaps[0, 0, 15:17, 31:33]
+    np.testing.assert_allclose(peak, measured.heatmaps.max(), rtol=0.15)
+    np.testing.assert_array_equal(nominal.raw, measured.raw)
+    assert (nominal.settings.get("place"), measured.settings["place"]) == (None, "measured")
+
+
+def test_places_that_make_no_sense(engine: Any) -> None:
+    model = Model("net", "", tuple("abcd"), InputSpec(18, 18, 1), engine("functional"))
+    face = np.zeros((1, 18, 18), np.uint8)
+    with pytest.raises(UsageError, match="saliency looks at the picture"):
+        explain(model, face, "saliency", place="measured")
+    with pytest.raises(UsageError, match="place is nominal or measured, not 'there'"):
+        explain(model, face, place="there")

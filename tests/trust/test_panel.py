@@ -123,7 +123,7 @@ def test_the_correlation_of_maps():
 
 
 def test_cells_are_found_where_they_look(engine):
-    from ferviz.evaluation.panel.receptive_fields import placement
+    from ferviz.attribution.receptive_fields import placement
     from ferviz.models.input_spec import InputSpec
     from ferviz.models.model import Model
 

@@ -140,4 +140,5 @@ def _origin(e: Explanation) -> str:
     digest = str(e.settings.get("model_sha256") or "")
     name = printable(e.settings.get("model") or "", 80)
     network = f"; network {name}{f' ({digest[:8]})' if digest else ''}" if name else ""
-    return f"{size} map{where}{network}"
+    drawn = ", its cells drawn where they look" if e.settings.get("place") else ""
+    return f"{size} map{where}{drawn}{network}"

@@ -14,6 +14,7 @@ from ferviz.cli.options import (
     FaceOptions,
     ModelOptions,
     OutputOptions,
+    PlaceOptions,
     PrintOptions,
     TestOptions,
 )
@@ -56,6 +57,7 @@ def command(
     pictures: tuple[str, ...],
     explain: ExplainOptions,
     test: TestOptions,
+    place: PlaceOptions,
     drawing: DrawingOptions,
     printing: PrintOptions,
     bare: BareOptions,
@@ -72,4 +74,6 @@ def command(
     A video or a data set has options of its own: see ferviz video explain --help and ferviz dataset explain --help; the short forms
     ferviz explain clip.mp4 and ferviz explain fer2013.csv --out maps.npz work too.
     """
-    return explain_pictures("explain", pictures, explain, test, batch, drawing, printing, bare, model, faces, output)
+    return explain_pictures(
+        "explain", pictures, explain, test, place, batch, drawing, printing, bare, model, faces, output
+    )

@@ -13,6 +13,7 @@ from ferviz.cli.options import (
     FaceOptions,
     ModelOptions,
     OutputOptions,
+    PlaceOptions,
     PrintOptions,
     TestOptions,
 )
@@ -27,6 +28,7 @@ def command(
     pictures: tuple[str, ...],
     explain: ExplainOptions,
     test: TestOptions,
+    place: PlaceOptions,
     drawing: DrawingOptions,
     printing: PrintOptions,
     bare: BareOptions,
@@ -43,4 +45,6 @@ def command(
     A video or a data set has options of its own: see ferviz video gradcam --help and ferviz dataset gradcam --help; the short forms
     ferviz gradcam clip.mp4 and ferviz gradcam fer2013.csv --out maps.npz work too.
     """
-    return explain_pictures("gradcam", pictures, explain, test, batch, drawing, printing, bare, model, faces, output)
+    return explain_pictures(
+        "gradcam", pictures, explain, test, place, batch, drawing, printing, bare, model, faces, output
+    )

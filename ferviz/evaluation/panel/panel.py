@@ -10,6 +10,7 @@ from ferviz.attribution.explain import AttributionJob
 from ferviz.attribution.methods.method import LAYER, Method
 from ferviz.attribution.methods.registry import METHODS
 from ferviz.attribution.metrics import rank_correlation
+from ferviz.attribution.receptive_fields import Placement, placement
 from ferviz.data.dataset import Dataset
 from ferviz.data.duplicates import duplicate_groups
 from ferviz.engines.base import KerasBacked, supports
@@ -17,7 +18,6 @@ from ferviz.errors import DataError, ModelError, NoFaceError
 from ferviz.evaluation.panel.method_maps import MethodMaps, control_maps, curve_areas, method_maps
 from ferviz.evaluation.panel.panel_faces import stratified_faces
 from ferviz.evaluation.panel.panel_result import MethodRow, TrustReport
-from ferviz.evaluation.panel.receptive_fields import Placement, placement
 from ferviz.evaluation.panel.region_agreement import REFERENCE, region_agreement, region_reference, show_regions
 from ferviz.evaluation.panel.stability import Stability, stability
 from ferviz.faces.crops import as_faces

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ferviz.attribution import titles
+from ferviz.attribution.receptive_fields import Placement
 from ferviz.engines.base import Array
 from ferviz.evaluation.metrics import wilson
 from ferviz.evaluation.panel.bootstrap import cluster_interval, known_mean
 from ferviz.evaluation.panel.permutation import holm, sign_flip_p
-from ferviz.evaluation.panel.receptive_fields import Placement
 from ferviz.evaluation.panel.region_agreement import RegionAgreement
 from ferviz.evaluation.panel.stability import Stability
 from ferviz.results import Result

@@ -59,6 +59,29 @@ class Placement:
         return ""
 
 
+def centres(place: Placement, cells: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the cells of a layer's map look, for `resize_maps`.
+
+    Args:
+        place: what was measured, perhaps not of every row and column; between those that were, centres are equally spaced.
+        cells: (h, w) of the map.
+
+    Returns:
+        The centres of the rows (h,) and of the columns (w,), rising, in pixels of the network's input.
+    """
+    rising = []
+    for measured, nominal, count in zip(place.measured, place.nominal, cells, strict=True):
+        known = np.isfinite(measured)
+        steps = np.unique(np.linspace(0, count - 1, len(measured)).round().astype(int))
+        where = np.array(measured) if known.any() else np.array(nominal)
+        known = known | ~known.any()
+        # Two cells that look at one place would leave nothing between them to interpolate.
+        rising.append(
+            np.maximum.accumulate(np.interp(np.arange(count), steps[known], where[known])) + 1e-3 * np.arange(count)
+        )
+    return rising[0], rising[1]
+
+
 def placement(model: Model, images: np.ndarray, layer: str, seed: int = 0) -> Placement:
     """Measure where a layer's cells look: by the squared gradients of their activations at the picture.
 
