@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ferviz import register
+    from ferviz import register, scale
     from ferviz.attribution.activations import Activations, activations
     from ferviz.attribution.comparison import ExplanationComparison, compare_explanations
     from ferviz.attribution.explain import AttributionJob, explain
@@ -106,6 +106,7 @@ _ADDRESSES = {
     "ferviz.models.load": "load_model",
     "ferviz.models.model": "Model",
     "ferviz.models.prediction": "Prediction",
+    "ferviz.scale": "scale",
     "ferviz.training.config": "Augmentation TrainConfig",
     "ferviz.training.train": "TrainingProgress TrainingRun train",
 }
@@ -174,6 +175,7 @@ __all__ = [
     "read_image",
     "readers",
     "register",
+    "scale",
     "train",
     "trust_report",
 ]

@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -94,7 +94,9 @@ def check_suffix(path: PathLike, suffixes: Iterable[str]) -> None:
 
 
 @contextlib.contextmanager
-def atomic(path: PathLike, force: bool = True, durable: bool = False) -> Iterator[Path]:
+def atomic(
+    path: PathLike, force: bool = True, durable: bool = False, staging: PathLike | None = None
+) -> Iterator[Path]:
     """Write a file completely or not at all: yield a temporary path that takes the place of `path` when the block ends well.
 
     The bytes reach the disk before the name does, so a crash leaves either the old file or the new one. A file that is replaced
@@ -104,9 +106,10 @@ def atomic(path: PathLike, force: bool = True, durable: bool = False) -> Iterato
         path: the file to write.
         force: replace an existing file.
         durable: wait until the name is on the disk, too, so that the file outlasts a power cut; for what took long to compute.
+        staging: a folder of the same file system for the temporary file, where others may list that of `path` meanwhile.
 
     Yields:
-        A temporary path beside `path`, with its suffix (programs that write files look at it).
+        A temporary path beside `path` or in `staging`, with its suffix (programs that write files look at it).
 
     Raises:
         OutputExistsError: the file exists and `force` is false.
@@ -114,7 +117,7 @@ def atomic(path: PathLike, force: bool = True, durable: bool = False) -> Iterato
     """
     path = check_output(path, force)
     try:
-        temporary = _temporary(path)
+        temporary = _temporary(path if staging is None else Path(staging, path.name))
     except OSError as error:
         raise OutputError(f"{path} cannot be written ({_reason(error)}); choose another --out") from error
     try:
@@ -159,6 +162,48 @@ def sync_folder(path: PathLike) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def lock_file(file: IO[Any], message: str) -> None:
+    """Lock an open file until it is closed, where the system and the disk can do that.
+
+    Args:
+        file: the file.
+        message: of the error.
+
+    Raises:
+        OutputError: another process has locked it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OutputError(message) from None
+    except OSError:  # a file system without locks
+        return
+
+
+@contextlib.contextmanager
+def exclusive(path: PathLike, message: str) -> Iterator[None]:
+    """Keep other processes out of a block of code.
+
+    Args:
+        path: a file that is made and locked.
+        message: of the error.
+
+    Raises:
+        OutputError: another process is in such a block with the same file, or the file cannot be made.
+    """
+    try:
+        file = Path(path).open("ab")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({_reason(error)}); check its folder") from error
+    with file:
+        lock_file(file, message)
+        yield
 
 
 def make_folder(path: PathLike) -> Path:

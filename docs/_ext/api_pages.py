@@ -22,6 +22,7 @@ GROUPS = {
     "Data": "read_data Dataset describe_data DataSummary readers label_scheme label_schemes LabelScheme",
     "Measuring": "check CheckResult evaluate Evaluation compare_models ModelComparison trust_report TrustReport",
     "Training": "train TrainConfig Augmentation TrainingRun TrainingProgress",
+    "Scaling": "scale",
     "Extending": "register",
 }
 """Title of a page -> its names, in the order of reading. A public name that stands in none of them goes to "More"."""
@@ -63,6 +64,12 @@ ferviz.data.summary.Agreement
 ferviz.data.dataset.Table
 ferviz.results.Result
 ferviz.results.Writer
+ferviz.scale.planner.Plan
+ferviz.scale.settings.ScaleSettings
+ferviz.scale.receipts.Receipt
+ferviz.scale.run_status.RunStatus
+ferviz.scale.descriptors.Descriptor
+ferviz.scale.explain_batches.Explain
 """
 """Types that public functions take or return in a corner, and those that extensions meet: documented where they are defined."""
 

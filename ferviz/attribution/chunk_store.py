@@ -22,7 +22,7 @@ from typing import IO, Any
 import numpy as np
 
 from ferviz.errors import OutputError
-from ferviz.files import sync_folder, to_json
+from ferviz.files import lock_file, sync_folder, to_json
 from ferviz.paths import exists
 
 LOG = "run.jsonl"
@@ -74,7 +74,11 @@ class ChunkStore:
         with _reported(folder):
             folder.mkdir(exist_ok=True)
             self._log = (folder / LOG).open("a+b", buffering=0)
-        _lock(self._log, folder)
+        try:
+            lock_file(self._log, f"another run is writing to {folder}; wait for it, or name another output")
+        except OutputError:
+            self._log.close()
+            raise
         self.chunks: list[Chunk] = []
         self._done = np.zeros(total, bool)
         self.question, logged = self._read_log()
@@ -275,20 +279,6 @@ def _write_all(file: IO[bytes], data: Any) -> None:
     rest = memoryview(data).cast("B")
     while rest:
         rest = rest[file.write(rest) :]
-
-
-def _lock(file: IO[bytes], folder: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise OutputError(f"another run is writing to {folder}; wait for it, or name another output") from None
-    except OSError:  # a file system without locks
-        return
 
 
 @contextlib.contextmanager

@@ -31,6 +31,7 @@ COMMANDS = {
     "live": "Watch a camera: the emotions of its faces, in the browser.",
     "studio": "Play with a network in the browser: paint over a face, and the answer moves.",
     "dataset": "Explain the faces of a data set: all in a run that can be resumed, or some as a picture.",
+    "scale": "Explain millions of faces: plan, run on many processes or machines, merge.",
     "detectors": "List the face detectors, or fetch the network of one.",
     "compile": "Compile a network with its explanations, to run without TensorFlow.",
     "layers": "Print a network's input, its labels, and its layers with their shapes.",

@@ -292,7 +292,7 @@ class _Faces:
 def _read(file: IO[bytes], path: Path, bad: BadRows) -> Table:
     digest = hashlib.sha256()
     lines = lines_of(file, digest)
-    separator, columns = _columns(next(lines, (0, b""))[1], path)
+    separator, columns = columns_of(next(lines, (0, b""))[1], path)
     at = {name: columns.index(name) for name in ("emotion", "pixels", "usage") if name in columns}
     faces = _Faces(bad, max(path.stat().st_size, 1))
     row = -1
@@ -333,8 +333,16 @@ def _read(file: IO[bytes], path: Path, bad: BadRows) -> Table:
     )
 
 
-def _columns(line: bytes, path: Path) -> tuple[bytes, list[str]]:
-    """Return the separator of the fields of a table with this first line, and its columns' names."""
+def columns_of(line: bytes, path: Path) -> tuple[bytes, list[str]]:
+    """Return the separator of the fields of a table, and its columns' names.
+
+    Args:
+        line: its first line.
+        path: the file, for messages.
+
+    Raises:
+        DataError: it is no FER2013 table.
+    """
     for start, kind in _OTHERS:
         if line.startswith(start):
             raise DataError(f"{path} is {kind}")

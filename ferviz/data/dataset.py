@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ferviz.emotions import SCHEMES, LabelScheme
-from ferviz.errors import DataError, UnknownNameError
+from ferviz.errors import DataError, UnknownNameError, UsageError
 
 SPLIT_WORDS = {
     "training": ("training", "train"),
@@ -171,14 +171,47 @@ class Dataset:
         return self if wanted == set(self.splits) else self.take(np.isin(self.split, sorted(wanted)))
 
     def _split_name(self, name: str) -> str:
-        there = {s.lower(): s for s in self.splits}
-        word = name.strip().lower()
-        if word in there:
-            return there[word]
-        for words in SPLIT_WORDS.values():
-            if word in words:
-                for other in words:
-                    if other in there:
-                        return there[other]
-        known = [s or "(none)" for s in self.splits]
-        raise UnknownNameError("split", name, known, self.source or "this data set")
+        return find_split(name, self.splits, self.source)
+
+
+def find_split(name: str, splits: Sequence[str], source: str = "") -> str:
+    """Return the split that a name means.
+
+    Args:
+        name: a split's name in any case, or another name of the same part.
+        splits: the names of the splits.
+        source: where the data was read from, for the message.
+
+    Raises:
+        UnknownNameError: there is no such split.
+    """
+    there = {s.lower(): s for s in splits}
+    word = name.strip().lower()
+    if word in there:
+        return there[word]
+    for words in SPLIT_WORDS.values():
+        if word in words:
+            for other in words:
+                if other in there:
+                    return there[other]
+    raise UnknownNameError("split", name, [s or "(none)" for s in splits], source or "this data set")
+
+
+def choose_splits(name: str | None, splits: Sequence[str], source: str = "") -> set[str]:
+    """Return the splits that a whole data set's work is about: the only one, or those that were named.
+
+    Args:
+        name: a split's name, "all" for every one, None for the only one.
+        splits: the names of the splits.
+        source: where the data comes from, for messages.
+
+    Raises:
+        UsageError: there are several splits and none was named.
+        UnknownNameError: there is no such split.
+    """
+    if name == "all" or (name is None and len(splits) == 1):
+        return set(splits)
+    if name is None:
+        listed = ", ".join(s or "(none)" for s in splits)
+        raise UsageError(f"{source} has the splits {listed}; name one with --split, or --split all")
+    return {find_split(name, splits, source)}

@@ -386,6 +386,10 @@ def _contiguous(values: Array) -> Array:
 
 
 def _processors() -> int:
+    """-> how many threads to use: those that OMP_NUM_THREADS allows, as in other libraries, else as many as there are processors."""
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    if limit.isdecimal() and int(limit):
+        return int(limit)
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # macOS, Windows

@@ -1,0 +1,103 @@
+"""The engine "dask": a future for each shard, with few of them at once, on this machine or on a cluster such as SLURM's."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Generator, Iterable, Iterator
+from typing import Any
+
+from ferviz.errors import UsageError
+from ferviz.scale.descriptors import Descriptor
+from ferviz.scale.planner import Plan, load_plan
+from ferviz.scale.receipts import Receipt
+from ferviz.scale.shard_job import explain_shard
+
+ADDRESS = "DASK_SCHEDULER_ADDRESS"
+"""The environment variable that names the scheduler of a cluster."""
+
+_AHEAD = 3  # shards of each worker that are under way
+
+
+def map_dask(shards: Iterable[Descriptor], plan: Plan, workers: int) -> Generator[Receipt, None, None]:
+    """Explain shards with Dask: on the cluster of the current client or of DASK_SCHEDULER_ADDRESS, else on this machine.
+
+    Dask charges a worker's death to every shard that the worker had, also to those that waited there; they get receipts with
+    the status "failed", and the next round takes them.
+
+    Args:
+        shards: the shards.
+        plan: of the run.
+        workers: processes on this machine; of a cluster, all are used.
+
+    Returns:
+        Iterator over the receipts, in the order in which the shards end.
+
+    Raises:
+        UsageError: Dask is not installed.
+    """
+    try:
+        import distributed
+    except ImportError as error:
+        raise UsageError("the engine dask takes Dask: pip install 'ferviz[dask]'") from error
+    waiting = iter(shards)
+    with _client(distributed, workers) as client:
+        numbers: dict[str, int] = {}
+
+        def submit() -> Any:
+            shard = next(waiting, None)
+            if shard is None:
+                return None
+            future = client.submit(explain_here, shard.to_json(), plan.folder, pure=False)
+            numbers[future.key] = shard.number
+            return future
+
+        ahead = _AHEAD * max(workers, len(client.nthreads()))
+        futures = distributed.as_completed([future for _ in range(ahead) if (future := submit()) is not None])
+        for future in futures:
+            number = numbers.pop(future.key)
+            if future.status == "finished":
+                receipt = Receipt.from_json(future.result())
+            else:
+                cause = future.exception()
+                reason = f"Dask gave up: {type(cause).__name__}: {str(cause)[:200]}"
+                receipt = Receipt(number, "failed", reason=reason)
+            future.release()
+            if (following := submit()) is not None:
+                futures.add(following)
+            yield receipt
+
+
+def explain_here(line: str, folder: str) -> str:
+    """Explain a shard in the worker that this is called in.
+
+    Args:
+        line: the descriptor as JSON.
+        folder: of the run, which every machine sees under the same path.
+
+    Returns:
+        The receipt as JSON.
+    """
+    return explain_shard(Descriptor.from_json(line), load_plan(folder)).to_json()
+
+
+@contextlib.contextmanager
+def _client(distributed: Any, workers: int) -> Iterator[Any]:
+    with contextlib.suppress(ValueError):
+        yield distributed.get_client()
+        return
+    if os.environ.get(ADDRESS):
+        with distributed.Client(os.environ[ADDRESS], set_as_default=False) as client:
+            yield client
+        return
+    settings = {"distributed.scheduler.allowed-failures": 1, "distributed.worker.daemon": True}
+    import dask
+
+    with (
+        dask.config.set(settings),
+        distributed.LocalCluster(
+            n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, memory_limit=0
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        yield client

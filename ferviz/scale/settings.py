@@ -1,0 +1,180 @@
+"""What a sharded run computes: everything that decides its numbers, as plain data that every worker checks before its first shard."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property, lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ferviz.attribution.explain import AttributionJob
+from ferviz.engines.fallback import FallbackEngine
+from ferviz.errors import ModelError, UsageError, check_integer
+from ferviz.faces.face import Face
+from ferviz.files import PathLike, to_json
+from ferviz.models.load import load_model
+
+SCHEMA = 1
+"""The version of the tables that shards write."""
+
+
+@dataclass(frozen=True)
+class ScaleSettings:
+    """How every face of a sharded run is explained.
+
+    Attributes:
+        model: the network's file, None = the bundled one.
+        labels, scaling, weights, engine, trust: as of `ferviz.load_model`.
+        method, target, layer, batch_size, seed, test: as of `ferviz.explain`.
+        settings: of the method.
+        detector: "none" where each picture is a face crop; else as of `ferviz.find_faces`, and a picture may have several faces.
+        search: further arguments of `ferviz.find_faces`.
+        facts: what these came to where the plan was made: the network's SHA-256, the method that "auto" chose, ... Workers compare.
+    """
+
+    model: str | None = None
+    labels: str | Sequence[str] | None = None
+    scaling: str | None = None
+    weights: str | None = None
+    engine: str = "auto"
+    trust: bool = False
+    method: str = "gradcam"
+    target: Any = "predicted"
+    layer: str | Sequence[str] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    batch_size: int = 64
+    seed: int = 0
+    test: bool = False
+    detector: str = "none"
+    search: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def prepare(cls, model: PathLike | None = None, **arguments: Any) -> ScaleSettings:
+        """Return the settings of a run, checked by loading the network and explaining a picture of noise.
+
+        Args:
+            model: the network's file or a bundled name, None = the bundled one; a network in memory cannot go to other processes.
+            **arguments: as the attributes are called.
+
+        Raises:
+            UsageError: an argument that makes no sense.
+            ModelError: the network cannot be read, or its engine cannot do what the method needs.
+        """
+        known = {part.name for part in fields(cls)} - {"facts"}
+        unknown = sorted(set(arguments) - known)
+        if unknown:
+            raise UsageError(f"a sharded run has no setting {unknown[0]!r}; it has {', '.join(sorted(known))}")
+        if model is not None and not isinstance(model, str | os.PathLike):
+            raise UsageError(
+                "a sharded run loads its network in each process; name a file instead of a network in memory"
+            )
+        path = None if model is None else os.fspath(model)
+        if path is not None and Path(path).exists():
+            path = os.fspath(Path(path).absolute())
+        asked = cls(model=path, **arguments)
+        check_integer("batch_size", asked.batch_size, 1)
+        job = asked._open()
+        return cls(model=path, **arguments, facts=_facts(asked, job))
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> ScaleSettings:
+        """Return the settings behind `to_dict`.
+
+        Args:
+            record: plain data.
+
+        Raises:
+            TypeError: it is no such record.
+        """
+        return cls(**record)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain data."""
+        return {name: value for name, value in json.loads(to_json(asdict(self))).items() if value is not None}
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the settings and the facts: two runs with one fingerprint give the same numbers for a picture."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+
+    def differences(self, other: ScaleSettings) -> list[str]:
+        """Return the names of what two runs' settings and facts differ in.
+
+        Args:
+            other: the other run's.
+        """
+        mine, theirs = self.to_dict(), other.to_dict()
+        names = [name for name in mine | theirs if name != "facts" and mine.get(name) != theirs.get(name)]
+        facts = mine["facts"] | theirs["facts"]
+        return names + [name for name in facts if mine["facts"].get(name) != theirs["facts"].get(name)]
+
+    def open(self) -> AttributionJob:
+        """Load the network and return the job, once in a process; it must come to the same facts as where the plan was made.
+
+        Raises:
+            ModelError: it does not: another network, other versions, another engine.
+        """
+        return _opened(self)
+
+    def _open(self) -> AttributionJob:
+        model = load_model(
+            self.model,
+            labels=self.labels,
+            scaling=self.scaling,
+            weights=self.weights,
+            engine=self.engine,
+            trust=self.trust,
+        )
+        method = self.facts.get("method", self.method)  # "auto" was decided once
+        layer = self.facts.get("layers", self.layer) or None
+        job = AttributionJob.prepare(
+            model, method, self.target, layer, self.settings, self.batch_size, self.seed, self.test
+        )
+        return job.with_templates()
+
+
+@lru_cache(maxsize=1)
+def _opened(settings: ScaleSettings) -> AttributionJob:
+    job = settings._open()
+    here, planned = _facts(settings, job), settings.facts
+    differ = [name for name in planned if here.get(name) != planned[name]]
+    if differ:
+        name = differ[0]
+        raise ModelError(
+            f"{name} is {here.get(name)!s:.80} here and was {planned[name]!s:.80} where the plan was made; "
+            "install the same versions and name the same file (a compiled network, .ferviz, is the same everywhere), or make a new plan"
+        )
+    return job
+
+
+def _facts(settings: ScaleSettings, job: AttributionJob) -> dict[str, Any]:
+    """-> what decides the numbers, as it is in this process."""
+    model = job.model
+    noise = np.random.default_rng(0).integers(0, 256, (*model.input.size, 3), dtype=np.uint8)
+    engine = model.engine.compiled.name if isinstance(model.engine, FallbackEngine) else model.engine.name
+    explanation = job([Face(noise)])
+    facts = {
+        "schema_version": SCHEMA,
+        "ferviz": metadata.version("ferviz"),
+        "model_sha256": model.sha256,
+        "labels": list(model.labels),
+        "engine": engine,
+        "method": job.name,
+        "targets": [target.name for target in job.targets],
+        "layers": list(job.layers),
+        "settings": dict(job.settings),
+        "map_size": list(explanation.raw.shape[2:]),
+        "input_size": list(model.input.size),
+    }
+    return dict(json.loads(to_json(facts)))

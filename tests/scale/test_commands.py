@@ -1,0 +1,87 @@
+"""`ferviz scale`: plan, run, status, retry, merge, as typed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ferviz.cli import run as ferviz
+from ferviz.scale.run_directory import RunDirectory
+
+
+def document(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    return dict(json.loads(capsys.readouterr().out))
+
+
+def test_from_a_source_to_one_file(
+    array: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert ferviz(["scale", "plan", str(array), "--shard-size", "5", "-t", "happy,sad", "--json"]) == 0
+    planned = document(capsys)
+    assert (planned["shards"], planned["pictures"], planned["kind"]) == (3, 12, "npy")
+    folder = "faces_scale"
+    assert Path(planned["folder"]) == tmp_path / folder
+    assert ferviz(["scale", "status", folder]) == 0
+    assert "0 of 3 shards are done, 3 are left" in capsys.readouterr().out
+    assert ferviz(["scale", "merge", folder]) == 2
+    assert "finish the run" in capsys.readouterr().err
+    assert ferviz(["scale", "run", folder, "--json"]) == 0
+    assert document(capsys)["explained"] == 12
+    assert ferviz(["scale", "run", folder]) == 0
+    assert "3 of 3 shards are done" in capsys.readouterr().err
+    assert ferviz(["scale", "merge", folder, "--json"]) == 0
+    assert document(capsys)["out"] == "faces_scale.parquet"
+    assert ferviz(["scale", "merge", folder]) == 7
+    import pandas as pd
+
+    assert pd.read_parquet("faces_scale.parquet")["target"].tolist() == ["happy", "sad"] * 12
+    # A folder of another run is refused.
+    assert ferviz(["scale", "plan", str(array), "--shard-size", "5"]) == 1
+    assert "(target, targets differ)" in capsys.readouterr().err
+
+
+def test_a_shard_in_quarantine_is_named_and_ends_with_its_own_code(
+    array: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(tmp_path / "run")
+    assert ferviz(["scale", "plan", str(array), "--out", folder, "--shard-size", "6"]) == 0
+    RunDirectory(folder).quarantine(1, "it ended with\x1b[31m signal 9")
+    capsys.readouterr()
+    assert ferviz(["scale", "run", folder]) == 3
+    said = capsys.readouterr().err
+    assert "shard 1 is in quarantine: it ended with\\x1b[31m signal 9" in said
+    assert ferviz(["scale", "status", folder, "--json"]) == 0
+    assert document(capsys)["quarantined"] == {"1": "it ended with\x1b[31m signal 9"}
+    assert ferviz(["scale", "retry", folder]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["run", "no"], 6, "holds no plan"),
+        (["status", "no"], 6, "holds no plan"),
+        (["plan", "no.npy", "--out", "run"], 6, "not there"),
+        (["plan", "faces.npy", "--out", "run", "--method", "gradcm"], 2, "gradcam"),
+        (["plan", "faces.npy", "--out", "run", "--split", "Training"], 2, "no parts"),
+        (["plan", "faces.npy", "--out", "run", "--model", "no.h5"], 4, "no.h5"),
+        (["plan", "faces.npy", "--out", "faces.npy"], 1, "faces.npy"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(
+    words: list[str],
+    code: int,
+    message: str,
+    array: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(array.parent)
+    assert ferviz(["scale", *words]) == code
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Traceback" not in said
+    assert not Path("run").exists()
