@@ -20,6 +20,7 @@ from ferviz.errors import ModelError, UsageError, check_integer
 from ferviz.faces.face import Face
 from ferviz.files import PathLike, to_json
 from ferviz.models.load import load_model
+from ferviz.paths import exists
 
 SCHEMA = 1
 """The version of the tables that shards write."""
@@ -77,7 +78,7 @@ class ScaleSettings:
                 "a sharded run loads its network in each process; name a file instead of a network in memory"
             )
         path = None if model is None else os.fspath(model)
-        if path is not None and Path(path).exists():
+        if path is not None and exists(path):
             path = os.fspath(Path(path).absolute())
         asked = cls(model=path, **arguments)
         check_integer("batch_size", asked.batch_size, 1)

@@ -90,7 +90,7 @@ def _listed(path: Path) -> Iterator[str]:
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(f"{below}{entry.name}/")
-                    elif entry.name.lower().endswith(_SUFFIXES) and entry.is_file():
+                    elif entry.name.lower().endswith(_SUFFIXES) and entry.is_file(follow_symlinks=True):
                         files.append(f"{below}{entry.name}")
         except OSError as error:
             raise DataError(
