@@ -157,6 +157,34 @@ def test_a_network_is_randomised_to_its_last_kernel(engine, name):
         np.testing.assert_array_equal(old, weight.numpy())
 
 
+def test_weights_are_drawn_as_their_layers_begin_and_statistics_are_learned_again():
+    from ferviz.engines.backend import keras
+    from ferviz.engines.keras import KerasEngine
+    from ferviz.models.input_spec import InputSpec
+    from ferviz.models.model import Model
+    from ferviz.models.randomise import randomised
+
+    layers, draw = keras().layers, keras().initializers
+    picture = layers.Input((12, 12, 1))
+    x = layers.Conv2D(40, 3, kernel_initializer=draw.RandomNormal(stddev=5), bias_initializer="ones")(picture)
+    x = layers.BatchNormalization()(x)
+    x = layers.SeparableConv2D(8, 3, depthwise_initializer=draw.RandomUniform(2, 3))(layers.Dropout(0.5)(x))
+    x = layers.Dense(2, kernel_initializer="zeros")(layers.GlobalAveragePooling2D()(x))
+    model = Model("net", "", ("a", "b"), InputSpec(12, 12, 1), KerasEngine(keras().Model(picture, x)))
+    faces = rng.integers(0, 256, (50, 12, 12)).astype(np.uint8)
+    network = randomised(model, 3, faces).engine.network
+    convolution, normalisation, separable = (network.layers[i] for i in (1, 2, 4))
+    assert np.std(convolution.kernel.numpy()) == pytest.approx(5, rel=0.2)
+    assert (convolution.bias.numpy() == 1).all()
+    assert 2 <= separable.depthwise_kernel.numpy().min() <= separable.depthwise_kernel.numpy().max() <= 3
+    assert np.ptp(network.layers[-1].kernel.numpy()) > 0  # a kernel of zeros would leave nothing to explain
+    before = np.asarray(convolution(model.preprocess(faces)))
+    np.testing.assert_allclose(normalisation.moving_mean.numpy(), before.mean((0, 1, 2)), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(normalisation.moving_variance.numpy(), before.var((0, 1, 2)), rtol=1e-2)
+    untouched = randomised(model, 3).engine.network.layers[2]
+    assert (untouched.moving_mean.numpy() == 0).all()
+
+
 def test_only_a_keras_network_can_be_randomised(corner):
     from ferviz.models.randomise import randomised
 

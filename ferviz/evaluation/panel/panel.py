@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from ferviz.attribution.explain import AttributionJob
 from ferviz.attribution.methods.method import LAYER, Method
 from ferviz.attribution.methods.registry import METHODS
 from ferviz.attribution.metrics import rank_correlation
@@ -99,13 +98,14 @@ def trust_report(
         MethodRow(name, "", srg, assessable, groups, regions=agrees)
         for name, srg, agrees in zip(controls, areas, agreement, strict=False)
     ]
+    random = _without_learning(model, images, seed)
     for answer, srg, agrees in zip(asked, areas[len(controls) :], agreement[len(controls) :], strict=True):
         log(f"stability of {answer.method}")
         stable = _stability(model, images, answer, seed, batch_size)
         agrees = None if answer.method == REFERENCE else agrees
-        random = _randomisation(model, located, answer, seed, batch_size)
+        correlation = _randomisation(random, located, answer, seed, batch_size)
         own = MethodRow(
-            answer.method, answer.layer, srg, assessable, groups, answer.cells, answer.passes, answer.seconds, stable, random, agrees
+            answer.method, answer.layer, srg, assessable, groups, answer.cells, answer.passes, answer.seconds, stable, correlation, agrees
         )  # fmt: skip
         rows.append(own)
     measured, unmeasured = _placements(model, images, places, seed, log)
@@ -187,19 +187,27 @@ def _stability(model: Model, images: np.ndarray, answer: MethodMaps, seed: int, 
     return stability(model, few, answer.method, answer.layer or None, seed, batch_size)
 
 
-def _randomisation(model: Model, faces: Sequence[Face], answer: MethodMaps, seed: int, batch_size: int) -> float | None:
-    """-> the mean rank correlation of the maps with those of a network with random weights; None where there is no such network."""
+def _without_learning(model: Model, images: np.ndarray, seed: int) -> Model | None:
+    """-> the network with random weights; None where there is no such network."""
     if not supports(model.engine, KerasBacked):
         return None
     from ferviz.models.randomise import randomised
 
+    try:
+        return randomised(model, seed, images)
+    except ModelError:
+        return None
+
+
+def _randomisation(
+    random: Model | None, faces: Sequence[Face], answer: MethodMaps, seed: int, batch_size: int
+) -> float | None:
+    """-> the mean rank correlation of the maps with those of a network with random weights; None where that cannot be measured."""
+    if random is None:
+        return None
     few = _few(np.arange(len(faces)), answer.passes, 1)
     try:
-        other = randomised(model, seed)
-        again = AttributionJob.prepare(
-            other, answer.method, "predicted", answer.layer or None, None, batch_size, seed
-        ).with_templates()
-        maps = again.explain([faces[number] for number in few]).heatmaps[:, 0]
+        maps = method_maps(random, [faces[i] for i in few], answer.method, answer.layer or None, seed, batch_size).maps
     except ModelError:
         return None
     return float(np.mean([rank_correlation(a, b) for a, b in zip(answer.maps[few], maps, strict=True)]))
