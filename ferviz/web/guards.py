@@ -29,7 +29,7 @@ HEADERS = {
     "permissions-policy": "camera=(self), microphone=(), geolocation=()",
     "cache-control": "no-store",
 }
-"""Headers of every answer."""
+"""Headers of every answer; an answer may have a cache-control of its own."""
 
 
 class Guards:
@@ -64,8 +64,9 @@ class Guards:
 
         async def guarded(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
+                given = {name for name, _ in message.get("headers", [])}
                 own = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
-                message["headers"] = [*message.get("headers", []), *own]
+                message["headers"] = [*message.get("headers", []), *(pair for pair in own if pair[0] not in given)]
             await send(message)
 
         problem = self._problem(scope)

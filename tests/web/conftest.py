@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -76,10 +75,11 @@ def browser() -> Iterator[Any]:
 
 def until(page: Any, condition: str, seconds: float = 120) -> None:
     """Wait for a condition of the page; `page.wait_for_function` would need eval, which the page forbids."""
-    end = time.monotonic() + seconds
-    while not page.evaluate(f"() => Boolean({condition})"):
-        assert time.monotonic() < end, f"{condition} did not come true; the page says: {page.inner_text('#message')}"
+    for _ in range(int(seconds / 0.02)):
+        if page.evaluate(f"() => Boolean({condition})"):
+            return
         page.wait_for_timeout(20)
+    raise AssertionError(f"{condition} did not come true; the page says: {page.inner_text('#message')}")
 
 
 @pytest.fixture(scope="session")

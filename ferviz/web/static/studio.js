@@ -133,6 +133,7 @@ function under([x, y], aloud = false) {
 function enter(room) {
   if (room !== "camera") stopCamera();
   state.room = room;
+  $("change").setAttribute("aria-live", room === "camera" ? "off" : "polite"); // thirty answers a second are no speech
   document.body.dataset.room = room;
   for (const button of all("#rooms button")) {
     if (button.dataset.room === room) button.setAttribute("aria-current", "page"); else button.removeAttribute("aria-current");

@@ -106,7 +106,7 @@ const nextFrame = (video, time) => new Promise((resolve) => {
   video.requestVideoFrameCallback(() => { clearTimeout(fallback); resolve(); });
 });
 
-// The whole frame is searched every few frames; in between the largest face is followed in the neighbourhood of its last place.
+// A frame is searched every few frames; in between the face is where it was, a fifth of a second ago at most.
 async function analyse(frame, number) {
   if (number % SEARCH_EVERY === 0 || !faces.length) faces = await detectFaces(frame, LOST, [320]);
   faces.sort((a, b) => b.box[2] - b.box[0] - (a.box[2] - a.box[0]));
@@ -157,6 +157,7 @@ function showLive(p, best) {
     bar.children[1].children[1].hidden = true;
     bar.children[2].textContent = `${Math.round(100 * p[k])} %`;
     bar.children[3].textContent = "";
+    bar.className = `bar ${k === state.target.plus ? "for" : k === state.target.minus ? "against" : ""}`;
   });
   $("stage").setAttribute("aria-label", `Camera: ${labels()[best]}, ${Math.round(100 * p[best])} percent`);
 }
@@ -175,7 +176,7 @@ function drawTimeline() {
     if (now > 0.3) {
       context.fillStyle = context.strokeStyle;
       context.font = "13px system-ui";
-      context.fillText(labels()[k], width - 4 - context.measureText(labels()[k]).width - 0, Math.max(13, height - 8 - now * (height - 8)));
+      context.fillText(labels()[k], width - 6 - context.measureText(labels()[k]).width, now > 0.7 ? height + 14 - now * (height - 8) : height - 10 - now * (height - 8));
     }
   }
 }

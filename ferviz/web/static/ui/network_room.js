@@ -32,7 +32,6 @@ export const showNetworkRoom = newest(async () => {
     return { button, mean, channel, open: () => showChannel(channel, map, width, height) };
   });
   $("grid").replaceChildren(strip, ...tiles.map(({ button }) => button));
-  strip.style.gridColumn = "1 / -1";
   $("map-note").textContent = `${layer}: ${channels} channels of ${height} x ${width}, all on one scale, from ${low.toPrecision(2)} to ${high.toPrecision(2)}. Click one to lay it over the face.`;
   const wanted = Number(location.hash.split("/")[3]);
   if (location.hash.startsWith(`#/network/${encodeURIComponent(layer)}/`) && tiles[wanted]) tiles[wanted].open();

@@ -79,7 +79,8 @@ function line([x0, y0], [x1, y1]) {
 
 // A disc with an edge that is one pixel soft.
 function dab(x, y, erase) {
-  const { width, height } = state.face.picture, radius = $("size").value * Math.min(width, height) / 48;
+  const { width, height } = state.face.picture, unit = Math.min(width, height) / 48;
+  const radius = $("size").value * unit + (erase ? 1 : 0); // what a dab has hidden, one at the same place shows again, soft edge and all
   for (let row = Math.max(0, Math.floor(y - radius - 1)); row <= Math.min(height - 1, Math.ceil(y + radius + 1)); row++) {
     for (let column = Math.max(0, Math.floor(x - radius - 1)); column <= Math.min(width - 1, Math.ceil(x + radius + 1)); column++) {
       const share = Math.min(1, Math.max(0, radius + 0.5 - Math.hypot(column - x, row - y))), i = row * width + column;

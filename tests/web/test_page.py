@@ -1,0 +1,244 @@
+"""The page as people use it, in a real browser: painting, keys, the camera, networks, and what is no picture."""
+
+from __future__ import annotations
+
+import io
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import ferviz
+from ferviz.models.compiled.file import pack_compiled
+from ferviz.trust.verdict import judge
+from ferviz.web.page_data import _compiled
+
+pytestmark = pytest.mark.slow
+
+PORTRAIT = Path(__file__).parents[2] / "examples" / "astronaut.png"
+
+
+def until(page: Any, condition: str) -> None:
+    for _ in range(6000):
+        if page.evaluate(f"() => Boolean({condition})"):
+            return
+        page.wait_for_timeout(20)
+    raise AssertionError(f"{condition} did not come true; the page says: {page.inner_text('#message')}")
+
+
+@pytest.fixture(scope="module")
+def page(open_page: Any) -> Any:
+    # Entered through the room of the network, in which no map is tested and no region measured by itself.
+    page = open_page("#/network/relu8/1")
+    until(page, "studio.map")
+    page.click("[data-room=face]")
+    page.evaluate("studio.engine.spread('logits', [[studio.face.picture]])")  # the first helper is there, too
+    return page
+
+
+def give(page: Any, name: str, content: bytes, kind: str = "image/png") -> None:
+    page.set_input_files("#file", {"name": name, "mimeType": kind, "buffer": content})
+
+
+def message(page: Any) -> str:
+    until(page, "document.getElementById('message').className === 'error'")
+    text: str = page.inner_text("#message")
+    page.evaluate("document.getElementById('message').className = ''")
+    return text
+
+
+def test_nothing_complains_and_no_other_host_is_asked(page: Any, served: Any) -> None:
+    assert page.complaints == []
+    assert {url.split("/")[2] for url in page.sent if not url.startswith(("blob:", "data:"))} == {
+        f"127.0.0.1:{served.port}"
+    }
+    assert "token" not in page.url
+
+
+def test_a_stroke_moves_the_bars_and_undo_takes_it_back(page: Any) -> None:
+    before, sent = page.inner_text("#bars"), len(page.sent)
+    box = page.locator("#stage").bounding_box()
+    place = [box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.76]
+    page.mouse.move(place[0] - 60, place[1])
+    page.mouse.down()
+    page.mouse.move(place[0] + 60, place[1], steps=4)
+    page.mouse.up()
+    until(page, "studio.current && studio.latencies.length")
+    until(page, "document.getElementById('change').textContent.includes('log-odds')")
+    assert page.inner_text("#bars") != before
+    assert page.locator("#unseen").is_visible()
+    assert page.evaluate("studio.hidden.some(Boolean)")
+    for _ in range(8):
+        if page.locator("#undo").is_disabled():
+            break
+        page.keyboard.press("Control+z")
+        page.wait_for_timeout(20)
+    until(page, "!studio.hidden.some(Boolean) && !studio.current")
+    assert page.inner_text("#bars") == before
+    assert len(page.sent) == sent, "nothing was asked of any server"
+
+
+def test_the_keyboard_hides_and_shows(page: Any) -> None:
+    page.mouse.move(2, 2)
+    page.focus("#stage")
+    for key in ("ArrowDown", "ArrowDown", "ArrowRight", "Space"):
+        page.keyboard.press(key)
+    until(page, "studio.current")
+    hidden = np.reshape(page.evaluate("[...studio.hidden]"), (48, 48))
+    rows, columns = np.nonzero(hidden > 0.5)
+    assert (round(rows.mean()), round(columns.mean())) == (26, 25)
+    page.keyboard.press("Shift+Space")
+    until(page, "!studio.hidden.some(share => share > .01)")
+    page.click("#clear")
+
+
+def test_a_contrast_is_chosen_with_shift(page: Any) -> None:
+    page.click(".bar:nth-child(4)")
+    page.click(".bar:nth-child(5)", modifiers=["Shift"])
+    until(page, "studio.target.minus === 4 && studio.map.map.some(value => value < 0)")
+    assert "happy rather than sad" in page.inner_text("#map-note")
+    page.click(".bar:nth-child(4)")
+    until(page, "studio.target.minus === null")
+
+
+def test_a_region_of_the_table_is_hidden(page: Any) -> None:
+    page.uncheck("#regions tr:nth-child(7) input")
+    until(page, "studio.current")
+    assert page.evaluate("studio.face.masks[6].every((share, i) => Math.abs(share - studio.hidden[i]) < 1e-6)")
+    page.check("#regions tr:nth-child(7) input")
+    until(page, "!studio.hidden.some(Boolean)")
+
+
+def test_the_verdict_is_that_of_python(page: Any) -> None:
+    model = ferviz.load_model()
+    until(page, "studio.map")
+    made = page.evaluate(
+        """async () => {
+          studio.target = { plus: 3, minus: null, follow: false };
+          const face = studio.face, weights = studio.engine.table.labels.map((_, k) => Number(k === 3));
+          const map = await studio.engine.call('explain', face.picture, 'gradcam', 'relu8', weights, false);
+          const verdict = await (await import('/ui/answer.js')).judge(map);
+          return { verdict, picture: [...face.picture.data] };
+        }"""
+    )
+    picture = np.reshape(made["picture"], (1, 48, 48, 1))
+    crop = picture[..., 0].astype(np.uint8)
+    weights = np.eye(7, dtype=np.float32)[3][None, None]
+    explanation = ferviz.explain(model, crop, method="gradcam", layer="relu8", target="happy")
+    expected = judge(model, picture.astype(np.float32), explanation.heatmaps, weights).verdicts[0][0]
+    assert made["verdict"]["outcome"] == expected.outcome
+    for fill, margin in made["verdict"]["margin"].items():
+        assert margin == pytest.approx(expected.margin[fill], abs=0.01)
+
+
+def bomb() -> bytes:
+    header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + header + bytes(64)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.png", b"<svg xmlns='http://www.w3.org/2000/svg'/>" * 2, "no picture"), ("bomb.png", bomb(), "50000 x 50000"),
+        ("cut.png", PORTRAIT.read_bytes()[:5000], "damaged"), ("large.png", bytes(9 * 2**20), "8 MiB"), ("empty.png", b"", "no picture"),
+        ("a.ferviz", b"no network", "compile MODEL"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_opened_is_one_sentence_and_the_page_goes_on(
+    page: Any, name: str, content: bytes, words: str
+) -> None:
+    give(page, name, content)
+    assert words in message(page)
+    assert page.evaluate("studio.face !== null")
+
+
+@pytest.mark.parametrize(("at", "words"), [(-56, "version"), (1000, "checksum"), (-20, "checksum")])
+def test_a_damaged_network_is_one_sentence(page: Any, at: int, words: str) -> None:
+    content = bytearray(pack_compiled(_compiled(ferviz.load_model())))
+    content[at] ^= 0x55
+    give(page, "network.ferviz", bytes(content), "application/octet-stream")
+    assert words in message(page)
+    assert page.evaluate("studio.engine.table.name") == "bundled"
+
+
+def test_a_picture_without_a_face_can_be_a_face(page: Any) -> None:
+    stream = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 400, 3), np.uint8)).save(stream, "PNG")
+    page.evaluate("document.querySelector('[data-room=network]').click()")
+    give(page, "noise.png", stream.getvalue())
+    assert "No face" in message(page)
+    page.evaluate("document.querySelector('#box').click()")
+    until(page, "studio.crop.width === 400")
+    assert page.evaluate("studio.face.source") in ("template", "network")
+
+
+def test_a_network_of_ones_own_opens_in_the_place_of_the_first(page: Any) -> None:
+    names = ("wut", "ekel", "angst", "<b>glück</b>", "trauer", "staunen", "ruhe")
+    own = ferviz.load_model(labels=names, engine="litert")
+    give(page, "eigenes.ferviz", pack_compiled(_compiled(own)), "application/octet-stream")
+    until(page, "studio.engine.table.labels[0] === 'wut'")
+    assert page.inner_text(".bar:nth-child(4) span:first-child") == names[3]
+    assert "unchecked" in page.inner_text("#network-name")
+
+
+def test_the_server_may_be_gone(page: Any) -> None:
+    page.evaluate("document.querySelector('[data-room=face]').click()")
+    page.route("**/examples/*", lambda route: route.abort())
+    page.evaluate("document.querySelector('#examples button').click()")
+    assert message(page)
+    page.unroute("**/examples/*")
+
+
+def test_the_camera_asks_first_is_explained_and_stops(open_page: Any) -> None:
+    page = open_page("#/camera")
+    page.click("#camera-start")
+    assert page.locator("#notice").is_visible()
+    assert page.evaluate("document.getElementById('video').srcObject === null"), "the camera waits for the answer"
+    page.click("#notice-yes")
+    until(page, "studio.frames > 2")
+    assert "frames a second" in page.inner_text("#rate")
+    page.evaluate("document.getElementById('video').srcObject.getVideoTracks()[0].dispatchEvent(new Event('ended'))")
+    assert "unplugged" in message(page)
+    assert page.evaluate("document.getElementById('video').srcObject === null")
+    for name, words in (
+        ("NotAllowedError", "allowed"),
+        ("NotFoundError", "no camera"),
+        ("NotReadableError", "another program"),
+    ):
+        page.evaluate(
+            f"void (navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', '{name}')))"
+        )
+        page.click("#camera-start")
+        page.click("#notice-yes")
+        assert words in message(page)
+    assert page.complaints == []
+
+
+def test_a_narrow_page_does_not_scroll_sideways(open_page: Any) -> None:
+    page = open_page(ready=False, color_scheme="dark")
+    page.set_viewport_size({"width": 320, "height": 700})
+    for room in ("face", "camera", "network"):
+        page.evaluate(f"document.body.dataset.room = '{room}'")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    unnamed = page.evaluate(
+        """[...document.querySelectorAll('button, input, select')].filter(node => node.offsetParent &&
+           !(node.innerText || node.getAttribute('aria-label') || node.labels?.[0]?.innerText || node.title).trim()).length"""
+    )
+    assert unnamed == 0
+
+
+def test_a_browser_without_webassembly_gets_a_sentence(browser: Any, served: Any) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    body = (
+        "delete self.WebAssembly; export async function prepare() {} "
+        "export async function openLandmarks() { await (await import('./network.js')).startRuntime(); }"
+    )
+    page.route("**/engine/service.js", lambda route: route.fulfill(body=body, content_type="text/javascript"))
+    page.goto(served.url)
+    until(page, "document.body.dataset.ready === 'failed'")
+    assert "WebAssembly" in page.inner_text("#message")
+    context.close()
