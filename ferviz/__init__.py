@@ -44,6 +44,8 @@ if TYPE_CHECKING:
         UntrustedModelError,
         UsageError,
     )
+    from ferviz.evaluation.audit.audit import audit
+    from ferviz.evaluation.audit.audit_result import AuditResult
     from ferviz.evaluation.check.check import check
     from ferviz.evaluation.check.result import CheckResult
     from ferviz.evaluation.comparison import ModelComparison, compare_models
@@ -91,6 +93,8 @@ _ADDRESSES = {
     "ferviz.evaluation.check.result": "CheckResult",
     "ferviz.evaluation.comparison": "ModelComparison compare_models",
     "ferviz.evaluation.evaluate": "Evaluation evaluate",
+    "ferviz.evaluation.audit.audit": "audit",
+    "ferviz.evaluation.audit.audit_result": "AuditResult",
     "ferviz.evaluation.panel.panel": "trust_report",
     "ferviz.evaluation.panel.panel_result": "TrustReport",
     "ferviz.faces.detectors.detector": "Detector",
@@ -115,6 +119,7 @@ _HOME = {name: module for module, names in _ADDRESSES.items() for name in names.
 __all__ = [
     "Activations",
     "AttributionJob",
+    "AuditResult",
     "Augmentation",
     "CheckResult",
     "CompiledModel",
@@ -153,6 +158,7 @@ __all__ = [
     "UsageError",
     "activations",
     "architectures",
+    "audit",
     "check",
     "compare_explanations",
     "compare_models",

@@ -41,6 +41,7 @@ COMMAND_FUNCTIONS: dict[str, list[str]] = {
     "train": ["train", "TrainConfig", "Augmentation", "read_data"],
     "evaluate": ["evaluate", "compare_models", "read_data"],
     "trust": ["trust_report", "TrustReport.picture", "read_data"],
+    "audit": ["audit", "read_data"],
     "check": ["check", "read_data"],
 }
 """Command -> the public functions and types behind it, the function itself first."""

@@ -20,7 +20,7 @@ GROUPS = {
     "filters Filters methods",
     "Dreaming": "dream Dream DreamConfig objectives Objective Octaves",
     "Data": "read_data Dataset describe_data DataSummary readers label_scheme label_schemes LabelScheme",
-    "Measuring": "check CheckResult evaluate Evaluation compare_models ModelComparison trust_report TrustReport",
+    "Measuring": "check CheckResult evaluate Evaluation compare_models ModelComparison trust_report TrustReport audit AuditResult",
     "Training": "train TrainConfig Augmentation TrainingRun TrainingProgress",
     "Scaling": "scale",
     "Extending": "register",

@@ -39,6 +39,7 @@ COMMANDS = {
     "train": "Train a network.",
     "evaluate": "Measure a network on labelled faces.",
     "trust": "Find out which heatmaps to believe for a network.",
+    "audit": "Find out whether a network's accuracy would be believed.",
     "check": "Test whether a network gets the input that it was trained on.",
 }
 """Command name -> the line that `ferviz --help` shows. The file of the same name in commands/ holds `command`."""
