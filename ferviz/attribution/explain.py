@@ -21,7 +21,7 @@ from ferviz.data.dataset import Dataset
 from ferviz.data.provenance import Provenance, join_provenance
 from ferviz.engines.base import INPUT, Array, require
 from ferviz.errors import ModelError, UsageError, check_integer
-from ferviz.faces.crops import as_faces
+from ferviz.faces.crops import as_faces, center_crop
 from ferviz.faces.face import Face
 from ferviz.faces.landmarks.ladder import TEMPLATE_SOURCE, locate_landmarks
 from ferviz.faces.regions import FaceRegions
@@ -165,6 +165,10 @@ class AttributionJob:
             NoFaceError: the method needs the regions of a face, and a picture shows none.
             ModelError: the network answers with NaN or infinity.
         """
+        spec = self.model.input
+        if spec.crop_pct < 1:  # a map lies on what the network sees, so the explained faces are their centres
+            inner = replace(self.model, input=replace(spec, crop_pct=1.0))
+            return replace(self, model=inner)([center_crop(face, spec.crop_pct) for face in faces])
         if self.method.needs_regions:
             faces = locate_landmarks(faces)
         output = self._run(faces)

@@ -70,6 +70,36 @@ def crop(pixels: Pixels, box: Sequence[float], margin: float = 0.0, square: bool
     return inside.copy()
 
 
+def center_box(height: int, width: int, share: float) -> tuple[int, int, int, int]:
+    """Return the part of a picture that a centre crop leaves.
+
+    Args:
+        height, width: pixels.
+        share: of each side, up to 1.
+
+    Returns:
+        (top, left, bottom, right) in pixels.
+    """
+    inner_h, inner_w = max(1, round(height * share)), max(1, round(width * share))
+    top, left = (height - inner_h) // 2, (width - inner_w) // 2
+    return top, left, top + inner_h, left + inner_w
+
+
+def center_crop(face: Face, share: float) -> Face:
+    """Return the centre of a face as a face: its box is that of the centre, its landmarks stay where they are in the picture.
+
+    Args:
+        face: the face.
+        share: of each side, up to 1.
+    """
+    height, width = face.pixels.shape[:2]
+    top, left, bottom, right = center_box(height, width, share)
+    x, y, outer_right, outer_bottom = face.box or (0, 0, width, height)
+    wide, tall = (outer_right - x) / width, (outer_bottom - y) / height  # pixels of the picture for one of the crop
+    box = (x + round(left * wide), y + round(top * tall), x + round(right * wide), y + round(bottom * tall))
+    return replace(face, pixels=face.pixels[top:bottom, left:right], box=box)
+
+
 def _rotated_crop(pixels: Pixels, box: tuple[int, int, int, int], angle: float) -> Pixels:
     left, top, right, bottom = box
     # warpAffine wants the matrix from crop to picture (WARP_INVERSE_MAP): rotate by `angle` about the centre, then move there.

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ferviz.errors import UsageError
+from ferviz.faces.crops import center_box
 
 SCALINGS = ("0..1", "-1..1", "0..255", "standardize")
 """Ranges of values that networks are trained with. "standardize" divides by `unit`, subtracts `mean` and divides by `std`."""
@@ -36,6 +37,9 @@ class InputSpec:
         mean, std: for "standardize": numbers, c numbers, or arrays (h, w) / (h, w, c), in units of pixel / `unit`; None with
             "standardize" means that each picture is standardised by its own mean and deviation.
         unit: 1 (raw pixels) or 255.
+        equalize: the histogram of each picture (of each channel of colours) is equalised once it has the network's size, as
+            cv2.equalizeHist does it.
+        crop_pct: the share of each side of a face that the network gets, from its centre; 1 = the whole face.
         assumed: names of the fields that were assumed, because neither the caller nor the network's files tell them.
         default_side: pixels a side where the network takes any size.
 
@@ -52,6 +56,8 @@ class InputSpec:
     mean: Any = field(default=None, repr=False, compare=False)
     std: Any = field(default=None, repr=False, compare=False)
     unit: float = 1.0
+    equalize: bool = False
+    crop_pct: float = 1.0
     assumed: tuple[str, ...] = ()
     default_side: int = 96
 
@@ -61,6 +67,9 @@ class InputSpec:
         _check_choice("resize", self.resize, ("uint8", "float"))
         _check_choice("channels", self.channels, (1, 3))
         _check_choice("unit", self.unit, (1, 255))
+        _check_choice("equalize", self.equalize, (True, False))
+        if not isinstance(self.crop_pct, int | float) or not 0.1 <= self.crop_pct <= 1:
+            raise UsageError(f"crop_pct {self.crop_pct!r:.60} is no share of a face; it is a number from 0.1 to 1")
         for name in ("height", "width", "default_side"):
             side = getattr(self, name)
             if side is not None and not (
@@ -123,10 +132,14 @@ class InputSpec:
             groups = [np.stack([np.asarray(p) for p in pixels])]
         else:
             groups = [np.asarray(p)[None] for p in pixels]
-        return np.concatenate([self._resized(_colours(g, self.channels)) for g in groups])
+        sized = np.concatenate([self._resized(_colours(g, self.channels)) for g in groups])
+        return equalized(sized) if self.equalize else sized
 
     def _resized(self, batch: np.ndarray) -> np.ndarray:
         height, width = self.size
+        if self.crop_pct < 1:
+            top, left, bottom, right = center_box(batch.shape[1], batch.shape[2], self.crop_pct)
+            batch = batch[:, top:bottom, left:right]
         if batch.shape[1:3] == (height, width):
             return batch
         interpolation = cv2.INTER_AREA if batch.shape[1] >= height and batch.shape[2] >= width else cv2.INTER_LINEAR
@@ -194,6 +207,23 @@ class InputSpec:
             raise UsageError(f"{name} has values that are not finite")
         constants.setflags(write=False)
         return constants
+
+
+def equalized(pictures: np.ndarray) -> npt.NDArray[np.uint8]:
+    """Return pictures with the histogram of each channel equalised.
+
+    Args:
+        pictures: (N, h, w, c) from 0 to 255.
+
+    Returns:
+        (N, h, w, c) uint8.
+    """
+    pixels = np.rint(pictures).astype(np.uint8)
+    rows = [
+        cv2.equalizeHist(np.ascontiguousarray(picture[..., k])) for picture in pixels for k in range(pixels.shape[3])
+    ]
+    channels = np.stack(rows) if rows else np.zeros((0, *pixels.shape[1:3]), np.uint8)
+    return np.moveaxis(channels.reshape(len(pixels), pixels.shape[3], *pixels.shape[1:3]), 1, 3)
 
 
 def _colours(batch: np.ndarray, channels: int) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ferviz.errors import ModelError
+from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
 
 _ENDS = {"softmax": "softmax", "sigmoid": "sigmoid (independent outputs)", "linear": "logits (softmax is added)"}
@@ -30,6 +31,8 @@ def model_record(model: Model) -> dict[str, Any]:
             "scaling": spec.scaling,
             "order": spec.order,
             "resize": spec.resize,
+            "equalize": spec.equalize,
+            "crop_pct": spec.crop_pct,
             "assumed": list(spec.assumed),
         },
         "labels": list(model.labels),
@@ -63,7 +66,7 @@ def model_text(model: Model, notes: bool = True) -> str:
     assumed = ", assumed" if "scaling" in spec.assumed else ""
     lines = [
         f"{model.name}: {count_parameters(model):,} weights, ends in {_ENDS[model.head]}, run by {model.engine.name}",
-        f"  input   {_shape((spec.height, spec.width))} {colour}, values {spec.scaling}{assumed}",
+        f"  input   {_shape((spec.height, spec.width))} {colour}, values {spec.scaling}{assumed}{_preparation(spec)}",
         f"  labels  {', '.join(model.labels)}",
         f"  sha256  {model.sha256}",
     ]
@@ -78,6 +81,11 @@ def model_text(model: Model, notes: bool = True) -> str:
             cells = [cell.ljust(width) for cell, width in zip(row[:3], widths, strict=False)]
             lines.append(f"  {mark} {'  '.join(cells)}  {row[3].rjust(widths[3])}")
     return "\n".join(lines)
+
+
+def _preparation(spec: InputSpec) -> str:
+    crop = f", centre crop of {spec.crop_pct:.0%}" if spec.crop_pct < 1 else ""
+    return crop + (", histogram equalised" if spec.equalize else "")
 
 
 def count_parameters(model: Model) -> int:

@@ -5,7 +5,7 @@ For example::
     {"schema_version": 1,
      "labels": ["angry", ..., "neutral"],            or the name of a label scheme, "7-alphabetical"
      "input": {"scaling": "standardize", "resize": "uint8", "order": "rgb", "unit": 255, "mean": 0.507, "std": 0.255,
-               "statistics": "my.npz", "height": 96, "width": 96},
+               "statistics": "my.npz", "height": 96, "width": 96, "equalize": true, "crop_pct": 0.9},
      "trust": {...},                                  what `ferviz trust --write` measured
      "about": {...}}                                  anything; ferviz does not look at it
 
@@ -34,7 +34,9 @@ SUFFIX = ".ferviz.json"
 MAX_BYTES = 8 * 1024**2
 MAX_STATISTICS = 256 * 1024**2
 _KEYS = ("schema_version", "labels", "input", "trust", "about")
-_INPUT_KEYS = ("scaling", "resize", "order", "unit", "mean", "std", "statistics", "height", "width")
+_INPUT_KEYS = (
+    "scaling", "resize", "order", "unit", "mean", "std", "statistics", "height", "width", "equalize", "crop_pct",
+)  # fmt: skip
 _SMALL = 4
 """The most numbers of `mean` and `std` that are written into the JSON; larger arrays go to an .npz beside it."""
 
@@ -132,6 +134,10 @@ def write_sidecar(
         settings["order"] = spec.order
     if spec.scaling == "standardize":
         settings["unit"] = spec.unit
+    if spec.equalize:
+        settings["equalize"] = True
+    if spec.crop_pct < 1:
+        settings |= {"crop_pct": spec.crop_pct, "height": spec.height, "width": spec.width}
     if spec.mean is not None and max(spec.mean.size, spec.std.size) <= _SMALL:
         settings |= {"mean": spec.mean.tolist(), "std": spec.std.tolist()}
     elif spec.mean is not None:

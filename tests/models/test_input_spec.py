@@ -131,3 +131,29 @@ def test_a_picture_may_be_changed_between_the_two_halves_of_preprocessing(order)
         [255, 0, 0], np.uint8
     )  # RGB between the halves, whatever the network's order
     np.testing.assert_allclose(spec.scaled(red)[0, 0, 0], [1, -1, -1] if order == "rgb" else [-1, -1, 1])
+
+
+def test_equalised_values_on_paper() -> None:
+    """Of 16 pixels 4 have the lowest grey: a grey with k more pixels up to it becomes 255 k / 12, whatever the greys are."""
+    greys = np.repeat([10, 11, 90, 200], 4).astype(np.uint8).reshape(1, 4, 4)
+    spec = InputSpec(4, 4, scaling="0..255", equalize=True)
+    assert spec.preprocess(greys).ravel().tolist() == np.repeat([0, 85, 170, 255], 4).tolist()
+    colours = np.stack([greys, 255 - greys, np.zeros_like(greys)], axis=3)
+    values = InputSpec(4, 4, 3, scaling="0..255", equalize=True).preprocess(colours)
+    assert values[0, :, :, 0].ravel().tolist() == np.repeat([0, 85, 170, 255], 4).tolist()
+    assert values[0, :, :, 1].ravel().tolist() == np.repeat([255, 170, 85, 0], 4).tolist()
+    assert spec.preprocess(greys[:0]).shape == (0, 4, 4, 1)
+
+
+def test_a_centre_crop_takes_the_pixels_in_the_middle() -> None:
+    faces = np.random.default_rng(0).integers(0, 256, (2, 48, 48)).astype(np.uint8)
+    spec = InputSpec(44, 44, scaling="0..255", crop_pct=44 / 48)
+    np.testing.assert_array_equal(spec.preprocess(faces)[..., 0], faces[:, 2:46, 2:46])
+    large = np.repeat(np.repeat(faces, 2, 1), 2, 2)
+    np.testing.assert_array_equal(spec.preprocess(large)[..., 0], faces[:, 2:46, 2:46])
+
+
+@pytest.mark.parametrize("value", [0, 1.5, "1", float("nan"), None])
+def test_a_crop_is_a_share(value: object) -> None:
+    with pytest.raises(UsageError, match="crop_pct"):
+        InputSpec(crop_pct=value)  # type: ignore[arg-type]

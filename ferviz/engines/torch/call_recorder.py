@@ -103,10 +103,16 @@ class CallRecorder:
 
     def __init__(self, module: Any) -> None:
         self._local = threading.local()
+        self._handles = []
         for name, part in module.named_modules():
             holder = not name or any(True for _ in part.children())
-            part.register_forward_pre_hook(partial(self._enter, name, holder))
-            part.register_forward_hook(partial(self._leave, name, holder))
+            self._handles.append(part.register_forward_pre_hook(partial(self._enter, name, holder)))
+            self._handles.append(part.register_forward_hook(partial(self._leave, name, holder)))
+
+    def close(self) -> None:
+        """Take the hooks off."""
+        for handle in self._handles:
+            handle.remove()
 
     @contextmanager
     def watch(self, run: Run, functions: bool = True) -> Iterator[None]:

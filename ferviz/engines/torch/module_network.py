@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import torch
 
 from ferviz.engines.base import PictureShape
-from ferviz.engines.torch.torch_engine import TorchEngine, unwrapped
+from ferviz.engines.torch.torch_engine import TorchEngine, own_copy, unwrapped
 from ferviz.engines.torch.torch_trace import flat_tensors
 from ferviz.errors import ModelError
 
@@ -103,10 +102,7 @@ def _find_shape(module: Any) -> PictureShape:
         raise ModelError(
             f"the network {name} takes {channels} channels; ferviz works with pictures of 1 (grey) or 3 (colour)"
         )
-    try:
-        network = copy.deepcopy(module).eval().requires_grad_(False)
-    except Exception as error:  # copying runs code of the network's own
-        raise ModelError(f"the network {name} cannot be copied ({type(error).__name__}: {str(error)[:120]})") from error
+    network = own_copy(module).eval().requires_grad_(False)
     values = next((v for v in (*network.parameters(), *network.buffers()) if v.is_floating_point()), torch.zeros(()))
     failure = ""
     for pictures in (2, 1):  # two at once show a network that takes one large picture for several small ones

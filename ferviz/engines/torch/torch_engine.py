@@ -15,6 +15,9 @@ from ferviz.engines.torch.call_recorder import CallRecorder, Collected, Event, R
 from ferviz.engines.torch.torch_trace import TorchCall, TorchTrace, flat_tensors, trace
 from ferviz.errors import FervizError, ModelError, UnknownNameError, UsageError
 
+OURS = "_ferviz_ours"
+"""The attribute of modules that nobody else uses."""
+
 
 class TorchEngine:
     """Executes a PyTorch network and computes its gradients, where the module is (processor or GPU), without changing it.
@@ -190,17 +193,12 @@ class TorchEngine:
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _open(self, channels_last: bool) -> None:
-        try:
-            module = copy.deepcopy(self._source)
-        except Exception as error:  # copying runs code of the network's own
-            raise ModelError(
-                f"the network {type(self._source).__name__} cannot be copied ({_reason(error)}); ferviz works on a copy, so that yours "
-                "stays as it is"
-            ) from error
+        if hasattr(self, "_recorder"):
+            self._recorder.close()
+        module = own_copy(self._source)
         self._module = module.eval().requires_grad_(False)
         self._channels_last = channels_last
-        if channels_last:
-            self._module.to(memory_format=torch.channels_last)
+        self._module.to(memory_format=torch.channels_last if channels_last else torch.preserve_format)
         values = next((v for v in (*module.parameters(), *module.buffers()) if v.is_floating_point()), torch.zeros(()))
         self._device, self._dtype = values.device, values.dtype
         for name, weight in module.state_dict().items():
@@ -384,6 +382,35 @@ class TorchEngine:
     def _independent(self, at: str, to: str) -> ModelError:
         subject = "the logits do" if to == LOGITS else f"{to!r} does"
         return ModelError(f"{subject} not depend on {at!r} in a differentiable way; choose another layer")
+
+
+def own_copy(module: Any) -> Any:
+    """Return a copy of a module, or the module itself where it was read from a file just now (`ours`).
+
+    Args:
+        module: an `nn.Module`.
+
+    Raises:
+        ModelError: it cannot be copied.
+    """
+    if getattr(module, OURS, False):
+        return module
+    try:
+        return copy.deepcopy(module)
+    except Exception as error:  # copying runs code of the network's own
+        raise ModelError(
+            f"the network {type(module).__name__} cannot be copied ({_reason(error)}); ferviz works on a copy, so that yours stays as it is"
+        ) from error
+
+
+def ours(module: Any) -> Any:
+    """Mark a module as one that nobody else uses, so that no copy is needed: exported programs cannot be copied.
+
+    Args:
+        module: an `nn.Module`.
+    """
+    setattr(module, OURS, True)
+    return module
 
 
 def unwrapped(module: Any) -> Any:

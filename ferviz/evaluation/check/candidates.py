@@ -30,10 +30,12 @@ class Preprocessing:
 
     @property
     def title(self) -> str:
-        """The name, with the order of the channels and the size where they were varied."""
+        """The name, with the order of the channels, the size, the crop and the equalisation where they were varied."""
         bgr = " BGR" if self.spec.order == "bgr" and "BGR" not in self.name else ""
         height, width = self.spec.size
-        return self.name + bgr + (f" at {height}x{width}" if self.sized else "")
+        crop = f", centre crop of {self.spec.crop_pct:.0%}" if self.spec.crop_pct < 1 else ""
+        equal = ", equalised" if self.spec.equalize else ""
+        return self.name + bgr + (f" at {height}x{width}" if self.sized else "") + crop + equal
 
 
 def value_ranges(current: InputSpec, images: np.ndarray) -> list[Preprocessing]:
@@ -60,6 +62,7 @@ def value_ranges(current: InputSpec, images: np.ndarray) -> list[Preprocessing]:
     pixel = _resized(part.mean(axis=0), current), np.maximum(_resized(part.std(axis=0), current), 1e-3)
     if len(part) > 1 and current.height and current.width:
         out.append(Preprocessing("z-score of each pixel", replace(standard, mean=pixel[0], std=pixel[1]), "pixel"))
+    out += [replace(p, spec=replace(p.spec, equalize=not current.equalize)) for p in out[:2]]
     if current.channels == 3:
         # The preprocessing of keras.applications' backbones ("torch" and "caffe" in its preprocess_input).
         torch = replace(standard, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), unit=255.0)
@@ -101,17 +104,48 @@ def swap_channels(spec: InputSpec) -> InputSpec:
     return replace(spec, order="bgr" if spec.order == "rgb" else "rgb")
 
 
-def resize_variants(preprocessing: Preprocessing, images: np.ndarray) -> list[Preprocessing]:
-    """Return the same preprocessing with resizing after scaling instead of before (or the reverse), where that makes a difference.
+def variants(preprocessing: Preprocessing, images: np.ndarray, free: bool = False) -> list[Preprocessing]:
+    """Return what may be done to the pictures besides: resizing after scaling instead of before (or the reverse), where that makes a
+    difference; equalising their histograms (or not); cutting out their centre.
 
     Args:
         preprocessing: the preprocessing.
         images: the faces.
+        free: the network takes pictures of any size, so that the usual crop (44 of 48 pixels) is tried.
     """
-    spec = preprocessing.spec
-    if tuple(images.shape[1:3]) == spec.size:
-        return []
-    return [replace(preprocessing, spec=replace(spec, resize="float" if spec.resize == "uint8" else "uint8"))]
+    spec, out = preprocessing.spec, []
+    sides = tuple(images.shape[1:3])
+    cropped = (
+        replace(spec, crop_pct=_usual_crop(spec, sides, free)) if spec.crop_pct == 1 else replace(spec, crop_pct=1.0)
+    )
+    if free and spec.crop_pct == 1:
+        height, width = (max(8, round(side * cropped.crop_pct)) for side in spec.size)
+        cropped = replace(cropped, height=height, width=width)
+    if sides != spec.size:
+        out.append(replace(spec, resize="float" if spec.resize == "uint8" else "uint8"))
+    out.append(replace(spec, equalize=not spec.equalize))
+    if cropped.crop_pct != spec.crop_pct:
+        out += [cropped, replace(cropped, equalize=not spec.equalize)]
+    fits = _fits_everywhere(spec)
+    return [replace(preprocessing, spec=other) for other in out if fits or other.size == spec.size]
+
+
+CROP = 44 / 48
+"""The usual centre crop of FER2013's faces."""
+
+
+def _usual_crop(spec: InputSpec, sides: tuple[int, ...], free: bool) -> float:
+    """-> the share of the faces' sides that a network's own size is, where that is a usual crop; else 1."""
+    if free:
+        return CROP
+    shares = {own / side for own, side in zip(spec.size, sides, strict=True)}
+    share = min(shares)
+    return share if len(shares) == 1 and 0.8 <= share < 1 else 1.0
+
+
+def _fits_everywhere(spec: InputSpec) -> bool:
+    """Whether mean and deviation do not belong to one size of pictures."""
+    return spec.mean is None or max(np.ndim(spec.mean), np.ndim(spec.std)) < 2
 
 
 def has_colours(images: np.ndarray) -> bool:
@@ -129,7 +163,8 @@ def equivalent(a: InputSpec, b: InputSpec) -> bool:
     Args:
         a, b: the specs.
     """
-    if (a.scaling, a.order, a.resize, a.size, a.channels) != (b.scaling, b.order, b.resize, b.size, b.channels):
+    first, second = ((s.scaling, s.order, s.resize, s.size, s.channels, s.equalize, s.crop_pct) for s in (a, b))
+    if first != second:
         return False
     if a.scaling != "standardize":
         return True

@@ -1,8 +1,8 @@
 """`check`: find the preprocessing and the label order that a network was trained with, and what its present settings cost.
 
-A convention is a preprocessing (value range, resizing, channel order) and a label order. Preprocessings are tried on growing numbers of
-faces, and those that are clearly behind are dropped on the way; label orders cost nothing, because they only read the same answers
-differently.
+A convention is a preprocessing (value range, resizing, channel order, centre crop, histogram) and a label order. Preprocessings are
+tried on growing numbers of faces, and those that are clearly behind are dropped on the way; what is left is tried with another crop and
+histogram. Label orders cost nothing, because they only read the same answers differently.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ferviz.data.splits import AUTO, choose_split
 from ferviz.emotions import canonical
 from ferviz.errors import DataError, ModelError
 from ferviz.evaluation.check import label_orders as orders
-from ferviz.evaluation.check.candidates import Preprocessing, candidates, has_colours, resize_variants
+from ferviz.evaluation.check.candidates import Preprocessing, candidates, equivalent, has_colours, variants
 from ferviz.evaluation.check.diagnostics import diagnose, majority_share
 from ferviz.evaluation.check.result import CheckResult, Convention
 from ferviz.evaluation.metrics import mcnemar
@@ -207,9 +207,11 @@ def check(
             f"{model.name} gives logits that are not numbers with every preprocessing; its weights may be damaged"
         )
     winner = _winner(sample, alive, current)
-    more = [sample.trial(p) for p in resize_variants(winner.preprocessing, part.images)]
+    free = not (model.input.height and model.input.width)
+    besides = variants(winner.preprocessing, part.images, free)
+    more = [sample.trial(p) for p in besides if not any(equivalent(p.spec, t.preprocessing.spec) for t in trials)]
     for trial in more:
-        report(f"resized as {trial.preprocessing.spec.resize}")
+        report(f"{trial.preprocessing.title}, resized as {trial.preprocessing.spec.resize}")
         sample.extend(trial, len(part))
     winner = _winner(sample, [_trial_of(alive, winner), *more], current)
     ranked = [c for trial in (*trials, *more) for c in sample.conventions(trial)]

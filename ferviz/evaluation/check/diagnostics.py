@@ -72,6 +72,8 @@ def short_name(convention: Convention) -> str:
         convention.preprocessing.name
         + (f" resized as {spec.resize}" if spec.resize != "uint8" else "")
         + (" BGR" if spec.order == "bgr" and "BGR" not in convention.preprocessing.name else "")
+        + (f" with a centre crop of {spec.crop_pct:.0%}" if spec.crop_pct < 1 else "")
+        + (" equalised" if spec.equalize else "")
     )
 
 

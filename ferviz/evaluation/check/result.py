@@ -109,7 +109,8 @@ class Convention:
         return {
             "scaling": spec.scaling, "statistics": self.preprocessing.statistics or None, "preprocessing": name,
             "labels": list(self.order.labels), "label_order": self.order.name, "resize": spec.resize, "order": spec.order,
-            "size": list(spec.size), "n": self.n, "accuracy": self.accuracy, "interval": list(self.interval), "skill": self.skill,
+            "size": list(spec.size), "equalize": spec.equalize, "crop_pct": spec.crop_pct,
+            "n": self.n, "accuracy": self.accuracy, "interval": list(self.interval), "skill": self.skill,
             "log_loss": float(self.losses[self.covered].mean()) if self.n else None,
         }  # fmt: skip
 

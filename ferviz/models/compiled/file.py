@@ -164,7 +164,8 @@ def _table(compiled: CompiledModel) -> dict[str, Any]:
         "input": {
             "height": network.size[0], "width": network.size[1], "channels": network.size[2], "scaling": spec.scaling,
             "order": spec.order, "resize": spec.resize, "mean": spec.mean, "std": spec.std, "unit": spec.unit,
-            "assumed": spec.assumed,
+            "assumed": spec.assumed, **({"equalize": True} if spec.equalize else {}),
+            **({"crop_pct": spec.crop_pct} if spec.crop_pct < 1 else {}),
         },
         "head": network.head,
         "default": network.default_layer,
@@ -190,6 +191,8 @@ def _compiled_model(document: Any, content: bytes, digest: str, source: str) -> 
         *size,
         scaling=given.text("scaling"), order=given.text("order"), resize=given.text("resize"),
         mean=given.numbers("mean"), std=given.numbers("std"), unit=given.number("unit"), assumed=given.texts("assumed"),
+        equalize="equalize" in given.document and given.value("equalize", bool),
+        crop_pct=given.number("crop_pct") if "crop_pct" in given.document else 1.0,
     )  # fmt: skip
     labels = table.texts("labels", 2, MAX_CLASSES)
     layers = tuple(_layer(row) for row in table.rows("layers", MAX_LAYERS))

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ferviz.engines.torch.torch_engine import ours
 from ferviz.engines.torch.torch_import import keep_triton_out
 from ferviz.errors import ModelError, UntrustedModelError, UsageError
 from ferviz.models.formats.read import one_line
@@ -97,7 +98,7 @@ def _program(path: Path, kind: str, architecture: Any, trust: bool) -> Any:
             warnings.simplefilter("ignore")  # TorchScript is deprecated, which its users know
             if kind == SCRIPT:
                 return ScriptNetwork(torch.jit.load(str(path), map_location="cpu").eval())
-            return torch.export.unflatten(torch.export.load(str(path)))
+            return ours(torch.export.unflatten(torch.export.load(str(path))))
     except Exception as error:  # the file's own code may raise anything
         raise ModelError(
             f"{path} cannot be opened as a {kind} ({one_line(error)}); save it again with this version of PyTorch"
