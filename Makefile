@@ -2,12 +2,13 @@
 # make test    set up .venv and run lint, types and tests
 # make quick   lint, types, and the tests of what has changed (since BASE=commit), without the slow ones
 # make fuzz    every reader of files under mutated ones, SECONDS each (20); prints the table
+# make test-frameworks    the tests of PyTorch networks, beside pytorch-grad-cam and captum, in a venv of their own (2 GB)
 # make docs    set up .venv and build the documentation into build/docs
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test quick fuzz docs lint types tests format clean
+.PHONY: demo test test-frameworks quick fuzz docs lint types tests format clean
 
 demo: $(VENV)/installed
 	@mkdir -p demo
@@ -29,6 +30,23 @@ quick: lint types
 # Two processes, each with whole files: a machine with two cores is through in little more than half the time.
 tests: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# PyTorch is large, so its tests have a venv of their own, which sees the other one's packages. PyPI's build for Linux brings CUDA (5 GB);
+# TORCH_INDEX= takes it all the same, where the index of the builds for processors cannot be reached.
+FRAMEWORKS  := .venv-frameworks
+TORCH_INDEX ?= --extra-index-url https://download.pytorch.org/whl/cpu
+
+test-frameworks: $(FRAMEWORKS)/installed
+	$(FRAMEWORKS)/bin/python -m pytest -q tests/engines/test_torch_engine.py tests/engines/test_torch_parity.py \
+		tests/engines/test_contract.py tests/models/test_torch_files.py
+
+$(FRAMEWORKS)/installed: $(VENV)/installed-dev
+	$(BIN)/python -m venv $(FRAMEWORKS)
+	$(BIN)/python -c 'import site; print(site.getsitepackages()[0])' \
+		> "$$($(FRAMEWORKS)/bin/python -c 'import site; print(site.getsitepackages()[0])')/zz_shared.pth"
+	$(FRAMEWORKS)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(FRAMEWORKS)/bin/python -m pip install --quiet $(TORCH_INDEX) --group frameworks
+	@touch $@
 
 SECONDS ?= 20
 
@@ -65,4 +83,4 @@ $(VENV)/installed-docs: $(VENV)/installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) demo dist build .pytest_cache .mypy_cache .ruff_cache docs/gallery docs/reference/api
+	rm -rf $(VENV) $(FRAMEWORKS) demo dist build .pytest_cache .mypy_cache .ruff_cache docs/gallery docs/reference/api
