@@ -193,8 +193,9 @@ class TorchEngine:
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _open(self, channels_last: bool) -> None:
-        if hasattr(self, "_recorder"):
-            self._recorder.close()
+        previous: CallRecorder | None = getattr(self, "_recorder", None)
+        if previous is not None:
+            previous.close()
         module = own_copy(self._source)
         self._module = module.eval().requires_grad_(False)
         self._channels_last = channels_last
