@@ -30,6 +30,7 @@ extensions = [
     "command_reference",
     "llms_text",
     "repository_links",
+    "studio_page",
 ]
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 exclude_patterns = ["images", "_ext", "**/sg_execution_times.rst", "**/GALLERY_HEADER.rst"]
