@@ -61,12 +61,14 @@ class DeepDreamResult:
         trace: (K, steps) float32, all octaves one after another.
         frames: (T, K, H, W, 3) uint8, of the last octave.
         sizes: (height, width) of each octave.
+        before: (H, W, 3) uint8, the picture itself at the size of the dreams.
     """
 
     images: np.ndarray = field(repr=False)
     trace: np.ndarray = field(repr=False)
     frames: np.ndarray = field(repr=False)
     sizes: tuple[tuple[int, int], ...]
+    before: np.ndarray = field(repr=False)
 
 
 def deepdream_config(
@@ -163,6 +165,7 @@ def deepdream(
         np.concatenate(traces, 1),
         np.array(kept, np.uint8).reshape(-1, *np.shape(images)),
         tuple(sizes),
+        _onto(base, np.zeros((*sizes[-1], channels), np.float32)),
     )
 
 

@@ -11,6 +11,8 @@ import numpy as np
 from ferviz.data.dataset import Dataset
 from ferviz.dreaming.ascent.ascend import Progress, ascend, open_network
 from ferviz.dreaming.ascent.ascent_config import AscentConfig
+from ferviz.dreaming.ascent.border import within_borders
+from ferviz.dreaming.ascent.copies import begin_apart, unlike_each_other
 from ferviz.dreaming.ascent.differentiable import graph_engine_of
 from ferviz.dreaming.deepdream import SMALLEST, Octaves, deepdream, deepdream_config
 from ferviz.dreaming.face_statistics import face_statistics
@@ -47,6 +49,8 @@ class DreamConfig:
         facets: pictures per class, each for one group of the class's real `faces`, in place of copies; 0 = none.
         faces: labelled faces; needed for facets.
         frames: how many pictures of the way to keep for an animation.
+        diversity: where there are copies, the weight of the reward for copies that are unlike each other; None = by the kind of dream
+            (see `ferviz.dreaming.ascent.copies`), 0 = none.
     """
 
     samples: int = 4
@@ -59,6 +63,7 @@ class DreamConfig:
     facets: int = 0
     faces: Dataset | None = None
     frames: int = 0
+    diversity: float | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,8 @@ def dream(
         objective: one or several of `ferviz.objectives`, or class names (their `odds`); None = every class.
         steps: number of steps of gradient ascent, 1 or more.
         seed: of the noise to begin with and of every view; the same seed gives the same bytes on one machine.
-        copies: pictures per objective, from noise of different seeds.
+        copies: pictures per objective, which differ: each begins with a face (or noise) of its own, sees views of its own, and is
+            rewarded for being unlike the others.
         prior: "faces", "class", "spectrum" or "none" (see `ferviz.dreaming.priors`); None = "faces" for classes, "none" for layers.
         image: a picture to dream on instead of a prior: DeepDream in octaves for layers and channels (at its own size where the network
             can take it); for classes a face crop, such as `find_faces(...)[0].pixels`, at the network's own size.
@@ -174,7 +180,8 @@ def _deepdream(request: _Request, picture: np.ndarray, progress: Progress | None
         "learning_rate": ascent.learning_rate,
         "samples": ascent.samples,
     }
-    return Dream.of(request.model, request.objectives, result.images, result.trace, result.frames, settings)
+    before = np.stack([result.before] * len(result.images))
+    return Dream.of(request.model, request.objectives, result.images, result.trace, result.frames, settings, before)
 
 
 def _from_prior(request: _Request, progress: Progress | None) -> Dream:
@@ -194,8 +201,12 @@ def _from_prior(request: _Request, progress: Progress | None) -> Dream:
         smooth=chosen.smooth if config.smooth is None else config.smooth,
         precision=request.precision,
     )
+    starts, raised = chosen.starts, within_borders(model, objectives)
+    if request.copies > 1:
+        raised = unlike_each_other(model, raised, config.diversity)
+        starts = starts if request.picture is not None else begin_apart(chosen, request.copies, request.seed)
     result = ascend(
-        open_network(model), objectives, chosen.starts, ascent,
+        open_network(model), raised, starts, ascent,
         seed=request.seed, copies=request.copies, frames=config.frames, progress=progress,
     )  # fmt: skip
     settings = request.settings | {
@@ -208,10 +219,15 @@ def _from_prior(request: _Request, progress: Progress | None) -> Dream:
         "transforms": None if transforms == NONE else asdict(transforms),
         "regularizers": asdict(ascent.regularizers),
         "facets": config.facets,
+        "margins": {term.layer: term.margin for o in raised for _, term in o.terms if term.margin},
+        "raised": [o.formula for o in raised] if request.copies > 1 else None,
     }
     every = tuple(o for o in objectives for _ in range(request.copies))
     pictures = np.rint(result.pictures * 255.0).astype(np.uint8)
-    return Dream.of(model, every, _flat(pictures), result.trace, _flat(result.frames), settings)
+    before = None
+    if request.picture is not None:
+        before = _flat(np.rint(np.repeat(chosen.starts, request.copies, axis=0) * 255.0).astype(np.uint8))
+    return Dream.of(model, every, _flat(pictures), result.trace, _flat(result.frames), settings, before)
 
 
 def _precision(model: Model, precision: str) -> str:

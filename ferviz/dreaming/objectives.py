@@ -44,8 +44,11 @@ class Objective:
     @property
     def name(self) -> str:
         """The label, or the terms with their weights, e.g. "happy - 0.5 sad"."""
-        if self.label:
-            return self.label
+        return self.label or self.formula
+
+    @property
+    def formula(self) -> str:
+        """The terms with their weights, whatever the label."""
         text = ""
         for weight, term in self.terms:
             sign = "-" if weight < 0 else "+"

@@ -13,19 +13,33 @@ from ferviz.data.dataset import Dataset
 from ferviz.dreaming.class_terms import class_index
 from ferviz.dreaming.judging import Judgement, judge
 from ferviz.dreaming.objectives import Objective
+from ferviz.dreaming.sheets.dream_titles import dream_names, dream_title
 from ferviz.errors import DataError, UsageError
 from ferviz.files import PathLike, atomic, check_output, check_suffix
 from ferviz.models.model import Model
+from ferviz.rendering.marks import vector_figure
+from ferviz.rendering.printing import (
+    DPI,
+    MILLIMETRES,
+    PrintSize,
+    long_figure,
+    page_figures,
+    print_size,
+    screen_or_print,
+)
+from ferviz.rendering.sheets.bare import fill_axes
 from ferviz.results import Result, read_npz
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL import Image
 
+    from ferviz.dreaming.sheets.dream_sheet import DreamSheet
+
 ANIMATIONS = (".gif", ".webp")
 """Suffixes of the formats that `animate` writes."""
 
-ARRAYS = ("images", "trace", "probability", "frames")
+ARRAYS = ("images", "trace", "probability", "frames", "before", "probability_before")
 """The arrays of a dream's .npz file."""
 
 
@@ -44,6 +58,8 @@ class Dream(Result):
         frames: (T, K, H, W[, 3]) uint8, pictures on the way, T = 0 unless asked for.
         settings: how it was made.
         judgement: how other networks classify the pictures, once `judged`.
+        before: (K, H, W[, 3]) uint8, the picture that each dream began with, where that was given; else (0, H, W[, 3]).
+        probability_before: (K,) or (0,) the network's own probability of the class on it.
     """
 
     command: ClassVar[str] = "dream"
@@ -57,6 +73,8 @@ class Dream(Result):
     frames: np.ndarray = field(repr=False)
     settings: dict[str, Any] = field(default_factory=dict, repr=False)
     judgement: Judgement | None = None
+    before: np.ndarray = field(default_factory=lambda: np.zeros((0, 1, 1), np.uint8), repr=False)
+    probability_before: np.ndarray = field(default_factory=lambda: np.zeros(0), repr=False)
 
     @classmethod
     def of(
@@ -67,24 +85,39 @@ class Dream(Result):
         trace: np.ndarray,
         frames: np.ndarray,
         settings: dict[str, Any],
+        before: np.ndarray | None = None,
     ) -> Dream:
         """Make the dream, with the network's own prediction for the 8-bit pictures.
 
         Args:
             model: the network that dreamt.
             objectives: (K,) what was raised.
-            images, trace, frames, settings: as the attributes.
+            images, trace, frames, settings, before: as the attributes; before None = no picture was given.
 
         Returns:
             The dream.
         """
         targets = tuple(_target(model, objective) for objective in objectives)
-        probabilities = model.probabilities(images)
         labels = list(model.labels)
-        own = [row[labels.index(t)] if t else np.nan for row, t in zip(probabilities, targets, strict=True)]
+        before = np.zeros((0, *images.shape[1:]), np.uint8) if before is None else before
+
+        def of_target(probabilities: np.ndarray) -> np.ndarray:
+            rows = zip(probabilities, targets, strict=False)
+            return np.array([row[labels.index(t)] if t else np.nan for row, t in rows], np.float64)
+
+        probabilities = model.probabilities(images)
+        first = of_target(model.probabilities(before)) if len(before) else np.zeros(0)
         predicted = tuple(labels[int(row.argmax())] for row in probabilities)
         names = tuple(objective.name for objective in objectives)
-        return cls(images, names, targets, trace, np.array(own, np.float64), predicted, frames, settings)
+        whose = "the bundled network" if model.name == "bundled" else model.name
+        told = {
+            "title": dream_title(objectives, whose, bool(len(before))),
+            "names": dream_names(objectives),
+            "warnings": model.cautions,
+        }
+        return cls(
+            images, names, targets, trace, of_target(probabilities), predicted, frames, settings | told, None, before, first
+        )  # fmt: skip
 
     @classmethod
     def load(cls, path: PathLike) -> Dream:
@@ -104,7 +137,7 @@ class Dream(Result):
             names, predicted = (tuple(each[key] for each in document["dreams"]) for key in ("objective", "predicted"))
             dream = cls(
                 arrays["images"], names, tuple(document["targets"]), arrays["trace"], arrays["probability"], predicted,
-                arrays["frames"], document["settings"],
+                arrays["frames"], document["settings"], None, arrays["before"], arrays["probability_before"],
             )  # fmt: skip
         except (KeyError, TypeError) as error:
             raise DataError(f"{path} is not a dream that ferviz saved as .npz ({error})") from error
@@ -126,7 +159,8 @@ class Dream(Result):
         return replace(
             self, images=self.images[index], objective=self.objective[index], targets=self.targets[index],
             trace=self.trace[index], probability=self.probability[index], predicted=self.predicted[index],
-            frames=self.frames[:, index], judgement=None,
+            frames=self.frames[:, index], judgement=None, before=self.before[index],
+            probability_before=self.probability_before[index], settings=self.settings | {"names": self.names[index]},
         )  # fmt: skip
 
     @property
@@ -168,8 +202,15 @@ class Dream(Result):
         """
         return replace(self, judgement=self.evaluate(judges, faces, **options))
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """(K,) what each dream is called on a picture."""
+        names = self.settings.get("names")
+        fits = isinstance(names, list | tuple) and len(names) == len(self)
+        return tuple(map(str, names)) if fits else self.objective
+
     def captions(self) -> list[list[str]]:
-        """Describe each picture in a few lines: the network's own prediction, then each judge's.
+        """Describe each picture in a few lines: what the network that dreams says of it, then each judge.
 
         Returns:
             (K,) lists of lines.
@@ -177,7 +218,8 @@ class Dream(Result):
         captions = []
         for k in range(len(self)):
             if self.targets[k]:
-                lines = [_verdict("itself", self.targets[k], self.predicted[k], self.probability[k])]
+                was = f" (before {self.probability_before[k]:.2f})" if len(self.before) else ""
+                lines = [_verdict("this network", self.targets[k], self.predicted[k], self.probability[k], was)]
             else:
                 lines = [f"{self.trace[k, 0]:.3g} to {self.scores[k]:.3g}"]
             if self.judgement is not None:
@@ -189,44 +231,102 @@ class Dream(Result):
             captions.append(lines)
         return captions
 
-    def picture(self, *, side: int | None = None, columns: int | None = None) -> Image.Image:
-        """Draw all dreams as one sheet with captions, enlarged with Lanczos.
+    def picture(
+        self, *, side: int | None = None, columns: int | None = None, zoom: float = 1.0, title: str | None = None,
+        width_mm: float | None = None, dpi: float | None = None, font_size: float | None = None,
+    ) -> Image.Image:  # fmt: skip
+        """Draw all dreams as one sheet with captions, enlarged with Lanczos; where they begin with a picture, that comes first.
 
         Args:
             side: pixels of each dream's longer side; None = by their number and size.
             columns: dreams in a row; None = by their number.
+            zoom: 1 for screens, 2 for fine print.
+            title: None = what is shown, "" = none.
+            width_mm: the width of a printed page, in millimetres; None = a page for screens.
+            dpi: pixels an inch of a printed page; None = 300.
+            font_size: points of a printed page's text; None = 8.
 
         Returns:
             An RGB picture.
+
+        Raises:
+            UsageError: there is no such page.
         """
-        from ferviz.dreaming.plots import dream_sheet
+        sheet = self._sheet(title, columns, screen_or_print(width_mm, dpi, font_size), zoom, side)
+        return sheet.draw(0, len(self))
 
-        return dream_sheet(
-            self.images, self.objective, self.captions(), self.trace, title=self._title(), notes=self._notes(), side=side, columns=columns
-        )  # fmt: skip
-
-    def plot(self, *, ax: Any = None, title: str | None = None) -> Figure:
-        """Draw the dreams and the objective over the steps, for papers; or the dreams alone into axes of yours.
+    def plot(
+        self, *, ax: Any = None, title: str | None = None, columns: int | None = None,
+        figsize: tuple[float, float] | None = None, width_mm: float | None = None, dpi: float | None = None,
+        font_size: float | None = None,
+    ) -> Figure:  # fmt: skip
+        """Return the first printed page as a matplotlib Figure (made without pyplot), for papers; or draw into axes of yours.
 
         Args:
             ax: matplotlib Axes that take the pictures and nothing else: one, or as many as there are dreams.
             title: above the figure, or above each dream in `ax`; None = what is shown, "" = none.
+            columns: dreams in a row; None = by their number.
+            figsize: (width, height) of the figure in inches; None = by `width_mm`, and as tall as its content.
+            width_mm: of the page, in millimetres; None = 174.
+            dpi, font_size: as in `picture`.
 
         Returns:
-            A matplotlib Figure, made without pyplot, or the figure of `ax`.
+            The figure, or that of `ax`.
 
         Raises:
-            UsageError: there are not as many axes as dreams.
+            UsageError: there are not as many axes as dreams, or no such page.
         """
         if ax is not None:
-            from ferviz.rendering.sheets.bare import fill_axes
+            return fill_axes(ax, list(self.images), self.names, title)
+        size = print_size(figsize[0] * MILLIMETRES if figsize else width_mm, max(DPI, dpi or DPI), font_size)
+        return vector_figure(self._sheet(title, columns, size).pages()[0], size.inches, figsize and figsize[1])
 
-            return fill_axes(ax, list(self.images), self.objective, title)
-        from ferviz.dreaming.plots import dream_figure
+    def pages(self, **options: Any) -> list[Figure]:
+        """Return all dreams as printed pages: what a PDF file holds.
 
-        return dream_figure(
-            self.images, self.objective, self.captions(), self.trace, self._title() if title is None else title
-        )
+        Args:
+            **options: the keyword arguments of `plot`, without `ax`.
+        """
+        return page_figures(*self._printed(**options))
+
+    def long_page(self, **options: Any) -> Figure:
+        """Return all pages below each other: what an SVG file holds.
+
+        Args:
+            **options: as for `pages`.
+        """
+        return long_figure(*self._printed(**options))
+
+    def _printed(
+        self, *, title: str | None = None, columns: int | None = None, figsize: tuple[float, float] | None = None,
+        width_mm: float | None = None, dpi: float | None = None, font_size: float | None = None,
+    ) -> tuple[list[Image.Image], PrintSize]:  # fmt: skip
+        size = print_size(figsize[0] * MILLIMETRES if figsize else width_mm, max(DPI, dpi or DPI), font_size)
+        return self._sheet(title, columns, size).pages(), size
+
+    def _warnings(self) -> tuple[str, ...]:
+        warnings = self.settings.get("warnings")
+        return tuple(map(str, warnings)) if isinstance(warnings, list | tuple) else ()
+
+    def _sheet(
+        self,
+        title: str | None,
+        columns: int | None,
+        printing: PrintSize | None,
+        zoom: float = 1.0,
+        side: int | None = None,
+    ) -> DreamSheet:
+        from ferviz.dreaming.sheets.dream_sheet import DreamSheet
+
+        heading = self.settings.get("title")
+        heading = heading if isinstance(heading, list | tuple) and len(heading) == 2 else ("Dreams", "")
+        return DreamSheet(
+            self.images, self.names, self.captions(), self.trace, self.before,
+            title=str(heading[0]) if title is None else title, subtitle=str(heading[1]) if title is None else "",
+            notes=self._notes(),
+            warnings=self._warnings(), side=side, columns=columns, zoom=zoom,
+            printing=printing,
+        )  # fmt: skip
 
     def animate(self, path: PathLike, *, side: int | None = None, seconds: float = 4.0, force: bool = False) -> None:
         """Write the way from start to dream as an animation.
@@ -242,12 +342,12 @@ class Dream(Result):
             OutputExistsError: the file is there and `force` is false.
             OutputError: the file cannot be written.
         """
-        from ferviz.dreaming.plots import animation
+        from ferviz.dreaming.sheets.dream_sheet import animation
 
         check_animation(path, force)
         if not len(self.frames):
             raise UsageError("no frames were kept; dream with DreamConfig(frames=32) to animate the way")
-        data = animation(self.frames, self.objective, Path(path).suffix.lower(), seconds, side)
+        data = animation(self.frames, self.names, Path(path).suffix.lower(), seconds, side)
         with atomic(path, force) as temporary:
             temporary.write_bytes(data)
 
@@ -255,7 +355,7 @@ class Dream(Result):
         """Return the arrays of an .npz file.
 
         Returns:
-            `images` with the exact pixels, `trace`, `probability` and `frames`.
+            `images` with the exact pixels, `trace`, `probability`, `frames`, `before` and `probability_before`.
         """
         return {name: getattr(self, name) for name in ARRAYS}
 
@@ -263,7 +363,8 @@ class Dream(Result):
         """Describe the dreams as plain data.
 
         Returns:
-            `dreams` in order, each with objective, probability, predicted, score and judges.
+            `warnings`, what had to be assumed about the network, and `dreams` in order, each with objective, probability,
+            `probability_before` (where it began with a picture), predicted, score and judges.
         """
         dreams: list[dict[str, Any]] = []
         for k in range(len(self)):
@@ -274,12 +375,15 @@ class Dream(Result):
                 {
                     "objective": self.objective[k],
                     "probability": float(self.probability[k]) if self.targets[k] else None,
+                    "probability_before": (
+                        float(self.probability_before[k]) if len(self.before) and self.targets[k] else None
+                    ),
                     "predicted": self.predicted[k],
                     "score": float(self.scores[k]),
                     "judges": judges,
                 }
             )
-        return {"dreams": dreams}
+        return {"warnings": list(self._warnings()), "dreams": dreams}
 
     def manifest(self) -> dict[str, Any]:
         """Describe how the dreams were made, as it goes into every file.
@@ -289,10 +393,6 @@ class Dream(Result):
         """
         judgement = None if self.judgement is None else self.judgement.to_dict()
         return super().manifest() | {"targets": self.targets, "judgement": judgement, "settings": self.settings}
-
-    def _title(self) -> str:
-        name = str(self.settings.get("model", ""))
-        return f"Dreams of {name}" if name and name != "bundled" else "Dreams of the bundled network"
 
     def _notes(self) -> tuple[str, ...]:
         s = self.settings
@@ -306,10 +406,21 @@ class Dream(Result):
             how = f"{begun}prior: {prior}{strength}"
         samples = f"{s.get('samples')} sample" + ("" if s.get("samples") == 1 else "s")
         digest = f" ({str(s.get('model_sha256'))[:8]})" if s.get("model_sha256") else ""
-        return (
-            f"{how}; {s.get('steps')} steps, {samples} each, seed {s.get('seed')}; network {s.get('model')}{digest}.",
-            "Under each picture: the objective over the steps. A dream shows what moves this network, not how people look.",
-        )
+        notes = [
+            f"{how}; {s.get('steps')} steps, {samples} each, seed {s.get('seed')}; network {s.get('model')}{digest}."
+        ]
+        under = "Under each picture: what is raised, over the steps"
+        if any(self.targets):
+            under += '; "this network" is the one that dreams, and how sure it is of the class'
+        if self.judgement is not None:
+            under += "; the other names are judges that took no part"
+        notes.append(f"{under}.")
+        if isinstance(s.get("margins"), dict) and s["margins"]:
+            cells = ", ".join(f"{count} along each border of {layer}" for layer, count in s["margins"].items())
+            notes.append(f"Cells that see the padding do not count: {cells}.")
+        if s.get("copies") not in (None, 1):
+            notes.append("Each copy has its own start and its own views, and is rewarded for being unlike the others.")
+        return (*notes, "A dream shows what moves this network, not how people look.")
 
 
 def check_animation(path: PathLike, force: bool = False) -> None:
@@ -346,6 +457,11 @@ def _problem(dream: Dream) -> str:
         return "it has not a target and a prediction for each picture"
     if not all(isinstance(name, str) for name in (*dream.objective, *dream.targets, *dream.predicted)):
         return "its names are not texts"
+    if dream.before.dtype != np.uint8 or (len(dream.before) and dream.before.shape != shape):
+        return f"the pictures before cannot have the shape {dream.before.shape}"
+    known = dream.probability_before
+    if known.shape != (len(dream.before),) or known.dtype.kind != "f":
+        return "its probabilities before are not a number for each picture"
     return "" if isinstance(dream.settings, dict) else "its settings are no object"
 
 
@@ -355,7 +471,7 @@ def _target(model: Model, objective: Objective) -> str:
     return "" if target == "" else model.labels[class_index(target, model.labels)]
 
 
-def _verdict(judge: str, target: str, predicted: str, probability: float) -> str:
+def _verdict(judge: str, target: str, predicted: str, probability: float, before: str = "") -> str:
     if np.isnan(probability):
         return f"{judge}: {predicted} (does not know {target})"
-    return f"{judge}: {probability:.2f}" + ("" if predicted == target else f", predicts {predicted}")
+    return f"{judge}: {target} {probability:.2f}{before}" + ("" if predicted == target else f", predicts {predicted}")

@@ -7,7 +7,7 @@ gradient derived by hand, for the ascent on any other engine.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,10 +26,13 @@ class Term:
         layer: the tensor that the term reads: a layer's address or LOGITS.
         joint: the term compares the pictures of one objective with each other, and gets its tensor as (pictures, samples, ...) instead
             of (N, ...).
+        margin: cells along each border of the layer's map that do not count, because the picture's padding reaches them (see
+            `ferviz.dreaming.ascent.border`); a term that means a place or a vector ignores it.
     """
 
     layer: str
     joint: ClassVar[bool] = False
+    margin: int = field(default=0, kw_only=True)
 
     @property
     def name(self) -> str:
@@ -91,6 +94,33 @@ class Term:
         )
 
 
+def window(shape: Sequence[int | None], margin: int) -> np.ndarray:
+    """Return how much each cell of a map counts in its mean.
+
+    Args:
+        shape: of a tensor (N, h, w, C); of any other all cells count alike.
+        margin: cells along each border that do not count, at most so many that the middle third is left; the next ones count the less
+            the nearer they are, so that no edge of what counts can be exploited either.
+
+    Returns:
+        (1, h, w, 1) float32 that sums to 1; (1, ..., 1) where it is no map, 1 / cells everywhere.
+    """
+    sides = [int(side or 1) for side in shape[1:-1]]
+    if not margin or len(shape) != 4:
+        return np.full((1, *sides, 1), 1.0 / np.prod(sides), np.float32)
+    rows, columns = (_ramp(side, min(margin, (side - 1) // 3)) for side in sides)
+    counted = np.outer(rows, columns)
+    return (counted / counted.sum())[None, :, :, None].astype(np.float32)
+
+
+def _ramp(side: int, margin: int) -> np.ndarray:
+    inner = side - 2 * margin
+    soft = min(margin, inner // 3)
+    rise = (1.0 - np.cos(np.pi * (np.arange(soft) + 1) / (soft + 1))) / 2
+    middle = np.concatenate([rise, np.ones(inner - 2 * soft), rise[::-1]])
+    return np.pad(middle, margin)
+
+
 def one_hot(index: int, size: int | None, what: str) -> np.ndarray:
     """Make a vector with a single 1.
 
@@ -127,7 +157,10 @@ class Layer(Term):
             parameter: not used.
         """
         tf = _tf()
-        return tf.reduce_mean(tf.square(tensor), list(range(1, len(tensor.shape))))
+        if not self.margin:
+            return tf.reduce_mean(tf.square(tensor), list(range(1, len(tensor.shape))))
+        counted = window(tensor.shape, self.margin)
+        return tf.reduce_sum(counted * tf.reduce_mean(tf.square(tensor), -1, keepdims=True), [1, 2, 3])
 
     def value_and_gradient(self, tensor: np.ndarray, parameter: np.ndarray) -> Scores:
         """Compute the mean square and its gradient; see `Term.value_and_gradient`.
@@ -136,8 +169,9 @@ class Layer(Term):
             tensor: (N, ...).
             parameter: not used.
         """
-        flat = tensor.reshape(len(tensor), -1)
-        return np.square(flat).mean(1), tensor * np.float32(2.0 / flat.shape[1])
+        counted = window(tensor.shape, self.margin) / np.float32(tensor.shape[-1])
+        values = (counted * np.square(tensor)).reshape(len(tensor), -1).sum(1)
+        return values, np.float32(2.0) * counted * tensor
 
 
 @dataclass(frozen=True)
@@ -154,8 +188,8 @@ class Direction(Term):
 
     @property
     def key(self) -> Hashable:
-        """The kind of term and the layer."""
-        return type(self), self.layer
+        """The kind of term, the layer, and what of it counts."""
+        return type(self), self.layer, self.margin
 
     @property
     def name(self) -> str:
@@ -182,7 +216,9 @@ class Direction(Term):
         """
         tf = _tf()
         between = list(range(1, len(tensor.shape) - 1))
-        return tf.linalg.matvec(tf.reduce_mean(tensor, between) if between else tensor, parameter)
+        if not self.margin:
+            return tf.linalg.matvec(tf.reduce_mean(tensor, between) if between else tensor, parameter)
+        return tf.linalg.matvec(tf.reduce_sum(window(tensor.shape, self.margin) * tensor, between), parameter)
 
     def value_and_gradient(self, tensor: np.ndarray, parameter: np.ndarray) -> Scores:
         """Compute the mean component and its gradient; see `Term.value_and_gradient`.
@@ -191,9 +227,9 @@ class Direction(Term):
             tensor: (N, ..., C).
             parameter: (C,).
         """
-        means = tensor.reshape(len(tensor), -1, tensor.shape[-1]).mean(1)
-        places = int(np.prod(tensor.shape[1:-1]))
-        return means @ parameter, np.broadcast_to(parameter / np.float32(places), tensor.shape)
+        counted = window(tensor.shape, self.margin)
+        means = (counted * tensor).reshape(len(tensor), -1, tensor.shape[-1]).sum(1)
+        return means @ parameter, np.broadcast_to(counted * parameter, tensor.shape)
 
 
 @dataclass(frozen=True)

@@ -44,26 +44,28 @@ class Transforms:
     blur: float = 0.0
     flip: bool = False
 
-    def apply(self, pictures: Any, samples: int, seed: Any) -> Any:
+    def apply(self, pictures: Any, samples: int, seed: Any, copies: int = 1) -> Any:
         """Draw views of pictures, as part of a TensorFlow graph.
 
         Args:
             pictures: (F, h, w, c) float32 tensor in 0..1.
             samples: S, views per picture.
             seed: (2,) int32 tensor.
+            copies: pictures of one objective, which stand in a row; each has draws of its own.
 
         Returns:
-            (F * S, h, w, c), the views of one picture in a row; values may leave 0..1. The same S draws serve every picture, so a dream
+            (F * S, h, w, c), the views of one picture in a row; values may leave 0..1. The same draws serve every objective, so a dream
             does not depend on the dreams beside it.
         """
         from ferviz.engines.backend import tensorflow
 
         tf = tensorflow()
         count, height, width, channels = pictures.shape
+        count, draws = count // copies, samples * copies
         seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 8))
 
         def draw(limit: float, stream: int) -> Any:
-            return tf.random.stateless_uniform((samples,), seeds[stream], -limit, limit)
+            return tf.random.stateless_uniform((draws,), seeds[stream], -limit, limit)
 
         views = tf.repeat(pictures, samples, axis=0)
         if self.shift or self.rotate or self.scale:
@@ -72,7 +74,7 @@ class Transforms:
             matrices = _matrices(tf, angle, zoom, draw(pixel, 2), draw(pixel, 3), height, width)
             views = _warp(tf, views, tf.tile(matrices, (count, 1)), height, width)
         if self.flip:
-            mirror = tf.tile(tf.range(samples) % 2 == 1, (count,))
+            mirror = tf.tile(tf.range(draws) % 2 == 1, (count,))
             views = tf.where(mirror[:, None, None, None], views[:, :, ::-1], views)
         if self.blur:
             views = blurred(views, tf.tile(self.blur * height / 48.0 * tf.abs(draw(1.0, 4)), (count,)))
@@ -80,13 +82,13 @@ class Transforms:
             gain, offset = tf.tile(1.0 + draw(self.contrast, 5), (count,)), tf.tile(draw(self.brightness, 6), (count,))
             views = (views - 0.5) * gain[:, None, None, None] + 0.5 + offset[:, None, None, None]
         if self.noise:
-            strength = self.noise * tf.random.stateless_uniform((samples, 1, 1, 1), seeds[7])
-            grain = strength * tf.random.stateless_normal((samples, height, width, channels), seeds[7])
+            strength = self.noise * tf.random.stateless_uniform((draws, 1, 1, 1), seeds[7])
+            grain = strength * tf.random.stateless_normal((draws, height, width, channels), seeds[7])
             views = views + tf.tile(grain, (count, 1, 1, 1))
         return views
 
     def apply_vjp(
-        self, pictures: np.ndarray, samples: int, random: np.random.Generator
+        self, pictures: np.ndarray, samples: int, random: np.random.Generator, copies: int = 1
     ) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
         """Draw views of pictures in NumPy, all of the transforms above, and how a gradient flows back through them.
 
@@ -96,18 +98,27 @@ class Transforms:
             pictures: (F, h, w, c) float32 in 0..1.
             samples: S, views per picture.
             random: the source of the draws.
+            copies: as for `apply`.
 
         Returns:
             The views (F * S, h, w, c), the views of one picture in a row, and a function from the gradient at the views to that at the
-            pictures (F, h, w, c). The same S draws serve every picture.
+            pictures (F, h, w, c). The same draws serve every objective.
         """
-        views = [self._view(pictures, sample, random) for sample in range(samples)]
+        size = pictures.shape[1:]
+        of_copy = [
+            [self._view(pictures[copy::copies], copy * samples + sample, random) for sample in range(samples)]
+            for copy in range(copies)
+        ]
 
         def vjp(gradient: np.ndarray) -> np.ndarray:
-            parts = gradient.reshape(len(pictures), samples, *pictures.shape[1:])
-            return np.asarray(sum(back(parts[:, sample]) for sample, (_, back) in enumerate(views)), np.float32)
+            parts = gradient.reshape(-1, copies, samples, *size)
+            sums = [
+                sum(back(parts[:, copy, sample]) for sample, (_, back) in enumerate(views))
+                for copy, views in enumerate(of_copy)
+            ]
+            return np.stack(sums, 1).reshape(-1, *size).astype(np.float32)
 
-        flat = np.stack([view for view, _ in views], 1).reshape(-1, *pictures.shape[1:])
+        flat = np.stack([np.stack([view for view, _ in views], 1) for views in of_copy], 1).reshape(-1, *size)
         return np.ascontiguousarray(flat, np.float32), vjp
 
     def _view(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import ferviz
 from ferviz import objectives
 from ferviz.dreaming.ascent import ascend
 from ferviz.dreaming.ascent.ascent_config import AscentConfig
+from ferviz.dreaming.ascent.border import border_reach
 from ferviz.dreaming.ascent.compiled_ascent import CompiledAscent
 from ferviz.dreaming.ascent.differentiable import DreamNetwork, takes_any_size
 from ferviz.dreaming.deepdream import Octaves
@@ -20,9 +22,13 @@ from ferviz.dreaming.face_statistics import face_statistics
 from ferviz.dreaming.parameterization import Pixels
 from ferviz.dreaming.priors import PRIORS, prior
 from ferviz.dreaming.regularizers import Regularizers
-from ferviz.dreaming.terms import Term
+from ferviz.dreaming.sheets.dream_titles import dream_names, dream_title
+from ferviz.dreaming.terms import Channel, Layer, Term, window
 from ferviz.dreaming.transforms import NONE
+from ferviz.engines.base import LayerInfo
 from ferviz.errors import PictureError, UnknownNameError, UsageError
+from ferviz.models.input_spec import InputSpec
+from ferviz.models.model import Model
 
 Get = Callable[..., Any]
 FEW: dict[str, Any] = {"steps": 6, "config": DreamConfig(samples=2)}
@@ -69,7 +75,7 @@ def test_ascent_ascends_for_every_objective(model: Get, name: str) -> None:
 def test_diversity_makes_copies_differ_more(model: Get) -> None:
     channel = objectives.channel("relu1", 1)
     asked = [channel, channel + 5 * objectives.diversity("relu1")]
-    made = ferviz.dream(model(), asked, copies=3, steps=24, prior="none", config=DreamConfig(samples=1))
+    made = ferviz.dream(model(), asked, copies=3, steps=24, prior="none", config=DreamConfig(samples=1, diversity=0))
     alike, apart = made.images[:3], made.images[3:]
 
     def unlikeness(images: Any) -> float:
@@ -81,6 +87,95 @@ def test_diversity_makes_copies_differ_more(model: Get) -> None:
 
     assert len({image.tobytes() for image in alike}) == 3
     assert unlikeness(apart) > unlikeness(alike)
+
+
+@pytest.mark.parametrize(
+    ("asked", "chosen"), [("happy", "faces"), ("happy", "none"), (objectives.channel("relu1", 1), None)]
+)
+def test_copies_differ(model: Get, asked: Any, chosen: str | None) -> None:
+    made = ferviz.dream(model(), asked, copies=4, steps=24, prior=chosen, config=DreamConfig(samples=1))
+    assert np.corrcoef(made.images.reshape(4, -1))[np.triu_indices(4, 1)].mean() <= 0.8
+    assert made.objective == made.objective[:1] * 4  # the reward for being unlike has no place in the name
+
+
+def test_the_padding_reaches_one_cell_further_with_each_convolution() -> None:
+    class Even:
+        """Even pictures whose n outermost cells see the padding: 0, 1 and all of them."""
+
+        name, classes, head, labels = "even", 2, "softmax", ("happy", "sad")
+        layers = tuple(LayerInfo(f"reach {n}", "Conv2D", (8, 8, 1), True) for n in (0, 1, 4))
+
+        def activations(self, batch: np.ndarray, names: Any) -> list[np.ndarray]:
+            outputs = []
+            for name in names:
+                reach = int(name[-1])
+                cells = np.ones((len(batch), 8, 8, 1), np.float32)
+                inner = cells[:, reach : 8 - reach, reach : 8 - reach]
+                inner *= 1 + batch.mean((1, 2, 3), keepdims=True)
+                if reach == 4:
+                    cells += np.arange(8, dtype=np.float32)[:, None, None]
+                outputs.append(cells)
+            return outputs
+
+    even = Model("even", "", ("happy", "sad"), InputSpec(16, 16, 1, "0..1"), Even())  # type: ignore[arg-type]
+    assert [border_reach(even, f"reach {n}") for n in (0, 1, 4)] == [0, 1, 4]
+
+
+def test_cells_that_see_the_padding_do_not_count() -> None:
+    counted = window((5, 12, 12, 3), 3)[0, :, :, 0]
+    assert counted.sum() == pytest.approx(1)
+    assert (counted[:3] == 0).all()
+    assert (counted[:, -3:] == 0).all()
+    assert counted[5, 5] > counted[3, 5] > 0
+    assert window((5, 6, 6, 3), 99)[0, 2:4, 2:4, 0] == pytest.approx(1 / 9)  # the middle stays: half, one, one, half
+    assert window((5, 7), 4).shape == (1, 1)
+    rng = np.random.default_rng(0)
+    tensor = rng.normal(size=(2, 8, 8, 3)).astype(np.float32)
+    tensor[:, :2], tensor[:, -2:] = 1e6, -1e6
+    tensor[:, :, :2], tensor[:, :, -2:] = 1e6, 1e6
+    for term, parameter in ((Layer("a", margin=2), np.zeros(0)), (Channel("a", index=1, margin=2), np.eye(3)[1])):
+        values, gradient = term.value_and_gradient(tensor, parameter.astype(np.float32))
+        assert np.abs(values).max() < 10
+        assert (gradient[:, :2] == 0).all()
+        np.testing.assert_allclose(np.asarray(term.value(tensor, parameter.astype(np.float32))), values, rtol=1e-5)
+        step = rng.normal(size=tensor.shape).astype(np.float32)
+        step[:, :2], step[:, -2:], step[:, :, :2], step[:, :, -2:] = 0, 0, 0, 0
+        moved, _ = term.value_and_gradient(tensor + 1e-2 * step, parameter.astype(np.float32))
+        slope = (gradient * step).reshape(2, -1).sum(1)
+        np.testing.assert_allclose((moved - values) / 1e-2, slope, rtol=0.05, atol=0.02)
+
+
+def test_a_picture_stands_before_what_became_of_it(model: Get, tmp_path: Path) -> None:
+    face = np.random.default_rng(0).integers(0, 256, (18, 18), dtype=np.uint8)
+    made = ferviz.dream(model(), ["happy", "sad"], image=face, **FEW)
+    assert made.before.shape == made.images.shape
+    assert np.abs(made.before[0].astype(int) - face).max() <= 1
+    known = model().probabilities(made.before[:1])[0]
+    np.testing.assert_allclose(made.probability_before, known[1:3], rtol=1e-5)
+    assert "(before " in made.captions()[0][0]
+    words = {t.get_text() for t in made.plot().findobj(lambda a: hasattr(a, "get_text"))}
+    assert {"before", "happy", "sad"} <= words
+    made.save(tmp_path / "d.npz")
+    again = ferviz.Dream.load(tmp_path / "d.npz")
+    np.testing.assert_array_equal(again.before, made.before)
+    assert again[1].names == ("sad",)
+    assert ferviz.dream(model(), "sad", **FEW).before.shape == (0, 18, 18)
+
+
+def test_titles_say_what_is_shown(model: Get) -> None:
+    kinds = {
+        "classes": [objectives.odds("happy"), objectives.logit("sad")],
+        "one class rather than another": [objectives.contrast("happy", "sad")],
+        "channels of relu1": [objectives.channel("relu1", 1), objectives.channel("relu1", 2)],
+        "whole layers what excites relu1 of net": [objectives.layer("relu1")],
+        "what moves net": [objectives.odds("happy"), objectives.layer("relu1")],
+    }
+    for words, asked in kinds.items():
+        assert words in " ".join(dream_title(asked, "net", False))
+    assert dream_names(kinds["one class rather than another"]) == ("happy rather than sad",)
+    assert dream_names(kinds["channels of relu1"]) == ("channel 1", "channel 2")
+    two = [objectives.channel("relu1", 1), objectives.channel("norm1", 1)]
+    assert dream_names(two) == ("relu1 1", "norm1 1")
 
 
 @pytest.mark.slow

@@ -139,7 +139,7 @@ def test_captions_tell_what_the_network_says_of_the_saved_picture(model: Get, ev
     p = model().probabilities(made.images)
     assert made.probability == pytest.approx(np.diag(p))
     for k, lines in enumerate(made.captions()):
-        assert lines[0].startswith(f"itself: {p[k, k]:.2f}")
+        assert lines[0].startswith(f"this network: {made.targets[k]} {p[k, k]:.2f}")
         assert ("predicts" in lines[0]) == (p[k].argmax() != k)
     judged = made.judged({"a stranger": model(seed=1)})
     assert judged.captions()[0][1].startswith("a stranger: ")
@@ -183,7 +183,7 @@ def test_files_hold_the_exact_pixels_and_how_they_were_made(course: ferviz.Dream
 
 
 def test_the_sheet_shows_the_dream_itself_enlarged(every: ferviz.Dream) -> None:
-    from ferviz.dreaming.plots import enlarged
+    from ferviz.dreaming.sheets.dream_sheet import enlarged
 
     made = every[1]
     sheet = np.asarray(made.picture(side=180).convert("L"), int)
@@ -208,7 +208,7 @@ def test_animations_have_every_frame_and_end_with_the_dream(
         assert moving.n_frames == 4
         moving.seek(3)
         last = np.asarray(moving.convert("L"), int)[-90:, :90]
-    from ferviz.dreaming.plots import enlarged
+    from ferviz.dreaming.sheets.dream_sheet import enlarged
 
     assert np.abs(last - np.asarray(enlarged(made.images[0], 90).convert("L"), int)).mean() < 4
     with pytest.raises(UsageError, match=r"\.gif"):

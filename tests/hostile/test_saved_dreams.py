@@ -41,6 +41,9 @@ def test_what_was_saved_is_loaded(saved: Path) -> None:
     dream = Dream.load(saved)
     assert dream.objective == ("happy", "conv1:3")
     assert dream.picture().size[0] > 0
+    odd = {"seed": 0, "names": 3, "title": "x", "margins": [1], "copies": "many", "warnings": {}}
+    rewrite(saved, settings=lambda s: odd)
+    assert Dream.load(saved).picture().size[0] > 0
 
 
 @pytest.mark.parametrize(
@@ -56,6 +59,8 @@ def test_what_was_saved_is_loaded(saved: Path) -> None:
         ({"trace": lambda a: a[0]}, "trace"),
         ({"trace": lambda a: a.astype("U5")}, "trace"),
         ({"probability": lambda a: a[:1]}, "probabilities"),
+        ({"before": lambda a: np.zeros((2, 3, 3), np.uint8)}, "before"),
+        ({"probability_before": lambda a: np.zeros(2)}, "before"),
         ({"dreams": lambda d: d[:1]}, "1 pictures"),
         ({"dreams": lambda d: [dict(d[0], objective=[1]), d[1]]}, "not texts"),
         ({"dreams": lambda d: 5}, "not iterable"),

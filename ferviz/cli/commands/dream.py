@@ -14,7 +14,7 @@ from ferviz.cli.bare_files import any_part, check_bare, enlarge, names, write_pi
 from ferviz.cli.console import Console, print_json
 from ferviz.cli.inputs import open_data, open_model
 from ferviz.cli.networks import split_networks
-from ferviz.cli.options import DataOptions, FaceOptions, ModelOptions, OutputOptions
+from ferviz.cli.options import DataOptions, FaceOptions, ModelOptions, OutputOptions, PrintOptions
 from ferviz.cli.outputs import check_outputs, files_of, inputs_of, output_path, typed
 from ferviz.cli.sections import Number, OptionGroup, SectionedCommand, option, options
 from ferviz.errors import UsageError
@@ -109,7 +109,9 @@ class AscentOptions(OptionGroup):
         type=click.Choice(PRECISIONS),
         help="Of the convolutions; auto = half if the processor has instructions for it.",
     )
-    copies: int = option("--copies", default=1, help="Dreams of each kind, from different noise.")
+    copies: int = option(
+        "--copies", default=1, help="Dreams of each kind, which begin differently and are to be unlike each other."
+    )
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,7 @@ def command(
     model: ModelOptions,
     detection: FaceOptions,
     data: DataOptions,
+    printing: PrintOptions,
     output: OutputOptions,
 ) -> int:
     """Dream: pictures that excite a class or a layer most.
@@ -225,7 +228,7 @@ def command(
         check_outputs([*written, animate], inputs)
         write_pictures(written, [enlarge(picture, side) for picture in result.images], result.manifest(), output.force)
     else:
-        result.save(out, output.force, **({"side": side} if side else {}))
+        result.save(out, output.force, **({"side": side} if side else {}), **printing.given())
     if animate:
         result.animate(animate, force=output.force)
     if output.as_json:

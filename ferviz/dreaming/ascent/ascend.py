@@ -73,7 +73,7 @@ def ascend(
     Args:
         network: the network, from `open_network`.
         objectives: what to raise.
-        starts: (len(objectives), h, w, c) in 0..1, a start picture for each objective.
+        starts: (len(objectives), h, w, c) in 0..1, a start picture for each objective, or (len(objectives), copies, h, w, c).
         config: what the ascent changes and how it walks.
         seed: of the noise and of the views.
         copies: pictures per objective, from different noise.
@@ -103,7 +103,8 @@ def ascend(
             if progress:
                 progress(before * config.steps + done, batches * config.steps)
 
-        begin = np.repeat(starts[padded], copies, axis=0)
+        begin = starts[padded]
+        begin = begin.reshape(-1, *begin.shape[2:]) if starts.ndim == 5 else np.repeat(begin, copies, axis=0)
         seeds = [seed + copy for copy in range(copies)]
         part = _ascend_batch(ascents[key], groups, network.model, begin, seeds, frames, report)
         parts.append(_first(part, len(chosen) * copies))

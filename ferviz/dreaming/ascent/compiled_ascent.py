@@ -178,7 +178,7 @@ class CompiledAscent:
         pictures = self.pictures(variables, starts)
         pictures.set_shape((self.count, *self.size))
         smoothed = self._smoothed(tf, pictures, seed[1]) if config.smooth else pictures
-        samples = config.transforms.apply(smoothed, config.samples, seed)
+        samples = config.transforms.apply(smoothed, config.samples, seed, self.copies)
         tensors = self.forward(samples, self.layers)
         # Splitting once is cheap both ways; slicing would pad a full-size gradient for each objective.
         parts = {

@@ -128,7 +128,8 @@ class NumpyAscent:
         """-> the objectives (F,), and the gradient of objectives minus costs at the variables (F, D)."""
         config, network = self.config, self.network
         pictures, pictures_vjp = self._pictures(variables, starts)
-        views, views_vjp = config.transforms.apply_vjp(pictures, config.samples, np.random.default_rng(seed))
+        random = np.random.default_rng(seed)
+        views, views_vjp = config.transforms.apply_vjp(pictures, config.samples, random, self.copies)
         batch, batch_vjp = network.preprocess(views)
         values, at_tensors = self._objectives(network.tensors(batch, self.layers), bound, weights)
         gradient = views_vjp(batch_vjp(network.gradient(batch, at_tensors)))
