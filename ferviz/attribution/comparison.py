@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ferviz.attribution import titles
 from ferviz.attribution.explain import AttributionJob, is_quickly_tested, join
 from ferviz.attribution.explanation import Explanation
 from ferviz.attribution.methods.registry import METHODS
@@ -21,7 +22,8 @@ from ferviz.faces.face import Face
 from ferviz.files import PathLike, manifest
 from ferviz.models.model import Model
 from ferviz.registry import split_names
-from ferviz.rendering.printing import WIDTH, printed
+from ferviz.rendering.marks import vector_figure
+from ferviz.rendering.printing import DPI, MILLIMETRES, PrintSize, print_size, screen_or_print
 from ferviz.rendering.sheets.sheet import PERCENTILE, is_signed
 from ferviz.results import Result
 
@@ -56,17 +58,38 @@ class ExplanationComparison(Result):
         """What may mislead in any of the maps, each with its name."""
         return tuple(f"{n}: {w}" for n, e in zip(self.names, self.explanations, strict=True) for w in e.warnings)
 
-    def picture(self, *, zoom: float = 1.0) -> Image.Image:
+    def picture(
+        self,
+        *,
+        zoom: float = 1.0,
+        width_mm: float | None = None,
+        dpi: float | None = None,
+        font_size: float | None = None,
+    ) -> Image.Image:
         """Return the maps side by side as an RGB picture, with the table of their rank correlations below.
 
         Args:
             zoom: 1 for screens, 2 for fine print.
+            width_mm: the width of a printed page, in millimetres; None = a page for screens.
+            dpi: pixels an inch of a printed page; None = 300.
+            font_size: points of a printed page's text; None = 8.
+
+        Raises:
+            UsageError: there is no such page.
         """
+        return self._drawn(zoom, screen_or_print(width_mm, dpi, font_size))
+
+    def _drawn(self, zoom: float, printing: PrintSize | None) -> Image.Image:
         from ferviz.attribution.sheets.explanation_sheet import remarks
         from ferviz.rendering.sheets.comparison_sheet import ROWS, comparison_picture
 
         first = self.explanations[0]
         target = "the class that the first network predicts" if self.target == PREDICTED else self.target
+        methods = {e.method for e in self.explanations}
+        method = f"{titles.title(first.method)}, " if len(methods) == 1 else ""
+        networks = dict.fromkeys(
+            f"{e.settings.get('model')} ({str(e.settings.get('model_sha256') or '')[:8]})" for e in self.explanations
+        )
         notes = ["Each column has a scale of its own; the colours of two columns do not compare."]
         if first.trust is None:
             notes.append("Not tested whether these maps point at what the networks need.")
@@ -74,31 +97,56 @@ class ExplanationComparison(Result):
             notes.append(f"Signed maps are drawn up to the {PERCENTILE}th percentile of their magnitudes.")
         if len(first) > ROWS:
             notes.append(f"The first {ROWS} of {len(first)} faces are drawn; the correlations are over all of them.")
+        notes.append(f"Network{'s' if len(networks) > 1 else ''} {', '.join(networks).replace(' ()', '')}")
+        answers = [[f"{p.label} {p.probabilities[p.label]:.2f}" for p in e.predictions] for e in self.explanations]
         return comparison_picture(
             [face.pixels for face in first.faces],
-            [prediction.label for prediction in first.predictions],
+            [f"{p.label} {p.probabilities[p.label]:.2f}" for p in first.predictions],
             self.names,
             [explanation.heatmaps[:, 0] for explanation in self.explanations],
             self.correlation,
             title="Comparison of explanations",
-            subtitle=f"evidence for {target}",
+            subtitle=f"{method}evidence for {target}",
             notes=tuple(notes),
             warnings=self.warnings,
             remarks=[[remarks(e, face)[0] for face in range(len(e))] for e in self.explanations if e.trust],
+            details=[_detail(e) for e in self.explanations],
+            answers=answers if len(networks) > 1 else (),
+            gains=self.gains,
             zoom=zoom,
+            printing=printing,
         )
 
-    def plot(self, *, figsize: tuple[float, float] | None = None, width_mm: float | None = None) -> Figure:
+    @property
+    def gains(self) -> tuple[float | None, ...]:
+        """For each explanation the mean area between insertion and deletion under the first fill; None where not tested."""
+        means: list[float | None] = []
+        for e in self.explanations:
+            verdicts = [] if e.trust is None else [row[0] for row in e.trust.verdicts]
+            # Only the first fill was asked for every map.
+            known = [next(iter(verdict.srg.values())) for verdict in verdicts if verdict.srg]
+            means.append(float(np.mean(known)) if known else None)
+        return tuple(means)
+
+    def plot(
+        self, *, figsize: tuple[float, float] | None = None, width_mm: float | None = None, dpi: float | None = None,
+        font_size: float | None = None,
+    ) -> Figure:  # fmt: skip
         """Return the same as a matplotlib Figure (made without pyplot), for papers.
 
         Args:
             figsize: (width, height) of the figure in inches; None = by `width_mm`, and as tall as its content.
             width_mm: the figure's width in millimetres; None = 174.
+            dpi, font_size: as in `picture`.
+
+        Raises:
+            UsageError: there is no such page.
         """
-        return printed(lambda zoom: self.picture(zoom=zoom), width_mm or WIDTH, figsize)
+        size = print_size(figsize[0] * MILLIMETRES if figsize else width_mm, max(DPI, dpi or DPI), font_size)
+        return vector_figure(self._drawn(1.0, size), size.inches, figsize and figsize[1])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the answer as plain data: names, target, correlation, explanations, verdicts (M, N; null where not tested)."""
+        """Return the answer as plain data: names, target, correlation, explanations, verdicts (M, N), gains (M); null where not tested."""
         verdicts = [e.trust and [row[0].to_dict() for row in e.trust.verdicts] for e in self.explanations]
         return {
             "names": list(self.names),
@@ -106,6 +154,7 @@ class ExplanationComparison(Result):
             "correlation": self.correlation.tolist(),
             "explanations": [explanation.to_dict() for explanation in self.explanations],
             "verdicts": verdicts,
+            "gains": list(self.gains),
         }
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -183,6 +232,12 @@ def compare_explanations(
         for model, method, layer in combinations
     )
     return ExplanationComparison(labels, tuple(explanations), agreement([e.heatmaps[:, 0] for e in explanations]))
+
+
+def _detail(e: Explanation) -> str:
+    """-> how large an explanation's maps are, and where they come from."""
+    size = "x".join(str(side) for side in e.raw.shape[2:])
+    return f"{size}, picture" if e.layer == "input" else f"{size}, {e.layer}" if e.layer else size
 
 
 def choose_places(models: Sequence[Model], layers: str | Sequence[str | None]) -> list[str | None]:

@@ -206,8 +206,9 @@ class Dream(Result):
     def names(self) -> tuple[str, ...]:
         """(K,) what each dream is called on a picture."""
         names = self.settings.get("names")
-        fits = isinstance(names, list | tuple) and len(names) == len(self)
-        return tuple(map(str, names)) if fits else self.objective
+        if not isinstance(names, list | tuple) or len(names) != len(self):
+            return self.objective
+        return tuple(map(str, names))
 
     def captions(self) -> list[list[str]]:
         """Describe each picture in a few lines: what the network that dreams says of it, then each judge.

@@ -49,6 +49,7 @@ def curves_figure(history: list[dict[str, float]], title: str = "") -> Figure:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color="#ececec")
         axes.set_axisbelow(True)
+        axes.xaxis.get_major_locator().set_params(integer=True)  # there is no half epoch
     if title:
         figure.suptitle(title, color=INK, fontsize=10)
     return figure

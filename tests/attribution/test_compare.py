@@ -18,6 +18,7 @@ from ferviz.errors import OutputExistsError, UnknownNameError, UsageError
 from ferviz.images import read_manifest
 from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
+from ferviz.rendering.marks import Word, marks_of
 
 LABELS = ("angry", "happy", "sad", "fear")
 
@@ -59,6 +60,27 @@ def test_a_method_agrees_with_itself_and_each_face_keeps_its_class(model: Model)
     assert abs(made.correlation[0, 2]) < 0.999
     alone = explain(model, faces(6), "occlusion", "predicted")
     np.testing.assert_allclose(made.explanations[2].raw, alone.raw, atol=1e-4 * np.abs(alone.raw).max())
+
+
+def test_the_picture_says_scale_size_place_answers_and_deletion(model: Model, engine: Any) -> None:
+    other = Model("other", "", LABELS, model.input, engine("functional"))
+    made = compare_explanations([model, other], faces(2), ["gradcam", "gradient-x-input"])
+    marks = marks_of(made.picture())
+    text = " ".join(mark.text for mark in marks if isinstance(mark, Word))
+    assert text.count("against for") == 2  # the gradients', of each network
+    height, width = made.explanations[0].raw.shape[2:]
+    assert f"{height}x{width}, {made.explanations[0].layer}" in text
+    assert "18x18, picture" in text
+    for prediction in made.explanations[3].predictions:
+        said = f"{prediction.label} {prediction.probabilities[prediction.label]:.2f}"
+        assert text.count(said) >= 2  # below its maps, beside that below the face
+    for gain, explanation in zip(made.gains, made.explanations, strict=True):
+        assert explanation.trust is not None
+        first = [next(iter(row[0].srg.values())) for row in explanation.trust.verdicts if row[0].srg]
+        assert gain == (pytest.approx(np.mean(first)) if first else None)
+        assert gain is None or f"{gain:+.2f}" in text
+    figure = made.plot(width_mm=84, font_size=6)
+    assert figure.get_size_inches()[0] == pytest.approx(84 / 25.4)
 
 
 def test_every_map_of_a_comparison_is_tested_as_it_is_alone(model: Model, tmp_path: Path) -> None:

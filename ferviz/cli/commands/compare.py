@@ -9,7 +9,15 @@ import click
 from ferviz.cli.console import Console, print_json
 from ferviz.cli.inputs import check_detector, open_model
 from ferviz.cli.networks import split_networks
-from ferviz.cli.options import BatchOptions, ExplainOptions, FaceOptions, ModelOptions, OutputOptions, TestOptions
+from ferviz.cli.options import (
+    BatchOptions,
+    ExplainOptions,
+    FaceOptions,
+    ModelOptions,
+    OutputOptions,
+    PrintOptions,
+    TestOptions,
+)
 from ferviz.cli.outputs import check_outputs, files_of, inputs_of, output_path, typed
 from ferviz.cli.pictures import find_all
 from ferviz.cli.sections import SectionedCommand, options
@@ -60,6 +68,7 @@ def command(
     model: ModelOptions,
     batch: BatchOptions,
     faces: FaceOptions,
+    printing: PrintOptions,
     output: OutputOptions,
 ) -> int:
     """Compare methods, layers or networks on the same faces.
@@ -113,7 +122,7 @@ def command(
         seed=output.seed,
         test=test.test,
     )
-    comparison.save(out, output.force)
+    comparison.save(out, output.force, **printing.given())
     if output.as_json:
         print_json("compare", {**comparison.to_dict(), "out": str(out)})
     console.say(f"wrote {out}")

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 import numpy as np
 from PIL import Image
 
-from ferviz.rendering.charts import caption
+from ferviz.rendering.charts import GROUND_LEVEL, caption, number
 from ferviz.rendering.colormaps import colors
 from ferviz.rendering.layout import hstack, resize_canvas, vstack
 from ferviz.rendering.marks import draw_box, paper, place
+from ferviz.rendering.printing import PrintSize
 from ferviz.rendering.sheets.overlays import remark_tone
 from ferviz.rendering.sheets.page import page
 from ferviz.rendering.sheets.sheet import Remark, is_signed, scale_end
 from ferviz.rendering.text import GREY, INK, PAPER, line, line_height, paragraph
-from ferviz.rendering.tiles import face_tile, overlay_tile, tile_side
+from ferviz.rendering.tiles import blend, face_tile, overlay_tile, tile_side
+
+NARROWEST = 6.0
+"""A printed tile is at least so many times as wide as its text is tall."""
 
 ROWS = 12
 """Most faces on one picture."""
@@ -33,7 +38,11 @@ def comparison_picture(
     notes: tuple[str, ...] = (),
     warnings: tuple[str, ...] = (),
     remarks: Sequence[Sequence[Remark]] = (),
+    details: Sequence[str] = (),
+    answers: Sequence[Sequence[str]] = (),
+    gains: Sequence[float | None] = (),
     zoom: float = 1.0,
+    printing: PrintSize | None = None,
 ) -> Image.Image:
     """Return the maps of M explanations over the same N faces, with the table of their rank correlations below.
 
@@ -47,42 +56,82 @@ def comparison_picture(
         correlation: (M, M), -1..1.
         title, subtitle, notes, warnings: as for `page`.
         remarks: (M, N), what is remarked below each map; none = nothing below any.
+        details: M texts below the columns' names: how large the maps are, and where they come from.
+        answers: (M, N), what each network itself says of each face, below its map.
+        gains: M numbers of deletion and insertion, beside the table; None where they were not measured.
         zoom: 1 for screens, 2 for fine print.
+        printing: the size of a printed page, which then decides about columns and tiles.
     """
     faces, captions = list(faces)[:ROWS], list(captions)[:ROWS]
-    side, size = tile_side([f.shape[:2] for f in faces], round(144 * zoom)), round(13 * zoom)
-    gap = round(8 * zoom)
+    across = max(1, len(names))
+    if printing:
+        size, gap = printing.size, max(1, round(printing.size * 0.6))
+        across = max(1, int((printing.room + gap) // (NARROWEST * size + gap)) - 1)
+        across = -(-len(names) // -(-len(names) // across))
+        side = printing.tile(across + 1, gap)
+    else:
+        side, size = tile_side([f.shape[:2] for f in faces], round(144 * zoom)), round(13 * zoom)
+        gap = round(8 * zoom)
     first = [
         vstack([face_tile(f, side), caption(c, size, side)], gap // 3) for f, c in zip(faces, captions, strict=True)
     ]
-    remarked = remarks or [()] * len(maps)
-    below = [[paragraph(r.short, size, side, remark_tone(r)) for r in row[:ROWS]] for row in remarked]
+    below = []
+    for column in range(len(names)):
+        said = [line(text, size, INK) for text in answers[column][:ROWS]] if answers else []
+        noted = [paragraph(r.short, size, side, remark_tone(r)) for r in remarks[column][:ROWS]] if remarks else []
+        below.append(
+            [vstack([part for part in pair if part]) for pair in zip_longest(said, noted)] if said or noted else []
+        )
     room = max([first[0].height, *(side + gap // 3 + text.height for row in below for text in row)])
-    columns = [_column("face", [resize_canvas(tile, side, room) for tile in first], side, size, gap)]
-    for name, values, texts in zip(names, maps, below, strict=True):
+    columns = []
+    for at, (name, values, texts) in enumerate(zip(names, maps, below, strict=True)):
         signed = is_signed(list(values))
         vmax = scale_end(list(values), signed)
         tiles = [overlay_tile(f, v, side, vmax, signed) for f, v in zip(faces, values, strict=False)]
         if texts:
             tiles = [vstack(pair, gap // 3) for pair in zip(tiles, texts, strict=True)]
-        columns.append(_column(name, [resize_canvas(tile, side, room) for tile in tiles], side, size, gap))
-    table = vstack(
-        [
-            line("Rank correlation of the maps, mean over the faces", size, INK, bold=True),
-            _table(names, correlation, size),
-        ],
-        gap,
-    )
-    return page(vstack([hstack(columns, gap), table], 2 * gap), title, subtitle, None, notes, warnings, zoom)
+        tiles = [resize_canvas(tile, side, room) for tile in tiles]
+        detail = details[at] if details else ""
+        columns.append(_column(name, detail, [*tiles, _scale(vmax, signed, side, size)], side, size, gap))
+    faced = _column("face", " " if details else "", [resize_canvas(t, side, room) for t in first], side, size, gap)
+    head = max(column.height for column in columns)
+    bands = [
+        hstack([faced, *(resize_canvas(column, side, head) for column in columns[start : start + across])], gap)
+        for start in range(0, len(columns), across)
+    ]
+    table = [
+        line("Rank correlation of the maps, mean over the faces", size, INK, bold=True),
+        _table(names, correlation, size, gains),
+    ]
+    if any(gain is not None for gain in gains):
+        words = "On the right: the area between insertion and deletion, the more the better the map points at what is needed."
+        table.append(paragraph(words, size, max(bands[0].width, 30 * size), GREY))
+    body = vstack([*bands, vstack(table, gap)], 2 * gap)
+    return page(body, title, subtitle, None, notes, warnings, zoom, printing)
 
 
-def _column(name: str, tiles: list[Image.Image], side: int, size: int, gap: int) -> Image.Image:
+def _scale(vmax: float, signed: bool, side: int, size: int) -> Image.Image:
+    """One column's colour bar, and what its two ends mean."""
+    ramp = np.linspace(-1 if signed else 0, 1, side, dtype=np.float32)
+    thickness = max(5, size // 2)
+    ground = np.full((thickness, side, 3), GROUND_LEVEL, np.uint8)
+    bar = Image.fromarray(blend(ground, np.broadcast_to(ramp, (thickness, side)), 1.0, signed))
+    ends = [("against", "for"), (f"-{number(vmax)}", number(vmax))] if signed else [("0", number(vmax))]
+    rows: list[Image.Image] = []
+    for left, right in ends:
+        first, last = line(left, size, GREY), line(right, size, GREY)
+        rows.append(hstack([resize_canvas(first, max(first.width, side - last.width)), last]))
+    return vstack([bar, *rows])
+
+
+def _column(name: str, detail: str, tiles: list[Image.Image], side: int, size: int, gap: int) -> Image.Image:
     parts = name.split(", ")
-    head = vstack([caption(p, size, side, INK if i == 0 else GREY, bold=i == 0) for i, p in enumerate(parts)])
+    heads = [caption(p, size, side, INK if i == 0 else GREY, bold=i == 0) for i, p in enumerate(parts)]
+    head = vstack([*heads, caption(detail, size, side, GREY)] if detail else heads)
     return resize_canvas(vstack([head, vstack(tiles, gap)], gap // 2), side)
 
 
-def _table(names: Sequence[str], correlation: np.ndarray, size: int) -> Image.Image:
+def _table(names: Sequence[str], correlation: np.ndarray, size: int, gains: Sequence[float | None] = ()) -> Image.Image:
     """One coloured cell a pair; the numbers stand in them."""
     high, wide = line_height(size) + size // 2, size * 4
     labels = [line(name, size, INK) for name in names]
@@ -99,6 +148,9 @@ def _table(names: Sequence[str], correlation: np.ndarray, size: int) -> Image.Im
             draw_box(cell, (0, 0, wide, high), ground)
             place(cell, text, ((wide - text.width) // 2, (high - text.height) // 2))
             cells.append(cell)
+        gain = gains[len(rows)] if gains else None
+        if gain is not None:
+            cells.append(resize_canvas(line(f"{gain:+.2f}", size, INK), wide, high, "right"))
         rows.append(hstack(cells, 1))
     return vstack(rows, 1)
 
