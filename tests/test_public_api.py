@@ -23,7 +23,7 @@ FUNCTIONS = [name for name in ferviz.__all__ if inspect.isfunction(getattr(fervi
 COMMAND_FUNCTIONS: dict[str, list[str]] = {
     "gradcam": ["explain", "Explanation.picture"],
     "explain": ["explain", "Explanation.picture"],
-    "compare": ["compare_explanations"],
+    "compare": ["compare_explanations", "ExplanationComparison.picture"],
     "activations": ["activations", "Activations.picture"],
     "dream": ["dream", "DreamConfig", "Octaves", "Dream.picture"],
     "predict": ["find_faces", "Model.predict"],

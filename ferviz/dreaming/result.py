@@ -110,13 +110,13 @@ class Dream(Result):
         predicted = tuple(labels[int(row.argmax())] for row in probabilities)
         names = tuple(objective.name for objective in objectives)
         whose = "the bundled network" if model.name == "bundled" else model.name
-        told = {
+        drawing = {
             "title": dream_title(objectives, whose, bool(len(before))),
             "names": dream_names(objectives),
             "warnings": model.cautions,
         }
         return cls(
-            images, names, targets, trace, of_target(probabilities), predicted, frames, settings | told, None, before, first
+            images, names, targets, trace, of_target(probabilities), predicted, frames, settings | drawing, None, before, first
         )  # fmt: skip
 
     @classmethod

@@ -106,8 +106,8 @@ class DreamSheet:
 
     def _first(self) -> np.ndarray | None:
         """-> the picture that all dreams began with; None where there is none, or several."""
-        one = len(self.before) and all(np.array_equal(self.before[0], other) for other in self.before[1:])
-        return self.before[0] if one else None
+        shared = len(self.before) and all(np.array_equal(self.before[0], other) for other in self.before[1:])
+        return self.before[0] if shared else None
 
     def _cell(
         self,

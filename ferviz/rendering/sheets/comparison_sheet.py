@@ -77,10 +77,12 @@ def comparison_picture(
     ]
     below = []
     for column in range(len(names)):
-        said = [line(text, size, INK) for text in answers[column][:ROWS]] if answers else []
+        answered = [line(text, size, INK) for text in answers[column][:ROWS]] if answers else []
         noted = [paragraph(r.short, size, side, remark_tone(r)) for r in remarks[column][:ROWS]] if remarks else []
         below.append(
-            [vstack([part for part in pair if part]) for pair in zip_longest(said, noted)] if said or noted else []
+            [vstack([part for part in pair if part]) for pair in zip_longest(answered, noted)]
+            if answered or noted
+            else []
         )
     room = max([first[0].height, *(side + gap // 3 + text.height for row in below for text in row)])
     columns = []
@@ -136,7 +138,7 @@ def _table(names: Sequence[str], correlation: np.ndarray, size: int, gains: Sequ
     high, wide = line_height(size) + size // 2, size * 4
     labels = [line(name, size, INK) for name in names]
     room = max(label.width for label in labels) + size
-    rows = []
+    rows: list[Image.Image] = []
     for label, values in zip(labels, correlation, strict=True):
         cells = [resize_canvas(label, room, high)]
         for value in values:
