@@ -64,7 +64,9 @@ if TYPE_CHECKING:
     from ferviz.models.input_spec import InputSpec
     from ferviz.models.load import load_model
     from ferviz.models.model import Model
-    from ferviz.models.prediction import Prediction
+    from ferviz.models.prediction import Prediction, Predictions
+    from ferviz.studies.registry import study
+    from ferviz.studies.study import Study
     from ferviz.training.config import Augmentation, TrainConfig
     from ferviz.training.train import TrainingProgress, TrainingRun, train
 
@@ -109,8 +111,10 @@ _ADDRESSES = {
     "ferviz.models.input_spec": "InputSpec",
     "ferviz.models.load": "load_model",
     "ferviz.models.model": "Model",
-    "ferviz.models.prediction": "Prediction",
+    "ferviz.models.prediction": "Prediction Predictions",
     "ferviz.scale": "scale",
+    "ferviz.studies.registry": "study",
+    "ferviz.studies.study": "Study",
     "ferviz.training.config": "Augmentation TrainConfig",
     "ferviz.training.train": "TrainingProgress TrainingRun train",
 }
@@ -149,6 +153,8 @@ __all__ = [
     "OutputExistsError",
     "PictureError",
     "Prediction",
+    "Predictions",
+    "Study",
     "TrainConfig",
     "TrainingProgress",
     "TrainingRun",
@@ -182,6 +188,7 @@ __all__ = [
     "readers",
     "register",
     "scale",
+    "study",
     "train",
     "trust_report",
 ]

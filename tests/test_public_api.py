@@ -40,6 +40,7 @@ COMMAND_FUNCTIONS: dict[str, list[str]] = {
     "data": ["describe_data", "read_data"],
     "train": ["train", "TrainConfig", "Augmentation", "read_data"],
     "evaluate": ["evaluate", "compare_models", "read_data"],
+    "study": ["study", "read_data", "load_model"],
     "trust": ["trust_report", "TrustReport.picture", "read_data"],
     "audit": ["audit", "read_data"],
     "check": ["check", "read_data"],
@@ -90,6 +91,7 @@ OF_COMMAND = {
     "predict": {"crops"},  # one file for each face
     "layers": {"filters", "diagram"},  # which of two pictures
     "check": {"write", "labels", "scaling", "weights", "trust"},
+    "study": {"faces", "by", "method", "fill", "cells", "against", "studies"},  # **options of the study
     "trust": {"calibrate", "write"},  # what is measured, and where it is kept
     "dream": {
         "target",

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 GROUPS = {
-    "Networks": "load_model Model LayerInfo Prediction InputSpec compile_model CompiledModel diagram Diagram architectures",
+    "Networks": "load_model Model LayerInfo Prediction Predictions InputSpec compile_model CompiledModel diagram Diagram architectures",
     "Faces": "find_faces read_image Face detectors Detector",
     "Explaining": "explain Explanation explain_dataset AttributionJob compare_explanations ExplanationComparison activations Activations "
     "filters Filters methods",
     "Dreaming": "dream Dream DreamConfig objectives Objective Octaves",
     "Data": "read_data Dataset describe_data DataSummary readers label_scheme label_schemes LabelScheme",
     "Measuring": "check CheckResult evaluate Evaluation compare_models ModelComparison trust_report TrustReport audit AuditResult",
+    "Studies": "study Study",
     "Training": "train TrainConfig Augmentation TrainingRun TrainingProgress",
     "Scaling": "scale",
     "Extending": "register",
@@ -33,6 +34,7 @@ ferviz.engines.base.LayerInfo
 ferviz.models.compiled.file.CompiledModel
 ferviz.attribution.methods.method.Method
 ferviz.attribution.targets.Target
+ferviz.data.provenance.Provenance
 ferviz.trust.verdict.Trust
 ferviz.trust.verdict.Verdict
 ferviz.evaluation.panel.stability.Stability

@@ -38,6 +38,7 @@ COMMANDS = {
     "data": "Describe and draw a data set.",
     "train": "Train a network.",
     "evaluate": "Measure a network on labelled faces.",
+    "study": "Ask a question over a data set.",
     "trust": "Find out which heatmaps to believe for a network.",
     "audit": "Find out whether a network's accuracy would be believed.",
     "check": "Test whether a network gets the input that it was trained on.",

@@ -69,6 +69,14 @@ class FaceRegions:
         sources = tuple(face.landmark_source or "" for face in faces)
         return cls(np.stack(points), size, sources, tuple(name for name, is_missing in missing if is_missing))
 
+    def take(self, at: np.ndarray) -> FaceRegions:
+        """Return the regions of some of the faces.
+
+        Args:
+            at: (M,) numbers of faces.
+        """
+        return FaceRegions(self.points[at], self.size, tuple(self.sources[face] for face in at))
+
     @cached_property
     def masks(self) -> _Masks:
         """(N, R, h, w) float32, how much of each pixel belongs to each region; they sum to 1 over the regions."""

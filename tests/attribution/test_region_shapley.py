@@ -82,14 +82,14 @@ def test_exact_values_are_the_mean_over_all_orders() -> None:
     gains = scores[sets[:, 1:]] - scores[sets[:, :-1]]
     np.add.at(expected, np.array(orders), gains / len(orders))
     np.testing.assert_allclose(
-        region_shapley.shapley_values(scores[None, None], region_shapley._exact())[0, 0], expected, atol=1e-12
+        region_shapley.shapley_values(scores[None, None], region_shapley.exact_operator())[0, 0], expected, atol=1e-12
     )
 
 
 def test_a_region_that_matters_only_with_another_shares_with_it() -> None:
     members = region_shapley._members()
     game = (members[:, 3] & members[:, 6]).astype(float)[None, None]
-    values = region_shapley.shapley_values(game, region_shapley._exact())[0, 0]
+    values = region_shapley.shapley_values(game, region_shapley.exact_operator())[0, 0]
     np.testing.assert_allclose(values, np.where(np.isin(np.arange(8), [3, 6]), 0.5, 0), atol=1e-12)
     pairs = region_shapley.pair_interactions(game)[0, 0]
     assert pairs[3, 6] == pairs[6, 3] == 1

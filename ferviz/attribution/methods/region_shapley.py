@@ -63,7 +63,7 @@ def region_shapley(
     if permutations % 2:
         raise UsageError(f"permutations come in pairs, an order and its reverse; {permutations} is odd")
     places = request.face_regions(template)
-    operator = _sampled(permutations, request.seed) if permutations else _exact()
+    operator = _sampled(permutations, request.seed) if permutations else exact_operator()
     scores = coalition_scores(request, places.masks, fill, operator)
     values = shapley_values(scores, operator)
     details = _details(scores, values)
@@ -93,9 +93,26 @@ def coalition_scores(request: MethodInput, masks: Array, fill: str | float, oper
     Returns:
         (N, T, 2^R), the set as a binary number whose bit r says that region r is seen; NaN for those left out.
     """
-    members = _members().astype(np.float32)
     wanted = (operator != 0).any(0)
     wanted[[0, _ALL, *(1 << np.arange(_COUNT)), *(_ALL ^ (1 << np.arange(_COUNT)))]] = True
+    logits = coalition_logits(request, masks, fill, wanted).astype(np.float64)
+    return log_odds(logits, request.logit_weights)
+
+
+def coalition_logits(request: MethodInput, masks: Array, fill: str | float, wanted: np.ndarray | None = None) -> Array:
+    """Return the network's logits with every set of regions to be seen: one computation answers for every target.
+
+    Args:
+        request: the pictures and the network.
+        masks: (N, R, h, w), the regions, which sum to 1.
+        fill: what stands where a picture is hidden.
+        wanted: (2^R,) bool, the sets that are computed; None = all.
+
+    Returns:
+        (N, 2^R, K) float32, the set as a binary number whose bit r says that region r is seen; NaN for sets left out.
+    """
+    members = _members().astype(np.float32)
+    wanted = np.ones(_ALL + 1, bool) if wanted is None else wanted
 
     def seen(sample: np.ndarray, coalition: np.ndarray) -> Array:
         shown: Array = np.einsum("mr,mrhw->mhw", members[coalition], masks[sample], optimize=True)
@@ -103,8 +120,7 @@ def coalition_scores(request: MethodInput, masks: Array, fill: str | float, oper
         return shown
 
     used = np.repeat(wanted[None], len(request), axis=0)
-    logits = request.masked_logits(LazyMasks(used, seen), fill).astype(np.float64)
-    return log_odds(logits, request.logit_weights)
+    return request.masked_logits(LazyMasks(used, seen), fill)
 
 
 def log_odds(logits: np.ndarray, weights: np.ndarray) -> _Values:
@@ -165,8 +181,8 @@ def _members() -> npt.NDArray[np.bool_]:
 
 
 @cache
-def _exact() -> _Values:
-    """-> (R, 2^R), the weights |S|! (R - 1 - |S|)! / R! of what a region adds to a set."""
+def exact_operator() -> _Values:
+    """Return (R, 2^R), the weights |S|! (R - 1 - |S|)! / R! of what a region adds to a set."""
     members = _members()
     size = members.sum(1)
     weight = np.array([1 / (_COUNT * comb(_COUNT - 1, k)) for k in range(_COUNT)])

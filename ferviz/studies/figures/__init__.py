@@ -1,0 +1,1 @@
+"""The pages that studies draw, as matplotlib Figures (never through pyplot)."""
