@@ -46,6 +46,7 @@ def load_table(path: Path) -> Table | None:
                 classes=tuple(about["classes"]),
                 bad=tuple(BadRow(*row) for row in about["bad"]),
                 sha256=about["sha256"],
+                subject=stored["subject"] if "subject" in stored.files else None,
             )
     except Exception:  # zipfile, NumPy and JSON raise half a dozen kinds for a damaged file
         return None
@@ -63,6 +64,7 @@ def store_table(path: Path, table: Table) -> bool:
     """
     about = {"classes": table.classes, "bad": [astuple(row) for row in table.bad], "sha256": table.sha256}
     arrays = {name: getattr(table, name) for name in ("images", "emotion", "split", "rows")}
+    arrays |= {} if table.subject is None else {"subject": table.subject}
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

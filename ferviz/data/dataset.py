@@ -82,6 +82,7 @@ class Table:
         classes: the source's class names, in canonical spelling.
         bad: the rows that were skipped.
         sha256: of the source's content.
+        subject: (N,) strings, who each face shows, or None where the source does not say.
     """
 
     images: np.ndarray = field(repr=False)
@@ -91,6 +92,7 @@ class Table:
     classes: tuple[str, ...] = ()
     bad: tuple[BadRow, ...] = ()
     sha256: str = ""
+    subject: np.ndarray | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ class Dataset:
         sha256: of the source's content.
         bad: the rows that could not be read and were skipped.
         left_out: {class or reason: how many faces the label scheme has no label for}.
+        subject: (N,) strings, who each face shows, or None where the source does not say: faces of one person are one unit of intervals.
     """
 
     images: np.ndarray = field(repr=False)
@@ -120,6 +123,7 @@ class Dataset:
     sha256: str = ""
     bad: tuple[BadRow, ...] = field(default=(), repr=False)
     left_out: dict[str, int] = field(default_factory=dict)
+    subject: np.ndarray | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -152,10 +156,11 @@ class Dataset:
         """
         at = np.asarray(which)
         at = at if at.size or at.dtype == bool else at.astype(np.int64)
-        votes = None if self.votes is None else self.votes[at]
+        votes, subject = (None if values is None else values[at] for values in (self.votes, self.subject))
         return replace(
-            self, images=self.images[at], labels=self.labels[at], split=self.split[at], rows=self.rows[at], votes=votes
-        )
+            self, images=self.images[at], labels=self.labels[at], split=self.split[at], rows=self.rows[at], votes=votes,
+            subject=subject,
+        )  # fmt: skip
 
     def part(self, *names: str) -> Dataset:
         """Return the faces of one or more splits.

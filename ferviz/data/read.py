@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from ferviz.data import cache as table_cache
-from ferviz.data import csv_reader, ferplus, folder_reader
+from ferviz.data import csv_reader, ferplus, folder_reader, picture_table
 from ferviz.data.dataset import Dataset, Table
 from ferviz.data.splits import random_split
 from ferviz.emotions import FER2013, SCHEMES, LabelScheme, label_scheme
@@ -49,6 +49,15 @@ class Reader:
 
 
 READERS: Registry[Reader] = Registry("data reader", "ferviz.readers")
+READERS.add(
+    "pictures",
+    "a table beside pictures: the columns image and label, and if it has them split and subject",
+    Reader(
+        picture_table.is_picture_table,
+        lambda path, skip_bad, classes: picture_table.read_picture_table(path, skip_bad),
+        picture_table.fingerprint,
+    ),
+)
 READERS.add(
     "csv",
     "Kaggle's fer2013.csv and icml_face_data.csv: the columns emotion, pixels and usage, in any order",
@@ -141,7 +150,7 @@ def apply_scheme(table: Table, scheme: LabelScheme, votes: np.ndarray | None = N
     dropped, counts = np.unique(reason[~keep], return_counts=True)
     everything = Dataset(
         table.images, labels, table.split, table.rows, scheme, votes, source, table.sha256, table.bad,
-        {str(names[d]): int(c) for d, c in zip(dropped, counts, strict=True)},
+        {str(names[d]): int(c) for d, c in zip(dropped, counts, strict=True)}, table.subject,
     )  # fmt: skip
     return everything if keep.all() else everything.take(keep)
 

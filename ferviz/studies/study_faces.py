@@ -55,7 +55,9 @@ class StudyFaces:
 
     @cached_property
     def groups(self) -> np.ndarray:
-        """(N,) int64, the unit of intervals: faces that are the same picture have the same number."""
+        """(N,) int64, the unit of intervals: faces of one person, where the data names them, else those that are the same picture."""
+        if self.data.subject is not None:
+            return np.unique(self.data.subject, return_inverse=True)[1].astype(np.int64)
         return duplicate_groups(self.data.images)
 
     def take(self, at: np.ndarray) -> StudyFaces:

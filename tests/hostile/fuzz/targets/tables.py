@@ -81,6 +81,13 @@ def _table_seeds() -> dict[str, bytes]:
     }
 
 
+def _picture_table_seeds() -> dict[str, bytes]:
+    return {
+        "pictures.csv": b"image,label,split,subject\n1.png,happy,train,S1\n../2.png,sad,test,S2\n",
+        "semicolons.csv": b"path;emotion\na/1.png;Joy\n/dev/zero;sad\n",
+    }
+
+
 def _read_table(path: Path) -> None:
     from ferviz.data.read import read_data
     from ferviz.errors import FervizError
@@ -211,6 +218,9 @@ def _mutate_folder(data: bytes, rng: Random, seeds: Sequence[bytes]) -> bytes:
 
 TARGETS = (
     Target("csv", "read_data(TABLE)", ".csv", _table_seeds, mutate_table, _read_table, _prepare),
+    Target(
+        "pictures", "read_data(TABLE of pictures)", ".csv", _picture_table_seeds, mutate_table, _read_table, _prepare
+    ),
     Target("votes", "read_data(votes=)", ".csv", _vote_seeds, mutate_table, _read_votes, _prepare),
     Target("folder", "read_data(FOLDER)", ".zip", _folder_seeds, _mutate_folder, _read_folder, _prepare),
 )
