@@ -67,7 +67,7 @@ def _values(arrays: dict[str, np.ndarray], label: int, name: str) -> np.ndarray:
 
 def _ends(arrays: dict[str, np.ndarray], records: list[dict[str, Any]]) -> dict[str, float]:
     """-> for each row the value at the end of its scale; right and wrong share theirs."""
-    ends = {}
+    ends: dict[str, float] = {}
     for names in (("right", "wrong"), ("right - wrong",), ("half interval",)):
         values = [
             _values(arrays, k, name) for k, r in enumerate(records) for name in names if _count(r, name) >= LEAST
