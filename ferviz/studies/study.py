@@ -114,8 +114,9 @@ class Study(Result):
         }  # fmt: skip
 
     def manifest(self) -> dict[str, Any]:
-        """Return how this was made, as it goes into every file: `to_dict`, the names of the arrays, versions, platform and time."""
-        return super().manifest() | {"arrays": list(self.arrays)}
+        """Return how this was made, as it goes into every file: `to_dict`, the names of arrays and columns, versions, platform and time."""
+        columns = {name: list(rows[0]) for name, rows in self.tables.items()}
+        return super().manifest() | {"arrays": list(self.arrays), "columns": columns}
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays."""
@@ -155,9 +156,11 @@ class Study(Result):
         arrays = read_npz(path, names, "a study")[0]
         try:
             tables = {
-                str(name): [list(rows[0]), *[["" if v is None else v for v in row.values()] for row in rows]]
-                for name, rows in record["tables"].items()
-                if rows
+                str(name): [
+                    [str(title) for title in titles],
+                    *[["" if row[title] is None else row[title] for title in titles] for row in record["tables"][name]],
+                ]
+                for name, titles in record["columns"].items()
             }
             texts = ("study", "finding", "model", "model_sha256", "data", "data_sha256")
             if record["study"] not in FIGURES or not tables or not all(isinstance(record[t], str) for t in texts):
