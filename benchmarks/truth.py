@@ -125,7 +125,11 @@ def main() -> None:
         "| method | highest value in the region | evidence in the region | x chance | correlation after randomising |"
     )
     print("|---|---|---|---|---|")
-    chosen = arguments.methods.split(",") if arguments.methods else [n for n in methods() if ":" not in n]
+    chosen = (
+        arguments.methods.split(",")
+        if arguments.methods
+        else [n for n in methods() if ":" not in n and not METHODS[n].needs_explainer]
+    )
     for name in chosen:
         s, few = score(model, name, test), first(test, 12)
         again = after_randomising(model, name, few)

@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from ferviz.studies.registry import study
     from ferviz.studies.study import Study
     from ferviz.training.config import Augmentation, TrainConfig
+    from ferviz.training.explainer.teach import TeachConfig, Teaching, TeachingProgress, teach
     from ferviz.training.train import TrainingProgress, TrainingRun, train
 
 _ADDRESSES = {
@@ -116,6 +117,7 @@ _ADDRESSES = {
     "ferviz.studies.registry": "study",
     "ferviz.studies.study": "Study",
     "ferviz.training.config": "Augmentation TrainConfig",
+    "ferviz.training.explainer.teach": "TeachConfig Teaching TeachingProgress teach",
     "ferviz.training.train": "TrainingProgress TrainingRun train",
 }
 _HOME = {name: module for module, names in _ADDRESSES.items() for name in names.split()}
@@ -155,6 +157,9 @@ __all__ = [
     "Prediction",
     "Predictions",
     "Study",
+    "TeachConfig",
+    "Teaching",
+    "TeachingProgress",
     "TrainConfig",
     "TrainingProgress",
     "TrainingRun",
@@ -189,6 +194,7 @@ __all__ = [
     "register",
     "scale",
     "study",
+    "teach",
     "train",
     "trust_report",
 ]

@@ -38,6 +38,7 @@ COMMAND_FUNCTIONS: dict[str, list[str]] = {
     "compile": ["compile_model"],
     "layers": ["load_model", "filters", "diagram", "Filters.picture"],
     "data": ["describe_data", "read_data"],
+    "teach": ["teach", "TeachConfig"],
     "train": ["train", "TrainConfig", "Augmentation", "read_data"],
     "evaluate": ["evaluate", "compare_models", "read_data"],
     "study": ["study", "read_data", "load_model"],

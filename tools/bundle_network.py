@@ -92,7 +92,7 @@ def _teacher(path: Path) -> dict[str, str | None]:
 
 
 def compile_bundled(assets: Path = ASSETS) -> Path:
-    """Write bundled.ferviz, the compiled form of bundled.keras, which runs without TensorFlow.
+    """Write bundled.ferviz, the compiled form of bundled.keras, which runs without TensorFlow. `teach_bundled.py` then teaches it.
 
     Args:
         assets: the folder of both.
@@ -114,12 +114,22 @@ def compile_bundled(assets: Path = ASSETS) -> Path:
             f"the compiled network has {len(compiled.network.content):,} bytes; it may have {MAX_COMPILED:,}"
         )
     path = write_compiled(assets / "bundled.ferviz", compiled, force=True)
-    digest = hashlib.sha256(compiled.network.content).hexdigest()
+    note_shipped(compiled.network.content, assets)
+    return path
+
+
+def note_shipped(content: bytes, assets: Path = ASSETS) -> None:
+    """Write down the SHA-256 of the bundled network's graphs, which then run without being tried first.
+
+    Args:
+        content: the LiteRT file inside bundled.ferviz.
+        assets: the folder of both.
+    """
+    digest = hashlib.sha256(content).hexdigest()
     known = assets / SHIPPED.name
     lines = known.read_text(encoding="ascii").splitlines() if known.is_file() else []
     others = [line for line in lines if "bundled.ferviz" not in line]
     write_text(known, "\n".join([f"{digest}  bundled.ferviz (its graphs)", *others]) + "\n")
-    return path
 
 
 def measure(model: Any, part: Dataset) -> dict[str, Any]:

@@ -24,6 +24,7 @@ GROUPS = {
     "Studies": "study Study",
     "Training": "train TrainConfig Augmentation TrainingRun TrainingProgress",
     "Scaling": "scale",
+    "Teaching": "teach TeachConfig Teaching TeachingProgress",
     "Extending": "register",
 }
 """Title of a page -> its names, in the order of reading. A public name that stands in none of them goes to "More"."""
@@ -55,6 +56,9 @@ ferviz.evaluation.check.result.Convention
 ferviz.evaluation.check.candidates.Preprocessing
 ferviz.evaluation.check.label_orders.LabelOrder
 ferviz.training.train.TrainingProgress
+ferviz.training.explainer.teach.TeachingProgress
+ferviz.models.compiled.explainer.TaughtExplainer
+ferviz.models.compiled.explainer.Lesson
 ferviz.dreaming.deepdream.Octaves
 ferviz.dreaming.dream.DreamConfig
 ferviz.rendering.sheets.sheet.Sheet

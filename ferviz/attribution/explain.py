@@ -25,6 +25,7 @@ from ferviz.faces.crops import as_faces, center_crop
 from ferviz.faces.face import Face
 from ferviz.faces.landmarks.ladder import TEMPLATE_SOURCE, locate_landmarks
 from ferviz.faces.regions import FaceRegions
+from ferviz.models.compiled.explainer import TaughtExplainer, find_explainer
 from ferviz.models.face_selection import Where, select_faces
 from ferviz.models.model import Model, as_model
 from ferviz.models.prediction import Prediction, check_finite
@@ -68,6 +69,7 @@ class AttributionJob:
         test: whether the maps are tested, too (see `ferviz.trust.verdict`).
         chosen: why this method was chosen, "" where it was named.
         places: for each layer where its cells look, if the maps are drawn there; else empty.
+        explainer: what the network was taught about itself, where the method needs that.
     """
 
     model: Model
@@ -83,6 +85,7 @@ class AttributionJob:
     test: bool = False
     chosen: str = ""
     places: tuple[Placement, ...] = ()
+    explainer: TaughtExplainer | None = field(default=None, repr=False)
 
     @classmethod
     def prepare(
@@ -128,7 +131,11 @@ class AttributionJob:
         for protocol in entry.needs:
             require(model.engine, protocol, method)
         weights = target_weights(targets, model.labels, 1)
-        return cls(model, method, entry, targets, layers, resolved, weights, batch_size, seed, warnings, test, chosen)
+        explainer = find_explainer(model, str(resolved.get("explainer", ""))) if entry.needs_explainer else None
+        return cls(
+            model, method, entry, targets, layers, resolved, weights, batch_size, seed, warnings, test, chosen,
+            explainer=explainer,
+        )  # fmt: skip
 
     def with_templates(self) -> AttributionJob:
         """Return the job for data sets and videos: pictures that show no face get a typical face's regions, for one must not stop all."""
@@ -186,7 +193,7 @@ class AttributionJob:
             layer=FUSED.join(self.layers),
             predictions=predictions(model, output.logits, faces),
             settings=settings,
-            warnings=(*model.cautions, *self.warnings, *self._landmark_warnings(faces)),
+            warnings=(*model.cautions, *self.warnings, *output.warnings, *self._landmark_warnings(faces)),
             trust=self._judged(faces, output.heatmaps, output.logits) if self.test else None,
             grids={name: values for name, values in output.details.items() if values.ndim == 4},
         )
@@ -240,7 +247,18 @@ class AttributionJob:
         regions = FaceRegions.of(faces, (height, width)) if self.method.needs_regions else None
         weights = np.repeat(self.weights, len(batch), axis=0)
         requests = (
-            MethodInput(self.model.engine, batch, layer, weights, self.batch_size, self.seed, pictures, spec, regions)
+            MethodInput(
+                self.model.engine,
+                batch,
+                layer,
+                weights,
+                self.batch_size,
+                self.seed,
+                pictures,
+                spec,
+                regions,
+                self.explainer,
+            )
             for layer in self.layers
         )
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is an error below

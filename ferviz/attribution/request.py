@@ -13,6 +13,7 @@ from ferviz.attribution.targets import resolve
 from ferviz.engines.base import Array, Engine, GuidedGradients, LayerInterventions, PredictedTargets, require, supports
 from ferviz.errors import ModelError, NoFaceError, UsageError
 from ferviz.faces.regions import FaceRegions
+from ferviz.models.compiled.explainer import TaughtExplainer
 from ferviz.models.input_spec import InputSpec
 
 BASELINES = ("black", "mean", "zero", "blur")
@@ -46,6 +47,7 @@ class MethodInput:
         pictures: (N, h, w, c), 0..255, what the batch was made from by `spec.scaled`; None = the batch is such pictures.
         spec: the network's input spec; None = its values are those of the pictures.
         regions: where the eyes, the mouth and so on are in each picture, for methods that need it; None = not known.
+        explainer: what the network was taught to tell about itself, for methods that need it; None = nothing.
     """
 
     engine: Engine
@@ -57,6 +59,7 @@ class MethodInput:
     pictures: np.ndarray | None = field(default=None, repr=False)
     spec: InputSpec | None = None
     regions: FaceRegions | None = field(default=None, repr=False)
+    explainer: TaughtExplainer | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -293,9 +296,11 @@ class MethodOutput:
         details: further results by name, each (N, ...). Those of shape (N, T) become part of an explanation's settings, those
             of shape (N, T, rows, columns) its grids.
         heatmaps: (N, T, H, W) float32 where the method itself says how its maps are brought to picture size, else None.
+        warnings: sentences about what may mislead in these maps.
     """
 
     raw: Array
     logits: Array
     details: dict[str, Array] = field(default_factory=dict)
     heatmaps: Array | None = None
+    warnings: tuple[str, ...] = ()

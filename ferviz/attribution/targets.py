@@ -97,6 +97,19 @@ def target_weights(targets: Iterable[Target], labels: Iterable[str], n: int) -> 
     return np.repeat(np.stack(rows)[None], n, axis=0)
 
 
+def is_class(weights: np.ndarray) -> np.ndarray:
+    """Return which targets are a class by itself, whose score is its log-odds against all others.
+
+    Args:
+        weights: (..., K), of the logits.
+
+    Returns:
+        (...) bool: a single weight of 1, and zeros.
+    """
+    result: np.ndarray = ((weights == 1).sum(-1) == 1) & ((weights != 0).sum(-1) == 1)
+    return result
+
+
 def resolve(weights: Array, logits: Array) -> Array:
     """Move the weight of the predicted class onto the class with the greatest logit.
 

@@ -37,6 +37,7 @@ COMMANDS = {
     "layers": "Print a network's input, its labels, and its layers with their shapes.",
     "data": "Describe and draw a data set.",
     "train": "Train a network.",
+    "teach": "Teach a network to explain itself in one pass.",
     "evaluate": "Measure a network on labelled faces.",
     "study": "Ask a question over a data set.",
     "trust": "Find out which heatmaps to believe for a network.",

@@ -76,7 +76,7 @@ class Console:
             total: how many items there are, if that is known.
         """
         if not self.interactive:
-            report = self._lines(label)
+            report = self.lines(label)
             for count, item in enumerate(items, 1):
                 yield item
                 report(count, total)
@@ -94,7 +94,7 @@ class Console:
             label: the text before the bar.
         """
         if not self.interactive:
-            yield None if self.quiet else self._lines(label)
+            yield None if self.quiet else self.lines(label)
             return
         from rich.console import Console as RichConsole
         from rich.progress import Progress
@@ -103,8 +103,12 @@ class Console:
             task = bar.add_task(label, total=None)
             yield lambda step, steps: bar.update(task, completed=step, total=steps)
 
-    def _lines(self, label: str) -> Callable[[int, int | None], None]:
-        """-> a function of (count, total) that prints a line now and then, the first one after FIRST_LINE seconds."""
+    def lines(self, label: str) -> Callable[[int, int | None], None]:
+        """Return a function of (count, total) that prints a line now and then, the first one after FIRST_LINE seconds.
+
+        Args:
+            label: the text before the count.
+        """
         begin = self.clock()
         due = FIRST_LINE
 

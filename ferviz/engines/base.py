@@ -199,6 +199,23 @@ class GraphBacked(Protocol):
 
 
 @runtime_checkable
+class TaughtValues(Protocol):
+    """An engine whose network was taught to explain itself, and answers that in the same pass (see `ferviz.teach`)."""
+
+    def taught_values(self, batch: Array) -> tuple[Array, Array, Array]:
+        """Compute the logits and what the taught explainer answers.
+
+        Args:
+            batch: (N, h, w, c) float32.
+
+        Returns:
+            The logits (N, K), the values (N, cells, cells, 2 K) of each class's log-odds and then of each logit, and the errors (N, 2 K)
+            that the explainer expects of them; all float32.
+        """
+        ...
+
+
+@runtime_checkable
 class KerasBacked(Protocol):
     """An engine with a Keras network behind it."""
 
@@ -231,6 +248,7 @@ CAPABILITIES: dict[type, str] = {
     PredictedTargets: "gradients of the predicted class",
     GraphBacked: "the network's graph",
     KerasBacked: "a Keras network",
+    TaughtValues: "a taught explainer",
     Noting: "notes",
 }
 """Each optional protocol in words, for messages."""
@@ -241,6 +259,7 @@ _MEMBERS: dict[type, str] = {
     PredictedTargets: "takes_predicted",
     GraphBacked: "graph_engine",
     KerasBacked: "keras_engine",
+    TaughtValues: "taught_values",
     Noting: "notes",
 }
 """The member that makes an engine one of each optional protocol."""

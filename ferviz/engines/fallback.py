@@ -129,6 +129,14 @@ class FallbackEngine:
         engine = self._fall_back("this needs the network itself, not only its compiled form")
         return require(engine, GraphBacked, "this").graph_engine()
 
+    def taught_values(self, batch: Array) -> tuple[Array, Array, Array]:
+        """Compute what the taught explainer in the compiled file answers, as `TaughtValues.taught_values`.
+
+        Args:
+            batch: (N, h, w, c) float32.
+        """
+        return self.compiled.taught_values(batch)
+
     def _ask(self, question: Callable[[LiteRTEngine | GraphEngine], T]) -> T:
         try:
             return question(self._engine)

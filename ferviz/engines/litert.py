@@ -39,6 +39,8 @@ class CompiledNetwork:
         activations: the layers whose activation the file has.
         gradients: the layers whose gradient it has.
         refused: {layer: why its gradient is not in the file}; INPUT stands for the picture.
+        explainer: the layers that a taught explainer looks at; () where the network was not taught.
+        cells: rows and columns of the explainer's maps.
         digest: SHA-256 of the content, "" = not computed yet.
         source: what messages call it.
         trusted: it was compiled in this process, or passed `ferviz.engines.tflite.admission.admit`.
@@ -53,6 +55,8 @@ class CompiledNetwork:
     activations: frozenset[str]
     gradients: frozenset[str]
     refused: dict[str, str] = field(default_factory=dict)
+    explainer: tuple[str, ...] = ()
+    cells: int = 0
     digest: str = field(default="", repr=False)
     source: str = field(default="the compiled network", compare=False)
     trusted: bool = field(default=False, compare=False)
@@ -190,6 +194,43 @@ class LiteRTEngine:
         blank = np.zeros((len(activation), self.classes), np.float32)
         return self._run("head", ["logits"], activation=_contiguous(activation), weights=blank)["logits"]
 
+    def taught_values(self, batch: Array) -> tuple[Array, Array, Array]:
+        """Compute what the taught explainer in the file answers, in one pass.
+
+        Args:
+            batch: (N, h, w, c) float32.
+
+        Returns:
+            The logits (N, K), the values (N, cells, cells, 2 K) of each class's log-odds and then of each logit, and the errors
+            (N, 2 K) that the explainer expects of them; all float32.
+
+        Raises:
+            NotCompiledError: the network was not taught.
+        """
+        self._check_explainer()
+        answer = self._run("explain", ["logits", "values", "error"], picture=self._batch(batch))
+        return answer["logits"], answer["values"], answer["error"]
+
+    def taught_values_from(self, activations: Sequence[Array]) -> tuple[Array, Array]:
+        """Compute what the taught explainer answers from activations that another engine computed.
+
+        Args:
+            activations: of each of the layers `compiled.explainer`, (N, h, w, C) float32.
+
+        Returns:
+            The values and the errors, as `taught_values`.
+
+        Raises:
+            NotCompiledError: the network was not taught.
+        """
+        self._check_explainer()
+        feeds = {
+            f"activation/{name}": _contiguous(maps)
+            for name, maps in zip(self.compiled.explainer, activations, strict=True)
+        }
+        answer = self._run("explain_head", ["values", "error"], **feeds)
+        return answer["values"], answer["error"]
+
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
@@ -262,6 +303,10 @@ class LiteRTEngine:
         if layer != INPUT and all(layer != info.name for info in self.layers):
             raise UnknownNameError("layer", layer, [info.name for info in self.layers], "this model")
 
+    def _check_explainer(self) -> None:
+        if not self.compiled.explainer:
+            raise NotCompiledError("the compiled network was not taught to explain itself")
+
     def _run(self, graph: str, outputs: Iterable[str], **feeds: Array) -> dict[str, Array]:
         with self._lock:
             return self._graphs.run(graph, list(outputs), feeds)
@@ -278,6 +323,10 @@ class LiteRTEngine:
             self._graphs.expect("gradients", {"picture": picture, "weights": weights}, {"logits": weights, **both})
         if "head" in self._graphs:
             self._graphs.expect("head", {"activation": None, "weights": weights}, {"logits": weights, "gradient": None})
+        if c.explainer:
+            outputs = {"values": (-1, c.cells, c.cells, 2 * c.classes), "error": (-1, 2 * c.classes)}
+            self._graphs.expect("explain", {"picture": picture}, {"logits": weights, **outputs})
+            self._graphs.expect("explain_head", {f"activation/{name}": None for name in c.explainer}, outputs)
         for name in ("picture", "guided"):
             if name in self._graphs:
                 feeds = {"picture": picture, "weights": weights}

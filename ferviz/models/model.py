@@ -42,6 +42,7 @@ class Model:
         engine: what executes it.
         notes: what was assumed or upgraded when the network was read, one sentence each.
         origin: the file and the settings that it was loaded with (`ferviz.models.compiled.cache.Origin`); None for a network in memory.
+        explainer: what it was taught to tell about itself (`ferviz.models.compiled.explainer.TaughtExplainer`), where its file holds that.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Model:
     engine: Engine = field(repr=False)
     notes: tuple[str, ...] = ()
     origin: Any = field(default=None, repr=False, compare=False)
+    explainer: Any = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
         spec = self.input

@@ -10,10 +10,14 @@ from typing import Any
 
 from ferviz.errors import ModelError
 from ferviz.models.bundled import ASSETS
+from ferviz.models.compiled.explainer import is_taught
 from ferviz.models.model import Model
 from ferviz.models.sidecar import find_sidecar, read_sidecar
 
 FILE = ASSETS / "trust_recommendations.json"
+
+TAUGHT = "fastshap"
+"""The method that only a network which was taught to explain itself has (`ferviz teach`)."""
 
 BUDGETS = (1, 20, 500)
 """Passes through the network a face, for each of which there is a recommendation."""
@@ -50,9 +54,11 @@ def recommended(model: Model, passes: int) -> Recommendation:
     """
     own = _kept(model)
     choice = _choice(own, passes, "this network") if own else None
-    if choice:
+    if choice and (choice.method != TAUGHT or is_taught(model)):
         return choice
     general = _choice(_shipped()[0], passes, "the bundled network")
+    if general is not None and general.method == TAUGHT and not is_taught(model):
+        general = _choice(_shipped()[0], passes, "the bundled network without its explainer", "untaught")
     assert general is not None
     why = (
         f"at {_price(passes)} no method passes the test on this network more often than noise; {general.reason}"
@@ -79,11 +85,11 @@ def recommended_layer(model: Model, method: str) -> str | None:
     return layer
 
 
-def _choice(report: Mapping[str, Any], passes: int, network: str) -> Recommendation | None:
-    best = report["recommendation"].get(str(passes))
+def _choice(report: Mapping[str, Any], passes: int, network: str, key: str = "recommendation") -> Recommendation | None:
+    best = report[key].get(str(passes))
     if best is None:
         return None
-    share, faces = round(100 * best["better"]), report["assessable"]
+    share, faces = round(100 * best["better"]), best.get("assessable", report["assessable"])
     reason = f"better than a centre blob on {share} % of {faces} faces, the best of {network} at {_price(passes)}"
     return Recommendation(best["method"], best["layer"], reason)
 
@@ -112,6 +118,8 @@ def _checked(report: Mapping[str, Any]) -> Mapping[str, Any]:
             continue
         if not (isinstance(best["method"], str) and isinstance(best["layer"], str | None)):
             raise TypeError("a method and a layer have names")
+        if not isinstance(best.get("assessable", 0), int):
+            raise TypeError("faces are counted")
         if not 0 <= best["better"] <= 1:
             raise ValueError("a share lies between 0 and 1")
     if not all(isinstance(name, str) for name in report["layers"].values()):

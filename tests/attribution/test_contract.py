@@ -15,7 +15,8 @@ from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
 
 LABELS = ("angry", "happy", "sad", "fear")
-OURS = [name for name in methods() if ":" not in name]
+OURS = [name for name in methods() if ":" not in name and not METHODS[name].needs_explainer]
+"""... that any network can be asked by; what FastSHAP promises of a taught one is in tests/training/test_teach.py."""
 KINDS = [
     "functional", "sequential", "subclassed", "with_function", "nested", "shared", "channels_first", "rgb", "any_size",
     "softmax_layer", "activation_layer", "sigmoid", "linear", "mixed_precision",

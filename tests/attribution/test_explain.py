@@ -19,7 +19,8 @@ from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
 
 LABELS = ("angry", "happy", "sad", "fear")
-OURS = [name for name in methods() if ":" not in name]
+OURS = [name for name in methods() if ":" not in name and not METHODS[name].needs_explainer]
+"""... that any network can be asked by; what FastSHAP promises of a taught one is in tests/training/test_teach.py."""
 QUICK = {
     "rise": {"masks": 24}, "smoothgrad": {"samples": 5}, "integrated-gradients": {"steps": 5}, "occlusion": {"patch": 6},
     "regions": {"permutations": 2, "template": True}, "region-occlusion": {"template": True},

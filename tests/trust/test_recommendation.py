@@ -65,6 +65,16 @@ def test_where_no_method_passed_auto_says_that_too(network):
     assert "at one pass no method passes the test on this network more often than noise" in recommended(model, 1).reason
 
 
+def test_only_a_taught_network_is_recommended_its_explainer(network):
+    model, _ = network
+    assert recommended(ferviz.load_model(), 1).method == "fastshap"
+    assert recommended(ferviz.load_model(engine="keras"), 1).method == "fastshap"
+    assert recommended(model, 1).method == recommended(model, 20).method == "gradcam"
+    assert "the bundled network without its explainer" in recommended(model, 1).reason
+    keep(model, recommendation={"1": BEST | {"method": "fastshap"}, "20": None, "500": None})
+    assert recommended(model, 1).method == "gradcam"
+
+
 def test_grad_cam_looks_at_the_layer_that_was_measured_to_be_the_better_one(network):
     model, _ = network
     assert AttributionJob.prepare(model, "gradcam").layers == ("late",)

@@ -36,6 +36,8 @@ class Method:
         magnitude: by default the maps show how much a pixel matters, not evidence; a contrast of classes leaves them so.
         needs: the optional engine protocols of `ferviz.engines.base` that it cannot do without.
         needs_regions: it asks for `MethodInput.face_regions()`: the faces' landmarks are located before it runs.
+        needs_explainer: it asks for `MethodInput.explainer`: the network has to be taught first (`ferviz teach`). Its setting `explainer`
+            can name the file.
         caution: what every reader of the map has to know, or "".
         from_maps: `function` takes an activation and its gradients.
     """
@@ -47,6 +49,7 @@ class Method:
     magnitude: bool = False
     needs: tuple[type, ...] = ()
     needs_regions: bool = False
+    needs_explainer: bool = False
     caution: str = ""
     from_maps: bool = False
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ferviz import fills
 from ferviz.attribution.request import LazyMasks, MethodInput, MethodOutput
+from ferviz.attribution.targets import is_class
 from ferviz.engines.base import Array
 from ferviz.errors import UsageError, check_integer
 from ferviz.faces.regions import REGIONS, region_masks
@@ -134,8 +135,7 @@ def log_odds(logits: np.ndarray, weights: np.ndarray) -> _Values:
         (N, T, P).
     """
     scores: _Values = np.einsum("npk,ntk->ntp", logits, weights, optimize=True)
-    single = ((weights == 1).sum(-1) == 1) & ((weights != 0).sum(-1) == 1)
-    for sample, target in np.argwhere(single):
+    for sample, target in np.argwhere(is_class(weights)):
         others = np.delete(logits[sample], int(weights[sample, target].argmax()), axis=-1)
         greatest = others.max(-1, keepdims=True)
         scores[sample, target] -= (np.log(np.exp(others - greatest).sum(-1, keepdims=True)) + greatest)[:, 0]

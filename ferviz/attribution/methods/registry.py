@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from functools import partial
 
-from ferviz.attribution.methods import cam, gradients, grid_shapley, perturbation, region_shapley, tf_keras_vis
+from ferviz.attribution.methods import (
+    cam,
+    fastshap,
+    gradients,
+    grid_shapley,
+    perturbation,
+    region_shapley,
+    tf_keras_vis,
+)
 from ferviz.attribution.methods.method import LAYER, PICTURE, Method, method_from_maps
 from ferviz.engines.base import GuidedGradients, KerasBacked, LayerInterventions
 from ferviz.registry import Registry
@@ -57,6 +65,8 @@ for _name, _summary, _method in (
     ("guided-backprop", "sharp edges; does not depend on the class",
      Method(gradients.guided_backprop, PICTURE, title="Guided backpropagation", signed=_SIGNED_SIZE, magnitude=True,
             needs=(GuidedGradients,), caution=_EDGES)),
+    ("fastshap", "what each place adds to the answer, as a taught network tells in one pass",
+     Method(fastshap.fastshap, PICTURE, title="FastSHAP", needs_explainer=True)),
     ("occlusion", "what the score loses when a patch is hidden", Method(perturbation.occlusion, PICTURE, title="Occlusion")),
     ("rise", "mean of random masks, weighted by the score", Method(perturbation.rise, PICTURE, title="RISE")),
     ("shapley", "what each cell of a grid adds to the score: Shapley values, with their standard error",

@@ -8,6 +8,8 @@ The file holds several graphs over the same weights, each under a name (LiteRT c
     gradients  picture, weights -> logits, activation/<layer> and gradient/<layer> of each of them that has a gradient
     picture    picture, weights -> logits, gradient (at the picture)
     guided     as picture, by guided backpropagation
+    explain       picture -> logits, values and error of a taught explainer (see `explainer_graph`)
+    explain_head  activation/<layer> of the layers that it looks at -> values, error
 
 `picture` is (N, h, w, c), `weights` (N, K), activations have the channels last. N is free. A graph that cannot be had (no gradient
 up to the picture), or that would say nothing new, is left out.
@@ -27,6 +29,7 @@ import numpy as np
 from ferviz.engines.backend import tensorflow
 from ferviz.engines.base import INPUT
 from ferviz.engines.compiler.conv_gradients import UnsupportedOpError
+from ferviz.engines.compiler.explainer_graph import ExplainerWeights, explain_graph, head_graph
 from ferviz.engines.compiler.flatbuffer import merge
 from ferviz.engines.compiler.freeze import Frozen, LayerOutput, freeze
 from ferviz.engines.compiler.gradient_rules import RULES, Rule, guided_relu
@@ -50,7 +53,11 @@ class Unsupported:
 
 
 def compile_network(
-    engine: GraphEngine, size: tuple[int, int], default: str, layers: Sequence[str] | None = None
+    engine: GraphEngine,
+    size: tuple[int, int],
+    default: str,
+    layers: Sequence[str] | None = None,
+    explainer: ExplainerWeights | None = None,
 ) -> CompiledNetwork:
     """Compile a network together with its gradients.
 
@@ -59,6 +66,7 @@ def compile_network(
         size: (h, w) of its pictures, fixed in the file.
         default: the layer that is explained unless another is asked for.
         layers: names of the layers that can be explained, None = every map.
+        explainer: what the network was taught about itself, None = nothing.
 
     Raises:
         UnknownNameError: for a layer that is not there.
@@ -88,6 +96,13 @@ def compile_network(
     if INPUT not in refused:
         graphs["picture"] = (_at_picture(frozen, RULES), [picture, weights])
         graphs["guided"] = (_at_picture(frozen, {**RULES, "Relu": guided_relu}), [picture, weights])
+    if explainer is not None:
+        graphs["explain"] = (explain_graph(explainer, _outputs_of(frozen, explainer.layers)), [picture])
+        taps = [(name, [None, *_sizes(traced, name)]) for name in explainer.layers]
+        graphs["explain_head"] = (
+            head_graph(explainer),
+            [tf.TensorSpec(sizes, tf.float32, name=f"activation/{name}") for name, sizes in taps],
+        )
     parts = {name: _convert(function, specs) for name, (function, specs) in graphs.items()}
     return CompiledNetwork(
         merge(parts),
@@ -99,6 +114,8 @@ def compile_network(
         frozenset(wanted),
         frozenset(gradients),
         refused,
+        () if explainer is None else explainer.layers,
+        0 if explainer is None else explainer.cells,
         trusted=True,
     )
 
@@ -233,6 +250,14 @@ def _layers(frozen: Frozen, names: list[str]) -> Callable[..., dict[str, Any]]:
         return {f"activation/{name}": _out(tensors[name], frozen.outputs[name]) for name in names}
 
     return layers
+
+
+def _outputs_of(frozen: Frozen, names: Sequence[str]) -> Callable[[Any], tuple[Any, dict[str, Any]]]:
+    def outputs_of(picture: Any) -> tuple[Any, dict[str, Any]]:
+        logits, tensors = frozen.place(picture)
+        return logits, {name: _out(tensors[name], frozen.outputs[name]) for name in names}
+
+    return outputs_of
 
 
 def _head(frozen: Frozen, default: str, picture: Any) -> Callable[..., dict[str, Any]]:

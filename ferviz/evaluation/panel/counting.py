@@ -62,6 +62,15 @@ class CountingEngine:
         self.passes += len(batch)
         return self._engine.logits_from(batch, layer, activation)  # type: ignore[attr-defined,no-any-return]
 
+    def taught_values(self, batch: Array) -> tuple[Array, Array, Array]:
+        """As of the engine.
+
+        Args:
+            batch: as of the engine.
+        """
+        self.passes += len(batch)
+        return self._engine.taught_values(batch)  # type: ignore[attr-defined,no-any-return]
+
 
 def counted(model: Model) -> tuple[Model, CountingEngine]:
     """Return a model whose passes are counted, and the counter.

@@ -22,6 +22,7 @@ from ferviz.evaluation.panel.stability import Stability, stability
 from ferviz.faces.crops import as_faces
 from ferviz.faces.face import Face
 from ferviz.faces.landmarks.ladder import locate_landmarks
+from ferviz.models.compiled.explainer import is_taught
 from ferviz.models.model import Model, as_model
 from ferviz.registry import split_names
 from ferviz.trust.calibration import calibration_of
@@ -139,14 +140,16 @@ def _layers(model: Model, methods: Sequence[str], layers: Sequence[str] | None) 
 
 
 def usable_methods(model: Model) -> list[str]:
-    """Return the methods that a network's engine can run, without those of other libraries.
+    """Return the methods that a network's engine can run, without those of other libraries, and without FastSHAP unless it was taught.
 
     Args:
         model: the network.
     """
 
+    taught = is_taught(model)
+
     def fits(method: Method) -> bool:
-        return all(supports(model.engine, protocol) for protocol in method.needs)
+        return all(supports(model.engine, p) for p in method.needs) and (taught or not method.needs_explainer)
 
     return [name for name in METHODS if not name.startswith("tf-keras-vis") and fits(METHODS[name])]
 

@@ -12,19 +12,25 @@ from ferviz.engines.base import Engine
 from ferviz.engines.fallback import FallbackEngine, KerasFallbackEngine
 from ferviz.engines.litert import LiteRTEngine
 from ferviz.files import PathLike, check_output
+from ferviz.models.compiled.explainer import Lesson, TaughtExplainer
 from ferviz.models.compiled.file import CompiledModel, read_compiled, write_compiled
 from ferviz.models.model import CAUTIONS, Model
 from ferviz.models.require_graph import require_graph
 from ferviz.registry import split_names
 
 if TYPE_CHECKING:
+    from ferviz.engines.compiler.explainer_graph import ExplainerWeights
     from ferviz.engines.graph import GraphEngine
 
 PACKAGES = ("ferviz", "tensorflow", "keras", "ai-edge-litert")
 
 
 def compile_model(
-    model: Model, out: PathLike | None = None, *, layers: str | Sequence[str] | None = None, force: bool = False
+    model: Model,
+    out: PathLike | None = None,
+    *,
+    layers: str | Sequence[str] | None = None,
+    force: bool = False,
 ) -> CompiledModel:
     """Compile a network together with its gradients, so that it is explained without TensorFlow.
 
@@ -41,6 +47,33 @@ def compile_model(
         UnknownNameError: for a layer that is not there.
         OutputExistsError, OutputError: where the file is there already or cannot be written.
     """
+    return _compile(model, out, layers, force, None, None)
+
+
+def compile_taught(
+    model: Model, out: PathLike, explainer: ExplainerWeights, lesson: Lesson, force: bool = False
+) -> CompiledModel:
+    """Compile a network together with its gradients and with an explainer that was taught for it.
+
+    Args:
+        model, out, force: as for `compile_model`.
+        explainer: what was taught.
+        lesson: how.
+
+    Raises:
+        ModelError, OutputExistsError, OutputError: as for `compile_model`.
+    """
+    return _compile(model, out, None, force, explainer, lesson)
+
+
+def _compile(
+    model: Model,
+    out: PathLike | None,
+    layers: str | Sequence[str] | None,
+    force: bool,
+    explainer: ExplainerWeights | None,
+    lesson: Lesson | None,
+) -> CompiledModel:
     from ferviz.engines.compiler.convert import compile_network
 
     if out is not None:
@@ -49,9 +82,9 @@ def compile_model(
     default, _ = model.default_layer()
     height, width = model.input.size
     names = None if layers is None else split_names(layers, [info.name for info in model.layers])
-    network = compile_network(engine, (height, width), default, names)
+    network = compile_network(engine, (height, width), default, names, explainer)
     spec = replace(model.input, height=height, width=width)
-    compiled = CompiledModel(model.name, model.sha256, model.labels, spec, network, model.notes, versions())
+    compiled = CompiledModel(model.name, model.sha256, model.labels, spec, network, model.notes, versions(), {}, lesson)
     LiteRTEngine(network, threads=1)  # what cannot be run is an error now and not at the first face
     if out is not None:
         write_compiled(out, compiled, force)
@@ -94,7 +127,8 @@ def open_compiled(
     notes = tuple(note for note in compiled.notes if not note.startswith(outdated))
     litert = LiteRTEngine(compiled.network)
     engine: Engine = litert if load is None else fallback(litert, load, log)
-    return Model(compiled.name, compiled.sha256, names, spec, engine, notes)
+    explainer = None if compiled.lesson is None else TaughtExplainer(litert, compiled.lesson, attached=True)
+    return Model(compiled.name, compiled.sha256, names, spec, engine, notes, explainer=explainer)
 
 
 def versions() -> dict[str, str]:

@@ -14,7 +14,7 @@ import hashlib
 import json
 import math
 import struct
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from ferviz.engines.litert import CompiledNetwork
 from ferviz.engines.tflite.admission import remember_compiled
 from ferviz.errors import ModelError, UsageError
 from ferviz.files import PathLike, atomic, to_json
+from ferviz.models.compiled.explainer import Lesson
 from ferviz.models.formats.detect import check_regular_file
 from ferviz.models.input_spec import InputSpec
 
@@ -34,6 +35,8 @@ MAX_BYTES = 1024**3
 MAX_TABLE = 32 * 1024**2
 MAX_CLASSES = 10_000
 MAX_LAYERS = 10_000
+MAX_TAPS = 16
+MAX_CELLS = 256
 MAX_NUMBER = 1e30
 """Largest mean or standard deviation."""
 
@@ -53,6 +56,7 @@ class CompiledModel:
         notes: as in Model.
         versions: {package: version} that made it.
         sources: {file name: SHA-256} of the files that the network was read from.
+        lesson: how it was taught to explain itself; None where it was not.
     """
 
     name: str
@@ -63,6 +67,7 @@ class CompiledModel:
     notes: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
+    lesson: Lesson | None = None
 
 
 def write_compiled(path: PathLike, compiled: CompiledModel, force: bool = False) -> Path:
@@ -176,7 +181,15 @@ def _table(compiled: CompiledModel) -> dict[str, Any]:
         "notes": compiled.notes,
         "versions": compiled.versions,
         "sources": compiled.sources,
+        "explainer": _lesson_table(compiled),
     }  # fmt: skip
+
+
+def _lesson_table(compiled: CompiledModel) -> dict[str, Any] | None:
+    if compiled.lesson is None:
+        return None
+    network = compiled.network
+    return {"layers": network.explainer, "cells": network.cells, **asdict(compiled.lesson)}
 
 
 class _WrongError(Exception):
@@ -205,13 +218,41 @@ def _compiled_model(document: Any, content: bytes, digest: str, source: str) -> 
     if head not in ("softmax", "sigmoid", "linear"):
         raise _WrongError(f"head {head[:40]!r} is not known")
     refused = table.named("refused")
+    explainer, cells, lesson = _lesson(table, activations)
     network = CompiledNetwork(
-        content, size, len(labels), head, default, layers, activations, gradients, refused, digest, source
+        content,
+        size,
+        len(labels),
+        head,
+        default,
+        layers,
+        activations,
+        gradients,
+        refused,
+        explainer,
+        cells,
+        digest,
+        source,
     )
     return CompiledModel(
         table.text("name"), table.text("sha256"), labels, spec, network,
-        table.texts("notes"), table.named("versions"), table.named("sources"),
+        table.texts("notes"), table.named("versions"), table.named("sources"), lesson,
     )  # fmt: skip
+
+
+def _lesson(table: _Fields, activations: frozenset[str]) -> tuple[tuple[str, ...], int, Lesson | None]:
+    """-> the layers that a taught explainer looks at, the size of its maps, and how it was taught; nothing of it is there in most files."""
+    if table.document.get("explainer") is None:
+        return (), 0, None
+    given = table.fields("explainer")
+    layers = given.texts("layers", 1, MAX_TAPS)
+    if not set(layers) <= activations:
+        raise _WrongError("its explainer looks at layers that the file does not hold")
+    measured = {name: given.fields("measured").number(name) for name in given.value("measured", dict)}
+    if len(measured) > MAX_LAYERS or not all(map(_is_text, measured)):
+        raise _WrongError("measured is not a list of names and numbers")
+    lesson = Lesson(given.integer("faces", 0, 1 << 40), given.texts("fills"), given.text("held_out"), measured)
+    return layers, given.integer("cells", 1, MAX_CELLS), lesson
 
 
 def _layer(row: Any) -> LayerInfo:
