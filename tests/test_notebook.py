@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import pickle
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import ferviz
 from ferviz.data.dataset import Dataset
 from ferviz.dreaming.result import Dream
 from ferviz.evaluation.evaluation import Evaluation
+from ferviz.faces.face import Face
 
 FACES = np.random.default_rng(0).integers(0, 255, (2, 48, 48)).astype(np.uint8)
 
@@ -37,13 +40,24 @@ def test_results_say_in_one_line_what_they_hold(model):
         (data, ["'two.csv'", "2 faces of 48 x 48", "Training 1, PublicTest 1", "'happy'"]),
         (measured, ["'mine' on 2 faces of 'PublicTest'", "accuracy 0.500"]),
         (dream, ["1 pictures of 48 x 48", "happy"]),
-        (model.predict(FACES)[0], ["angry 0.", "neutral 0.", "Face("]),
+        (model.predict(FACES)[0], ["angry 0.", "neutral 0.", "Face(48 x 48 pixels)"]),
+        (Face(FACES[0], "a/b.png", (1, 2, 49, 50), np.zeros((5, 2)), 0.987), ["'b.png'", "box=(1, 2, 49, 50)", "score=0.99"]),
     )  # fmt: skip
     for result, parts in expected:
         text = repr(result)
         assert all(part in text for part in parts), text
         assert len(text) < 300
         assert "\n" not in text
+
+
+def test_faces_predictions_and_data_show_themselves(model):
+    data = Dataset(FACES, np.array([0, 3]), np.array(["", ""]), np.arange(2))
+    face = Face(np.repeat(FACES[0][..., None], 3, axis=2))
+    pictures = [Image.open(io.BytesIO(result._repr_png_())) for result in (face, model.predict([face])[0], data)]
+    assert pictures[0].size == (192, 192)
+    assert np.array_equal(np.asarray(pictures[0])[::4, ::4], face.pixels)  # each pixel is a square
+    assert pictures[1].width > 250
+    assert pictures[2].height > 2 * 48
 
 
 def test_results_are_pickled_and_models_say_why_not(model):

@@ -18,6 +18,9 @@ SPLIT_WORDS = {
 """Kaggle's split names and other names of the same part; used where the data has no split of the given name."""
 
 
+_SHOWN_CLASSES, _SHOWN_FACES = 12, 10  # of the picture in a notebook
+
+
 @dataclass(frozen=True)
 class BadRow:
     """One row that could not be read.
@@ -132,6 +135,21 @@ class Dataset:
         parts = ", ".join(f"{name or 'no split'} {np.count_nonzero(self.split == name)}" for name in self.splits)
         size = " x ".join(map(str, self.images.shape[1:]))
         return f"Dataset({self.source!r}: {len(self)} faces of {size} pixels ({parts}), labels={self.names})"
+
+    def _repr_png_(self) -> bytes:
+        """The first faces of each class, a row a class."""
+        from ferviz.images import encode
+        from ferviz.rendering.charts import caption
+        from ferviz.rendering.layout import add_margin, hstack, vstack
+        from ferviz.rendering.tiles import face_tile
+
+        rows = []
+        for label, name in enumerate(self.names[:_SHOWN_CLASSES]):
+            chosen = np.flatnonzero(self.labels == label)[:_SHOWN_FACES]
+            if len(chosen):
+                tiles = [face_tile(self.images[i], 48) for i in chosen]
+                rows.append(vstack([caption(name, 13, 400), hstack(tiles, 4)], 2))
+        return encode(add_margin(vstack(rows or [caption("no faces", 13, 400)], 8), 8), ".png")
 
     @property
     def names(self) -> tuple[str, ...]:

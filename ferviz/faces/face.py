@@ -11,6 +11,9 @@ import numpy as np
 
 from ferviz.printable import printable
 
+NOTEBOOK_SIDE = 192
+"""Pixels of a face's longer side where a notebook shows it."""
+
 
 @dataclass(frozen=True)
 class Face:
@@ -38,6 +41,21 @@ class Face:
     angle: float = 0.0
     landmark_source: str | None = None
     landmark_score: float | None = None
+
+    def __repr__(self) -> str:
+        height, width = self.pixels.shape[:2]
+        facts = [f"{width} x {height} pixels"]
+        facts += [repr(printable(Path(self.source).name))] if self.source else []
+        facts += [f"box={tuple(self.box)}"] if self.box is not None else []
+        facts += [f"score={self.score:.2f}"] if self.score is not None else []
+        facts += [f"landmarks={self.landmark_source!r}"] if self.landmarks is not None else []
+        return f"Face({', '.join(facts)})"
+
+    def _repr_png_(self) -> bytes:
+        from ferviz.images import encode
+        from ferviz.rendering.tiles import fit_face
+
+        return encode(fit_face(self.pixels, NOTEBOOK_SIDE), ".png")
 
 
 def captions(faces: Sequence[Face]) -> list[str]:

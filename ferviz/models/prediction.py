@@ -10,7 +10,7 @@ import numpy as np
 
 from ferviz.errors import FervizError, NotFiniteError
 from ferviz.faces.detectors.detector import LANDMARKS
-from ferviz.faces.face import Face
+from ferviz.faces.face import NOTEBOOK_SIDE, Face
 from ferviz.tables.frames import to_frame
 from ferviz.tables.selection import positions
 
@@ -53,6 +53,16 @@ class Prediction:
     def __repr__(self) -> str:
         shares = ", ".join(f"{name} {p:.3f}" for name, p in self.probabilities.items())
         return f"Prediction({self.label!r}, {shares}, face={self.face!r})"
+
+    def _repr_png_(self) -> bytes:
+        from ferviz.images import encode
+        from ferviz.rendering.charts import probability_bars
+        from ferviz.rendering.layout import add_margin, hstack
+        from ferviz.rendering.tiles import face_tile
+
+        side = NOTEBOOK_SIDE
+        bars = probability_bars(self.probabilities, self.label, side // 2, side, 15)
+        return encode(add_margin(hstack([face_tile(self.face.pixels, side), bars], 12), 8), ".png")
 
     @property
     def second(self) -> str | None:
