@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ferviz.emotions import COLORS, FERPLUS
+from ferviz.rendering.lettering import one_font
 from ferviz.rendering.text import GREY, INK
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def summary_figure(summary: DataSummary) -> Figure:
                 axes.set_ylabel(caption, fontsize=9, color=GREY)
     if votes:
         _agreement(figure, grid[2], summary)
-    return figure
+    return one_font(figure)
 
 
 def _subtitle(summary: DataSummary) -> str:

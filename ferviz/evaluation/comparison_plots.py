@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ferviz.evaluation.plots import BLUE, PALE, TRACK, Bars, name_color, percent, percent_axis, rate_bars, title_line
+from ferviz.rendering.lettering import one_font
 from ferviz.rendering.text import GREY, INK
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def comparison_figure(c: ModelComparison) -> Figure:
     percent_axis(axes, "recall, %")
     axes.legend(fontsize=8.5, frameon=False, loc="upper right", ncols=2)
     axes.set_ylim(0, 112)
-    return figure
+    return one_font(figure)
 
 
 def disagreements_figure(c: ModelComparison, rows: int = 5, columns: int = 8) -> Figure:
@@ -99,4 +100,4 @@ def disagreements_figure(c: ModelComparison, rows: int = 5, columns: int = 8) ->
             f"labelled {true}", (0.5, 0), (0, -13), xycoords="axes fraction", textcoords="offset points", ha="center", va="top",
             fontsize=7, color=GREY,
         )  # fmt: skip
-    return figure
+    return one_font(figure)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ferviz.emotions import COLORS, canonical
 from ferviz.evaluation import metrics
+from ferviz.rendering.lettering import one_font
 from ferviz.rendering.text import AMBER, GREY, INK
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def evaluation_figure(e: Evaluation) -> Figure:
         figure.text(
             0.02, (0.14 + 0.14 * (len(e.notes[:2]) - 1 - line)) / height, f"Note: {note}"[:170], fontsize=7, color=AMBER
         )
-    return figure
+    return one_font(figure)
 
 
 def mistakes_figure(e: Evaluation, rows: int = 6, columns: int = 8) -> Figure:
@@ -83,7 +84,7 @@ def mistakes_figure(e: Evaluation, rows: int = 6, columns: int = 8) -> Figure:
     title_line(figure, f"{e.model}: most confident mistakes", f"{e.split}, {len(e):,} faces", height)
     place = figure.add_gridspec(1, 1, left=0.015, right=0.985, top=1 - 0.55 / height, bottom=0.12 / height)[0]
     _mistakes(figure, place, e, rows, columns)
-    return figure
+    return one_font(figure)
 
 
 def title_line(figure: Figure, title: str, subtitle: str, height: float) -> None:
@@ -308,6 +309,7 @@ def _hidden(figure: Figure, place: Any, e: Evaluation) -> None:
                 textcoords="offset points",
                 ha="center",
                 fontsize=5,
+                rotation=90 if len(names) > 3 else 0,  # numbers side by side would touch
                 color=GREY,
             )
     axes.set_xticks(range(len(e.labels) + 1), ["all", *(f"{n}" for n in e.labels)], fontsize=9)

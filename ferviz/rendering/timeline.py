@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ferviz.rendering.annotate import color_of
+from ferviz.rendering.lettering import one_font
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +75,7 @@ def timeline_figure(
         axes = figure.add_subplot(grid[0, 1])
         axes.text(0.5, 0.5, empty, ha="center", va="center", color=_GREY, transform=axes.transAxes)
         axes.set_axis_off()
-        return figure
+        return one_font(figure)
     for number, lane in enumerate(lanes):
         portrait = figure.add_subplot(grid[number, 0])
         portrait.set_axis_off()
@@ -96,7 +97,7 @@ def timeline_figure(
             axes.set_xticklabels([])
         else:
             axes.set_xlabel("seconds", size=9, color=_GREY)
-    return figure
+    return one_font(figure)
 
 
 def runs(times: np.ndarray, values: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ferviz.errors import UsageError
 from ferviz.files import atomic
+from ferviz.rendering.lettering import one_font
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,8 +43,9 @@ def curves_figure(history: list[dict[str, float]], title: str = "") -> Figure:
     right.plot([best["epoch"]], [100 * best["val_accuracy"]], "o", color=RED, ms=6, clip_on=False)
     right.annotate(
         f"{100 * best['val_accuracy']:.1f} % in epoch {best['epoch']:.0f}", (best["epoch"], 100 * best["val_accuracy"]),
-        xytext=(-6, -16), textcoords="offset points", ha="right", color=RED, fontsize=9,
+        xytext=(0, 8), textcoords="offset points", ha="right", color=RED, fontsize=9,
     )  # fmt: skip
+    right.margins(y=0.12)  # room for the words above the best epoch
     right.set(xlabel="epoch", ylabel="accuracy, %", title="validation accuracy")
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
@@ -52,7 +54,7 @@ def curves_figure(history: list[dict[str, float]], title: str = "") -> Figure:
         axes.xaxis.get_major_locator().set_params(integer=True)  # there is no half epoch
     if title:
         figure.suptitle(title, color=INK, fontsize=10)
-    return figure
+    return one_font(figure)
 
 
 def write_curves(folder: Path, history: list[dict[str, float]], title: str = "") -> None:

@@ -2,13 +2,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from ferviz.rendering.charts import number, probability_bars
+from ferviz.rendering.lettering import FAMILIES
 from ferviz.rendering.marks import vector_figure
 from ferviz.rendering.sheets import activation_grids as grids
 from ferviz.rendering.sheets.overlays import PAGE, explanation_picture, page_size
 from ferviz.rendering.sheets.sheet import is_signed, shared_vmax
 from ferviz.rendering.text import line, phrase, shorten, width, wrap
+from ferviz.training.plots import curves_figure
 
 
 def colourful(picture) -> int:
@@ -230,3 +233,13 @@ def test_figures_are_made_without_pyplot(draw):
     assert {"Grad-CAM", "happy", "0.70", "a.png", "Note:", "disgust"} <= words
     assert len(figure.axes[0].images) == 5  # two faces, two overlays, the scale
     assert matplotlib.pyplot.get_fignums() == []
+
+
+def test_a_figure_has_one_font_and_whole_epochs():
+    rows = [{"epoch": n, "loss": 1 / n, "val_loss": 1 / n, "val_accuracy": 0.1 * n} for n in (1, 2, 3)]
+    figure = curves_figure(rows, "café")
+    figure.draw_without_rendering()
+    fonts = {tuple(text.get_fontfamily()) for text in figure.findobj(Text) if text.get_text()}
+    assert fonts == {tuple(FAMILIES)}
+    for axes in figure.axes:
+        assert all(float(tick).is_integer() for tick in axes.get_xticks())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ferviz.evaluation.plots import title_line
+from ferviz.rendering.lettering import one_font
 from ferviz.rendering.text import GREY, INK
 
 if TYPE_CHECKING:
@@ -51,4 +52,4 @@ def panel_figure(report: TrustReport) -> Figure:
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    return figure
+    return one_font(figure)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 
 from ferviz.rendering.charts import number
+from ferviz.rendering.lettering import one_font
 from ferviz.rendering.sheets.filter_tiles import ACROSS, KernelGrid
 from ferviz.rendering.text import GREY, INK
 
@@ -59,7 +60,7 @@ def kernels_figure(parts: Sequence[KernelGrid], title: str, subtitle: str, notes
         lines += [f"{part.title or 'weights'}: white is 0, red up to {end}, blue down to minus that", *part.notes]
     for at, words in enumerate([*lines, *notes]):
         figure.text(0.02, (foot - 0.3 - 0.16 * at) / height, words, va="top", fontsize=7, color=GREY)
-    return figure
+    return one_font(figure)
 
 
 def _kernel_tiles(axes: Any, part: KernelGrid) -> None:
