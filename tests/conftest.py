@@ -7,6 +7,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -62,11 +63,23 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def networks() -> ModuleType:
     """The module tests/networks.py. (`tests` cannot be imported by name: tf-keras-vis installs a package called so.)"""
-    path = Path(__file__).resolve().parent / "networks.py"
-    spec = importlib.util.spec_from_file_location("ferviz_test_networks", path)
+    return _module("networks")
+
+
+@pytest.fixture(scope="session")
+def onnx_files() -> ModuleType:
+    """The module tests/onnx_files.py."""
+    pytest.importorskip("onnx")
+    return _module("onnx_files")
+
+
+def _module(name: str) -> ModuleType:
+    path = Path(__file__).resolve().parent / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"ferviz_test_{name}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where its dataclasses look themselves up
     spec.loader.exec_module(module)
     return module
 

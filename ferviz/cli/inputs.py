@@ -64,9 +64,9 @@ def check_detector(options: FaceOptions) -> None:
 
 
 def keep_compiled(model: Model, options: ModelOptions, console: Console) -> bool:
-    """Compile a network that ran on Keras into the cache folder, so that its next explanation starts at once.
+    """Compile a network that ran on TensorFlow into the cache folder, so that its next explanation starts at once.
 
-    Call it after the results are written. It does nothing with --no-cache or --engine keras, and for networks that are compiled already.
+    Call it after the results are written. Nothing is done with --no-cache, --engine keras or onnx, or for compiled networks.
 
     Args:
         model: the network.
@@ -76,7 +76,7 @@ def keep_compiled(model: Model, options: ModelOptions, console: Console) -> bool
     Returns:
         Whether it was compiled now.
     """
-    if options.no_cache or options.engine == "keras" or model.origin is None:
+    if options.no_cache or options.engine in ("keras", "onnx") or model.origin is None:
         return False
     from ferviz.models.compiled.cache import keep
 

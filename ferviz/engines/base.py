@@ -7,7 +7,7 @@ with `supports` or `require`, never by an engine's name.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import numpy as np
@@ -51,6 +51,21 @@ class LayerInfo:
     spatial: bool
     parameters: int = 0
     container: bool = False
+
+
+@dataclass(frozen=True)
+class NetworkFacts:
+    """What a network's own file says about what it takes and gives; the caller and a sidecar know better.
+
+    Attributes:
+        labels: class names in the order of the outputs, None where it does not say.
+        settings: fields of an InputSpec ("scaling", "order", "mean", "std" ...).
+        rescaling: (factor, offset, name) of arithmetic on the pixels before the first layer, None where there is none.
+    """
+
+    labels: tuple[str, ...] | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    rescaling: tuple[float, float, str] | None = None
 
 
 @runtime_checkable
@@ -242,6 +257,16 @@ class Noting(Protocol):
         ...
 
 
+@runtime_checkable
+class Described(Protocol):
+    """An engine whose network's file says something about its pictures or its classes."""
+
+    @property
+    def facts(self) -> NetworkFacts:
+        """What the file says."""
+        ...
+
+
 CAPABILITIES: dict[type, str] = {
     GuidedGradients: "guided gradients",
     LayerInterventions: "logits from a changed layer",
@@ -250,6 +275,7 @@ CAPABILITIES: dict[type, str] = {
     KerasBacked: "a Keras network",
     TaughtValues: "a taught explainer",
     Noting: "notes",
+    Described: "remarks of the network's file",
 }
 """Each optional protocol in words, for messages."""
 
@@ -261,6 +287,7 @@ _MEMBERS: dict[type, str] = {
     KerasBacked: "keras_engine",
     TaughtValues: "taught_values",
     Noting: "notes",
+    Described: "facts",
 }
 """The member that makes an engine one of each optional protocol."""
 

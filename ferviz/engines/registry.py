@@ -14,9 +14,9 @@ from ferviz.registry import Registry
 if TYPE_CHECKING:
     from ferviz.engines.base import Engine
 
-AUTO, KERAS, LITERT = "auto", "keras", "litert"
-ENGINE_CHOICES = (AUTO, KERAS, LITERT)
-"""What `load_model(engine=)` and --engine accept: a Keras network can be run by Keras, or by LiteRT once it is compiled."""
+AUTO, KERAS, ONNX, LITERT = "auto", "keras", "onnx", "litert"
+ENGINE_CHOICES = (AUTO, KERAS, ONNX, LITERT)
+"""What `load_model(engine=)` and --engine accept: a network can be run as it is (Keras, ONNX), or by LiteRT once it is compiled."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,31 @@ def _open_torch(source: Any, trust: bool) -> Engine:
     return open_module(source, None, None).engine
 
 
+def _is_onnx(source: Any) -> bool:
+    from ferviz.engines.onnx.onnx_signature import is_onnx
+
+    onnx: Any = sys.modules.get("onnx")
+    return is_onnx(source) if isinstance(source, Path) else onnx is not None and isinstance(source, onnx.ModelProto)
+
+
+def _open_onnx(source: Any, trust: bool) -> Engine:
+    from ferviz.engines.onnx.any_size import open_onnx
+
+    return open_onnx(source)
+
+
+def _is_tflite(source: Any) -> bool:
+    from ferviz.engines.tflite.tflite_engine import is_tflite
+
+    return isinstance(source, Path) and is_tflite(source)
+
+
+def _open_tflite(source: Any, trust: bool) -> Engine:
+    from ferviz.engines.tflite.tflite_engine import TFLiteEngine
+
+    return TFLiteEngine(source)
+
+
 def _is_compiled(source: Any) -> bool:
     litert = sys.modules.get("ferviz.engines.litert")
     return litert is not None and isinstance(source, litert.CompiledNetwork)
@@ -118,4 +143,12 @@ ENGINES.add(
     ),
 )
 ENGINES.add("torch", "a PyTorch network, on PyTorch: everything but training", Opener(_is_torch, _open_torch))
+ENGINES.add(ONNX, "an ONNX network, on TensorFlow: everything but training", Opener(_is_onnx, _open_onnx))
+ENGINES.add(
+    "tflite",
+    "a TensorFlow Lite file that ferviz did not compile: predictions, activations, and methods that need no gradients",
+    Opener(
+        _is_tflite, _open_tflite, "a TensorFlow Lite file has no gradients; occlusion, RISE, regions and Score-CAM work"
+    ),
+)
 ENGINES.add(LITERT, "a compiled network, without TensorFlow", Opener(_is_compiled, _open_litert))

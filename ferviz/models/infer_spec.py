@@ -6,6 +6,7 @@ tells is assumed, and noted as assumed.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -34,7 +35,11 @@ _OUTSIDE = {"0..255": (0.0, 255.0), "0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
 
 
 def infer_labels(
-    labels: str | Iterable[str] | None, sidecar: Sidecar | None, classes: int, note: Callable[[str], None]
+    labels: str | Iterable[str] | None,
+    sidecar: Sidecar | None,
+    classes: int,
+    note: Callable[[str], None],
+    own: tuple[str, ...] | None = None,
 ) -> tuple[str, ...]:
     """Return the class names in the order of the outputs.
 
@@ -43,6 +48,7 @@ def infer_labels(
         sidecar: the network's sidecar, or None.
         classes: K, the number of outputs.
         note: takes the sentence that tells what was assumed.
+        own: class names that the network's own file gives; the sidecar and the caller know better.
 
     Returns:
         K names.
@@ -67,6 +73,9 @@ def infer_labels(
         if len(sidecar.labels) != classes:
             raise ModelError(f"{sidecar.path} has {len(sidecar.labels)} classes, but the network has {classes} outputs")
         return sidecar.labels
+    if own is not None and len(own) == classes:
+        with contextlib.suppress(UsageError):  # names that are no labels: the file means something else
+            return emotions.label_scheme(own).labels
     if classes in _BY_COUNT:
         names = emotions.SCHEMES[_BY_COUNT[classes]].labels
         note(
@@ -88,6 +97,7 @@ def infer_input(
     sidecar: Sidecar | None,
     note: Callable[[str], None],
     own: Mapping[str, Any] | None = None,
+    rescaling: tuple[float, float, str] | None = None,
 ) -> InputSpec:
     """Return the input spec of a network.
 
@@ -98,6 +108,7 @@ def infer_input(
         sidecar: the network's sidecar, or None.
         note: takes a sentence about what was inferred or assumed.
         own: fields of an InputSpec that the network's own configuration gives; the sidecar and the caller know better.
+        rescaling: (factor, offset, name) of arithmetic on the pixels before the network's first layer, None = none is known.
 
     Raises:
         UsageError: the caller's scaling is not known.
@@ -117,7 +128,7 @@ def infer_input(
         if scaling != "standardize":
             settings = _without_statistics(settings)
         settings["scaling"] = scaling
-    inside = _scaling_inside(network)
+    inside = _scaling_inside(network) if rescaling is None else _scaling_by(*rescaling)
     if inside is not None:
         inferred, layer = inside
         if "scaling" not in settings:
@@ -228,6 +239,11 @@ def fit_spec(given: InputSpec, size: PictureShape) -> InputSpec:
 
 def _without_statistics(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if key not in ("mean", "std", "unit")}
+
+
+def _scaling_by(factor: float, offset: float, name: str) -> tuple[str, str] | None:
+    scaling = _by_rescaling(factor, offset)
+    return (scaling, name) if scaling else None
 
 
 def _scaling_inside(network: Any) -> tuple[str, str] | None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferviz import emotions
-from ferviz.engines.base import PictureShape
-from ferviz.engines.registry import ENGINE_CHOICES, Opener, find_opener
+from ferviz.engines.base import Described, GraphBacked, NetworkFacts, PictureShape, supports
+from ferviz.engines.registry import ENGINE_CHOICES, KERAS, ONNX, Opener, find_opener
 from ferviz.engines.torch.torch_import import torch
 from ferviz.errors import ModelError, UnknownNameError, UsageError
 from ferviz.files import PathLike, sha256
@@ -55,15 +55,15 @@ def load_model(
 
     Args:
         path: a file of any version of Keras (.keras, .h5, .hdf5; the content decides, not the name), an architecture as JSON (its
-            weights are looked for beside it), a SavedModel folder (predictions only), a compiled network (.ferviz), weights of a PyTorch
-            network with its `architecture`, a keras.Model or a torch.nn.Module in memory, or the name of a network that ferviz brings
-            along; None = the bundled one.
+            weights are looked for beside it), an ONNX network, weights of a PyTorch network with its `architecture`, a SavedModel folder
+            (predictions only), a TensorFlow Lite file (no gradients), a compiled network (.ferviz), a keras.Model, torch.nn.Module or
+            onnx.ModelProto in memory, or the name of a network that ferviz brings along; None = the bundled one.
         labels: the class names in the order of the outputs: a label scheme's name ("7", "7-alphabetical", "8-ferplus", ...),
             "happy,sad,...", or a sequence of names.
         scaling: the range of values that the network was trained with: "0..1", "-1..1", "0..255" or "standardize".
         weights: the file with the weights, where `path` is only an architecture.
-        engine: "keras"; "litert", compiled now where no compiled form exists; "auto", the compiled form where one exists, with Keras
-            behind it for what that form lacks.
+        engine: "keras" or "onnx", the network as it is; "litert", compiled now where no compiled form exists; "auto", the compiled form
+            where one exists, with the network itself behind it for what that form lacks.
         trust: let the file run its own code (Lambda layers, registered classes, any operation of a SavedModel); without it such files are
             refused before anything of theirs runs.
         cache: a compiled form that an earlier run left in the cache folder may be used.
@@ -100,17 +100,18 @@ def load_model(
         return _open_compiled_file(path, labels, scaling, engine)
     if torch_kind:
         model = _describe(_read_torch(path, torch_kind, architecture, labels, trust, given), labels, scaling, given)
-    elif file_format not in _KERAS_FORMATS:
-        model = _describe(_open_other(path, trust, (path,)), labels, scaling, given)
-    else:
-        origin = Origin(path, (), labels, scaling, Path(weights) if weights is not None else None, trust)
-        compiled = None if engine == "keras" or given is not None else _find_compiled(origin, engine, cache)
-        if compiled is not None:
-            return compiled
-        network = _read_keras(origin, file_format)
-        model = _describe(network, labels, scaling, given)
-        if given is None:
-            model = replace(model, origin=replace(origin, files=network.files))
+        return _compile(model) if engine == "litert" else model
+    is_keras = file_format in _KERAS_FORMATS
+    origin = Origin(path, (), labels, scaling, Path(weights) if weights is not None else None, trust)
+    has_compiled = engine not in (KERAS, ONNX) and given is None and (is_keras or not is_folder(path))
+    compiled = _find_compiled(origin, engine, cache, is_keras) if has_compiled else None
+    if compiled is not None:
+        return compiled
+    network = _read_keras(origin, file_format) if is_keras else _open_other(path, trust, (path,))
+    _check_engine(engine, network.engine.name, path)
+    model = _describe(network, labels, scaling, given)
+    if given is None and (is_keras or supports(model.engine, GraphBacked)):
+        model = replace(model, origin=replace(origin, files=network.files))
     return _compile(model) if engine == "litert" else model
 
 
@@ -221,6 +222,9 @@ def _open_other(source: Any, trust: bool, files: tuple[Path, ...] = ()) -> _Load
     engine = opener.open(source, trust)
     name = _stem(source) if isinstance(source, Path) else type(source).__name__
     notes = (f"{name}: {opener.note}",) if opener.note else ()
+    if engine.classes < 2:
+        raise ModelError(f"{name} has a single output unit (a yes-or-no network); ferviz needs two or more classes")
+    files = getattr(engine, "files", files) if files else files
     return _LoadedNetwork(name, engine, engine.input_shape, engine.classes, files=files, notes=notes)
 
 
@@ -251,20 +255,21 @@ def _describe(
     notes = list(loaded.notes)
     beside = find_sidecar(*loaded.files)
     sidecar = read_sidecar(beside) if beside else None
-    names = infer_labels(labels, sidecar, loaded.classes, notes.append)
+    facts = loaded.engine.facts if supports(loaded.engine, Described) else NetworkFacts()
+    names = infer_labels(labels, sidecar, loaded.classes, notes.append, facts.labels)
     if isinstance(given, InputSpec):
         spec = fit_spec(given, loaded.size)
     else:
-        size = fit_size(given, loaded.size)
-        spec = infer_input(size, loaded.network, scaling, sidecar, notes.append, loaded.settings)
+        size, settings = fit_size(given, loaded.size), {**facts.settings, **loaded.settings}
+        spec = infer_input(size, loaded.network, scaling, sidecar, notes.append, settings, facts.rescaling)
     return Model(loaded.name, _digest(loaded.files), names, spec, loaded.engine, tuple(dict.fromkeys(notes)))
 
 
 def _open_compiled_file(path: Path, labels: Any, scaling: str | None, engine: str) -> Model:
     from ferviz.models.compiled.compile import open_compiled
 
-    if engine == "keras":
-        raise ModelError(f"{path} is a compiled network, which runs without Keras; leave --engine keras out")
+    if engine in (KERAS, ONNX):
+        raise ModelError(f"{path} is a compiled network, which runs without Keras; leave --engine {engine} out")
     return open_compiled(path, labels=labels, scaling=scaling)
 
 
@@ -273,28 +278,36 @@ def _without_input(given: InputSpec | PictureShape | None, path: Path) -> None:
         raise UsageError(f"{path.name} is compiled for its own input; leave input= (--input) out")
 
 
-def _find_compiled(origin: Origin, engine: str, cache: bool) -> Model | None:
+def _check_engine(asked: str, name: str, path: Path) -> None:
+    """Raise ModelError where the caller asks for the engine of another kind of network."""
+    if (asked == ONNX and name != ONNX) or (asked == KERAS and name in (ONNX, "tflite")):
+        raise ModelError(f"{path} is run by the {name} engine; leave --engine {asked} (engine={asked!r}) out")
+
+
+def _find_compiled(origin: Origin, engine: str, cache: bool, is_keras: bool) -> Model | None:
     """-> the network's compiled form, if ferviz brings it along or an earlier run left one that still fits."""
+    from ferviz.engines.fallback import FallbackEngine, KerasFallbackEngine
     from ferviz.models.compiled.cache import find
     from ferviz.models.compiled.compile import open_compiled
 
-    def load_keras() -> Any:
+    def load_network() -> Any:
         model = load_model(
             origin.path,
             labels=origin.labels,
             scaling=origin.scaling,
             weights=origin.weights,
-            engine="keras",
+            engine=KERAS if is_keras else ONNX,
             trust=origin.trust,
         )
         return model.engine
 
-    load = load_keras if engine == "auto" else None
+    load = load_network if engine == "auto" else None
+    fallback = KerasFallbackEngine if is_keras else FallbackEngine
     compiled = bundled_compiled(origin.path)
     if compiled is not None:
         model = open_compiled(compiled, labels=origin.labels, scaling=origin.scaling, load=load)
     elif cache and (compiled := find(origin)) is not None:
-        model = open_compiled(compiled, load=load)
+        model = open_compiled(compiled, load=load, fallback=fallback)
     else:
         return None
     return replace(model, origin=origin)

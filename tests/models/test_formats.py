@@ -390,7 +390,7 @@ def zipped(path: Path, *names: str) -> None:
      ("model.ckpt.data-00000-of-00001", b"\1\2", "load_weights"), ("checkpoint", b'model_checkpoint_path: "m"', "checkpoint"),
      ("net.yaml", b"class_name: Sequential\nconfig:\n", "YAML.*to_json"), ("model.json", b'{"modelTopology": {}}', r"TensorFlow\.js"),
      ("haar.xml", b"<?xml?>\n<opencv_storage>", "cascades"), ("face.png", b"\x89PNG\r\n", "a picture"),
-     ("net.tflite", b"\x1c\0\0\0TFL3" + b"\0" * 99, "LiteRT file, but not a compiled model")],
+     ("net.tflite", b"\x1c\0\0\0TFL3" + b"\0" * 99, r"net\.tflite is refused")],
 )  # fmt: skip
 def test_other_files_are_told_by_what_they_are(tmp_path: Path, name: str, content: Any, words: str) -> None:
     if isinstance(content, tuple):

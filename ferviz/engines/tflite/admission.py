@@ -15,7 +15,7 @@ _KIND = "tflite"
 _SCRIPT = Path(__file__).with_name("tflite_child.py")
 
 
-def admit(content: bytes, digest: str = "", name: str = "the compiled network") -> None:
+def admit(content: bytes, digest: str = "", name: str = "the compiled network", advice: str = "") -> None:
     """Let a TensorFlow Lite file pass that is sound and that was run in a process of its own without harm.
 
     One that was compiled on this machine, that ferviz brings along or that passed before is known by its hash, and costs nothing.
@@ -24,6 +24,7 @@ def admit(content: bytes, digest: str = "", name: str = "the compiled network") 
         content: the file.
         digest: its SHA-256, "" = it is computed.
         name: what messages call it.
+        advice: what to do instead of a file that does not pass, for the end of messages; "" = to compile it again.
 
     Raises:
         ModelError: says what is wrong with the file.
@@ -34,9 +35,9 @@ def admit(content: bytes, digest: str = "", name: str = "the compiled network") 
     from ferviz.engines.tflite.verify import verify
     from ferviz.sandbox import Limits
 
-    verify(content, name)
+    verify(content, name, *([advice] if advice else []))
     limits = Limits(seconds=20 + len(content) // 5_000_000, memory=4 * 1024**3 + 4 * len(content))
-    probe(name, _SCRIPT, limits=limits, stdin=content, runtime="LiteRT", advice="compile the network again")
+    probe(name, _SCRIPT, limits=limits, stdin=content, runtime="LiteRT", advice=advice or "compile the network again")
     remember(_KIND, digest, *_versions())
 
 

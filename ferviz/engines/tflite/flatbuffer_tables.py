@@ -175,6 +175,15 @@ class Table:
         start, count = self.buffer.vector(self.buffer.reference(at), np.dtype(dtype).itemsize)
         return np.frombuffer(self.buffer.content, dtype, count, start)
 
+    def place(self, field: int) -> tuple[int, int]:
+        """Return where a field that is a list of four-byte numbers lies: the position of the first, and how many there are.
+
+        Args:
+            field: its number in the schema.
+        """
+        at = self._position(field, 4)
+        return self.buffer.vector(self.buffer.reference(at), 4) if at else (0, 0)
+
     def text(self, field: int, limit: int = 0) -> bytes:
         """Return a field that is a text, b"" where it is absent.
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ferviz.engines.tflite.flatbuffer_tables import Flatbuffer, FlatbufferError, Table
+from ferviz.printable import printable
 
 MAX_SUBGRAPHS, MAX_TENSORS, MAX_OPERATORS, MAX_BUFFERS, MAX_NAMES = 1_000, 50_000, 50_000, 50_000, 5_000
 MAX_RANK, MAX_BYTES = 8, 1 << 30
@@ -146,8 +147,13 @@ def _buffer(table: Table) -> np.ndarray | None:
 
 
 def _code(table: Table) -> int:
-    if table.text(1, limit=200):
-        raise FlatbufferError("it asks for an operator that is not built in")
+    name = table.text(1, limit=200)
+    if name == b"edgetpu-custom-op":
+        raise FlatbufferError("it is compiled for an Edge TPU, and the network inside can run nowhere else")
+    if name:
+        raise FlatbufferError(
+            f"it asks for the operator {printable(name.decode('utf-8', 'replace'), 60)}, which is not built in"
+        )
     code = max(table.number(0, "<b"), table.number(3, "<i"))
     if code == 32:
         raise FlatbufferError("it asks for an operator that is not built in")

@@ -14,14 +14,16 @@ from ferviz.engines.tflite.tflite_graph import Operator, Subgraph, TFLiteGraphs,
 from ferviz.errors import ModelError
 
 _MAX_DEPTH = 16
+ADVICE = "compile it again"
 
 
-def verify(content: bytes, name: str = "the compiled network") -> TFLiteGraphs:
+def verify(content: bytes, name: str = "the compiled network", advice: str = ADVICE) -> TFLiteGraphs:
     """Check that a TensorFlow Lite file is sound, without running anything in it.
 
     Args:
         content: the file.
         name: what the message calls it.
+        advice: what to do instead, for the end of the message.
 
     Returns:
         What the file holds.
@@ -42,7 +44,7 @@ def verify(content: bytes, name: str = "the compiled network") -> TFLiteGraphs:
         _check_calls(graphs)
         _check_signatures(graphs)
     except FlatbufferError as error:
-        raise ModelError(f"{name} is refused, since running it is not safe ({error}); compile it again") from error
+        raise ModelError(f"{name} is refused, since running it is not safe ({error}); {advice}") from error
     return graphs
 
 

@@ -108,7 +108,7 @@ def keep(model: Model, origin: Origin, log: Callable[[str], None]) -> Path | Non
         compiled = replace(compile_model(model), sources=_sources(origin))
         write_compiled(entry, compiled, force=True)
     except ModelError as error:
-        log(f"{model.name} stays with Keras: {error}")
+        log(f"{model.name} is not compiled: {error}")
         with contextlib.suppress(OutputError, OSError):
             write_text(entry.with_suffix(_REFUSED), f"{error}\n")
         return None

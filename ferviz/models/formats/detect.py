@@ -19,6 +19,8 @@ ZIP, HDF5, JSON, SAVED_MODEL, COMPILED = "keras zip", "hdf5", "json", "savedmode
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _LITERT_MAGIC = b"TFL3"
+_TRAILER_MAGIC, _TRAILER_SIZE = b"FERVIZ\r\n", 64
+"""How a compiled network of ferviz ends (see `ferviz.models.compiled.file`); other files of LiteRT do not."""
 
 
 def check_regular_file(path: PathLike, what: str = "network") -> Path:
@@ -82,7 +84,7 @@ def detect_format(path: PathLike) -> str:
                 return HDF5
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror}); check its permissions") from error
-    if head[4:8] == _LITERT_MAGIC:
+    if head[4:8] == _LITERT_MAGIC and (path.suffix == ".ferviz" or _has_trailer(path)):
         return COMPILED
     if head.startswith(b"PK\x03\x04"):
         names = _list_zip(path)
@@ -105,6 +107,12 @@ def _has_later_signature(stream: object, size: int) -> bool:
             return True
         offset *= 2
     return False
+
+
+def _has_trailer(path: Path) -> bool:
+    with path.open("rb") as stream:
+        stream.seek(-min(_TRAILER_SIZE, path.stat().st_size), os.SEEK_END)
+        return stream.read(len(_TRAILER_MAGIC)) == _TRAILER_MAGIC
 
 
 def _list_zip(path: Path) -> list[str]:

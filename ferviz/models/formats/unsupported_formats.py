@@ -66,8 +66,8 @@ def describe_file(path: Path, head: bytes) -> str:
         return "a frozen graph of TensorFlow, without layers: save the Keras network that it was made from as .keras"
     if head[:1] == b"\x08":
         if path.suffix == ".onnx" or b"onnx" in head[:512].lower() or b"pytorch" in head[:64]:
-            return "an ONNX network; convert it to Keras first"
-        return "a network of another program (ONNX, Core ML or the like); convert it to Keras first"
+            return "an ONNX network that is damaged or cut off: copy it again"
+        return "a network of another program (Core ML or the like): export it as ONNX, or save it as .keras where it was made"
     return "neither HDF5, a .keras zip nor JSON"
 
 

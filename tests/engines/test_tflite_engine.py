@@ -1,0 +1,138 @@
+"""TensorFlow Lite files of others: what Keras computes, from float and from quantised files, without gradients and without TensorFlow."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ferviz
+from ferviz.engines.backend import tensorflow
+from ferviz.errors import ModelError, UnknownNameError
+from ferviz.native_logs import silenced, without_warnings
+
+LABELS = ("angry", "happy", "sad", "fear")
+
+
+def converted(network: Any, quantised: bool = False) -> bytes:
+    tf = tensorflow()
+    pictures = np.random.default_rng(0).random((40, 1, 18, 18, 1), np.float32)
+    with without_warnings(output=True), silenced(everything=True):
+        specs = [tf.TensorSpec([1 if quantised else None, 18, 18, 1], tf.float32)]
+        function = tf.function(lambda x: network(x, training=False), input_signature=specs).get_concrete_function()
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([function], network)
+        if quantised:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = lambda: ([picture] for picture in pictures)
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.inference_input_type = converter.inference_output_type = tf.uint8
+        content: bytes = converter.convert()
+    return content
+
+
+@pytest.fixture(scope="module")
+def files(engine: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("tflite")
+    paths = {name: folder / f"{name}.tflite" for name in ("float", "quantised")}
+    for name, path in paths.items():
+        path.write_bytes(converted(engine("functional").network, name == "quantised"))
+    return paths
+
+
+@pytest.fixture(scope="module")
+def model(files: Any) -> ferviz.Model:
+    return ferviz.load_model(files["float"], labels=LABELS)
+
+
+@pytest.fixture(scope="module")
+def faces() -> np.ndarray:
+    return np.random.default_rng(2).integers(0, 255, (19, 18, 18), dtype=np.uint8)
+
+
+def test_it_gives_the_logits_before_the_softmax(model: ferviz.Model, engine: Any, faces: np.ndarray) -> None:
+    assert (model.engine.name, model.head) == ("tflite", "softmax")
+    np.testing.assert_allclose(model.logits(faces), engine("functional").logits(model.preprocess(faces)), atol=1e-4)
+    assert model.logits(faces[:0]).shape == (0, 4)
+
+
+def test_its_activations_are_those_of_the_keras_network(model: ferviz.Model, engine: Any, faces: np.ndarray) -> None:
+    name, _ = model.default_layer()
+    batch = model.preprocess(faces[:3])
+    (ours,) = model.engine.activations(batch, [name])
+    (theirs,) = engine("functional").activations(batch, ["relu2"])
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+    with pytest.raises(UnknownNameError, match="conv99"):
+        model.engine.activations(batch, ["conv99"])
+
+
+@pytest.mark.parametrize("method", ["occlusion", "scorecam", "shapley"])
+def test_methods_without_gradients_give_the_maps_of_the_keras_network(
+    method: str, model: ferviz.Model, engine: Any, faces: np.ndarray
+) -> None:
+    keras = ferviz.load_model(engine("functional").network, labels=LABELS)
+    ours, theirs = (ferviz.explain(m, faces[:2], method=method, target="happy").heatmaps for m in (model, keras))
+    np.testing.assert_allclose(ours, theirs, atol=1e-3 * np.abs(theirs).max())
+
+
+def test_methods_with_gradients_say_where_to_get_the_network(model: ferviz.Model, faces: np.ndarray) -> None:
+    with pytest.raises(ModelError, match=r"holds no gradients.*\.keras, \.h5 or \.onnx file"):
+        ferviz.explain(model, faces[:1], method="gradcam")
+    with pytest.raises(ModelError, match=r"network's graph.*\.onnx"):
+        ferviz.compile_model(model)
+
+
+def test_quantised_numbers_are_what_they_stand_for(files: Any, engine: Any, faces: np.ndarray) -> None:
+    model = ferviz.load_model(files["quantised"], labels=LABELS)
+    assert model.input.scaling == "0..1"  # the input's own scale says so
+    assert "scaling" not in model.input.assumed
+    exact = engine("functional").logits(model.preprocess(faces))
+    ours = model.logits(faces)
+    assert np.abs(ours - exact).mean() < 0.05 * np.abs(exact).max()
+    assert (ours.argmax(1) == exact.argmax(1)).mean() > 0.9
+    assert ferviz.explain(model, faces[:1], method="occlusion").heatmaps.shape == (1, 1, 18, 18)
+    (activation,) = model.engine.activations(model.preprocess(faces[:1]), [model.default_layer()[0]])
+    np.testing.assert_allclose(
+        activation, engine("functional").activations(model.preprocess(faces[:1]), ["relu2"])[0], atol=0.3
+    )
+
+
+def test_labels_packed_into_the_file_are_taken(files: Any, tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("labels.txt", "\n".join(LABELS))
+    path = tmp_path / "net.tflite"
+    path.write_bytes(files["float"].read_bytes() + packed.getvalue())
+    assert ferviz.load_model(path).labels == LABELS
+
+
+def test_a_network_for_a_chip_is_refused(tmp_path: Path, files: Any) -> None:
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    tree = schema.ModelT.InitFromObj(schema.Model.GetRootAs(files["float"].read_bytes()))
+    tree.operatorCodes[0].builtinCode = tree.operatorCodes[0].deprecatedBuiltinCode = 32
+    tree.operatorCodes[0].customCode = b"edgetpu-custom-op"
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(tree.Pack(builder), b"TFL3")
+    path = tmp_path / "net_edgetpu.tflite"
+    path.write_bytes(bytes(builder.Output()))
+    with pytest.raises(ModelError, match=r"Edge TPU.*give the Keras or ONNX file"):
+        ferviz.load_model(path)
+
+
+@pytest.mark.slow
+def test_tensorflow_is_not_imported(files: Any) -> None:
+    code = (
+        "import sys, numpy as np, ferviz\n"
+        f"m = ferviz.load_model({str(files['float'])!r}, labels='angry,happy,sad,fear')\n"
+        "ferviz.explain(m, np.zeros((1, 18, 18), np.uint8), method='occlusion')\n"
+        "print('tensorflow' in sys.modules, 'keras' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
