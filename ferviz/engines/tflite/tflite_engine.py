@@ -216,14 +216,14 @@ class TFLiteEngine:
                 plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES if preserving else OpResolverType.AUTO
                 try:
                     with silenced(everything=True):
-                        made = Interpreter(
+                        interpreter = Interpreter(
                             model_content=self._content, num_threads=_processors(), experimental_op_resolver_type=plain,
                             experimental_preserve_all_tensors=preserving,
                         )  # fmt: skip
-                        made.allocate_tensors()
+                        interpreter.allocate_tensors()
                 except (ValueError, RuntimeError) as error:
                     raise ModelError(f"LiteRT cannot read {self._where}; {_ADVICE}") from error
-                self._interpreters[key] = made
+                self._interpreters[key] = interpreter
             return self._interpreters[key]
 
 

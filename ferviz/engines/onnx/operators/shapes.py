@@ -20,11 +20,11 @@ def _constant(node: OnnxNode) -> np.ndarray:
         return np.array(node.number("value_float", 0.0), np.float32)
     if node.has("value_int"):
         return np.array(node.integer("value_int"), np.int64)
-    floats, whole = node.numbers("value_floats"), node.integers("value_ints")
+    floats, counts = node.numbers("value_floats"), node.integers("value_ints")
     if floats is not None:
         return np.array(floats, np.float32)
-    require(whole is not None, "it holds no numbers")
-    return as_array(whole or [])
+    require(counts is not None, "it holds no numbers")
+    return as_array(counts or [])
 
 
 @operator("Shape")
