@@ -4,11 +4,11 @@ from ferviz.engines.onnx.operators import (
     arithmetic,
     axes,
     convolutions,
+    image_resizing,
     normalisations,
     pooling,
     products,
     reductions,
-    resampling,
     shapes,
 )
 from ferviz.engines.onnx.operators.table import OPERATORS
@@ -18,10 +18,10 @@ __all__ = [
     "arithmetic",
     "axes",
     "convolutions",
+    "image_resizing",
     "normalisations",
     "pooling",
     "products",
     "reductions",
-    "resampling",
     "shapes",
 ]

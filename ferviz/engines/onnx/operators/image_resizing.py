@@ -12,6 +12,9 @@ from ferviz.engines.onnx.onnx_node import OnnxNode, known, require, sizes_of
 from ferviz.engines.onnx.operators.table import as_image, as_plain, check_size, operator, run_shape
 from ferviz.engines.onnx.values import BATCH, IMAGE, LAST, Operand, Value, plain
 
+MAX_CELLS = 1 << 24
+"""The most cells in the matrix of one axis: that of a picture of 4096 places."""
+
 _ROUNDED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "floor": np.floor,
     "ceil": np.ceil,
@@ -95,6 +98,7 @@ def _along(tensor: Any, axis: int, matrix: np.ndarray) -> Any:
 
 def _matrix(node: OnnxNode, old: int, new: int, scale: float, coordinates: str) -> np.ndarray:
     """-> (new, old): how much each old place counts for each new one."""
+    require(old * new <= MAX_CELLS, f"it resizes {old} places to {new}")
     at = np.arange(new, dtype=np.float64)
     source = _coordinates(old, new, scale, coordinates)(at)
     mode = node.text("mode", "nearest")
