@@ -85,7 +85,8 @@ def contenders(name: str, batch: np.ndarray) -> dict[str, Callable[[], np.ndarra
     predicted = int(engine.logits(batch).mean(0).argmax())
     weights = np.zeros((len(batch), 1, 7), np.float32)
     weights[:, 0, predicted] = 1
-    pictures = torch.tensor(np.ascontiguousarray(np.moveaxis(batch, 3, 1)))
+    # A plain copy of a grey batch counts as channels last, too, which `view` refuses.
+    pictures = torch.tensor(np.moveaxis(batch, 3, 1)).clone(memory_format=torch.contiguous_format)
 
     def ours() -> np.ndarray:
         activation, gradient, _ = engine.gradients(batch, layer, weights)
