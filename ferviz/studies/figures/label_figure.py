@@ -25,7 +25,7 @@ def figure(study: Study) -> Figure:
     """
     images, records = study.arrays["images"], study.records()
     lines = max(1, -(-len(images) // COLUMNS))
-    drawn, bottom, top = page(study, "the labels that it doubts most", 1.95 * lines + 0.3)
+    drawn, bottom, top = page(study, "the labels that it doubts most", 1.9 * lines + 0.3)
     height = drawn.get_size_inches()[1]
     grid = drawn.add_gridspec(
         lines,
@@ -34,7 +34,7 @@ def figure(study: Study) -> Figure:
         right=0.985,
         top=top - 0.42 / height,
         bottom=bottom + 0.32 / height,
-        hspace=0.5,
+        hspace=0.34,
         wspace=0.06,
     )
     for number, pixels in enumerate(np.asarray(images)):
