@@ -123,12 +123,15 @@ def region_study(
         *chosen.notes,
         f"{len(chosen)} of {len(known):,} faces, drawn with seed {seed}, as many of each {by} class as there are.",
         f"Shapley values are in log-odds of the class; what is hidden is filled ({fill}).",
-        f"spec: the range over {len(SPREAD)} fills and borders, on {len(at)} faces; robust: its sign is the same in all.",
+        (
+            f"spec (grey lines): the range over {len(SPREAD)} fills and borders, on {len(at)} faces; robust: its sign is the same in all "
+            "(pale bars are not). A star marks what the AU codebook expects."
+        ),
         *_hidden_note(chosen, logits),
         AGREEMENT,
     ]
     if located.uncertain.any():
-        notes.append(f"{int(located.uncertain.sum())} faces show no landmarks: their regions are a typical face's.")
+        notes.append(f"Faces without landmarks, whose regions are a typical face's: {int(located.uncertain.sum())}.")
     if empty:
         notes.append(f"{empty} heatmaps are empty and count in no share of the heatmap.")
     return Study(

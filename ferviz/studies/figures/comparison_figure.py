@@ -26,7 +26,7 @@ def figure(study: Study) -> Figure:
     classes = list(dict.fromkeys(record["class"] for record in records))
     regions = list(dict.fromkeys(record["region"] for record in records))
     below = 1.0 + 0.27 * len(classes)
-    title = f"and {text(study.settings['second'])} on the same faces"
+    title = f"compared with {text(study.settings['second'])} on the same faces"
     drawn, bottom, top = page(study, title, 2.6 + below + 3.5)
     height = drawn.get_size_inches()[1]
     first, second = top - 2.55 / height, top - (2.65 + below) / height

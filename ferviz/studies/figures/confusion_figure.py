@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 ROW = 1.75
 """Inches of a cell of the confusion matrix."""
 
+LEGEND = {"repair": "mistakes repaired", "harm": "right answers harmed"}
+
 REPAIR, HARM = "#3f7f5f", "#b5651d"
 
 
@@ -33,7 +35,7 @@ def figure(study: Study) -> Figure:
         return drawn
     height = drawn.get_size_inches()[1]
     grid = drawn.add_gridspec(
-        len(cells), 6, width_ratios=[1, 1, 1, 1, 2.6, 2.6], left=0.015, right=0.985, top=top - 0.5 / height,
+        len(cells), 7, width_ratios=[1, 1, 1, 1, 0.55, 2.4, 2.4], left=0.015, right=0.985, top=top - 0.5 / height,
         bottom=bottom + 0.25 / height, hspace=0.55, wspace=0.1,
     )  # fmt: skip
     ends = (
@@ -46,7 +48,7 @@ def figure(study: Study) -> Figure:
         name = f"{cell['true']} as {cell['predicted']}"
         at = [i for i, record in enumerate(faces) if str(record["role"]).startswith(f"{name}:")]
         for place, i in enumerate(at):
-            role = str(faces[i]["role"]).split(": ")[-1]
+            role = str(faces[i]["role"]).split(": ")[-1].replace("unlike the others", "unlike them")
             axes = drawn.add_subplot(grid[number, place])
             face(
                 axes,
@@ -60,8 +62,8 @@ def figure(study: Study) -> Figure:
                 axes.text(0, 1.22, _title(cell), transform=axes.transAxes, fontsize=9, color=color, va="bottom")
         rows = [r for r in records if (r["true"], r["predicted"]) == (cell["true"], cell["predicted"])]
         if rows:
-            _difference(drawn.add_subplot(grid[number, 4]), rows, reach, number == 0)
-            _rates(drawn.add_subplot(grid[number, 5]), rows, number == 0)
+            _difference(drawn.add_subplot(grid[number, 5]), rows, reach, number == 0)
+            _rates(drawn.add_subplot(grid[number, 6]), rows, number == 0)
     return drawn
 
 
@@ -93,7 +95,7 @@ def _rates(axes: Any, rows: list[dict[str, Any]], first: bool) -> None:
     places = np.arange(len(rows))[::-1]
     for name, shift, color in (("repair", 0.2, REPAIR), ("harm", -0.2, HARM)):
         values, low, high = (column(rows, key) * 100 for key in (name, f"{name}_low", f"{name}_high"))
-        axes.barh(places + shift, values, 0.36, color=color, label=name)
+        axes.barh(places + shift, values, 0.36, color=color, label=LEGEND[name])
         axes.errorbar(
             values,
             places + shift,
@@ -105,10 +107,16 @@ def _rates(axes: Any, rows: list[dict[str, Any]], first: bool) -> None:
     axes.set_xlim(0, 100)
     _finish(axes, rows, places, names=False)
     if first:
-        axes.set_title(
-            "hiding the region: mistakes repaired,\nright answers harmed, %", fontsize=7.5, color=GREY, loc="left"
+        axes.set_title("hiding the region, % of faces:\n", fontsize=7.5, color=GREY, loc="left")
+        axes.legend(
+            fontsize=7,
+            frameon=False,
+            loc="lower right",
+            bbox_to_anchor=(1, 1.0),
+            ncols=2,
+            borderaxespad=0,
+            handlelength=1,
         )
-        axes.legend(fontsize=7, frameon=False, loc="lower right")
 
 
 def _finish(axes: Any, rows: list[dict[str, Any]], places: np.ndarray, names: bool = True) -> None:

@@ -68,7 +68,7 @@ def figure(study: Study) -> Figure:
 
 
 def _reach(records: list[dict[str, Any]]) -> tuple[float, float]:
-    ends = np.concatenate([column(records, name) for name in ("low", "high", "shapley")])
+    ends = np.concatenate([column(records, name) for name in ("low", "high", "shapley", "spec_low", "spec_high")])
     ends = ends[np.isfinite(ends)]
     return (min(float(ends.min()), 0) - 0.15, float(ends.max()) * 1.05 + 0.1) if len(ends) else (-1, 1)
 

@@ -122,8 +122,18 @@ def cells(
     axes.imshow(np.ma.masked_invalid(values), cmap="RdBu_r", vmin=-vmax, vmax=vmax, aspect="auto", alpha=0.85)
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
+            words = form.format(value)
+            words = words if float(words) else form.format(0.0)  # not -0.0
             color = "white" if abs(value) > 0.7 * vmax else INK
-            axes.text(column, row, form.format(value), ha="center", va="center", fontsize=7.5, color=color)
+            axes.text(
+                column,
+                row,
+                words,
+                ha="center",
+                va="center",
+                fontsize=7.5,
+                color=color,
+            )
     axes.set_xticks(range(len(columns)), [text(c) for c in columns], fontsize=7.5, rotation=30, ha="right")
     axes.set_yticks(range(len(rows)), [text(r) for r in rows], fontsize=8)
     axes.tick_params(length=0, colors=INK)
