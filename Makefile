@@ -1,6 +1,7 @@
 # make demo    set up .venv and explain the bundled portrait with the bundled network
 # make test    set up .venv and run lint, types and tests
 # make quick   lint, types, and the tests of what has changed (since BASE=commit), without the slow ones
+# make test-scale   sharded runs on Ray and Dask, with kills at random times, in .venv-scale; takes minutes
 # make fuzz    every reader of files under mutated ones, SECONDS each (20); prints the table
 # make test-frameworks    the tests of PyTorch networks, beside pytorch-grad-cam and captum, in a venv of their own (2 GB)
 # make docs    set up .venv and build the documentation into build/docs
@@ -8,7 +9,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-frameworks quick fuzz docs lint types tests format clean
+.PHONY: demo test test-frameworks test-scale quick fuzz docs lint types tests format clean
 
 demo: $(VENV)/installed
 	@mkdir -p demo
@@ -48,6 +49,11 @@ $(FRAMEWORKS)/installed: $(VENV)/installed-dev
 	$(FRAMEWORKS)/bin/python -m pip install --quiet $(TORCH_INDEX) --group frameworks
 	@touch $@
 
+# Ray and Dask are large, so they have an environment of their own.
+test-scale:
+	$(MAKE) VENV=.venv-scale .venv-scale/installed-scale
+	FERVIZ_TEST_SCALE=1 .venv-scale/bin/python -m pytest tests/scale
+
 SECONDS ?= 20
 
 fuzz: $(VENV)/installed-dev
@@ -78,9 +84,13 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --group dev
 	@touch $@
 
+$(VENV)/installed-scale: $(VENV)/installed-dev
+	$(BIN)/python -m pip install --quiet --editable ".[ray,dask]" polars duckdb psutil
+	@touch $@
+
 $(VENV)/installed-docs: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --group docs
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(FRAMEWORKS) demo dist build .pytest_cache .mypy_cache .ruff_cache docs/gallery docs/reference/api
+	rm -rf $(VENV) .venv-scale $(FRAMEWORKS) demo dist build .pytest_cache .mypy_cache .ruff_cache docs/gallery docs/reference/api

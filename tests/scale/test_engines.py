@@ -21,7 +21,8 @@ from ferviz import scale
 from ferviz.errors import UsageError
 from ferviz.scale.executors.pool import Worker
 
-pytestmark = pytest.mark.slow
+# Ray and Dask warn of themselves, and leave sockets to the end of the process.
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 MODULES = {"ray": "ray", "dask": "distributed"}
 OTHERS = ["pool", "ray", "dask"]

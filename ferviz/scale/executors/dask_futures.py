@@ -53,7 +53,9 @@ def map_dask(shards: Iterable[Descriptor], plan: Plan, workers: int) -> Generato
             return future
 
         ahead = _AHEAD * max(workers, len(client.nthreads()))
-        futures = distributed.as_completed([future for _ in range(ahead) if (future := submit()) is not None])
+        futures = distributed.as_completed(
+            [future for _ in range(ahead) if (future := submit()) is not None], loop=client.loop
+        )
         for future in futures:
             number = numbers.pop(future.key)
             if future.status == "finished":
@@ -83,8 +85,12 @@ def explain_here(line: str, folder: str) -> str:
 
 @contextlib.contextmanager
 def _client(distributed: Any, workers: int) -> Iterator[Any]:
-    with contextlib.suppress(ValueError):
-        yield distributed.get_client()
+    try:
+        current = distributed.get_client()
+    except ValueError:  # there is none
+        current = None
+    if current is not None:
+        yield current
         return
     if os.environ.get(ADDRESS):
         with distributed.Client(os.environ[ADDRESS], set_as_default=False) as client:
@@ -96,7 +102,12 @@ def _client(distributed: Any, workers: int) -> Iterator[Any]:
     with (
         dask.config.set(settings),
         distributed.LocalCluster(
-            n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, memory_limit=0
+            n_workers=workers,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=None,
+            memory_limit=0,
+            silence_logs=50,
         ) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):
