@@ -1,14 +1,15 @@
-"""Which method, at which layer, to take for a network: what `ferviz trust --write` kept, or what was measured for the bundled network."""
+"""Which method, at which layer, to take for a network: what `ferviz trust --write` kept, or what was measured for networks of its kind."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ferviz.errors import ModelError
+from ferviz.errors import FervizError, ModelError
 from ferviz.models.bundled import ASSETS
 from ferviz.models.compiled.explainer import is_taught
 from ferviz.models.model import Model
@@ -47,7 +48,7 @@ def recommended(model: Model, passes: int) -> Recommendation:
 
     Returns:
         What was measured for this very network, if a method passed the test at this price more often than noise does; else what was
-        measured for the bundled one.
+        measured for networks of its kind: those whose last map has about as many cells.
 
     Raises:
         ModelError: the network's sidecar cannot be read.
@@ -56,9 +57,10 @@ def recommended(model: Model, passes: int) -> Recommendation:
     choice = _choice(own, passes, "this network") if own else None
     if choice and (choice.method != TAUGHT or is_taught(model)):
         return choice
-    general = _choice(_shipped()[0], passes, "the bundled network")
+    kind = _nearest(model)
+    general = _choice(kind, passes, kind["name"])
     if general is not None and general.method == TAUGHT and not is_taught(model):
-        general = _choice(_shipped()[0], passes, "the bundled network without its explainer", "untaught")
+        general = _choice(kind, passes, f"{kind['name']} without its explainer", "untaught")
     assert general is not None
     why = (
         f"at {_price(passes)} no method passes the test on this network more often than noise; {general.reason}"
@@ -96,6 +98,16 @@ def _choice(report: Mapping[str, Any], passes: int, network: str, key: str = "re
 
 def _price(passes: int) -> str:
     return "one pass" if passes == 1 else f"up to {passes} passes"
+
+
+def _nearest(model: Model) -> Mapping[str, Any]:
+    """-> of the reports that ferviz brings along, the one of networks whose last map has about as many cells; else the first."""
+    try:
+        layer = model.layer(model.default_layer()[0])
+    except FervizError:  # a network without maps
+        return _shipped()[0]
+    side = min((side for side in layer.shape[:2] if side), default=0)
+    return min(_shipped(), key=lambda report: abs(math.log(report["cells"] / side))) if side else _shipped()[0]
 
 
 def _kept(model: Model) -> Mapping[str, Any] | None:

@@ -103,6 +103,45 @@ def test_of_methods_that_pass_alike_the_one_that_knows_the_regions_is_recommende
     assert report(("rise", 500, 0.8, None), ("regions", 256, 0.8, None)).recommendation(500).method == "rise"
 
 
+def test_methods_that_come_with_a_caution_are_not_recommended():
+    answer = report(("guided-backprop", 1, 0.9, 0.9), ("gradcam", 1, 0.5, 0.2))
+    assert answer.recommendation(1).method == "gradcam"
+    assert report(("eigencam", 1, 0.9, 0.9)).recommendation(1) is None
+
+
+def test_a_method_that_this_network_cannot_run_is_left_out_with_the_reason(pattern_network, monkeypatch):
+    from ferviz.attribution.methods.method import PICTURE, Method
+    from ferviz.attribution.methods.registry import METHODS
+    from ferviz.errors import ModelError
+    from ferviz.evaluation.panel import panel
+
+    def refuse(request):
+        raise ModelError("this network has no head for it")
+
+    model, pictures = pattern_network((slice(0, 4), slice(0, 4)))
+    METHODS.add("refusing", "refuses", Method(refuse, PICTURE))
+    try:
+        monkeypatch.setattr(panel, "usable_methods", lambda model: ["refusing", "saliency"])
+        data = dataset(pictures[..., 0])
+        answer = ferviz.trust_report(model, data, steps=4)
+        assert [row.method for row in answer.rows if not row.control] == ["saliency"]
+        assert "refusing was left out: this network has no head for it" in answer.text()
+        with pytest.raises(ModelError, match="no head for it"):
+            ferviz.trust_report(model, data, methods=("refusing",), steps=4)
+    finally:
+        METHODS._entries.pop("refusing", None)
+
+
+def test_a_pass_of_guided_gradients_is_counted(engine):
+    from ferviz.evaluation.panel.counting import counted
+    from ferviz.models.input_spec import InputSpec
+    from ferviz.models.model import Model
+
+    model, counter = counted(Model("net", "", tuple("abcd"), InputSpec(18, 18, 1), engine("functional")))
+    ferviz.explain(model, np.zeros((3, 18, 18), np.uint8), "guided-backprop", "b", test=False)
+    assert counter.passes == 3
+
+
 def test_who_does_not_know_the_regions_better_than_a_blob_is_told_so():
     answer = report(("gradcam", 1, 0.5, 0.05), ("rise", 500, 0.9, 0.6))
     gradcam, rise = answer.rows[1:]

@@ -58,6 +58,16 @@ def test_without_a_measurement_auto_takes_what_is_best_for_the_bundled_network_a
     assert recommended(model, 500) == recommended(replace(model, origin=None), 500)
 
 
+def test_networks_with_coarse_maps_get_what_was_measured_on_such_networks(network):
+    model, _ = network
+    model.engine.layers = (LayerInfo("last", "Conv2D", (6, 6, 8), True, 72),)
+    assert recommended(model, 500).method == "occlusion"
+    assert "of two published networks with as coarse a map" in recommended(model, 500).reason
+    assert recommended(model, 500).layer is None
+    model.engine.layers = ()  # a network without maps
+    assert "of the bundled network" in recommended(model, 500).reason
+
+
 def test_where_no_method_passed_auto_says_that_too(network):
     model, _ = network
     keep(model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +24,16 @@ class CountingEngine:
         self._engine, self.passes = engine, 0
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
+        value = getattr(self._engine, name)
+        # Not a method of this class: an engine without guided gradients must not seem to have them.
+        return self._guided(value) if name == "guided_gradients" else value
+
+    def _guided(self, gradients: Callable[..., Any]) -> Callable[..., Any]:
+        def guided(batch: Array, layer: str, weights: Array) -> Any:
+            self.passes += len(batch) * weights.shape[1]
+            return gradients(batch, layer, weights)
+
+        return guided
 
     def logits(self, batch: Array) -> Array:
         """As of the engine.

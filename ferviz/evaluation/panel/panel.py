@@ -86,8 +86,14 @@ def trust_report(
     answers = {}
     for name, place in _questions(names, places, has_regions):
         log(f"{name}{f' at {place}' if place else ''}")
-        answers[name, place] = method_maps(model, located, name, place, seed, batch_size)
-    reference = region_reference(answers[REFERENCE, None].explanation) if has_regions else None
+        try:
+            answers[name, place] = method_maps(model, located, name, place, seed, batch_size)
+        except ModelError as error:
+            if methods is not None:
+                raise
+            notes.append(f"{name} was left out: {error}")
+    known_regions = answers.get((REFERENCE, None)) if has_regions else None
+    reference = known_regions and region_reference(known_regions.explanation)
     asked = [answer for answer in answers.values() if answer.method in names]
     controls = control_maps(located, model.input.size, predicted, asked[0].maps if asked else None, groups, seed)
     log("deletion and insertion")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ferviz.attribution import titles
+from ferviz.attribution.methods.registry import METHODS
 from ferviz.attribution.receptive_fields import Placement
 from ferviz.engines.base import Array
 from ferviz.evaluation.metrics import wilson
@@ -71,7 +72,7 @@ class MethodRow:
     @property
     def control(self) -> bool:
         """Whether this is a map that knows nothing about the network."""
-        return not self.passes
+        return self.cells == (0, 0)
 
     @property
     def fails(self) -> bool:
@@ -154,12 +155,15 @@ class TrustReport(Result):
     def recommendation(self, passes: int) -> MethodRow | None:
         """Return the method that passes on the most faces within a budget; None where none passes more often than noise may.
 
-        Of methods within 5 points of the first, the one whose evidence by region agrees best with the regions' Shapley values.
+        Methods that come with a caution (guided backpropagation draws edges, whatever the weights are) or that need a face's regions are
+        never recommended. Of methods within 5 points of the first, the one whose evidence by region agrees best with the regions'
+        Shapley values.
 
         Args:
             passes: through the network, a face.
         """
-        able = [row for row in self.rows if not row.control and not row.fails and row.passes <= max(2, passes * SLACK)]
+        limit = max(2, passes * SLACK)
+        able = [row for row in self.rows if not (row.control or row.fails or _warned(row)) and row.passes <= limit]
         best = max(able, key=lambda row: (self.passed(row), self._margin(row)), default=None)
         if best is None or not self.passed(best) > MAX_RANDOM:
             return None
@@ -275,6 +279,11 @@ class TrustReport(Result):
                 "stability": None if row.stability is None else {k: _number(v) for k, v in asdict(row.stability).items()},
             }  # fmt: skip
         return record
+
+
+def _warned(row: MethodRow) -> bool:
+    """-> whether a method is not for every picture, or not for reading without more ado."""
+    return row.method in METHODS and bool(METHODS[row.method].caution or METHODS[row.method].needs_regions)
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
