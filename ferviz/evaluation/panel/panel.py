@@ -93,7 +93,7 @@ def trust_report(
                 raise
             notes.append(f"{name} was left out: {error}")
     known_regions = answers.get((REFERENCE, None)) if has_regions else None
-    reference = known_regions and region_reference(known_regions.explanation)
+    reference = None if known_regions is None else region_reference(known_regions.explanation)
     asked = [answer for answer in answers.values() if answer.method in names]
     controls = control_maps(located, model.input.size, predicted, asked[0].maps if asked else None, groups, seed)
     log("deletion and insertion")
