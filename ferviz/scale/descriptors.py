@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from ferviz.files import to_json
 from ferviz.printable import printable
 
 NO_DETAILS: Mapping[str, Any] = {}
@@ -42,7 +41,8 @@ class Descriptor:
 
     def to_json(self) -> str:
         """Return the descriptor as one line of JSON."""
-        return to_json({name: value for name, value in vars(self).items() if value not in ("", (), {}, None)})
+        # Not `files.to_json`: all values are plain, there may be a million of them, and escapes keep names that are not UTF-8.
+        return json.dumps({name: value for name, value in vars(self).items() if value not in ("", (), {}, None)})
 
     @classmethod
     def from_json(cls, line: str | bytes) -> Descriptor:
