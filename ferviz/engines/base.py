@@ -231,6 +231,19 @@ class TaughtValues(Protocol):
 
 
 @runtime_checkable
+class GraphExport(Protocol):
+    """An engine of another framework whose network can be exported as a graph, for compiling, diagrams and kernels."""
+
+    def exported_graph(self) -> GraphEngine:
+        """Return the engine of the exported graph, exporting it where that was not done before.
+
+        Raises:
+            ModelError: where the network cannot be exported.
+        """
+        ...
+
+
+@runtime_checkable
 class KerasBacked(Protocol):
     """An engine with a Keras network behind it."""
 
@@ -272,6 +285,7 @@ CAPABILITIES: dict[type, str] = {
     LayerInterventions: "logits from a changed layer",
     PredictedTargets: "gradients of the predicted class",
     GraphBacked: "the network's graph",
+    GraphExport: "an export as a graph",
     KerasBacked: "a Keras network",
     TaughtValues: "a taught explainer",
     Noting: "notes",
@@ -284,6 +298,7 @@ _MEMBERS: dict[type, str] = {
     LayerInterventions: "logits_from",
     PredictedTargets: "takes_predicted",
     GraphBacked: "graph_engine",
+    GraphExport: "exported_graph",
     KerasBacked: "keras_engine",
     TaughtValues: "taught_values",
     Noting: "notes",

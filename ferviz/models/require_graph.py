@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ferviz.engines.base import GraphBacked, KerasBacked, require, supports
+from ferviz.engines.base import GraphBacked, GraphExport, KerasBacked, require, supports
 from ferviz.errors import ModelError
 from ferviz.models.model import Model, as_model
 
@@ -29,4 +29,6 @@ def require_graph(model: Model, what: str) -> GraphEngine:
             f"{what} ({model.name}) needs Keras on TensorFlow, and it runs on another backend here; start a new process with "
             "KERAS_BACKEND=tensorflow for this"
         )
+    if supports(model.engine, GraphExport):
+        return model.engine.exported_graph()
     return require(model.engine, GraphBacked, f"{what} ({model.name})").graph_engine()

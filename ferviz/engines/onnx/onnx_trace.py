@@ -150,7 +150,12 @@ class _Pass:
         output = self.plan.output
         if output not in self.values:
             raise ModelError(f"{self.network.where} gives the same {printable(output, 60)!r} for every picture")
-        return self.values[output].tensor
+        tensor = self.values[output].tensor
+        if (
+            tensor.op.type == "LogSoftmax"
+        ):  # what stands before it are logits too, and other classes have no part in those
+            return tensorflow().nn.softmax(tensor.op.inputs[0])
+        return tensor
 
     def _run_node(self, proto: Any, depth: int = 0) -> None:
         node = OnnxNode(proto, self.network.where, self.network.opset, self.network.batch, self.batch)

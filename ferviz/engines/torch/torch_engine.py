@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from ferviz.engines.base import INPUT, LOGITS, Array, LayerInfo, PictureShape
 from ferviz.engines.torch.call_recorder import CallRecorder, Collected, Event, Run
 from ferviz.engines.torch.torch_trace import TorchCall, TorchTrace, flat_tensors, trace
 from ferviz.errors import FervizError, ModelError, UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    from ferviz.engines.graph import GraphEngine
 
 OURS = "_ferviz_ours"
 """The attribute of modules that nobody else uses."""
@@ -42,7 +45,8 @@ class TorchEngine:
     def __init__(self, module: Any, shape: PictureShape, classes: int | None = None, side: int = 96) -> None:
         self.input_shape: PictureShape = shape
         self._source = unwrapped(module)
-        self._single = False
+        self._single, self._side = False, side
+        self._exported: GraphEngine | None = None
         self._lock = threading.RLock()
         self._open(channels_last=True)
         height, width, channels = shape
@@ -79,6 +83,21 @@ class TorchEngine:
             ModelError: the network cannot be run on such pictures.
         """
         return TorchEngine(self._source, shape, self.classes)
+
+    def exported_graph(self) -> GraphEngine:
+        """Return the network as a graph, exported by way of ONNX: what compiling, diagrams and kernels need.
+
+        Raises:
+            ModelError: the network cannot be exported or read, or the package `onnx` is not installed.
+        """
+        from ferviz.engines.torch.torch_to_onnx import ExportedEngine, export_onnx
+
+        with self._lock:
+            if self._exported is None:
+                height, width, channels = self.input_shape
+                shape = (height or self._side, width or self._side, channels)
+                self._exported = ExportedEngine(export_onnx(copy.deepcopy(self._source).eval().cpu(), shape), self)
+            return self._exported
 
     # -- the three primitives --------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from ferviz.engines.litert import LiteRTEngine
 from ferviz.files import PathLike, check_output
 from ferviz.models.compiled.explainer import Lesson, TaughtExplainer
 from ferviz.models.compiled.file import CompiledModel, read_compiled, write_compiled
+from ferviz.models.features import default_layer
 from ferviz.models.model import CAUTIONS, Model
 from ferviz.models.require_graph import require_graph
 from ferviz.registry import split_names
@@ -35,7 +36,7 @@ def compile_model(
     """Compile a network together with its gradients, so that it is explained without TensorFlow.
 
     Args:
-        model: a Model of a network that TensorFlow can trace (Keras, ONNX).
+        model: a Model of a network that TensorFlow can trace (Keras, ONNX, PyTorch by way of ONNX).
         out: the `.ferviz` file to write, None = none.
         layers: names of the layers that can be explained from the file, in a sequence or with commas between; None = every map;
             the default layer is always among them.
@@ -80,6 +81,8 @@ def _compile(
         check_output(out, force)
     engine = require_graph(model, "compiling")
     default, _ = model.default_layer()
+    if all(default != info.name for info in engine.layers):  # an exporter has merged it into another layer
+        default, _ = default_layer(engine.layers, len(model.labels), model.name)
     height, width = model.input.size
     names = None if layers is None else split_names(layers, [info.name for info in model.layers])
     network = compile_network(engine, (height, width), default, names, explainer)

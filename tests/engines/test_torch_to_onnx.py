@@ -1,0 +1,62 @@
+"""PyTorch networks by way of ONNX: compiled files, diagrams and kernels under PyTorch's names, with the maps of the live network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ferviz
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+nn, functional = torch.nn, torch.nn.functional
+
+
+class Small(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm, self.relu = (
+            nn.Conv2d(1, 6, 3, padding=1, bias=False),
+            nn.BatchNorm2d(6),
+            nn.ReLU(inplace=True),
+        )
+        self.deep, self.short = nn.Conv2d(6, 6, 3, padding=1, groups=6), nn.Conv2d(6, 6, 1, stride=2)
+        self.head = nn.Linear(6, 7)
+
+    def forward(self, x: Any) -> Any:
+        x = self.relu(self.norm(self.conv(x)))
+        x = functional.relu(functional.max_pool2d(self.deep(x), 2) + self.short(x))
+        return functional.log_softmax(self.head(x.mean((2, 3))), 1)
+
+
+@pytest.fixture(scope="module")
+def model() -> ferviz.Model:
+    torch.manual_seed(0)
+    network = Small()
+    network.norm.running_mean.uniform_(-0.5, 0.5)
+    network.norm.running_var.uniform_(0.5, 2)
+    return ferviz.load_model(network, input=(20, 20, 1), labels="7")
+
+
+def test_a_compiled_file_has_the_layers_and_maps_of_the_live_network(model: ferviz.Model, tmp_path: Path) -> None:
+    faces = np.random.default_rng(0).integers(0, 255, (3, 20, 20), dtype=np.uint8)
+    ferviz.compile_model(model, tmp_path / "net.ferviz")
+    compiled = ferviz.load_model(tmp_path / "net.ferviz")
+    assert compiled.engine.name == "litert"
+    layer = model.default_layer()[0]
+    assert compiled.default_layer()[0] == layer
+    for method in ("gradcam", "layercam", "saliency"):
+        ours, theirs = (ferviz.explain(m, faces, method=method, target="all").heatmaps for m in (compiled, model))
+        np.testing.assert_allclose(ours, theirs, atol=(1e-5 if method != "saliency" else 1e-3) * np.abs(theirs).max())
+
+
+def test_its_diagram_and_kernels_bear_the_names_of_the_modules(model: ferviz.Model) -> None:
+    names = [layer.name for layer, _ in ferviz.diagram(model).layers]
+    assert {"norm", "relu", "deep", "short", "head"} <= set(names)
+    kernel = ferviz.filters(model, "deep").arrays["depthwise"]
+    wanted = model.engine._source.deep.weight.detach().numpy()  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(kernel[:, :, :, 0], wanted[:, 0].transpose(1, 2, 0))
