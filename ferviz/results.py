@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ferviz.documents.render import check_jinja, render
 from ferviz.errors import DataError, UnknownNameError
 from ferviz.files import PathLike, atomic, check_output, check_suffix, csv_text, manifest, to_json
 from ferviz.images import FORMATS, encode
@@ -140,8 +141,8 @@ class Result:
         """Write the result; the path's suffix says as what, and the manifest goes along.
 
         Args:
-            path: the file to write: a picture (.png, .jpg, .webp, ...), a figure (.pdf, .svg), arrays (.npz), plain data (.json) or
-                a table (.csv, .parquet), as far as this kind of result has them.
+            path: the file to write: a picture (.png, .jpg, .webp, ...), a figure (.pdf, .svg), arrays (.npz), plain data (.json),
+                a table (.csv, .parquet) or a page of all of it (.html), as far as this kind of result has them.
             force: replace an existing file.
             **options: how to draw it: the arguments of `picture` and `plot`.
 
@@ -288,6 +289,15 @@ def _write_parquet(result: Result, path: Path, _: dict[str, Any]) -> None:
     write_parquet(path, result.table(), to_json(names_only(result.manifest())))
 
 
+def _write_html(result: Result, path: Path, options: dict[str, Any]) -> None:
+    from ferviz.documents.result_page import result_page
+
+    picture = result.picture(**_taken(result.picture, options)) if result._has(("picture", "plot")) else None
+    table = result.table() if result._has(("table",)) else None
+    page = result_page(names_only(_drawn(result, options)), picture, table)
+    path.write_text(render(page), encoding="utf-8", newline="\n")
+
+
 for _suffix, _summary, _writer in (
     *((suffix, "a picture", Writer(_write_picture, ("picture", "plot"))) for suffix in FORMATS),
     *((suffix, "a figure of vectors and text", Writer(_write_figure, ("plot",))) for suffix in FIGURES),
@@ -295,6 +305,11 @@ for _suffix, _summary, _writer in (
     (".json", "the answer as plain data", Writer(_write_json, ("to_dict",))),
     (".csv", "a table", Writer(_write_csv, ("table",))),
     (".parquet", "a table with types, for data frames", Writer(_write_parquet, ("table",), check_parquet)),
+    (
+        ".html",
+        "a page with the picture, the table and the numbers, to send",
+        Writer(_write_html, ("to_dict",), check_jinja),
+    ),
 ):
     WRITERS.add(_suffix, _summary, _writer)
 

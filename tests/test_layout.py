@@ -14,7 +14,7 @@ PACKAGE = Path(ferviz.__file__).parent
 # A module imports only from names to the left of its own (and from its own package).
 ORDER = [
     "printable", "errors", "registry", "emotions", "paths", "files", "native_logs", "sandbox", "known_files", "npz", "heif", "images",
-    "numerics", "tables",
+    "numerics", "tables", "documents",
     "fills", "results", "rendering", "faces", "data", "engines", "models", "trust", "attribution", "dreaming",
     "evaluation", "studies", "training", "scale", "video", "web", "register", "cli",
 ]  # fmt: skip

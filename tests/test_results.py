@@ -56,7 +56,7 @@ def test_every_format_is_written(suffix: str, tmp_path: Path) -> None:
 
 def test_what_a_result_has_decides_its_formats() -> None:
     assert set(Drawn.suffixes()) == set(WRITERS)
-    assert set(Figured.suffixes()) == {*FORMATS, *FIGURES, ".json"}
+    assert set(Figured.suffixes()) == {*FORMATS, *FIGURES, ".json", ".html"}
     assert Result.suffixes() == ()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -58,19 +57,6 @@ def served(site: Site) -> Iterator[Served]:
     server = Served(site)
     yield server
     server.stop()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("there is no Chromium on this machine")
-    words = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-    with api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=words)
-        yield opened
-        opened.close()
 
 
 def until(page: Any, condition: str, seconds: float = 120) -> None:
