@@ -16,7 +16,7 @@ ORDER = [
     "printable", "errors", "registry", "emotions", "paths", "files", "native_logs", "sandbox", "known_files", "npz", "heif", "images",
     "numerics", "tables", "documents",
     "fills", "results", "rendering", "faces", "data", "engines", "models", "trust", "attribution", "dreaming",
-    "evaluation", "studies", "training", "scale", "video", "web", "register", "cli",
+    "evaluation", "studies", "reports", "training", "scale", "video", "web", "register", "cli",
 ]  # fmt: skip
 FRAMEWORKS = {"tensorflow", "keras", "jax", "torch", "tf_keras_vis"}
 FRAMEWORK_PACKAGES = {"engines", "models", "dreaming", "training"}

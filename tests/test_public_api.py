@@ -56,6 +56,7 @@ NO_FUNCTION = {
     "studio": "serves a page",
     "live": "as video live",
     "detectors get": "downloads a file",
+    "report": "writes a file of what evaluate, check and study answer",
 }
 """Command -> why it has no public function."""
 

@@ -40,6 +40,7 @@ COMMANDS = {
     "teach": "Teach a network to explain itself in one pass.",
     "evaluate": "Measure a network on labelled faces.",
     "study": "Ask a question over a data set.",
+    "report": "Write what there is to say about a network as one HTML file.",
     "trust": "Find out which heatmaps to believe for a network.",
     "audit": "Find out whether a network's accuracy would be believed.",
     "check": "Test whether a network gets the input that it was trained on.",

@@ -1,0 +1,229 @@
+"""A report about a network whose answers are known: its numbers, what it shows and hides, its size, and that it goes on after a kill."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ferviz.cli import run
+from ferviz.data.dataset import Dataset
+from ferviz.documents.parts import Page, PagePicture, PageSection
+from ferviz.documents.read_record import read_record
+from ferviz.emotions import label_scheme
+from ferviz.errors import DataError, OutputError, OutputExistsError, UsageError
+from ferviz.models.input_spec import InputSpec
+from ferviz.models.model import Model
+from ferviz.reports import write_report as report_module
+from ferviz.reports.accuracy_section import accuracy_section, check_section
+from ferviz.reports.budget import render_within
+from ferviz.reports.gallery_section import chosen_faces, gallery_section
+from ferviz.reports.question import Question
+from ferviz.reports.section import Answer
+from ferviz.reports.study_section import study_section
+from ferviz.reports.write_report import SECTIONS, parts_of, write_report
+from ferviz.studies.study_faces import predict_faces
+
+pytest.importorskip("jinja2", reason="the extra report is not installed")
+
+LABELS = ("happy", "</script><b>sad", "שלום {{ 7*7 }}")
+CHEAP = ("check", "accuracy", "confusions", "labels", "gallery")
+
+
+class FirstPixels:
+    """The logits are the first pixels of the second row. name, head, layers: as of an Engine."""
+
+    name, head, layers = "first-pixels", "softmax", ()
+    classes = len(LABELS)
+
+    def logits(self, batch: np.ndarray) -> np.ndarray:
+        return np.asarray(batch[:, 1, : self.classes, 0] / 32, np.float32)
+
+
+@pytest.fixture
+def question() -> Question:
+    """60 faces of 3 classes. Of the last class a third is called happy, with more confidence than any other answer."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (60, 48, 48), dtype=np.uint8)
+    true = np.arange(60) % 3
+    images[:, 1, :3] = 0
+    images[np.arange(60), 1, true] = 60 + np.arange(60)
+    wrong = np.flatnonzero(true == 2)[::3]
+    images[wrong, 1, :3] = 0
+    images[wrong, 1, 0] = 200 + np.arange(len(wrong))
+    engine: Any = FirstPixels()
+    model = Model("pixels", "0" * 64, LABELS, InputSpec(48, 48, 1, scaling="0..255"), engine)
+    data = Dataset(
+        images, true, np.full(60, "test"), np.arange(60) + 100, label_scheme(LABELS), None, "/home/me/made.csv", "5a"
+    )
+    return Question(model, data, "test", quick=True, command="ferviz report made.csv")
+
+
+@pytest.fixture
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports without the sections that take seconds; those have tests with their studies."""
+    monkeypatch.setattr(report_module, "SECTIONS", {name: SECTIONS[name] for name in CHEAP})
+
+
+def test_accuracy_is_what_was_made(question: Question) -> None:
+    answer = accuracy_section(question)
+    assert answer.record["confusion"] == [[20, 0, 0], [0, 20, 0], [7, 0, 13]]
+    assert "right on 88.3 % of 60 faces of test" in answer.finding
+    assert "it finds שלום {{ 7*7 }} least, 65.0 %" in answer.finding
+    classes, confusion = answer.section.tables
+    assert list(classes.rows[2][:3]) == [LABELS[2], 20, 0.65]
+    assert list(confusion.rows[2]) == [LABELS[2], 7, 0, 13]
+
+
+def test_a_network_that_is_fed_right_is_called_so(question: Question) -> None:
+    section = check_section(question).section
+    assert section.text[0].startswith(("Preprocessing and labels are right", "Use "))
+    assert len(section.tables[0].rows) > 1
+
+
+def test_the_gallery_follows_its_rules(question: Question) -> None:
+    known = predict_faces(question.model, question.data)
+    chosen = chosen_faces(known, 2)
+    wrong = np.flatnonzero((known.true == 2) & (known.predicted != 2))
+    assert chosen["wrong"] == wrong[-1]  # the brightest pixel
+    right = np.flatnonzero((known.true == 2) & (known.predicted == 2))
+    assert chosen["typical"] == right[(len(right) - 1) // 2]
+    assert chosen["uncertain"] == right[0]  # the darkest pixel
+    assert set(chosen_faces(known, 0)) == {"typical", "uncertain"}
+    answer = gallery_section(question)
+    assert [face["row"] for face in answer.record["faces"][-3:]] == [
+        100 + chosen[rule] for rule in ("typical", "uncertain", "wrong")
+    ]
+    assert len(answer.section.pictures) == 7
+    assert "said happy" in answer.section.pictures[-1].alt
+
+
+def test_the_file_has_every_section_and_its_numbers(question: Question, cheap: None, tmp_path: Path) -> None:
+    out = write_report(question, tmp_path / "out.html")
+    text = out.read_text(encoding="utf-8")
+    assert [p.name for p in tmp_path.iterdir()] == ["out.html"]
+    assert text.count("<script") == 1
+    assert "<b>sad" not in text
+    assert "/home/me" not in text
+    assert "ferviz report made.csv" in text
+    record = read_record(out)
+    assert list(record["sections"]) == [*CHEAP]
+    expected = json.loads(json.dumps(accuracy_section(question).record))
+    assert record["sections"]["accuracy"]["per_class"] == expected["per_class"]
+    assert record["settings"]["model_sha256"] == "0" * 64
+    headings = re.findall(r"<h2[^>]*>([^<]*)", text)
+    assert headings == [
+        "Privacy",
+        *(SECTIONS[name][0] for name in CHEAP),
+        "Method",
+        "Caveats",
+        "How to cite",
+        "Made by",
+    ]
+
+
+def test_without_faces_there_are_none(question: Question) -> None:
+    hidden = Question(question.model, question.data, "test", show_faces=False)
+    assert not gallery_section(hidden).section.pictures
+    assert not accuracy_section(hidden).section.pictures
+    assert not study_section("labels", hidden).section.pictures
+    assert study_section("labels", question).section.pictures
+
+
+def test_what_cannot_be_measured_says_why(question: Question, cheap: None, tmp_path: Path) -> None:
+    few = Question(question.model, question.data.take(np.arange(6)), "test", show_faces=False)
+    record = read_record(write_report(few, tmp_path / "a.html"))
+    assert "too few" in record["sections"]["check"]["not_measured"]
+    assert record["sections"]["accuracy"]["n"] == 6
+    with pytest.raises(DataError, match="no faces"):
+        write_report(Question(question.model, question.data.take(np.arange(0)), "test"), tmp_path / "b.html")
+
+
+def test_a_killed_report_goes_on(question: Question, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def section(name: str, fail: bool = False) -> Callable[[Question], Answer]:
+        def made(_: Question) -> Answer:
+            calls.append(name)
+            if fail:
+                raise KeyboardInterrupt
+            return Answer(PageSection(name), {"name": name}, name)
+
+        return made
+
+    out = tmp_path / "out.html"
+    sections = {"check": ("a", section("check")), "accuracy": ("b", section("accuracy", fail=True))}
+    monkeypatch.setattr(report_module, "SECTIONS", sections)
+    with pytest.raises(KeyboardInterrupt):
+        write_report(question, out)
+    assert not out.exists()
+    with pytest.raises(OutputError, match="--resume"):
+        write_report(question, out)
+    monkeypatch.setitem(sections, "accuracy", ("b", section("accuracy")))
+    write_report(question, out, resume=True)
+    assert calls == ["check", "accuracy", "accuracy"]
+    assert not parts_of(out).exists()
+    with pytest.raises(OutputExistsError):
+        write_report(question, out)
+
+
+def test_sections_of_another_question_and_damaged_ones_are_made_again(question: Question) -> None:
+    text = Answer(PageSection("a"), {"n": 1}).to_text(question.fingerprint())
+    other = Question(question.model, question.data, "test", quick=True, seed=1)
+    assert Answer.from_text(text, question.fingerprint()) is not None
+    assert Answer.from_text(text, other.fingerprint()) is None
+    assert Answer.from_text(text[:-9], question.fingerprint()) is None
+
+
+def test_a_file_that_is_too_large_says_what_it_left_out() -> None:
+    rng = np.random.default_rng(0)
+    from PIL import Image
+
+    noise = Image.fromarray(rng.integers(0, 256, (400, 400, 3), dtype=np.uint8))
+    small = noise.resize((90, 90))
+    page = Page(
+        "t", "", (PageSection("s", pictures=(PagePicture.of(noise, "large"), PagePicture.of(small, "small"))),), {}
+    )
+    whole = render_within(page, 10**7)
+    assert "Left out" not in whole
+    halved = render_within(page, len(whole) // 2)
+    assert "half as large" in halved
+    assert 'width="200"' in halved
+    without = render_within(page, 12_000)
+    assert "Large pictures were left out" in without
+    assert 'alt="small"' in without
+    assert 'alt="large"' not in without
+    with pytest.raises(UsageError, match="--max-mb"):
+        render_within(page, 1000)
+
+
+def test_extract_prints_the_numbers(
+    question: Question, cheap: None, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = write_report(question, tmp_path / "out.html")
+    assert run(["report", "extract", str(out)]) == 0
+    assert json.loads(capsys.readouterr().out) == read_record(out)
+    assert run(["report", "extract", str(tmp_path / "none.html")]) != 0
+    assert run(["report", "data.csv", "--out", str(tmp_path / "a.pdf")]) == 2
+    assert ".html" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_browser_shows_a_report(question: Question, cheap: None, browser: Any, tmp_path: Path) -> None:
+    out = write_report(question, tmp_path / "out.html")
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 320, "height": 700})
+    page, asked, complaints = context.new_page(), [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.goto(out.as_uri())
+    assert [url for url in asked if not url.startswith("data:")] == [out.as_uri()]
+    assert complaints == []
+    assert page.locator("section").count() == len(CHEAP) + 5
+    assert page.locator("img:not([alt])").count() == 0
+    assert page.locator("td", has_text="13").count() >= 1
+    context.close()
