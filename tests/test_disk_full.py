@@ -90,6 +90,7 @@ def test_every_writer_goes_through_atomic() -> None:
         "cache.py": "a damaged entry is noticed and made again",
         "files.py": "atomic itself",
         "native_logs.py": "the null device",
+        "app.py": "a network that was uploaded, in a temporary folder of its own",
     }
     writing = (
         ".write_text(",

@@ -29,7 +29,7 @@ COMMANDS = {
     "predict": "Predict the emotions of faces.",
     "video": "Predict or explain the faces of a video or a camera.",
     "live": "Watch a camera: the emotions of its faces, in the browser.",
-    "studio": "Play with a network in the browser: paint over a face, and the answer moves.",
+    "studio": 'Play with a network in the browser: hide the mouth, and see "happy" vanish.',
     "dataset": "Explain the faces of a data set: all in a run that can be resumed, or some as a picture.",
     "scale": "Explain millions of faces: plan, run on many processes or machines, merge.",
     "detectors": "List the face detectors, or fetch the network of one.",

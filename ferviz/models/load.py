@@ -19,6 +19,7 @@ from ferviz.files import PathLike, sha256
 from ferviz.models.bundled import bundled_compiled, bundled_networks, bundled_path
 from ferviz.models.formats.detect import COMPILED, HDF5, JSON, ZIP, detect_format
 from ferviz.models.formats.keras_file import read_keras_file
+from ferviz.models.formats.unsupported_formats import part_of
 from ferviz.models.formats.weights import check_finite
 from ferviz.models.infer_spec import check_input, fit_size, fit_spec, given_shape, infer_input, infer_labels
 from ferviz.models.input_spec import InputSpec
@@ -240,7 +241,7 @@ def _format(path: Any) -> str:
     try:
         return detect_format(path)
     except ModelError:
-        if not torch_format(Path(path)) and find_opener(Path(path)) is None:
+        if part_of(Path(path)) or (not torch_format(Path(path)) and find_opener(Path(path)) is None):
             raise
         return _OTHER
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ferviz.errors import OutputExistsError
-from ferviz.files import make_folder, to_json
+from ferviz.files import atomic, make_folder, to_json
 from ferviz.models.bundled import ASSETS
 from ferviz.paths import exists, is_file, is_folder
 from ferviz.web.page_data import StudioNetwork, example_pictures, page_data
@@ -64,7 +64,8 @@ class Site:
             target = folder / path
             make_folder(target.parent)
             content = self.read(path)
-            target.write_bytes(content)
+            with atomic(target) as temporary:
+                temporary.write_bytes(content)
             total += len(content)
         return total
 

@@ -93,7 +93,7 @@ def test_numbers_out_of_range_are_refused(option, value, tmp_path, monkeypatch, 
 
 @pytest.mark.parametrize(
     "command",
-    [c for c in COMMANDS if c not in ("live", "studio", "detectors", "compile", "layers", "video", "dataset")],
+    [c for c in COMMANDS if c not in ("live", "studio", "detectors", "compile", "layers", "video", "dataset", "scale")],
 )
 def test_a_negative_seed_is_refused(command, capsys):
     assert run([command, "--seed", "-1"]) == 2

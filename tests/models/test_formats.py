@@ -385,7 +385,7 @@ def zipped(path: Path, *names: str) -> None:
      ("net.zip", ("folder/best.h5",), "holds folder/best.h5: unpack"), ("w.npz", ("a.npy", "b.npy"), "NumPy"),
      ("net.pkl", b"\x80\x04\x95", "pickle"), ("net.onnx", b"\x08\x07\x12\x07pytorch", "ONNX"),
      ("net.mlmodel", b"\x08\x01\x12", "Core ML"), ("frozen.pb", b"\n\x2e\n\x05input\x12\x0bPlaceholder", "frozen graph"),
-     ("net.safetensors", b"\x40\0\0\0\0\0\0\0{\"w\"", "safetensors"), ("net.tar", b"\0" * 257 + b"ustar", "unpack"),
+     ("net.safetensors", b"\x40\0\0\0\0\0\0\0{\"w\"", "PyTorch|safetensors|architecture"), ("net.tar", b"\0" * 257 + b"ustar", "unpack"),
      ("saved_model.pb", b"\x08\x01\x12", "name the folder"), ("model.ckpt.index", b"\0\0", "checkpoint"),
      ("model.ckpt.data-00000-of-00001", b"\1\2", "load_weights"), ("checkpoint", b'model_checkpoint_path: "m"', "checkpoint"),
      ("net.yaml", b"class_name: Sequential\nconfig:\n", "YAML.*to_json"), ("model.json", b'{"modelTopology": {}}', r"TensorFlow\.js"),

@@ -61,7 +61,7 @@ def test_a_network_in_memory():
     assert np.allclose(model.probabilities(faces), network(faces / np.float32(127.5) - 1), atol=1e-5)
     with pytest.raises(UsageError, match="in memory"):
         load_model(network, weights="w.h5")
-    with pytest.raises(UsageError, match=r"path or a keras\.Model, not int"):
+    with pytest.raises(UsageError, match=r"keras\.Model or a torch\.nn\.Module, not int"):
         load_model(3)
 
 

@@ -64,7 +64,7 @@ def test_a_teachers_conventions_stand_behind_its_name(stripes: Dataset, teacher:
     usual = distillation.teacher_logits([str(teacher)], FER2013)(pixels)
     named = distillation.teacher_logits([f"{teacher}?labels={','.join(FER2013[::-1])}"], FER2013)(pixels)
     np.testing.assert_allclose(named, usual[:, ::-1], rtol=1e-6)
-    with pytest.raises(UsageError, match="takes labels, scaling and weights, not lables"):
+    with pytest.raises(UsageError, match="takes labels, scaling, weights, architecture, input, not lables"):
         distillation.teacher_logits([f"{teacher}?lables=7"], FER2013)
 
 

@@ -134,4 +134,4 @@ def test_an_explanation_has_a_verdict_on_every_map_or_none(corner):
     model, faces = corner
     explanation = ferviz.explain(model, faces, method="saliency")
     with pytest.raises(UsageError, match="a verdict on each"):
-        replace(explanation, trust=explanation.trust[:2])
+        replace(explanation, trust=replace(explanation.trust, verdicts=explanation.trust.verdicts[:2]))

@@ -92,7 +92,8 @@ def test_the_keyboard_hides_and_shows(page: Any) -> None:
     assert (round(rows.mean()), round(columns.mean())) == (26, 25)
     page.keyboard.press("Shift+Space")
     until(page, "!studio.hidden.some(share => share > .01)")
-    page.click("#clear")
+    if page.is_enabled("#clear"):
+        page.click("#clear")
 
 
 def test_a_contrast_is_chosen_with_shift(page: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import ferviz
 from ferviz import fills
-from ferviz.attribution.methods.region_shapley import _exact, shapley_values
+from ferviz.attribution.methods.region_shapley import exact_operator, shapley_values
 from ferviz.attribution.resize import resize_maps
 from ferviz.data.synthetic.cartoons import make
 from ferviz.faces.regions import region_masks
@@ -115,7 +115,7 @@ def test_regions_and_their_sets_are_those_of_python(page: Any, model: Any, image
 def test_shapley_values_are_those_of_python(page: Any) -> None:
     scores = np.random.default_rng(0).normal(size=256)
     values = call(page, "(await import('/maths/scores.js')).shapleyValues(a, 8)", scores)
-    np.testing.assert_allclose(values, shapley_values(scores, _exact()), atol=1e-9)
+    np.testing.assert_allclose(values, shapley_values(scores, exact_operator()), atol=1e-9)
     assert sum(values) == pytest.approx(scores[-1] - scores[0])
 
 

@@ -49,7 +49,7 @@ def describe_file(path: Path, head: bytes) -> str:
     Returns:
         The end of a sentence that begins with "it is": the format, and what to do with it.
     """
-    part = _part_of(path)
+    part = part_of(path)
     if part:
         return part
     for start, magic, words in _MAGIC:
@@ -95,8 +95,12 @@ def describe_folder(path: Path) -> str:
     return "a folder, and not a SavedModel (it has no saved_model.pb); name the network's file"
 
 
-def _part_of(path: Path) -> str:
-    """-> the description of a file that is only a part of a network, "" for other files."""
+def part_of(path: Path) -> str:
+    """Return the description of a file that is only a part of a network, "" for other files.
+
+    Args:
+        path: the file.
+    """
     for outer in (path.parent, path.parent.parent):
         if is_file(outer / "saved_model.pb") and path.suffix != ".h5":
             inside = path.relative_to(outer).as_posix()
