@@ -41,7 +41,9 @@ if TYPE_CHECKING:
 def command(
     path: str, minutes: float, faces: int | None, resume: bool, model: ModelOptions, output: OutputOptions
 ) -> None:
-    """Teach a network to explain itself: afterwards --method fastshap shows in one pass what hiding parts of a face would tell.
+    """Teach a network to explain itself in one pass.
+
+    Afterwards --method fastshap shows in one pass what hiding parts of a face would tell.
 
     DATA holds faces like those that are to be explained: fer2013.csv, icml_face_data.csv, folders split/class/*.png, or one folder of
     face crops. Labels are not needed and not looked at. The network stays as it is; the file that is written holds it, compiled, with
