@@ -293,7 +293,7 @@ def _write_html(result: Result, path: Path, options: dict[str, Any]) -> None:
     from ferviz.documents.result_page import result_page
 
     picture = result.picture(**_taken(result.picture, options)) if result._has(("picture", "plot")) else None
-    table = result.table() if result._has(("table",)) else None
+    table = names_only(result.table()) if result._has(("table",)) else None
     page = result_page(names_only(_drawn(result, options)), picture, table)
     path.write_text(render(page), encoding="utf-8", newline="\n")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from html.parser import HTMLParser
@@ -138,6 +139,34 @@ def test_without_jinja_a_path_is_refused_before_the_work(tmp_path: Path, monkeyp
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(UsageError, match=r"ferviz\[report\]"):
         Hostile.check_path(tmp_path / "a.html")
+
+
+def test_folders_stay_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("jinja2", reason="the extra report is not installed")
+    monkeypatch.setattr(Hostile, "table", lambda self: [["source", "faces"], ["/home/somebody/photos/face.png", 1]])
+    monkeypatch.setattr(Hostile, "to_dict", lambda self: {"data": "/home/somebody/fer2013.csv"})
+    text = Hostile().save(tmp_path / "out.html").read_text(encoding="utf-8")
+    assert "somebody" not in text
+    assert text.count("face.png") >= 1
+    assert "fer2013.csv" in text
+
+
+@pytest.mark.slow
+def test_a_picture_is_there_when_the_page_is(tmp_path: Path, browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("jinja2", reason="the extra report is not installed")
+    slope = np.linspace(0, 255, 900) + np.random.default_rng(0).normal(
+        0, 20, (900, 900)
+    )  # noise takes longest to decode
+    large = Image.fromarray(slope.clip(0, 255).astype(np.uint8))
+    monkeypatch.setattr(Hostile, "picture", lambda self: large)
+    file = Hostile().save(tmp_path / "out.html")
+    page = browser.new_page(viewport={"width": 400, "height": 600}, color_scheme="light")
+    page.goto(file.as_uri())
+    place = page.locator("img").first.bounding_box()
+    shown = np.asarray(Image.open(io.BytesIO(page.screenshot(clip=place))).convert("L"), float)
+    page.close()
+    columns = shown.mean(axis=0)  # the picture goes from black to white
+    assert columns[-9:].mean() - columns[:9].mean() > 180
 
 
 @pytest.mark.slow
