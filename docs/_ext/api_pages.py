@@ -40,8 +40,10 @@ ferviz.trust.verdict.Trust
 ferviz.trust.verdict.Verdict
 ferviz.evaluation.panel.stability.Stability
 ferviz.evaluation.panel.panel_result.MethodRow
+ferviz.evaluation.panel.region_agreement.RegionAgreement
 ferviz.attribution.receptive_fields.Placement
 ferviz.engines.litert.CompiledNetwork
+ferviz.engines.litert.LiteRTEngine
 ferviz.faces.detectors.detector.Detector
 ferviz.faces.detectors.detector.Detection
 ferviz.dreaming.terms.Term
@@ -52,6 +54,9 @@ ferviz.dreaming.parameterization.Parameterization
 ferviz.evaluation.metrics.ClassFigures
 ferviz.evaluation.metrics.Reliability
 ferviz.evaluation.metrics.McNemar
+ferviz.evaluation.audit.questions.Measured
+ferviz.evaluation.audit.questions.Question
+ferviz.evaluation.audit.run_record.RunRecord
 ferviz.evaluation.check.result.Convention
 ferviz.evaluation.check.candidates.Preprocessing
 ferviz.evaluation.check.label_orders.LabelOrder
@@ -73,6 +78,7 @@ ferviz.results.Writer
 ferviz.scale.planner.Plan
 ferviz.scale.settings.ScaleSettings
 ferviz.scale.receipts.Receipt
+ferviz.scale.receipts.Counts
 ferviz.scale.run_status.RunStatus
 ferviz.scale.descriptors.Descriptor
 ferviz.scale.explain_batches.Explain

@@ -196,7 +196,8 @@ class Activations(Result):
         """Return all pages below each other: what an SVG file holds.
 
         Args:
-            mode, **options: as for `pages`.
+            mode: as for `pages`.
+            **options: as for `pages`.
         """
         return long_figure(*self._printed(mode, **options))
 
