@@ -4,12 +4,13 @@
 # make test-scale   sharded runs on Ray and Dask, with kills at random times, in .venv-scale; takes minutes
 # make fuzz    every reader of files under mutated ones, SECONDS each (20); prints the table
 # make test-frameworks    the tests of PyTorch networks, beside pytorch-grad-cam and captum, in a venv of their own (2 GB)
+# make tutorial    README, tutorial and every how-to typed in a fresh environment (QUICK=--quick: without the minutes of dreams and training)
 # make docs    set up .venv and build the documentation into build/docs
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-frameworks test-scale quick fuzz docs lint types tests format clean
+.PHONY: demo test test-frameworks test-scale quick fuzz tutorial docs lint types tests format clean
 
 demo: $(VENV)/installed
 	@mkdir -p demo
@@ -58,6 +59,11 @@ SECONDS ?= 20
 
 fuzz: $(VENV)/installed-dev
 	$(BIN)/python tests/hostile/fuzz --seconds $(SECONDS)
+
+QUICK ?=
+
+tutorial: $(VENV)/installed
+	$(BIN)/python tools/tutorial $(QUICK) $(PAGES)
 
 docs: $(VENV)/installed-docs
 	rm -rf docs/gallery

@@ -1,16 +1,19 @@
 """The README and the pages of the documentation do what they say: their Python and their shell lines run as they stand.
 
 Every ```python block of these pages, and every ```sh line that begins with `ferviz`, is run in a folder that holds the files that the
-pages name. A block behind a line `<!-- not run: REASON -->` is left out; ```console blocks show what needs foreign files, minutes or
-TensorFlow.
+pages name, and prints what a ```text block behind it shows. A block behind a line `<!-- not run: REASON -->` is left out; ```console blocks
+show what needs foreign files, minutes or TensorFlow. `make tutorial` types all of them in a fresh environment.
 """
 
 from __future__ import annotations
 
-import re
-import shlex
+import importlib.util
+import io
 import shutil
+import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,14 +22,24 @@ import pytest
 import ferviz
 from ferviz.attribution.methods.registry import METHODS
 from ferviz.cli import run
-from ferviz.data.synthetic import cartoons
-from ferviz.files import csv_text
-from ferviz.images import read_image, write_image
 from ferviz.results import WRITERS
 
 ROOT = Path(__file__).parents[1]
 FACES = np.random.default_rng(0).integers(0, 255, (2, 48, 48)).astype(np.uint8)
-BLOCK = re.compile(r"(?P<skip><!-- not run: .+? -->\n+)?```(?P<kind>python|sh)\n(?P<code>.*?)```", re.DOTALL)
+
+
+def tool(name: str) -> ModuleType:
+    """A module of tools/tutorial."""
+    spec = importlib.util.spec_from_file_location(f"tutorial_{name}", ROOT / "tools" / "tutorial" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+PAGE_BLOCKS, SHOWN, STAND_INS = tool("page_blocks"), tool("shown_output"), tool("stand_ins")
 OWN_TEST = {
     "write-a-detector.md",
     "write-a-reader.md",
@@ -41,40 +54,23 @@ PAGES = [
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     if page.name not in OWN_TEST
     and not page.name.startswith("write-")
-    and BLOCK.search(page.read_text(encoding="utf-8"))
+    and any(block.kind != "console" for block in PAGE_BLOCKS.read(page))
 ]
 
 
-def blocks(page: str | Path, kind: str = "python") -> list[str]:
+def blocks(page: str | Path, kind: str = "python") -> list[Any]:
     """Return the blocks of a page (a path, or its place below docs/) that are run."""
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    return [match["code"] for match in BLOCK.finditer(text) if match["kind"] == kind and not match["skip"]]
+    return [block for block in PAGE_BLOCKS.read(ROOT / "docs" / page) if block.kind == kind and block.mark != "not run"]
 
 
 @pytest.fixture(scope="module")
 def foreign_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the files that the pages speak of: small stand-ins for a reader's own."""
     folder = tmp_path_factory.mktemp("page")
-    portrait = read_image(ROOT / "examples" / "astronaut.png")
-    face = portrait[60:180, 165:285]
-    write_image(folder / "face.png", face)
-    write_image(folder / "group.jpg", np.hstack([portrait, portrait]))
-    (folder / "photos").mkdir()
-    write_image(folder / "photos" / "one.png", face)
-    (folder / "examples").mkdir()
-    shutil.copy(ROOT / "examples" / "astronaut.png", folder / "examples")
-    # The content of a file decides what it is, so a compiled network can stand for one that needs TensorFlow.
-    for name in ("my.h5", "other.h5"):
-        shutil.copy(ROOT / "ferviz" / "assets" / "bundled.ferviz", folder / name)
-    columns = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF"]
-    drawn = cartoons.make(40, seed=0, task="emotions")
-    rows, votes = [["emotion", "pixels", "Usage"]], [["Usage", "Image name", *columns]]
-    for number, (image, label) in enumerate(zip(drawn.images, drawn.labels, strict=True)):
-        usage = "Training" if number < 20 else "PublicTest"
-        rows.append([str(int(label)), " ".join(map(str, image.ravel())), usage])
-        votes.append([usage, f"{number}.png", *("10" if k == number % 7 else "0" for k in range(10))])
-    (folder / "fer2013.csv").write_text(csv_text(rows), encoding="utf-8")
-    (folder / "fer2013new.csv").write_text(csv_text(votes), encoding="utf-8")
+    STAND_INS.pictures(folder)
+    STAND_INS.examples(folder)
+    STAND_INS.data_set(folder)
+    STAND_INS.networks(folder, "bundled.ferviz")  # which needs no TensorFlow
     return folder
 
 
@@ -91,22 +87,74 @@ def test_the_page_runs_as_it_stands(
     folder = tmp_path / "here"
     shutil.copytree(foreign_files, folder)
     monkeypatch.chdir(folder)
-    for code in blocks(page, "sh"):
-        for line in code.replace("\\\n", " ").splitlines():
-            words = shlex.split(line, comments=True)
-            if words[:1] == ["ferviz"]:
-                assert run(words[1:]) == 0, (line, capsys.readouterr().err)
+    for block in blocks(page, "sh"):
+        for command in block.commands:
+            if command.words[0] != "ferviz":
+                continue
+            printed = io.StringIO()
+            with redirect_stdout(printed), redirect_stderr(printed):
+                code = run(command.words[1:])
+            assert code == 0, (command.line, printed.getvalue())
+            if command.shown:
+                unlike = SHOWN.difference(command.shown, printed.getvalue(), any_number=block.mark == "may differ")
+                assert not unlike, (command.line, unlike)
     names: dict[str, Any] = {"__name__": "page"}
-    for code in blocks(page):
-        exec(compile(code, str(page), "exec"), names)
+    for block in blocks(page):
+        exec(compile(block.code, str(page), "exec"), names)
     assert blocks(page) or blocks(page, "sh") or "<!-- not run" in page.read_text(encoding="utf-8")
+
+
+def test_a_page_is_read_as_it_is_meant(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "```sh\nferviz a  # why\nferviz b \\\n  --c 'd e'\n```\n\n```text\nprints\n```\n"
+        "<!-- may differ: the clock -->\n\n```console\n$ ferviz f\n1 s\n...\n$ ferviz g\n```\n"
+        "<!-- not run: minutes -->\n```python\nh\n```\n```python\ni\n```\n```text\nj\n```\n```json\nk\n```\n"
+    )
+    shell, console, hidden, program = PAGE_BLOCKS.read(page)
+    assert [(c.words, c.shown) for c in shell.commands] == [
+        (["ferviz", "a"], ""),
+        (["ferviz", "b", "--c", "d e"], "prints\n"),
+    ]
+    assert (console.mark, console.reason) == ("may differ", "the clock")
+    assert [(c.line, c.shown) for c in console.commands] == [("ferviz f", "1 s\n...\n"), ("ferviz g", "")]
+    assert (hidden.mark, program.mark, program.code, program.text) == ("not run", "", "i\n", "j\n")
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "any_number", "agrees"),
+    [
+        ("happy 0.92\n", "happy 0.92  \n", False, True),
+        ("happy 0.92", "happy 0.93", False, True),  # the last place, as processors round
+        ("happy 0.92", "happy 0.94", False, False),
+        ("happy 0.92", "happy 0.920", False, False),
+        ("3 faces", "4 faces", False, False),
+        ("3 faces", "4 faces", True, True),
+        ("3   faces", "12 faces", True, True),
+        ("3 faces", "3 persons", True, False),
+        ("1,274 groups", "1,275 groups", False, False),
+        ("a\n...\nd", "a\nb\nc\nd", False, True),
+        ("a\n...", "a\nb", False, True),
+        ("a", "a\nb", False, False),
+        ("a\nb", "a", False, False),
+        ("a\n...\nd", "a\nb", False, False),
+        ("http://host:1/?token=...", "http://host:1/?token=abc", False, True),
+        ("(a|b)*", "(a|b)*", False, True),
+        ("a.c", "abc", False, False),
+        ("red", "\x1b[31mred\x1b[0m", False, True),
+    ],
+)
+def test_what_is_printed_is_compared_with_what_is_shown(
+    shown: str, printed: str, any_number: bool, agrees: bool
+) -> None:
+    assert (SHOWN.difference(shown, printed, any_number) == "") is agrees
 
 
 def test_own_methods() -> None:
     model = ferviz.load_model()
     try:
         for block in blocks("extending/write-a-method.md"):
-            exec(block, {})
+            exec(block.code, {})
         powered = ferviz.explain(model, FACES, method="absolute-cam", power=2.0)
         plain = ferviz.explain(model, FACES, method="absolute-cam")
         assert not np.allclose(powered.raw, plain.raw)
@@ -119,9 +167,9 @@ def test_own_methods() -> None:
 
 
 def test_own_architecture() -> None:
-    (code,) = blocks("extending/write-an-architecture.md")
+    (block,) = blocks("extending/write-an-architecture.md")
     names: dict[str, Any] = {}
-    exec(code, names)
+    exec(block.code, names)
     network, logits = names["build"](classes=5, filters=4), names["build"](classes=5, filters=4, logits=True)
     assert network.output_shape == (None, 5)
     for weight, other in zip(network.get_weights(), logits.get_weights(), strict=True):
@@ -136,8 +184,8 @@ def test_own_writer(foreign_files: Path, tmp_path: Path, monkeypatch: pytest.Mon
     shutil.copy(foreign_files / "face.png", tmp_path)
     monkeypatch.setattr(WRITERS, "_entries", dict(WRITERS._entries))  # it is gone again afterwards
     names: dict[str, Any] = {}
-    (code,) = blocks("extending/write-a-writer.md")
-    exec(code, names)
+    (block,) = blocks("extending/write-a-writer.md")
+    exec(block.code, names)
     stored = loadmat(tmp_path / "maps.mat")
     np.testing.assert_array_equal(stored["raw"], names["explanation"].raw)
     assert "gradcam" in str(stored["manifest"])

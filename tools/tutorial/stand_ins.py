@@ -1,0 +1,86 @@
+"""Small files under the names that the pages use for a reader's own: pictures, a data set of drawn faces, networks, a clip."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from ferviz.data.synthetic import cartoons
+from ferviz.files import csv_text
+from ferviz.images import read_image, write_image
+
+ROOT = Path(__file__).resolve().parents[2]
+PORTRAIT = ROOT / "examples" / "astronaut.png"
+VOTES = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF"]
+
+
+def pictures(folder: Path) -> None:
+    """Write face.png, group.jpg and photos/.
+
+    Args:
+        folder: where.
+    """
+    portrait = read_image(PORTRAIT)
+    face = portrait[60:180, 165:285]
+    write_image(folder / "face.png", face)
+    write_image(folder / "group.jpg", np.hstack([portrait, portrait]))
+    (folder / "photos").mkdir()
+    write_image(folder / "photos" / "one.png", face)
+
+
+def examples(folder: Path) -> None:
+    """Copy the repository's examples/astronaut.png.
+
+    Args:
+        folder: where examples/ is made.
+    """
+    (folder / "examples").mkdir()
+    shutil.copy(PORTRAIT, folder / "examples")
+
+
+def data_set(folder: Path, faces: int = 40) -> None:
+    """Write fer2013.csv with drawn faces, the first half for training, the second PublicTest; and fer2013new.csv with FERPlus' columns.
+
+    Args:
+        folder: where.
+        faces: how many.
+    """
+    drawn = cartoons.make(faces, seed=0, task="emotions")
+    rows, votes = [["emotion", "pixels", "Usage"]], [["Usage", "Image name", *VOTES]]
+    for number, (image, label) in enumerate(zip(drawn.images, drawn.labels, strict=True)):
+        usage = "Training" if number < faces // 2 else "PublicTest"
+        rows.append([str(int(label)), " ".join(map(str, image.ravel())), usage])
+        votes.append([usage, f"{number}.png", *("10" if k == number % 7 else "0" for k in range(10))])
+    (folder / "fer2013.csv").write_text(csv_text(rows), encoding="utf-8")
+    (folder / "fer2013new.csv").write_text(csv_text(votes), encoding="utf-8")
+
+
+def networks(folder: Path, asset: str, names: tuple[str, ...] = ("my.h5", "other.h5")) -> None:
+    """Copy a form of the bundled network under other names; the content of a file decides what it is.
+
+    Args:
+        folder: where.
+        asset: `bundled.ferviz`, which needs no TensorFlow, or `bundled.keras`.
+        names: the copies' names.
+    """
+    for name in names:
+        shutil.copy(ROOT / "ferviz" / "assets" / asset, folder / name)
+
+
+def clip(path: Path, frames: int = 12) -> None:
+    """Write a clip in which the portrait moves a little.
+
+    Args:
+        path: an .mp4 file.
+        frames: how many.
+    """
+    import cv2
+
+    portrait = read_image(PORTRAIT)[:, :, ::-1]
+    height, width = portrait.shape[:2]
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 12, (width, height))
+    for frame in range(frames):
+        video.write(np.ascontiguousarray(np.roll(portrait, frame, axis=1)))
+    video.release()
