@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -432,6 +433,10 @@ class Explanation(Result):
         passed = [sum(verdict.outcome == BETTER for verdict in row) for row in rows]
         return tuple(f"{count} of {len(self.targets)} maps better than a centre blob" for count in passed)
 
-    def alternative(self) -> str:
-        """Return what to ask where a map is not better than a centre blob, with the command to type; "" where there is none."""
-        return explanation_sheet.alternative(self)
+    def alternative(self, network: Sequence[str] | None = None) -> str:
+        """Return what to ask where a map is not better than a centre blob, with the command to type; "" where there is none.
+
+        Args:
+            network: the command's options that name the network, such as ("--model", "my.h5"); None = its file's name.
+        """
+        return explanation_sheet.alternative(self, network, folders=True)

@@ -121,7 +121,7 @@ def explain_pictures(
     if output.as_json:
         print_json(command, _document(pictures, explanation, out))
     _warn(explanation, model, console)
-    if explanation is not None and (alternative := explanation.alternative()):
+    if explanation is not None and (alternative := explanation.alternative(model_options.words())):
         console.warn(alternative)
     remarks = explanation.remarks() if explanation else ()
     code = report(pictures, explanation.predictions if explanation else (), out, console, remarks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import click
@@ -77,6 +77,12 @@ class ModelOptions(OptionGroup):
         """Return the network's files as far as they are named, and where its sidecar is looked for."""
         code = [self.architecture.rpartition(":")[0]] if self.architecture and ".py:" in self.architecture else []
         return [path for file in (self.model, self.weights) if file for path in (file, *beside(file))] + code
+
+    def words(self) -> list[str]:
+        """Return what names the network, as it is typed; an engine, and whether the cache is used, do not."""
+        named = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("engine", "no_cache", "trust")}
+        typed = [word for name, value in named.items() if value for word in (f"--{name}", value)]
+        return [*typed, *(["--trust"] if self.trust else [])]
 
     def another(self, network: str) -> ModelOptions:
         """Return the options of a network that is named beside this one.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -118,6 +119,13 @@ def test_a_picture_carries_the_verdict_and_what_to_ask_instead(corner, monkeypat
     assert (remark.text, remark.warns) == ("Tested: not distinguishable from a centre blob", True)
     assert "Ask RISE: ferviz explain PICTURE --method rise --target 'class 1'" in poor.alternative()
     assert poor.alternative() in poor.sheet().notes
+    # The one who typed a command can type the next one from the same folder; a picture tells no folders.
+    named = replace(poor, faces=tuple(replace(face, source="photos/my face.png") for face in poor.faces))
+    assert "'photos/my face.png' --method rise" in named.alternative()
+    assert named.alternative(["--model", "nets/a.h5"]).endswith("--target 'class 1' --model nets/a.h5")
+    (note,) = (note for note in named.sheet().notes if "Ask RISE" in note)
+    assert "explain 'my face.png' --method rise" in note
+    assert "photos" not in note
     assert poor.picture().height > ferviz.explain(model, faces[:1], method="saliency", test=False).picture().height
 
 
@@ -129,8 +137,6 @@ def test_a_picture_of_maps_that_were_not_tested_says_so(corner):
 
 
 def test_an_explanation_has_a_verdict_on_every_map_or_none(corner):
-    from dataclasses import replace
-
     model, faces = corner
     explanation = ferviz.explain(model, faces, method="saliency")
     with pytest.raises(UsageError, match="a verdict on each"):

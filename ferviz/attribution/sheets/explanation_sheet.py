@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,22 +113,24 @@ def _test_notes(e: Explanation) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def alternative(e: Explanation) -> str:
+def alternative(e: Explanation, network: Sequence[str] | None = None, folders: bool = False) -> str:
     """Return what to ask where a map is not better than a centre blob, with the command to type; "" where there is none.
 
     Args:
         e: the explanation.
+        network: the options that name the network; None = its file's name.
+        folders: name the picture with its folder, for the one who typed it; files tell no folders.
     """
     if e.trust is None or not any(verdict.poor for row in e.trust.verdicts for verdict in row):
         return ""
     other = next(name for name in titles.SLOW_METHODS if name != e.method)
-    sources = {Path(face.source).name for face in e.faces}
+    sources = {str(face.source) if folders else Path(face.source).name for face in e.faces}
     words = ["ferviz", "explain", sources.pop() or "PICTURE" if len(sources) == 1 else "PICTURE", "--method", other]
     if e.targets != (PREDICTED,):
         every = e.targets == tuple(e.settings.get("labels", ()))
         words += ["--target", ALL if every else ",".join(e.targets)]
-    if e.settings.get("model_file"):
-        words += ["--model", e.settings["model_file"]]
+    file = e.settings.get("model_file")
+    words += network if network is not None else ["--model", file] if file else []
     method = titles.title(e.method)
     where = f"{method} does not say where this network looks" if len(e) == 1 else f"there {method} says nothing"
     return f"No better than a blob: {where}. Ask {titles.title(other)}: {shlex.join(words)}"
