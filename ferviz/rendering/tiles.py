@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from ferviz.rendering.colormaps import colors, tints
+from ferviz.rendering.marks import paper, place
 from ferviz.rendering.text import FAINT, GREY, INK, PAPER, line
 
 NO_EVIDENCE = 1e-8
@@ -78,6 +80,7 @@ def overlay_tile(
     words: bool = True,
     labels: Sequence[tuple[float, float, str]] = (),
     cmap: str | None = None,
+    text_size: int = 16,
 ) -> Image.Image:
     """Return a map over a grey face on a square tile; the cover grows with the evidence.
 
@@ -92,17 +95,17 @@ def overlay_tile(
         words: label a map without evidence.
         labels: (x, y) in 0..1 of the face, and what is written there; on tiles of 144 pixels or more.
         cmap: a colour map; None = the usual one.
+        text_size: of labels, in pixels, where they fit; they stay words in a vector figure.
     """
     face = fit_face(pixels, side, grey=True)
     if not has_evidence(heat):
         label = "no evidence" if np.isfinite(heat).all() else "not a number"
         pale = Image.blend(face, Image.new("RGB", face.size, GROUND), 0.55)
-        return _centre(_label(pale, label) if words else pale, side)
+        return _written(_centre(pale, side), [_label(pale, label, text_size)] if words else [], side, face)
     values = resize_map(heat, face.width, face.height)
     covered = Image.fromarray(blend(np.asarray(face), values, vmax, signed, cmap))
-    for x, y, text in labels if side >= LABELLED else ():
-        _write(covered, x, y, text)
-    return _centre(covered, side)
+    texts = [_name(covered, x, y, text, text_size) for x, y, text in labels] if side >= LABELLED else []
+    return _written(_centre(covered, side), texts, side, covered)
 
 
 def blend(
@@ -241,24 +244,56 @@ def finite(values: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(values), values, 0)
 
 
-def _label(face: Image.Image, words: str) -> Image.Image:
-    size = max(10, min(16, face.width // 9))
-    text = line(words, size, GREY, paper=GROUND)
+@dataclass(frozen=True)
+class _Label:
+    """A few characters on a map.
+
+    Attributes:
+        text: they, as `line` draws them.
+        left, top: of the text, in pixels of the map.
+        frame: (left, top, right, bottom) of the rounded paper behind it.
+        corner: the paper's radius.
+        paper, edge: its colours; "" = no edge.
+    """
+
+    text: Image.Image
+    left: int
+    top: int
+    frame: tuple[int, int, int, int]
+    corner: int
+    paper: str
+    edge: str = ""
+
+
+def _label(face: Image.Image, words: str, size: int) -> _Label:
+    """-> words in the middle of a map."""
+    text = line(words, max(10, min(size, face.width // 7)), GREY, paper=GROUND)
     left, top = (face.width - text.width) // 2, (face.height - text.height) // 2
-    frame = (left - 5, top - 3, left + text.width + 4, top + text.height + 2)
-    ImageDraw.Draw(face).rounded_rectangle(frame, 4, GROUND, FAINT)
-    face.paste(text, (left, top))
-    return face
+    return _Label(text, left, top, (left - 5, top - 3, left + text.width + 4, top + text.height + 2), 4, GROUND, FAINT)
 
 
-def _write(picture: Image.Image, x: float, y: float, text: str) -> None:
-    """Write a few characters about a place, on paper that keeps them legible, inside the picture."""
-    drawn = line(text, max(9, picture.width // 24), INK)
-    left = int(np.clip(x * picture.width - drawn.width / 2, 2, max(2, picture.width - drawn.width - 3)))
-    top = int(np.clip(y * picture.height - drawn.height / 2, 2, max(2, picture.height - drawn.height - 3)))
-    frame = (left - 3, top - 1, left + drawn.width + 2, top + drawn.height)
-    ImageDraw.Draw(picture).rounded_rectangle(frame, 3, PAPER)
-    picture.paste(drawn, (left, top))
+def _name(face: Image.Image, x: float, y: float, words: str, size: int) -> _Label:
+    """-> words about a place, on paper that keeps them legible, inside the map."""
+    text = line(words, max(9, min(size, face.width // 18)), INK)
+    left = int(np.clip(x * face.width - text.width / 2, 2, max(2, face.width - text.width - 3)))
+    top = int(np.clip(y * face.height - text.height / 2, 2, max(2, face.height - text.height - 3)))
+    return _Label(text, left, top, (left - 3, top - 1, left + text.width + 2, top + text.height), 3, PAPER)
+
+
+def _written(tile: Image.Image, labels: Sequence[_Label], side: int, face: Image.Image) -> Image.Image:
+    """-> a tile with labels on the map in its middle, which stay words where the tile becomes a vector figure."""
+    if not labels:
+        return tile
+    right, down = (side - face.width) // 2, (side - face.height) // 2
+    draw = ImageDraw.Draw(tile)
+    for label in labels:
+        frame = (label.frame[0] + right, label.frame[1] + down, label.frame[2] + right, label.frame[3] + down)
+        draw.rounded_rectangle(frame, label.corner, label.paper, label.edge or None)
+    page = paper(tile.size, PAPER)
+    place(page, tile, (0, 0))
+    for label in labels:
+        place(page, label.text, (label.left + right, label.top + down))
+    return page
 
 
 def _centre(face: Image.Image, side: int, ground: str = GROUND) -> Image.Image:

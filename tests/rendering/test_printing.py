@@ -138,3 +138,28 @@ def test_names_of_absolute_paths():
 def test_pages_that_cannot_be(explain, wrong):
     with pytest.raises(UsageError):
         explain().picture(**wrong)
+
+
+def test_names_on_a_map_stay_words(draw):
+    """The regions' values on a map, and what stands on one without evidence, are letters of the page's size in PDF and SVG."""
+    from dataclasses import replace
+
+    sheet = draw.sheet([draw.cell([draw.blob(), draw.blob() * 0], ["happy", "sad"])])
+    regions = (((0.5, 0.8, "mouth +2.7"),), ())
+    sheet = replace(sheet, cells=(replace(sheet.cells[0], labels=regions),))
+    for page in explanation_pages(sheet, PrintSize(174, 300, 7)):
+        marks = [mark for mark in marks_of(page) if isinstance(mark, Word)]
+        assert {"mouth", "+2.7", "no", "evidence"} <= {mark.text for mark in marks}
+        assert min(mark.size for mark in marks) * 72 / 300 == pytest.approx(7, abs=0.15)
+        # What the vector figure is made of, painted again, is the picture itself: no word is there twice, and none is lost.
+        for mark in marks:
+            if mark.text == "+2.7":
+                place = np.asarray(page)[round(mark.top - mark.size) : round(mark.top), round(mark.left) :][:, :10]
+                assert place.min() < 90
+                (raster,) = (
+                    m for m in marks_of(page) if isinstance(m, Raster) and m.left <= mark.left < m.left + m.pixels.width
+                    and m.top <= mark.top < m.top + m.pixels.height
+                )  # fmt: skip
+                top, left = round(mark.top - raster.top), round(mark.left - raster.left)
+                under = np.asarray(raster.pixels)[round(top - mark.size) : top, left : left + 10]
+                assert under.min() == 255, "the paper under a word has no letters of its own"

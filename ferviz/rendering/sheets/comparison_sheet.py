@@ -89,7 +89,7 @@ def comparison_picture(
     for at, (name, values, texts) in enumerate(zip(names, maps, below, strict=True)):
         signed = is_signed(list(values))
         vmax = scale_end(list(values), signed)
-        tiles = [overlay_tile(f, v, side, vmax, signed) for f, v in zip(faces, values, strict=False)]
+        tiles = [overlay_tile(f, v, side, vmax, signed, text_size=size) for f, v in zip(faces, values, strict=False)]
         if texts:
             tiles = [vstack(pair, gap // 3) for pair in zip(tiles, texts, strict=True)]
         tiles = [resize_canvas(tile, side, room) for tile in tiles]
@@ -183,7 +183,7 @@ def methods_by_class(
     for name, values in maps.items():
         signed = is_signed(list(values))
         vmax = scale_end(list(values), True)
-        tiles = [overlay_tile(face, v, side, vmax, signed) for v in values]
+        tiles = [overlay_tile(face, v, side, vmax, signed, text_size=size) for v in values]
         rows.append(hstack([resize_canvas(line(name, size, INK), room), *tiles], gap, "middle"))
     notes = (
         "Each row has a scale of its own, shared by its classes, up to its 99.5th percentile.",

@@ -135,7 +135,14 @@ def _single(cell: Cell, sheet: Sheet, side: int, size: int, gap: int) -> Image.I
     left = vstack([face_tile(cell.face, side), caption(cell.caption, size, side, GREY)], gap // 3)
     name = caption(cell.names[0], size, side, INK, bold=True)
     tile = overlay_tile(
-        cell.face, cell.maps[0], side, sheet.vmax_of(cell), sheet.signed, labels=cell.labels_of(0), cmap=sheet.cmap
+        cell.face,
+        cell.maps[0],
+        side,
+        sheet.vmax_of(cell),
+        sheet.signed,
+        labels=cell.labels_of(0),
+        cmap=sheet.cmap,
+        text_size=size,
     )
     over = vstack([tile, name], gap // 3)
     blocks = [left, over]
@@ -165,7 +172,14 @@ def _blocks(cell: Cell, sheet: Sheet, side: int, size: int, gap: int) -> list[Im
         labels = cell.labels_of(number)
         parts = [
             overlay_tile(
-                cell.face, heat, side, sheet.vmax_of(cell, number), sheet.signed, labels=labels, cmap=sheet.cmap
+                cell.face,
+                heat,
+                side,
+                sheet.vmax_of(cell, number),
+                sheet.signed,
+                labels=labels,
+                cmap=sheet.cmap,
+                text_size=size,
             )
         ]
         is_predicted = name == cell.label
