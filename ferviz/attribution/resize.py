@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from ferviz.engines.base import Array
@@ -30,6 +31,21 @@ def resize_maps(maps: Array, height: int, width: int, centres: tuple[np.ndarray,
     wide = flat.reshape(-1, w) @ _weights(w, width, across).T  # (maps * h, width)
     tall = np.matmul(_weights(h, height, down), wide.reshape(-1, h, width))
     return tall.reshape(*maps.shape[:-2], height, width)
+
+
+def cell_shares(masks: Array, cells: int) -> Array:
+    """Return how much of each cell of a square map lies in masks.
+
+    Args:
+        masks: (..., h, w).
+        cells: rows and columns of the map.
+
+    Returns:
+        (..., cells, cells) float32.
+    """
+    flat = masks.reshape(-1, *masks.shape[-2:])
+    resized = [cv2.resize(mask, (cells, cells), interpolation=cv2.INTER_AREA) for mask in flat]
+    return np.stack(resized).reshape(*masks.shape[:-2], cells, cells)
 
 
 def _weights(old: int, new: int, centres: np.ndarray | None = None) -> Array:

@@ -137,6 +137,25 @@ def test_one_pass_answers_everything(teaching: Teaching) -> None:
     assert counter.passes == 1
 
 
+def test_a_few_passes_correct_the_taught_map(teaching: Teaching) -> None:
+    """Of a network that adds up, the regions' exact values are its answers about them: the corrected map is nearer to them."""
+    from ferviz.evaluation.panel.counting import counted
+    from ferviz.training.explainer.examination import exact_values, region_sums
+
+    model, counter = counted(ferviz.load_model(teaching.path))
+    faces = pictures(12, seed=13)
+    settings = {"template": True, "fill": "mean"}
+    AttributionJob.prepare(model, "adjusted-fastshap", "all", settings=settings)(faces[:1])
+    assert counter.passes == 19
+    exact = exact_values(model, faces, "mean")
+    errors = []
+    for name, given in (("fastshap", {}), ("adjusted-fastshap", settings)):
+        grids = explain(model, faces, name, "all", test=False, **given).grids["values"]
+        sums = region_sums(np.moveaxis(grids, 1, -1), exact.shares)
+        errors.append(float(((sums - exact.values) ** 2).mean()))
+    assert errors[1] < 0.3 * errors[0]
+
+
 def test_another_network_is_refused(tmp_path: Path, teaching: Teaching) -> None:
     other = tmp_path / "other.keras"
     additive_network(seed=1).save(other)

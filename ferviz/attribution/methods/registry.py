@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from ferviz.attribution.methods import (
+    adjusted_fastshap,
     cam,
     fastshap,
     gradients,
@@ -67,6 +68,8 @@ for _name, _summary, _method in (
             needs=(GuidedGradients,), caution=_EDGES)),
     ("fastshap", "what each place adds to the answer, as a taught network tells in one pass",
      Method(fastshap.fastshap, PICTURE, title="FastSHAP", needs_explainer=True)),
+    ("adjusted-fastshap", "the taught map, corrected by what 18 passes tell about the regions of the face",
+     Method(adjusted_fastshap.adjusted_fastshap, PICTURE, title="Adjusted FastSHAP", needs_explainer=True, needs_regions=True)),
     ("occlusion", "what the score loses when a patch is hidden", Method(perturbation.occlusion, PICTURE, title="Occlusion")),
     ("rise", "mean of random masks, weighted by the score", Method(perturbation.rise, PICTURE, title="RISE")),
     ("shapley", "what each cell of a grid adds to the score: Shapley values, with their standard error",

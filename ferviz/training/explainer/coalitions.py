@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from ferviz.attribution.methods.kernel_shap import draw_coalitions
 from ferviz.attribution.methods.region_shapley import log_odds
 from ferviz.attribution.request import LazyMasks, MethodInput
-from ferviz.attribution.resize import resize_maps
+from ferviz.attribution.resize import cell_shares, resize_maps
 from ferviz.engines.base import INPUT
 from ferviz.faces.face import Face
 from ferviz.faces.landmarks.ladder import locate_landmarks
@@ -160,7 +159,7 @@ def answer_coalitions(
     used = np.ones((len(faces), 2 * count + 1), bool)
     logits = request.masked_logits(LazyMasks(used, masks), fill)
     return CoalitionScores(
-        np.asarray(numbers, np.int64), by_region, by_patch, cell_shares(regions).astype(np.float16), request.logits,
+        np.asarray(numbers, np.int64), by_region, by_patch, cell_shares(regions, CELLS).astype(np.float16), request.logits,
         logits[:, -1], logits[:, :count], logits[:, count:-1],
     )  # fmt: skip
 
@@ -178,23 +177,9 @@ def class_request(model: Model, faces: Sequence[Face]) -> MethodInput:
     return MethodInput(model.engine, model.input.scaled(pictures), INPUT, weights, _BATCH, 0, pictures, model.input)
 
 
-def cell_shares(masks: Array) -> Array:
-    """Return how much of each cell of a taught map lies in masks.
-
-    Args:
-        masks: (..., h, w).
-
-    Returns:
-        (..., CELLS, CELLS) float32.
-    """
-    flat = masks.reshape(-1, *masks.shape[-2:])
-    resized = [cv2.resize(mask, (CELLS, CELLS), interpolation=cv2.INTER_AREA) for mask in flat]
-    return np.stack(resized).reshape(*masks.shape[:-2], CELLS, CELLS)
-
-
 def patch_shares() -> Array:
     """Return how much of each cell of a taught map lies in each patch, (PATCHES^2, CELLS, CELLS) float32."""
-    return cell_shares(_patches(4 * CELLS, 4 * CELLS))
+    return cell_shares(_patches(4 * CELLS, 4 * CELLS), CELLS)
 
 
 def _patches(height: int, width: int) -> Array:

@@ -9,12 +9,13 @@ import numpy as np
 
 from ferviz.attribution.methods.region_shapley import coalition_scores, exact_operator, shapley_values
 from ferviz.attribution.metrics import rank_correlation
+from ferviz.attribution.resize import cell_shares
 from ferviz.engines.base import Array
 from ferviz.faces.face import Face
 from ferviz.faces.landmarks.ladder import locate_landmarks
 from ferviz.faces.regions import REGIONS, FaceRegions
 from ferviz.models.model import Model
-from ferviz.training.explainer.coalitions import cell_shares, class_request
+from ferviz.training.explainer.coalitions import CELLS, class_request
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +49,7 @@ def exact_values(model: Model, faces: Sequence[Face], fill: str) -> RegionValues
     masks = FaceRegions.of(faces, (request.batch.shape[1], request.batch.shape[2])).masks
     operator = exact_operator()
     values = shapley_values(coalition_scores(request, masks, fill, operator), operator)
-    return RegionValues(values, cell_shares(masks), request.logits.argmax(1))
+    return RegionValues(values, cell_shares(masks, CELLS), request.logits.argmax(1))
 
 
 def join_values(parts: Sequence[RegionValues]) -> RegionValues:
