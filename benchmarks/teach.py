@@ -108,7 +108,7 @@ def disc_fit(model: Model, faces: list[Face], grids: np.ndarray, predicted: np.n
 def report(model: Model, faces: list[Face], exact: int, seed: int) -> RegionValues:
     """Print the figures of one network -> the exact values of the first faces."""
     ours = explain(model, faces, "fastshap", PREDICTED, test=False)
-    adjusted = explain(model, faces, "adjusted-fastshap", PREDICTED, test=False, template=True)
+    adjusted = explain(model, faces, "adjusted-fastshap", PREDICTED, test=False)
     gradcam = explain(model, faces, "gradcam", PREDICTED, test=False)
     predicted = np.array([model.labels.index(p.label) for p in ours.predictions])
     maps, grids = ours.heatmaps[:, 0], ours.grids["values"][:, 0]

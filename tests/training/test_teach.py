@@ -144,7 +144,7 @@ def test_a_few_passes_correct_the_taught_map(teaching: Teaching) -> None:
 
     model, counter = counted(ferviz.load_model(teaching.path))
     faces = pictures(12, seed=13)
-    settings = {"template": True, "fill": "mean"}
+    settings = {"fill": "mean"}
     AttributionJob.prepare(model, "adjusted-fastshap", "all", settings=settings)(faces[:1])
     assert counter.passes == 19
     exact = exact_values(model, faces, "mean")

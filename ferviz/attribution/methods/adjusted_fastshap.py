@@ -26,9 +26,7 @@ _ALL = 2**_COUNT - 1
 _Values = npt.NDArray[np.float64]
 
 
-def adjusted_fastshap(
-    request: MethodInput, *, explainer: str = "", fill: str | float = "harmonic", template: bool = False
-) -> MethodOutput:
+def adjusted_fastshap(request: MethodInput, *, explainer: str = "", fill: str | float = "harmonic") -> MethodOutput:
     """Regression-adjusted FastSHAP: the map that the network was taught to draw, corrected by 18 passes through the network; signed.
 
     FastSHAP's map is what is believed before anything is asked. Then each region of the face is hidden once and shown alone once, and all
@@ -43,19 +41,18 @@ def adjusted_fastshap(
         request: the pictures, the network with its explainer, the targets, and the faces' regions.
         explainer: a file that `ferviz teach` wrote for this network; "" = the network's own file, or the one of the same name beside it.
         fill: what stands where a picture is hidden, see `MethodInput.masked_scores`.
-        template: give pictures that show no face a typical face's regions instead of refusing them.
 
     Raises:
         UsageError: an unknown fill.
         ModelError: the network was not taught, the file was taught for another one, or the faces' regions are not known.
-        NoFaceError: a picture shows no face.
 
     References:
         Witter, Liu and Musco, Regression-adjusted Monte Carlo Estimators for Shapley Values and Probabilistic Values, 2025. Jethani et al.,
         FastSHAP: Real-Time Shapley Value Estimation, ICLR 2022.
     """
     fills.check_fill(fill)
-    regions = request.face_regions(template)
+    # Here the regions only say what is asked: those of a typical face do where there is none, or where it was not found.
+    regions = request.face_regions(template=True)
     taught = fastshap(request, explainer=explainer)
     prior = taught.details["values"]
     cells = prior.shape[-1]

@@ -83,9 +83,24 @@ def _table_seeds() -> dict[str, bytes]:
 
 def _picture_table_seeds() -> dict[str, bytes]:
     return {
-        "pictures.csv": b"image,label,split,subject\n1.png,happy,train,S1\n../2.png,sad,test,S2\n",
-        "semicolons.csv": b"path;emotion\na/1.png;Joy\n/dev/zero;sad\n",
+        "pictures.csv": b"image,label,split,subject\n1.png,happy,train,S1\na/2.png,sad,test,S2\n1.png,fear,train,S1\n",
+        "semicolons.csv": b"path;emotion\na/2.png;happiness\n1.png;sad\n",
+        "outside.csv": b"image,label\n../2.png,sad\n/dev/zero,happy\n",
     }
+
+
+def _read_picture_table(path: Path) -> None:
+    from ferviz.data.read import read_data
+    from ferviz.errors import FervizError
+
+    for name in ("1.png", "a/2.png"):
+        picture = path.parent / name
+        if not picture.exists():
+            picture.parent.mkdir(exist_ok=True)
+            picture.write_bytes(_picture("PNG", int(name[-5])))
+    with contextlib.suppress(FervizError):
+        read_data(path, cache=False, skip_bad=True)
+    read_data(path, cache=False)
 
 
 def _read_table(path: Path) -> None:
@@ -122,19 +137,18 @@ def _read_votes(path: Path) -> None:
     read_data(faces, votes=path, labels="8-ferplus", cache=False)
 
 
-def _folder_seeds() -> dict[str, bytes]:
+def _picture(kind: str, seed: int) -> bytes:
     from PIL import Image
 
-    rng = np.random.default_rng(2)
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (6, 6), np.uint8)).save(buffer, kind)
+    return buffer.getvalue()
 
-    def picture(kind: str) -> bytes:
-        buffer = io.BytesIO()
-        Image.fromarray(rng.integers(0, 256, (6, 6), np.uint8)).save(buffer, kind)
-        return buffer.getvalue()
 
-    plain = {f"{name}/{i}.png": picture("PNG") for i, name in enumerate(("happy", "sad", "3", "Anger"))}
+def _folder_seeds() -> dict[str, bytes]:
+    plain = {f"{name}/{i}.png": _picture("PNG", i) for i, name in enumerate(("happy", "sad", "3", "Anger"))}
     split = {
-        f"{part}/{name}/{i}.jpg": picture("JPEG")
+        f"{part}/{name}/{i}.jpg": _picture("JPEG", i)
         for part in ("train", "test")
         for i, name in enumerate(("happy", "neutral"))
     }
@@ -219,7 +233,13 @@ def _mutate_folder(data: bytes, rng: Random, seeds: Sequence[bytes]) -> bytes:
 TARGETS = (
     Target("csv", "read_data(TABLE)", ".csv", _table_seeds, mutate_table, _read_table, _prepare),
     Target(
-        "pictures", "read_data(TABLE of pictures)", ".csv", _picture_table_seeds, mutate_table, _read_table, _prepare
+        "pictures",
+        "read_data(TABLE of pictures)",
+        ".csv",
+        _picture_table_seeds,
+        mutate_table,
+        _read_picture_table,
+        _prepare,
     ),
     Target("votes", "read_data(votes=)", ".csv", _vote_seeds, mutate_table, _read_votes, _prepare),
     Target("folder", "read_data(FOLDER)", ".zip", _folder_seeds, _mutate_folder, _read_folder, _prepare),
