@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -41,8 +42,17 @@ class Descriptor:
 
     def to_json(self) -> str:
         """Return the descriptor as one line of JSON."""
-        # Not `files.to_json`: all values are plain, there may be a million of them, and escapes keep names that are not UTF-8.
-        return json.dumps({name: value for name, value in vars(self).items() if value not in ("", (), {}, None)})
+        # Piece by piece: there may be a million of them. Escapes keep names that are not UTF-8.
+        line = f'{{"number": {self.number}, "kind": {_quoted(self.kind)}, "size": {self.size}, "first": {self.first}'
+        if self.path:
+            line += f', "path": {_quoted(self.path)}'
+        if self.count is not None:
+            line += f', "count": {self.count}'
+        if self.details:
+            line += f', "details": {json.dumps(self.details)}'
+        if self.exclude:
+            line += f', "exclude": {json.dumps(self.exclude)}'
+        return line + "}"
 
     @classmethod
     def from_json(cls, line: str | bytes) -> Descriptor:
@@ -92,6 +102,9 @@ class Sample:
     problem: str = ""
     label: str = ""
     split: str = ""
+
+
+_quoted = lru_cache(json.dumps)  # of a source's few words and files
 
 
 def plain_text(name: str) -> str:

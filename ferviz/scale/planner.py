@@ -28,6 +28,7 @@ SHARD_SIZE = 2000
 """Pictures of a shard: seconds of work for a quick method, so that a lost one costs little, and a megabyte or less of results."""
 
 MAX_TRIES = 2
+_BATCH = 100  # shards that are written at once; one of a folder has a name for each of its pictures
 _TIMED = 8  # faces that tell how long one takes
 
 
@@ -149,21 +150,11 @@ def plan(
         raise DataError(f"{source} holds no picture; there is nothing to plan")
     descriptors = itertools.chain([first], descriptors)
     make_folder(folder)
-    shards, pictures, digest = 0, 0, hashlib.sha256()
-    complete = True
     listing = folder / (SHARDS if before is None else f".again-{SHARDS}")
-    with atomic(listing) as temporary, temporary.open("wb") as file:
-        for shard in progress(descriptors) if progress else descriptors:
-            line = shard.to_json().encode() + b"\n"
-            digest.update(line)
-            file.write(line)
-            shards += 1
-            complete &= shard.count is not None
-            pictures += shard.count or 0
+    shards, pictures, digest = _write_shards(listing, iter(progress(descriptors)) if progress else descriptors)
     seconds = before.face_seconds if before else _face_seconds(chosen)
     planned = Plan(
-        str(folder), str(source), kind, split, chosen, shards, pictures if complete else None, shard_size, digest.hexdigest(), max_tries,
-        seconds,
+        str(folder), str(source), kind, split, chosen, shards, pictures, shard_size, digest, max_tries, seconds,
     )  # fmt: skip
     if before is not None:
         listing.unlink(missing_ok=True)
@@ -192,6 +183,21 @@ def load_plan(folder: PathLike) -> Plan:
         raise DataError(f"{folder} holds no plan; make one with: ferviz scale plan SOURCE --out {folder}") from None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(f"{path} cannot be read ({error}); make a new plan in another folder") from error
+
+
+def _write_shards(path: Path, descriptors: Iterator[Descriptor]) -> tuple[int, int | None, str]:
+    """Write the list of shards. -> how many, how many pictures (None where that is not known), the list's SHA-256."""
+    shards, digest = 0, hashlib.sha256()
+    pictures: int | None = 0
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        while batch := list(itertools.islice(descriptors, _BATCH)):
+            lines = "".join([f"{shard.to_json()}\n" for shard in batch]).encode()
+            digest.update(lines)
+            file.write(lines)
+            shards += len(batch)
+            counts = [shard.count for shard in batch if shard.count is not None]
+            pictures = None if pictures is None or len(counts) < len(batch) else pictures + sum(counts)
+    return shards, pictures, digest.hexdigest()
 
 
 def _record(planned: Plan) -> dict[str, Any]:

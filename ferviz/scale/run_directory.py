@@ -13,6 +13,7 @@ Nothing but receipts is believed. Listing them is enough for everything except t
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -22,14 +23,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ferviz.errors import DataError, OutputError
 from ferviz.files import PathLike, atomic, make_folder, sync_folder, to_json
-from ferviz.scale.receipts import Counts, Receipt
+from ferviz.scale.receipt_names import parse_receipt_names, receipt_name
+from ferviz.scale.receipts import Receipt
 
 PLAN, SHARDS, MANIFEST = "plan.json", "shards.jsonl", "_ferviz_manifest.json"
 _PARTS, _RECEIPTS, _TRIES, _QUARANTINE, _UNFINISHED = "parts", "receipts", "tries", "quarantine", "unfinished"
 _BUCKET = 1000  # shards in one folder
-_RECEIPT = re.compile(r"(\d{8,})-(\d+)-(\d+)-(\d+)-(\d+)\.json")
 _PART = re.compile(r"part-(\d{8,})\.parquet")
 
 
@@ -60,20 +63,25 @@ class RunDirectory:
         """
         return make_folder(self.path / _UNFINISHED)
 
-    def receipts(self) -> dict[int, Counts]:
-        """Return {shard: what became of its pictures} of every shard that has a receipt, from the receipts' names."""
-        done = {}
-        for name in self._names(_RECEIPTS):
-            match = _RECEIPT.fullmatch(name)
-            if match:
-                shard, *counts = map(int, match.groups())
-                with contextlib.suppress(AssertionError):  # no receipt of ours
-                    done[shard] = Counts(*counts)
-        return done
+    def receipts(self) -> np.ndarray:
+        """Return what the receipts' names tell.
+
+        Returns:
+            (N, 5) int64, a row for each shard that has a receipt, in order: its number, its pictures, and how many of them are
+            explained, unreadable, failed.
+        """
+        parts = [parse_receipt_names(names) for names in self._listings(_RECEIPTS)]
+        rows = np.concatenate(parts) if parts else parse_receipt_names([])
+        return np.asarray(rows[np.unique(rows[:, 0], return_index=True)[1]])
+
+    def done(self) -> set[int]:
+        """Return the numbers of the shards that have a receipt."""
+        return set(self.receipts()[:, 0].tolist())
 
     def tables(self) -> set[int]:
         """Return the numbers of the shards whose table is there."""
-        return {int(match[1]) for name in self._names(_PARTS) if (match := _PART.fullmatch(name))}
+        names = itertools.chain.from_iterable(self._listings(_PARTS))
+        return {int(match[1]) for name in names if (match := _PART.fullmatch(name))}
 
     def receipt(self, shard: int) -> Receipt | None:
         """Return the receipt of a shard; None where there is none, or one that cannot be read.
@@ -81,10 +89,9 @@ class RunDirectory:
         Args:
             shard: its number.
         """
-        for path in (self.path / _RECEIPTS / _bucket(shard)).glob(f"{shard:08d}-*.json"):
-            if _RECEIPT.fullmatch(path.name):
-                with contextlib.suppress(OSError, ValueError, TypeError):
-                    return Receipt.from_json(path.read_bytes())
+        for path in self._receipts_of(shard):
+            with contextlib.suppress(OSError, ValueError, TypeError):
+                return Receipt.from_json(path.read_bytes())
         return None
 
     def write_receipt(self, receipt: Receipt) -> None:
@@ -97,8 +104,8 @@ class RunDirectory:
             OutputError: it cannot be written.
         """
         folder = make_folder(self.path / _RECEIPTS / _bucket(receipt.shard))
-        name = "-".join([f"{receipt.shard:08d}", *map(str, receipt.counts.values)]) + ".json"
-        for path in folder.glob(f"{receipt.shard:08d}-*.json"):  # of a table that was lost, or has just been replaced
+        name = receipt_name(receipt.shard, receipt.counts)
+        for path in self._receipts_of(receipt.shard):  # of a table that was lost, or has just been replaced
             if path.name != name:
                 path.unlink(missing_ok=True)
         _write(folder / name, receipt.to_json(), durable=True)
@@ -109,13 +116,13 @@ class RunDirectory:
         Args:
             shard: its number.
         """
-        for path in (self.path / _RECEIPTS / _bucket(shard)).glob(f"{shard:08d}-*.json"):
+        for path in self._receipts_of(shard):
             path.unlink(missing_ok=True)
 
     def tries(self) -> dict[int, list[str]]:
         """Return {shard: what is known of each attempt that has not ended well}, in order; "" of one that ended the process, or goes on."""
         tries: dict[int, list[str]] = {}
-        for name in sorted(self._names(_TRIES, flat=True)):
+        for name in sorted(self._listing(self.path / _TRIES)):
             shard, _, number = name.partition(".")
             if shard.isdecimal() and number.isdecimal():
                 tries.setdefault(int(shard), []).append(self._reason(self.path / _TRIES / name))
@@ -168,13 +175,14 @@ class RunDirectory:
         Args:
             shard: its number.
         """
-        for path in (self.path / _TRIES).glob(f"{shard:08d}.*"):
-            path.unlink(missing_ok=True)
+        for name in self._listing(self.path / _TRIES):
+            if name.startswith(f"{shard:08d}."):
+                (self.path / _TRIES / name).unlink(missing_ok=True)
 
     def quarantined(self) -> dict[int, str]:
         """Return {shard: why} of the shards that were given up."""
         shards = {}
-        for name in sorted(self._names(_QUARANTINE, flat=True)):
+        for name in sorted(self._listing(self.path / _QUARANTINE)):
             number = name.removesuffix(".json")
             if number.isdecimal():
                 shards[int(number)] = self._reason(self.path / _QUARANTINE / name) or "unknown"
@@ -217,20 +225,25 @@ class RunDirectory:
         _write(path, to_json(record, indent=2) + "\n")
         return path
 
-    def _names(self, folder: str, flat: bool = False) -> Iterator[str]:
+    def _receipts_of(self, shard: int) -> list[Path]:
+        # Not `Path.glob`: it compiles a pattern for each shard, and Python keeps hundreds of them.
+        folder, start = self.path / _RECEIPTS / _bucket(shard), f"{shard:08d}-"
+        return [folder / name for name in self._listing(folder) if name.startswith(start) and name.endswith(".json")]
+
+    def _listings(self, folder: str) -> Iterator[list[str]]:
+        """Yield the names in each folder of a folder."""
+        for bucket in self._listing(self.path / folder):
+            yield self._listing(self.path / folder / bucket)
+
+    @staticmethod
+    def _listing(folder: Path) -> list[str]:
+        """Return the names in a folder, [] where there is no folder."""
         try:
-            with os.scandir(self.path / folder) as entries:
-                if flat:
-                    yield from (entry.name for entry in entries)
-                    return
-                buckets = [entry.path for entry in entries]
-            for bucket in buckets:
-                with contextlib.suppress(NotADirectoryError):
-                    yield from os.listdir(bucket)  # noqa: PTH208 - twice as fast, and there may be a million
-        except FileNotFoundError:
-            return
+            return os.listdir(folder)  # noqa: PTH208 - twice as fast, and there may be a million
+        except (FileNotFoundError, NotADirectoryError):
+            return []
         except OSError as error:
-            raise DataError(f"{self.path / folder} cannot be read ({error.strerror or error}); check it") from error
+            raise DataError(f"{folder} cannot be read ({error.strerror or error}); check it") from error
 
     @staticmethod
     def _reason(path: Path) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ferviz.files import PathLike
 from ferviz.scale.planner import Plan, load_plan
 from ferviz.scale.receipts import Counts
@@ -101,10 +103,13 @@ def status_of(plan: Plan) -> RunStatus:
     """
     directory = RunDirectory(plan.folder)
     receipts = directory.receipts()
-    totals = (sum(column) for column in zip(*(counts.values for counts in receipts.values()), strict=True))
-    counts = Counts(*totals) if receipts else Counts()
-    quarantined = {shard: why for shard, why in directory.quarantined().items() if shard not in receipts}
-    tried = {shard: len(reasons) for shard, reasons in directory.tries().items() if shard not in receipts | quarantined}
+    counts = Counts(*receipts[:, 1:].sum(0).tolist())
+    quarantined, tries = directory.quarantined(), directory.tries()
+    done = set(
+        receipts[np.isin(receipts[:, 0], [*quarantined, *tries]), 0].tolist()
+    )  # those of them that are done after all
+    quarantined = {shard: why for shard, why in quarantined.items() if shard not in done}
+    tried = {shard: len(why) for shard, why in tries.items() if shard not in done and shard not in quarantined}
     return RunStatus(plan.folder, plan.shards, len(receipts), counts, plan.pictures, tried, quarantined)
 
 

@@ -104,13 +104,13 @@ def retry(
 
 def _left(plan: Plan, directory: RunDirectory, say: Callable[[str], None]) -> set[int]:
     """-> the shards that are to be done; a receipt whose table is gone does not count."""
-    receipts = set(directory.receipts())
-    lost = receipts - directory.tables()
+    done = directory.done()
+    lost = done - directory.tables()
     for shard in lost:
         directory.forget(shard)
     if lost:
         say(f"{len(lost):,} shards have a receipt and no table, and are explained again")
-    return set(range(plan.shards)) - (receipts - lost) - set(directory.quarantined())
+    return set(range(plan.shards)) - (done - lost) - set(directory.quarantined())
 
 
 def _seconds(plan: Plan, shards: int) -> float | None:
@@ -148,10 +148,10 @@ def _rounds(
 
 def _last_attempts(plan: Plan, directory: RunDirectory, report: Report | None, say: Callable[[str], None]) -> None:
     """Give each shard that failed too often one attempt by itself: it may have died with a neighbour, or with its machine."""
-    receipts = directory.receipts()
+    done = directory.done()
     given_up = directory.quarantined()
     tried = {shard: reasons for shard, reasons in directory.tries().items() if shard not in given_up}
-    for shard in plan.descriptors(set(tried) - set(receipts)):
+    for shard in plan.descriptors(set(tried) - done):
         say(f"{shard.title} failed {len(tried[shard.number])} times; trying it by itself")
         receipt = explain_alone(shard, plan)
         if receipt.status == "stopped":
@@ -161,7 +161,7 @@ def _last_attempts(plan: Plan, directory: RunDirectory, report: Report | None, s
             directory.quarantine(shard.number, reasons[-1] if reasons else "each attempt ended its process")
         elif report:
             report(receipt)
-    for shard_number in set(tried) & set(receipts):  # killed between its receipt and the end of its notes
+    for shard_number in set(tried) & done:  # killed between its receipt and the end of its notes
         directory.end_tries(shard_number)
 
 
