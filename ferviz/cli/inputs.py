@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ferviz.cli.console import Console
 from ferviz.cli.options import DataOptions, FaceOptions, ModelOptions
+from ferviz.paths import exists
 
 if TYPE_CHECKING:
     from ferviz.data.dataset import Dataset
@@ -90,6 +92,7 @@ def open_data(
     *,
     split: str | Sequence[str] | None = None,
     seed: int = 0,
+    explained: bool = False,
 ) -> Dataset:
     """Read labelled faces, and print which rows were skipped.
 
@@ -99,12 +102,17 @@ def open_data(
         console: where warnings and skipped rows are printed.
         split: the split to read, as of `read_data`.
         seed: of a random split.
+        explained: the folder of a sharded run, and its merged table, are data sets, too.
 
     Raises:
         DataError: the data cannot be read.
     """
     from ferviz.data.read import read_data
 
+    if explained and split is None and _is_run(path):
+        from ferviz.scale import read_explained
+
+        return read_explained(path, options.scheme)
     with printed_warnings(console):
         data = read_data(
             path,
@@ -120,6 +128,15 @@ def open_data(
     if len(data.bad) > BAD_ROWS:
         console.warn(f"skipped {len(data.bad) - BAD_ROWS:,} more bad rows")
     return data
+
+
+def _is_run(path: str) -> bool:
+    place = Path(path)
+    if not (exists(place / "plan.json") or place.suffix.lower() == ".parquet"):
+        return False  # without pyarrow
+    from ferviz.scale.explained.face_records import is_explained
+
+    return is_explained(place)
 
 
 @contextlib.contextmanager

@@ -98,6 +98,38 @@ class Table:
     subject: np.ndarray | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a network said about the faces of a data set.
+
+    Attributes:
+        labels: the network's K classes.
+        model_sha256: of the network's file.
+        probabilities: (N, K) float32.
+    """
+
+    labels: tuple[str, ...]
+    model_sha256: str
+    probabilities: np.ndarray = field(repr=False)
+
+    def check(self, labels: Sequence[str], model_sha256: str, source: str = "") -> None:
+        """Check that these are the answers of a network.
+
+        Args:
+            labels: of the network.
+            model_sha256: of its file.
+            source: of the data set, for the message.
+
+        Raises:
+            DataError: they are another network's.
+        """
+        if (tuple(labels), model_sha256) != (self.labels, self.model_sha256):
+            raise DataError(
+                f"{source or 'the data set'} has the answers of another network (SHA-256 {self.model_sha256[:12]}...); "
+                "name the network that it was explained with (--model)"
+            )
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Faces with labels and splits; immutable, cheap to take parts of.
@@ -114,6 +146,7 @@ class Dataset:
         bad: the rows that could not be read and were skipped.
         left_out: {class or reason: how many faces the label scheme has no label for}.
         subject: (N,) strings, who each face shows, or None where the source does not say: faces of one person are one unit of intervals.
+        answers: what a network said about the faces, where they were explained before (see `ferviz.scale.read_explained`); else None.
     """
 
     images: np.ndarray = field(repr=False)
@@ -127,6 +160,7 @@ class Dataset:
     bad: tuple[BadRow, ...] = field(default=(), repr=False)
     left_out: dict[str, int] = field(default_factory=dict)
     subject: np.ndarray | None = field(default=None, repr=False)
+    answers: Answers | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -175,9 +209,10 @@ class Dataset:
         at = np.asarray(which)
         at = at if at.size or at.dtype == bool else at.astype(np.int64)
         votes, subject = (None if values is None else values[at] for values in (self.votes, self.subject))
+        answers = self.answers and replace(self.answers, probabilities=self.answers.probabilities[at])
         return replace(
             self, images=self.images[at], labels=self.labels[at], split=self.split[at], rows=self.rows[at], votes=votes,
-            subject=subject,
+            subject=subject, answers=answers,
         )  # fmt: skip
 
     def part(self, *names: str) -> Dataset:

@@ -89,7 +89,11 @@ def evaluate(
     predict = _predictor(model, match, batch_size)
     images = match.data.images
     report(f"{len(images):,} faces")
-    plain = predict(images)
+    plain = _known(match, model) if match.data.answers else predict(images)
+    if match.data.answers:
+        notes.append("the answers are those of a sharded run; which of its faces are copies of others was not asked")
+        if augmentations or occlude:
+            images = np.asarray(images)  # they are looked at again
     augmented = {}
     for name, views in augmentations.items():
         report(name)
@@ -110,7 +114,7 @@ def evaluate(
         rows=match.data.rows,
         tta=augmented,
         occlusion=occlusion,
-        in_training=_in_training(data, measured, match.data) if without_duplicates else None,
+        in_training=_in_training(data, measured, match.data) if without_duplicates and not match.data.answers else None,
         notes=(*model.notes, *notes, *match.notes),
         settings={
             "data": data.source,
@@ -150,6 +154,14 @@ def _predictor(model: Model, match: Match, batch_size: int) -> Callable[[np.ndar
         return match.group(activate(logits.astype(np.float64)))
 
     return predict
+
+
+def _known(match: Match, model: Model) -> np.ndarray:
+    """-> the probabilities of the labels that are compared, as the network gave them before."""
+    answers = match.data.answers
+    assert answers is not None
+    answers.check(model.labels, model.sha256, match.data.source)
+    return match.group(answers.probabilities.astype(np.float64))
 
 
 def _split_name(split: str | None, data: Dataset, part: Dataset) -> str:

@@ -66,6 +66,9 @@ def _data_columns(data: Dataset) -> dict[str, np.ndarray]:
 
 
 def _answers(model: Model, data: Dataset, batch_size: int) -> dict[str, np.ndarray]:
+    if data.answers is not None:
+        data.answers.check(model.labels, model.sha256, data.source)
+        return prediction_columns(data.answers.probabilities, model.labels, Provenance.of(data).true)
     # A part at a time: the faces of a large data set are not all made into objects at once.
     parts = [data.images[start : start + batch_size] for start in range(0, len(data), batch_size)]
     probabilities = np.concatenate([model.probabilities(part, batch_size) for part in parts])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ferviz.scale.descriptors import Descriptor
     from ferviz.scale.executors.registry import EXECUTORS
     from ferviz.scale.explain_batches import Explain
+    from ferviz.scale.explained.explained_data import read_explained
     from ferviz.scale.face_table import read_maps
     from ferviz.scale.merged_file import merge
     from ferviz.scale.planner import Plan, load_plan, plan
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _ADDRESSES = {
     "descriptors": "Descriptor",
     "executors.registry": "EXECUTORS",
+    "explained.explained_data": "read_explained",
     "explain_batches": "Explain",
     "face_table": "read_maps",
     "merged_file": "merge",
@@ -55,6 +57,7 @@ __all__ = [
     "load_plan",
     "merge",
     "plan",
+    "read_explained",
     "read_maps",
     "retry",
     "run",

@@ -26,6 +26,9 @@ EXPLAINED, UNREADABLE, FAILED = "explained", "unreadable", "failed"
 ROW_GROUP = 1000
 """Rows that are written at once; a map can be read without the others around it."""
 
+METADATA = b"ferviz"
+"""The key of a table's metadata under which it tells how it was made."""
+
 _TEXTS = ("id", "status", "reason", "split", "true_label", "label", "target", "verdict", "landmark_source")
 _NUMBERS = ("max", "min", "x", "y", *(f"margin_{fill}" for fill in FILLS), *(f"region_{name}" for name in REGIONS))
 
@@ -39,11 +42,12 @@ def probability_column(label: str) -> str:
     return f"p_{printable(label)}"
 
 
-def face_schema(settings: ScaleSettings) -> Any:
+def face_schema(settings: ScaleSettings, **more: str) -> Any:
     """Return the schema of a run's tables; its metadata tells how the run explains.
 
     Args:
         settings: of the run.
+        **more: further facts.
     """
     arrow = import_arrow()
     height, width = settings.facts["map_size"]
@@ -66,8 +70,9 @@ def face_schema(settings: ScaleSettings) -> Any:
         "seed": settings.seed,
         "detector": settings.detector,
         "fingerprint": settings.fingerprint,
+        **more,
     }
-    return arrow.schema(columns, metadata={"ferviz": to_json(about)})
+    return arrow.schema(columns, metadata={METADATA: to_json(about)})
 
 
 def pack_maps(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -114,7 +119,7 @@ def read_maps(path: PathLike) -> np.ndarray:
     """
     with arrow_errors(path):
         table = import_parquet().read_table(path, columns=["map", "map_scale"], filters=[("status", "=", EXPLAINED)])
-        size = json.loads(table.schema.metadata[b"ferviz"])["map_size"]
+        size = json.loads(table.schema.metadata[METADATA])["map_size"]
         values = table["map"].combine_chunks()
         flat = values.flatten().to_numpy(zero_copy_only=False).reshape(len(table), -1)
         return unpack_maps(flat, table["map_scale"].to_numpy(), size)

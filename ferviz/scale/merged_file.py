@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,9 @@ def merge(
 
     with (
         atomic(out, force, durable=True) as temporary,
-        parquet.ParquetWriter(temporary, face_schema(plan.settings), compression="zstd") as writer,
+        parquet.ParquetWriter(
+            temporary, face_schema(plan.settings, run=_seen_from(plan.path, Path(out))), compression="zstd"
+        ) as writer,
     ):
         for receipt in progress(receipts(), result.done) if progress else receipts():
             path = directory.part(receipt.shard)
@@ -65,6 +68,14 @@ def merge(
                 if part.metadata.num_rows != receipt.rows:
                     raise DataError(f"{path} has another number of rows than its receipt; {_REPAIR}")
     return Path(out)
+
+
+def _seen_from(folder: Path, out: Path) -> str:
+    """-> the run's folder as it is seen from the merged table, whose readers find pictures there; "" from another drive."""
+    try:
+        return os.path.relpath(folder, out.absolute().parent).replace(os.sep, "/")
+    except ValueError:
+        return ""
 
 
 _REPAIR = "delete it and run the plan again"

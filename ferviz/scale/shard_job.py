@@ -30,8 +30,17 @@ EXCLUDED = "the process ended when this picture was read or explained"
 
 
 @dataclass(frozen=True, eq=False)
-class _Row:
-    """A face that is to be explained, or a picture that cannot be. position: its picture's in the shard."""
+class ShardRow:
+    """A face that is to be explained, or a picture that cannot be.
+
+    Attributes:
+        position: the number of its picture in the shard.
+        sample: the picture.
+        face: the face, None where there is none.
+        number: of the face in its picture.
+        status: UNREADABLE or FAILED where there is no face.
+        reason: why.
+    """
 
     position: int
     sample: Sample
@@ -108,13 +117,13 @@ def _fill(table: FaceTable, shard: Descriptor, plan: Plan, job: AttributionJob, 
     """Explain the pictures of a shard into its table, as many at once as the network takes. position: of a careful attempt."""
     totals = Counts()
     limit = 1 if position else plan.settings.batch_size
-    pending: list[_Row] = []
+    pending: list[ShardRow] = []
     for number, sample in enumerate(_samples(shard, Path(plan.source))):
         if position:
             position.write_text(str(number), encoding="ascii")  # not `atomic`: it is read after this process has ended
         if number not in shard.exclude:
             reach(f"picture-{number}", shard.number)
-        pending += _rows(sample, number, plan, number in shard.exclude)
+        pending += rows_of(sample, number, plan, number in shard.exclude)
         if len(pending) >= limit:
             totals += _settle(table, pending, job)
             pending = []
@@ -130,12 +139,19 @@ def _samples(shard: Descriptor, source: Path) -> Iterator[Sample]:
         raise DataError(f"{shard.title} cannot be read ({error.strerror or error}); check the source") from error
 
 
-def _rows(sample: Sample, position: int, plan: Plan, excluded: bool) -> list[_Row]:
-    """-> the faces of a picture, or the row that says why there is none."""
+def rows_of(sample: Sample, position: int, plan: Plan, excluded: bool) -> list[ShardRow]:
+    """Return the faces of a picture, or the row that says why there is none.
+
+    Args:
+        sample: the picture.
+        position: its number in the shard.
+        plan: of the run.
+        excluded: it is not to be looked at.
+    """
     if excluded:
-        return [_Row(position, sample, status=FAILED, reason=EXCLUDED)]
+        return [ShardRow(position, sample, status=FAILED, reason=EXCLUDED)]
     if sample.picture is None:
-        return [_Row(position, sample, status=UNREADABLE, reason=sample.problem)]
+        return [ShardRow(position, sample, status=UNREADABLE, reason=sample.problem)]
     settings = plan.settings
     try:
         if settings.detector == "none":
@@ -144,11 +160,11 @@ def _rows(sample: Sample, position: int, plan: Plan, excluded: bool) -> list[_Ro
             faces = find_faces(sample.picture, settings.detector, **settings.search)
     except (PictureError, NoFaceError) as error:
         name = str(sample.picture) if isinstance(sample.picture, Path) else "the given bytes"
-        return [_Row(position, sample, status=UNREADABLE, reason=str(error).replace(printable(name), "it"))]
-    return [_Row(position, sample, face, number) for number, face in enumerate(faces)]
+        return [ShardRow(position, sample, status=UNREADABLE, reason=str(error).replace(printable(name), "it"))]
+    return [ShardRow(position, sample, face, number) for number, face in enumerate(faces)]
 
 
-def _settle(table: FaceTable, rows: Sequence[_Row], job: AttributionJob) -> Counts:
+def _settle(table: FaceTable, rows: Sequence[ShardRow], job: AttributionJob) -> Counts:
     """Explain some rows and add them to the table, in order. -> what became of their pictures, all of whose faces are among them."""
     answers = dict(_answers([row for row in rows if row.face is not None], job))
     outcomes: dict[int, str] = {}
@@ -165,7 +181,7 @@ def _settle(table: FaceTable, rows: Sequence[_Row], job: AttributionJob) -> Coun
     return Counts(len(became), became.count(EXPLAINED), became.count(UNREADABLE), became.count(FAILED))
 
 
-def _answers(rows: Sequence[_Row], job: AttributionJob) -> Iterator[tuple[int, tuple[Explanation, int] | str]]:
+def _answers(rows: Sequence[ShardRow], job: AttributionJob) -> Iterator[tuple[int, tuple[Explanation, int] | str]]:
     """-> for each row its explanation, or why there is none: where several faces have no answer together, each is asked alone."""
     if not rows:
         return

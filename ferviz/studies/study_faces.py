@@ -28,7 +28,6 @@ class StudyFaces:
         data: the faces; those of a class that the network lacks are left out.
         labels: the network's K classes.
         true: (N,) int64, the label of each face, an index into `labels`.
-        logits: (N, K) float32.
         probabilities: (N, K) float32.
         notes: what was left out, a sentence each.
     """
@@ -36,7 +35,6 @@ class StudyFaces:
     data: Dataset = field(repr=False)
     labels: tuple[str, ...]
     true: np.ndarray = field(repr=False)
-    logits: np.ndarray = field(repr=False)
     probabilities: np.ndarray = field(repr=False)
     notes: tuple[str, ...] = ()
 
@@ -66,9 +64,7 @@ class StudyFaces:
         Args:
             at: (M,) positions, or a mask (N,).
         """
-        return StudyFaces(
-            self.data.take(at), self.labels, self.true[at], self.logits[at], self.probabilities[at], self.notes
-        )
+        return StudyFaces(self.data.take(at), self.labels, self.true[at], self.probabilities[at], self.notes)
 
     def table(self, role: str = "") -> list[list[object]]:
         """Return a row for each face, without the columns' names: row, role, true, predicted, confidence.
@@ -82,6 +78,9 @@ class StudyFaces:
             for row, t, p, share in zip(self.data.rows, self.true, self.predicted, self.confidence, strict=True)
         ]
 
+
+KNOWN = "The network's answers are those of a sharded run; each of its faces counts as another picture."
+"""What a study says about faces that were explained before."""
 
 FACE_COLUMNS = ["row", "role", "true", "predicted", "confidence"]
 """Columns of `StudyFaces.table`."""
@@ -107,12 +106,16 @@ def predict_faces(model: Model, data: Dataset, batch_size: int = 256, progress: 
             f"the labels {', '.join(data.names)} are coarser than the network's {', '.join(model.labels)}; a study needs the "
             "network's classes, so read the data with those (--scheme, labels=)"
         )
+    notes = tuple(f"{note[:1].upper()}{note[1:]}." for note in match.notes)
+    answers = match.data.answers
+    if answers is not None:
+        answers.check(model.labels, model.sha256, data.source)
+        return StudyFaces(match.data, match.labels, match.true, answers.probabilities, (*notes, KNOWN))
     if progress:
         progress(f"predicting {len(match.data):,} faces")
     logits = batched_logits(model, match.data.images, batch_size)
     check_finite(logits, model.name)
-    notes = tuple(f"{note[:1].upper()}{note[1:]}." for note in match.notes)
-    return StudyFaces(match.data, match.labels, match.true, logits, model.probabilities_of(logits), notes)
+    return StudyFaces(match.data, match.labels, match.true, model.probabilities_of(logits), notes)
 
 
 def draw_evenly(keys: np.ndarray, count: int, seed: int = 0) -> np.ndarray:

@@ -79,7 +79,7 @@ def command(
         check_outputs(report_files(output.out, compared), inputs)
         if Path(output.out).suffix:
             check_suffix(output.out, Evaluation.suffixes())
-    faces = open_data(path, data, console, seed=output.seed)
+    faces = open_data(path, data, console, seed=output.seed, explained=True)
     split = None if data.split == "all" else data.split
     if split != "random":
         choose_split(faces, split)  # an unknown split is an error before the network is loaded

@@ -109,7 +109,7 @@ def command(
     check_report_path(out, resume, output.force)
     split = None if data.split == "all" else data.split
     random = split == "random"
-    dataset = open_data(path, data, console, split=split if random else None, seed=output.seed)
+    dataset = open_data(path, data, console, split=split if random else None, seed=output.seed, explained=True)
     dataset = dataset if random else choose_split(dataset, split)
     network = open_model(model, console)
     check_outputs([out], [*inputs, *files_of(network)])

@@ -115,7 +115,7 @@ def command(
     Study.check_path(out, output.force)
     split = None if data.split == "all" else data.split
     random = split == "random"
-    dataset = open_data(path, data, console, split=split if random else None, seed=output.seed)
+    dataset = open_data(path, data, console, split=split if random else None, seed=output.seed, explained=True)
     dataset = dataset if random else choose_split(dataset, split)
     network = open_model(model, console)
     inputs += files_of(network)

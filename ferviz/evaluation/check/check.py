@@ -195,7 +195,10 @@ def check(
     part = part.take(rng.permutation(len(part))[:faces])
     if len(part) < 20:
         raise DataError(f"{len(part)} labelled faces are too few to compare conventions; give a few hundred or more")
-    others = [s for s in data.splits if s.lower() in ("training", "train") and s not in part.splits]
+    if part.answers is not None:  # pictures that wait in the source of a sharded run
+        part = replace(part, images=np.asarray(part.images))
+    splits = data.splits if part.answers is None else ()
+    others = [s for s in splits if s.lower() in ("training", "train") and s not in part.splits]
     training = data.part(*others) if others else None
     sample = _Sample(model, part, batch_size)
     source = part.images if training is None else training.images
