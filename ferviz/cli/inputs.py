@@ -134,7 +134,7 @@ def _is_run(path: str) -> bool:
     place = Path(path)
     if not (exists(place / "plan.json") or place.suffix.lower() == ".parquet"):
         return False  # without pyarrow
-    from ferviz.scale.explained.face_records import is_explained
+    from ferviz.scale.explained.run_records import is_explained
 
     return is_explained(place)
 

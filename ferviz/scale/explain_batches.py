@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ferviz.attribution.explain import AttributionJob
 from ferviz.errors import FervizError, PictureError, UsageError
 from ferviz.faces.face import Face
 from ferviz.images import read_image
@@ -35,7 +36,10 @@ class Explain:
         self.settings = ScaleSettings.prepare(model, **settings)
         self.column = column
         self.map_size = tuple(self.settings.facts["map_size"])
-        self._job = self.settings.open()
+        job = self.settings.open()
+        if not isinstance(job, AttributionJob):
+            raise UsageError("a pipeline's batches get heatmaps; name a method, such as gradcam")
+        self._job = job
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         """Explain a batch.

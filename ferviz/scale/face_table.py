@@ -11,12 +11,14 @@ import numpy as np
 
 from ferviz.attribution.explanation import Explanation
 from ferviz.attribution.region_values import region_records
+from ferviz.errors import DataError
 from ferviz.faces.regions import REGIONS
 from ferviz.files import PathLike, to_json
 from ferviz.printable import printable
 from ferviz.rendering.tiles import has_evidence
 from ferviz.scale.arrow import arrow_errors, import_arrow, import_parquet
 from ferviz.scale.descriptors import Sample
+from ferviz.scale.predictions import PredictedFaces
 from ferviz.scale.settings import ScaleSettings
 from ferviz.trust.deletion import FILLS
 
@@ -28,6 +30,9 @@ ROW_GROUP = 1000
 
 METADATA = b"ferviz"
 """The key of a table's metadata under which it tells how it was made."""
+
+MAX_SIDE = 4096
+"""Most cells of a side of a map."""
 
 _TEXTS = ("id", "status", "reason", "split", "true_label", "label", "target", "verdict", "landmark_source")
 _NUMBERS = ("max", "min", "x", "y", *(f"margin_{fill}" for fill in FILLS), *(f"region_{name}" for name in REGIONS))
@@ -62,9 +67,9 @@ def face_schema(settings: ScaleSettings, **more: str) -> Any:
         ("calibrated", arrow.bool_()),
         ("landmark_source", arrow.string()),
         *((name, arrow.float32()) for name in _NUMBERS),
-        ("map_scale", arrow.float32()),
-        ("map", arrow.list_(arrow.float16(), height * width)),
     ]
+    if height * width:
+        columns += [("map_scale", arrow.float32()), ("map", arrow.list_(arrow.float16(), height * width))]
     about = {
         **settings.facts,
         "seed": settings.seed,
@@ -117,12 +122,34 @@ def read_maps(path: PathLike) -> np.ndarray:
     Raises:
         DataError: the file cannot be read.
     """
+    arrow = import_arrow()
+    columns = ["map", "map_scale"]
     with arrow_errors(path):
-        table = import_parquet().read_table(path, columns=["map", "map_scale"], filters=[("status", "=", EXPLAINED)])
-        size = json.loads(table.schema.metadata[METADATA])["map_size"]
-        values = table["map"].combine_chunks()
-        flat = values.flatten().to_numpy(zero_copy_only=False).reshape(len(table), -1)
-        return unpack_maps(flat, table["map_scale"].to_numpy(), size)
+        schema = import_parquet().read_schema(path)
+        height, width = _map_size(path, schema)
+        kinds = [arrow.list_(arrow.float16(), height * width), arrow.float32()]
+        if any(
+            name not in schema.names or schema.field(name).type != kind
+            for name, kind in zip(columns, kinds, strict=True)
+        ):
+            raise DataError(f"{path} has no maps of {height} x {width} numbers; name a table of ferviz scale")
+        table = import_parquet().read_table(path, columns=columns, filters=[("status", "=", EXPLAINED)])
+        if table["map"].null_count or table["map_scale"].null_count:
+            raise DataError(f"{path} has explained faces without a map; get a complete copy")
+        flat = (
+            table["map"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(len(table), height * width)
+        )
+        return unpack_maps(flat, table["map_scale"].to_numpy(), (height, width))
+
+
+def _map_size(path: PathLike, schema: Any) -> tuple[int, int]:
+    try:
+        height, width = json.loads((schema.metadata or {})[METADATA])["map_size"]
+        if not all(isinstance(side, int) and 0 < side <= MAX_SIDE for side in (height, width)):
+            raise ValueError("sides are positive numbers")
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(f"{path} does not tell the size of its maps; name a table of ferviz scale") from error
+    return height, width
 
 
 class FaceTable:
@@ -164,25 +191,29 @@ class FaceTable:
         """
         self._add({**_about(sample), "face": face, "status": status, "reason": printable(reason, 400)})
 
-    def add(self, sample: Sample, face: int, explanation: Explanation, index: int) -> None:
+    def add(self, sample: Sample, face: int, explanation: Explanation | PredictedFaces, index: int) -> None:
         """Add a face.
 
         Args:
             sample: the picture.
             face: the number of the face in it, from 0.
-            explanation: of several faces.
+            explanation: of several faces, or their predictions alone.
             index: which of them it is.
         """
-        prediction, names = explanation.predictions[index], explanation.target_names(index)
-        regions = region_records(explanation.settings, index, names).get("regions", {})
+        prediction = explanation.predictions[index]
         shared = {
             **_about(sample),
             "face": face,
             "status": EXPLAINED,
             "label": printable(prediction.label),
             **{probability_column(label): prediction.probabilities[label] for label in self._labels},
-            "landmark_source": explanation.faces[index].landmark_source,
         }
+        if isinstance(explanation, PredictedFaces):
+            self._add(shared)
+            return
+        names = explanation.target_names(index)
+        regions = region_records(explanation.settings, index, names).get("regions", {})
+        shared["landmark_source"] = explanation.faces[index].landmark_source
         raw = explanation.raw[index]
         values, scales = pack_maps(raw)
         for number, name in enumerate(names):

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property, lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -21,6 +21,10 @@ from ferviz.faces.face import Face
 from ferviz.files import PathLike, to_json
 from ferviz.models.load import load_model
 from ferviz.paths import exists
+from ferviz.scale.predictions import NO_MAPS, PredictedFaces, PredictionJob
+
+Job: TypeAlias = AttributionJob | PredictionJob
+"""What explains faces."""
 
 SCHEMA = 1
 """The version of the tables that shards write."""
@@ -34,7 +38,7 @@ class ScaleSettings:
         model: the network's file, None = the bundled one.
         labels, scaling, weights, engine, trust: as of `ferviz.load_model`.
         method, target, layer, batch_size, seed, test: as of `ferviz.explain`.
-        settings: of the method.
+        settings: of the method; the method "none" predicts only.
         detector: "none" where each picture is a face crop; else as of `ferviz.find_faces`, and a picture may have several faces.
         search: further arguments of `ferviz.find_faces`.
         facts: what these came to where the plan was made: the network's SHA-256, the method that "auto" chose, ... Workers compare.
@@ -120,7 +124,7 @@ class ScaleSettings:
         facts = mine["facts"] | theirs["facts"]
         return names + [name for name in facts if mine["facts"].get(name) != theirs["facts"].get(name)]
 
-    def open(self) -> AttributionJob:
+    def open(self) -> Job:
         """Load the network and return the job, once in a process; it must come to the same facts as where the plan was made.
 
         Raises:
@@ -128,7 +132,7 @@ class ScaleSettings:
         """
         return _opened(self)
 
-    def _open(self) -> AttributionJob:
+    def _open(self) -> Job:
         model = load_model(
             self.model,
             labels=self.labels,
@@ -138,6 +142,9 @@ class ScaleSettings:
             trust=self.trust,
         )
         method = self.facts.get("method", self.method)  # "auto" was decided once
+        if method == NO_MAPS:
+            _check_alone(self)
+            return PredictionJob(model, self.batch_size)
         layer = self.facts.get("layers", self.layer) or None
         job = AttributionJob.prepare(
             model, method, self.target, layer, self.settings, self.batch_size, self.seed, self.test
@@ -145,8 +152,18 @@ class ScaleSettings:
         return job.with_templates()
 
 
+def _check_alone(settings: ScaleSettings) -> None:
+    """Raise UsageError where a run without maps is asked for something about maps."""
+    asked = {"layer": settings.layer, "settings": settings.settings, "test": settings.test}
+    given = [name for name, value in asked.items() if value]
+    if given:
+        raise UsageError(
+            f"the method {NO_MAPS!r} makes no heatmaps, so {given[0]} means nothing; leave it out, or name a method"
+        )
+
+
 @lru_cache(maxsize=1)
-def _opened(settings: ScaleSettings) -> AttributionJob:
+def _opened(settings: ScaleSettings) -> Job:
     job = settings._open()
     here, planned = _facts(settings, job), settings.facts
     differ = [name for name in planned if here.get(name) != planned[name]]
@@ -159,7 +176,7 @@ def _opened(settings: ScaleSettings) -> AttributionJob:
     return job
 
 
-def _facts(settings: ScaleSettings, job: AttributionJob) -> dict[str, Any]:
+def _facts(settings: ScaleSettings, job: Job) -> dict[str, Any]:
     """-> what decides the numbers, as it is in this process."""
     model = job.model
     noise = np.random.default_rng(0).integers(0, 256, (*model.input.size, 3), dtype=np.uint8)
@@ -175,7 +192,7 @@ def _facts(settings: ScaleSettings, job: AttributionJob) -> dict[str, Any]:
         "targets": [target.name for target in job.targets],
         "layers": list(job.layers),
         "settings": dict(job.settings),
-        "map_size": list(explanation.raw.shape[2:]),
+        "map_size": [0, 0] if isinstance(explanation, PredictedFaces) else list(explanation.raw.shape[2:]),
         "input_size": list(model.input.size),
     }
     return dict(json.loads(to_json(facts)))

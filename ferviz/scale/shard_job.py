@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ferviz.attribution.explain import AttributionJob
 from ferviz.attribution.explanation import Explanation
 from ferviz.errors import DataError, FervizError, NoFaceError, OutputError, PictureError, UsageError
 from ferviz.faces.face import Face
@@ -22,8 +21,10 @@ from ferviz.scale.descriptors import Descriptor, Sample
 from ferviz.scale.face_table import EXPLAINED, FAILED, UNREADABLE, FaceTable
 from ferviz.scale.faults import reach
 from ferviz.scale.planner import Plan
+from ferviz.scale.predictions import PredictedFaces
 from ferviz.scale.receipts import Counts, Receipt
 from ferviz.scale.run_directory import RunDirectory
+from ferviz.scale.settings import Job
 from ferviz.scale.sources.registry import SOURCES
 
 EXCLUDED = "the process ended when this picture was read or explained"
@@ -113,7 +114,7 @@ def _explain(shard: Descriptor, plan: Plan, folder: RunDirectory, careful: bool)
     return receipt
 
 
-def _fill(table: FaceTable, shard: Descriptor, plan: Plan, job: AttributionJob, position: Path | None) -> Counts:
+def _fill(table: FaceTable, shard: Descriptor, plan: Plan, job: Job, position: Path | None) -> Counts:
     """Explain the pictures of a shard into its table, as many at once as the network takes. position: of a careful attempt."""
     totals = Counts()
     limit = 1 if position else plan.settings.batch_size
@@ -164,7 +165,7 @@ def rows_of(sample: Sample, position: int, plan: Plan, excluded: bool) -> list[S
     return [ShardRow(position, sample, face, number) for number, face in enumerate(faces)]
 
 
-def _settle(table: FaceTable, rows: Sequence[ShardRow], job: AttributionJob) -> Counts:
+def _settle(table: FaceTable, rows: Sequence[ShardRow], job: Job) -> Counts:
     """Explain some rows and add them to the table, in order. -> what became of their pictures, all of whose faces are among them."""
     answers = dict(_answers([row for row in rows if row.face is not None], job))
     outcomes: dict[int, str] = {}
@@ -181,7 +182,9 @@ def _settle(table: FaceTable, rows: Sequence[ShardRow], job: AttributionJob) -> 
     return Counts(len(became), became.count(EXPLAINED), became.count(UNREADABLE), became.count(FAILED))
 
 
-def _answers(rows: Sequence[ShardRow], job: AttributionJob) -> Iterator[tuple[int, tuple[Explanation, int] | str]]:
+def _answers(
+    rows: Sequence[ShardRow], job: Job
+) -> Iterator[tuple[int, tuple[Explanation | PredictedFaces, int] | str]]:
     """-> for each row its explanation, or why there is none: where several faces have no answer together, each is asked alone."""
     if not rows:
         return

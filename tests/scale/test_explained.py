@@ -12,11 +12,11 @@ import pytest
 import ferviz
 from ferviz import scale
 from ferviz.cli import run as main
-from ferviz.errors import DataError
+from ferviz.errors import DataError, UsageError
 from ferviz.evaluation.evaluate import evaluate
 from ferviz.evaluation.label_matching import match_labels
 from ferviz.scale.explained import source_pictures
-from ferviz.scale.explained.face_records import is_explained
+from ferviz.scale.explained.run_records import is_explained
 from ferviz.scale.sources.csv_rows import CsvRows
 
 FACES, SHARD = 24, 5
@@ -157,3 +157,24 @@ def test_the_commands_take_the_folder_of_a_run(run: scale.Plan, tmp_path: Path, 
     assert main(["evaluate", run.folder, "--out", str(tmp_path / "page.png")]) == 0
     assert main(["study", "labels", run.folder, "--split", "all", "--out", str(tmp_path / "labels.json")]) == 0
     capsys.readouterr()
+
+
+def test_a_run_can_predict_only(table: Path, read: ferviz.Dataset, tmp_path: Path) -> None:
+    import pyarrow.parquet as parquet
+
+    plan = scale.plan(table, tmp_path / "run", split="all", shard_size=9, method="none")
+    assert scale.run(plan, "inline").counts.values == (FACES, FACES - 1, 1, 0)
+    merged = scale.merge(plan, tmp_path / "answers.parquet")
+    assert not {"map", "map_scale"} & set(parquet.read_schema(merged).names)
+    assert len(parquet.read_table(merged)) == FACES
+    data = scale.read_explained(merged)
+    assert data.answers is not None
+    direct = ferviz.load_model().probabilities(read.images)
+    np.testing.assert_allclose(data.answers.probabilities, direct, atol=1e-6)
+    with pytest.raises(DataError, match="size of its maps"):
+        scale.read_maps(merged)
+    for wrong in ({"layer": "conv2d_1"}, {"test": True}):
+        with pytest.raises(UsageError, match="no heatmaps"):
+            scale.plan(table, tmp_path / "other", split="all", method="none", **wrong)
+    with pytest.raises(UsageError, match="heatmaps"):
+        scale.Explain(method="none")

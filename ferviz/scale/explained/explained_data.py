@@ -13,7 +13,7 @@ from ferviz.data.read import apply_scheme
 from ferviz.emotions import LabelScheme, label_scheme
 from ferviz.errors import DataError
 from ferviz.paths import PathLike
-from ferviz.scale.explained.face_records import read_records
+from ferviz.scale.explained.run_records import read_records
 from ferviz.scale.explained.source_pictures import SourcePictures
 
 

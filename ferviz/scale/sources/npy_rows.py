@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -76,7 +77,7 @@ def _header(file: BinaryIO, path: Path) -> tuple[tuple[int, ...], int]:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, is_fortran, dtype = read(file)
-    except (ValueError, EOFError, SyntaxError, RecursionError) as error:
+    except (ValueError, EOFError, SyntaxError, RecursionError, tokenize.TokenError) as error:
         raise DataError(f"{path} is not a .npy file that can be read; save the array again with numpy.save") from error
     start = file.tell()
     is_pictures = len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3))

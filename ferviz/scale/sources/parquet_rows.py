@@ -114,6 +114,8 @@ def _column(schema: Any, names: tuple[str, ...], file: Path) -> str:
 
     there = {name.lower(): name for name in schema.names}
     for name in (there[name] for name in names if name in there):
+        if schema.names.count(name) > 1:
+            raise DataError(f"{file} has several columns {plain_text(name)!r}; write it again with one of them")
         kind = schema.field(name).type
         if types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
             kind = kind.field("bytes").type

@@ -32,6 +32,7 @@ from ferviz.paths import check_is_no_input, is_folder
     defaults={"detector": "none"},
     helps={
         "out": "The folder of the run, which every worker sees.",
+        "method": "The attribution method (see: ferviz explain --methods); none predicts only.",
         "detector": "none (each picture is one face), auto, haar, ...",
         "test": "Test whether each map points at what the network needs; up to 64 passes a map.  [default: no]",
     },
@@ -55,8 +56,10 @@ def command(
     pictures, or WebDataset's .tar files; of the last two also a folder of them.
     """
     from ferviz.scale import plan
+    from ferviz.scale.predictions import NO_MAPS
 
-    explain.check_method()
+    if explain.method != NO_MAPS:
+        explain.check_method()
     console = Console(output.quiet)
     folder = Path(output.out or f"{Path(source).stem or 'ferviz'}_scale")
     if not is_folder(folder):

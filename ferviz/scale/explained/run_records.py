@@ -14,7 +14,7 @@ import numpy as np
 from ferviz.errors import DataError
 from ferviz.paths import PathLike, exists, is_file, is_folder
 from ferviz.scale.arrow import arrow_errors, import_arrow, import_parquet
-from ferviz.scale.face_table import EXPLAINED, METADATA, probability_column
+from ferviz.scale.face_table import EXPLAINED, MAX_SIDE, METADATA, probability_column
 from ferviz.scale.planner import Plan, load_plan
 from ferviz.scale.run_directory import PLAN, RunDirectory
 
@@ -23,7 +23,7 @@ _ROWS = 1 << 16  # read at once
 
 
 @dataclass(frozen=True, eq=False)
-class FaceRecords:
+class RunRecords:
     """The explained faces of a run, in the order of the source.
 
     Attributes:
@@ -76,7 +76,7 @@ def is_explained(path: PathLike) -> bool:
         return METADATA in (import_parquet().read_schema(path).metadata or {})
 
 
-def read_records(path: PathLike) -> FaceRecords:
+def read_records(path: PathLike) -> RunRecords:
     """Read what a run says about its faces; maps and pictures are left where they are.
 
     Args:
@@ -140,11 +140,11 @@ class _Columns:
             self._classes.codes(batch.column("true_label"))[at], np.stack(answers, 1).astype(np.float32),
         ))  # fmt: skip
 
-    def records(self, path: str, plan: Plan | None) -> FaceRecords:
+    def records(self, path: str, plan: Plan | None) -> RunRecords:
         """Return what was added."""
         ids, *arrays = zip(*self._parts, strict=True)
         pictures, faces, split, true, probabilities = (np.concatenate(array) for array in arrays)
-        return FaceRecords(
+        return RunRecords(
             path, plan, self.facts, import_arrow().chunked_array(ids), self._pictures, pictures, faces, self._splits.names, split,
             self._classes.names, true, probabilities,
         )  # fmt: skip
@@ -179,8 +179,10 @@ def _facts(file: Path) -> dict[str, Any]:
     try:
         facts = json.loads(about or b"")
         labels, sizes = facts["labels"], facts["input_size"]
-        if not all(isinstance(label, str) for label in labels) or not all(isinstance(side, int) for side in sizes):
-            raise TypeError("labels are texts, and sizes numbers")
+        if not isinstance(labels, list) or not labels or not all(isinstance(label, str) for label in labels):
+            raise TypeError("labels are texts")
+        if len(sizes) != 2 or not all(type(side) is int and 0 < side <= MAX_SIDE for side in sizes):
+            raise TypeError("a size is two numbers")
         if (
             not isinstance(facts["targets"], list)
             or not isinstance(facts["fingerprint"], str)
@@ -208,6 +210,8 @@ def _batches(file: Path, columns: list[str]) -> Iterator[Any]:
         if missing:
             raise DataError(f"{file} has no column {missing[0]}; name a table of ferviz scale")
         for name in columns:
+            if parquet.schema_arrow.names.count(name) > 1:
+                raise DataError(f"{file} has several columns {name!r}; name a table of ferviz scale")
             kind = parquet.schema_arrow.field(name).type
             wanted = {"face": arrow.int32()}.get(name, arrow.float32() if name.startswith("p_") else arrow.string())
             if kind != wanted:
