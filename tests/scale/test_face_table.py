@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -23,6 +23,7 @@ from ferviz.scale.face_table import pack_maps, unpack_maps
 FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(arrays(np.float32, (3, 2, 2), elements=FINITE))
 def test_a_stored_map_is_the_map(maps: np.ndarray) -> None:
     """Huge, tiny and empty maps: what is lost is a rounding of half precision, relative to the map's own greatest value."""
