@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ferviz.data.dataset import Dataset
     from ferviz.data.read import read_data, readers
     from ferviz.data.summary import DataSummary, describe_data
+    from ferviz.documents.read_record import read_record
     from ferviz.dreaming import objectives
     from ferviz.dreaming.deepdream import Octaves
     from ferviz.dreaming.dream import DreamConfig, dream
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from ferviz.models.load import load_model
     from ferviz.models.model import Model
     from ferviz.models.prediction import Prediction, Predictions
+    from ferviz.reports.network_report import report
     from ferviz.studies.registry import study
     from ferviz.studies.study import Study
     from ferviz.training.config import Augmentation, TrainConfig
@@ -83,6 +85,7 @@ _ADDRESSES = {
     "ferviz.data.dataset": "Dataset",
     "ferviz.data.read": "read_data readers",
     "ferviz.data.summary": "DataSummary describe_data",
+    "ferviz.documents.read_record": "read_record",
     "ferviz.dreaming": "objectives",
     "ferviz.dreaming.deepdream": "Octaves",
     "ferviz.dreaming.dream": "DreamConfig dream",
@@ -113,6 +116,7 @@ _ADDRESSES = {
     "ferviz.models.load": "load_model",
     "ferviz.models.model": "Model",
     "ferviz.models.prediction": "Prediction Predictions",
+    "ferviz.reports.network_report": "report",
     "ferviz.scale": "scale",
     "ferviz.studies.registry": "study",
     "ferviz.studies.study": "Study",
@@ -190,8 +194,10 @@ __all__ = [
     "objectives",
     "read_data",
     "read_image",
+    "read_record",
     "readers",
     "register",
+    "report",
     "scale",
     "study",
     "teach",

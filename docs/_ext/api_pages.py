@@ -21,7 +21,7 @@ GROUPS = {
     "Dreaming": "dream Dream DreamConfig objectives Objective Octaves",
     "Data": "read_data Dataset describe_data DataSummary readers label_scheme label_schemes LabelScheme",
     "Measuring": "check CheckResult evaluate Evaluation compare_models ModelComparison trust_report TrustReport audit AuditResult",
-    "Studies": "study Study",
+    "Studies": "study Study report read_record",
     "Training": "train TrainConfig Augmentation TrainingRun TrainingProgress",
     "Scaling": "scale",
     "Teaching": "teach TeachConfig Teaching TeachingProgress",

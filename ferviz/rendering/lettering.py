@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,9 @@ def one_font(figure: Figure) -> Figure:
 
     if not any(entry.name == FAMILIES[0] for entry in fontManager.ttflist):
         fontManager.addfont(str(resources.files("ferviz").joinpath("assets/aileron.ttf")))
+        regular = next(entry for entry in fontManager.ttflist if entry.name == FAMILIES[0])
+        # Its one weight stands for bold, too; matplotlib would use it just as well, and log that it found no bold one.
+        fontManager.ttflist.append(replace(regular, weight=700))
     for axes in figure.axes:
         axes.tick_params(labelfontfamily=FAMILIES)
     for text in figure.findobj(Text):

@@ -40,7 +40,10 @@ def check_section(question: Question) -> Answer:
     Args:
         question: what the report is asked with.
     """
-    result = check(question.model, question.data, split=None, seed=question.seed, batch_size=question.batch_size)
+    faces = question.size("check")
+    result = check(
+        question.model, question.data, split=None, faces=faces, seed=question.seed, batch_size=question.batch_size
+    )
     verdict = result.text().split("\n\n")[-1].split("\nwarning:")[0].removeprefix("verdict: ")
     rows: list[list[object]] = [["preprocessing", "label order", "faces", "accuracy", "from", "to"]]
     for candidate in result.candidates[:10]:

@@ -41,7 +41,7 @@ def gallery_section(question: Question) -> Answer:
             )  # fmt: skip
             if question.show_faces:
                 caption = printable(f"{name}, {rule}: said {predicted}, {confidence:.2f} (row {known.data.rows[at]})")
-                pictures.append(PagePicture.of(_tile(known.data.images[at]), f"A face labelled {caption}", caption))
+                pictures.append(PagePicture.of(tile(known.data.images[at]), f"A face labelled {caption}", caption))
     rules = "; ".join(f"{name}: {rule}" for name, rule in RULES.items())
     text = [f"Of each label, faces chosen by rule among {len(known):,}, none by hand. {rules[0].upper()}{rules[1:]}."]
     if not question.show_faces:
@@ -70,8 +70,14 @@ def chosen_faces(known: StudyFaces, label: int) -> dict[str, int]:
     return chosen
 
 
-def _tile(image: np.ndarray) -> Image.Image:
+def tile(image: np.ndarray, side: int = SIDE) -> Image.Image:
+    """Return a face or a dream as a report shows it.
+
+    Args:
+        image: (H, W) or (H, W, 3) uint8.
+        side: pixels of the longer side.
+    """
     picture = Image.fromarray(image)
-    scale = SIDE / max(picture.size)
+    scale = side / max(picture.size)
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     return picture.convert("RGB").resize(size, Image.Resampling.BICUBIC)

@@ -7,15 +7,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ferviz.data.dataset import Dataset
 from ferviz.files import manifest, to_json
 from ferviz.models.model import Model
 
-QUICK = {"regions": 100, "mean-maps": 150}
-"""Faces that the sections of a quick report rest on."""
-
-FULL = {"regions": 300, "mean-maps": 300}
-"""Faces that the sections of a whole report rest on."""
+SIZES = {
+    "check": (300, 3000),
+    "trust": (8, 24),
+    "regions": (42, 210),
+    "variants": (4, 28),
+    "mean-maps": (105, 300),
+    "confusions": (42, 180),
+    "dreams": (32, 128),
+}
+"""On how much each section of a quick and of a whole report rests: faces, for "variants" faces on which other fills and borders are tried,
+for "dreams" steps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +36,7 @@ class Question:
         split: the name of what is measured.
         quick: the slow sections rest on fewer faces.
         show_faces: single faces may be shown.
+        judges: other networks that say what they see in the dreams.
         seed: of everything that is drawn.
         batch_size: pictures in one pass through the network.
         command: the words that asked for the report; "" = it was called from Python.
@@ -39,18 +48,20 @@ class Question:
     split: str
     quick: bool = False
     show_faces: bool = True
+    judges: tuple[Model, ...] = ()
     seed: int = 0
     batch_size: int = 64
     command: str = ""
     progress: Callable[[str], None] = field(default=lambda text: None, repr=False)
 
-    def faces(self, section: str) -> int:
-        """Return on how many faces a section rests, at most.
+    def size(self, section: str) -> int:
+        """Return on how much a section rests, at most.
 
         Args:
-            section: "regions" or "mean-maps".
+            section: one of SIZES.
         """
-        return (QUICK if self.quick else FULL)[section]
+        quick, whole = SIZES[section]
+        return quick if self.quick else whole
 
     def settings(self) -> dict[str, Any]:
         """Return what the answers depend on, as plain data."""
@@ -58,11 +69,13 @@ class Question:
             "model": self.model.name, "model_sha256": self.model.sha256, "labels": list(self.model.labels),
             "input": repr(self.model.input), "data": self.data.source, "data_sha256": self.data.sha256, "split": self.split,
             "faces": len(self.data), "quick": self.quick, "show_faces": self.show_faces, "seed": self.seed,
+            "judges": [judge.name for judge in self.judges],
         }  # fmt: skip
 
     def fingerprint(self) -> str:
         """Return 64 hexadecimal digits that are others when anything is that the answers depend on."""
-        digest = hashlib.sha256(to_json([self.settings(), manifest()["versions"]]).encode())
+        about = [self.settings(), [judge.sha256 for judge in self.judges], manifest()["versions"]]
+        digest = hashlib.sha256(to_json(about).encode())
         for array in (self.data.images, self.data.labels, self.data.rows):
-            digest.update(array.tobytes())
+            digest.update(np.ascontiguousarray(array).data)  # no copy: there may be 100,000 faces
         return digest.hexdigest()

@@ -6,7 +6,7 @@ from typing import Any
 
 from ferviz.documents.parts import PagePicture, PageSection, PageTable
 from ferviz.printable import printable
-from ferviz.reports.question import Question
+from ferviz.reports.question import SIZES, Question
 from ferviz.reports.section import Answer
 from ferviz.studies.registry import option_names, study
 
@@ -35,9 +35,9 @@ def study_section(name: str, question: Question) -> Answer:
         name: of the study.
         question: what the report is asked with.
     """
-    options: dict[str, Any] = {}
-    if "faces" in option_names(name) and name in ("regions", "mean-maps"):
-        options["faces"] = question.faces(name)
+    options: dict[str, Any] = {"faces": question.size(name)} if name in SIZES else {}
+    if "variants" in option_names(name):
+        options["variants"] = question.size("variants")
     answer = study(
         name, question.model, question.data, seed=question.seed, batch_size=question.batch_size, progress=question.progress, **options
     )  # fmt: skip

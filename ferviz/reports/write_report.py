@@ -15,19 +15,23 @@ from ferviz.files import PathLike, atomic, check_output, check_suffix, manifest
 from ferviz.paths import exists, fit_name, is_file
 from ferviz.reports.accuracy_section import accuracy_section, check_section
 from ferviz.reports.budget import render_within
+from ferviz.reports.dream_section import dream_section
 from ferviz.reports.gallery_section import gallery_section
-from ferviz.reports.question import Question
+from ferviz.reports.question import SIZES, Question
 from ferviz.reports.section import Answer
 from ferviz.reports.study_section import study_section
+from ferviz.reports.trust_section import trust_section
 from ferviz.results import names_only
 
 SECTIONS: dict[str, tuple[str, Callable[[Question], Answer]]] = {
     "check": ("Is it fed right?", check_section),
     "accuracy": ("Accuracy", accuracy_section),
+    "trust": ("Which heatmaps to believe", trust_section),
     "regions": ("Which part of the face speaks for each class", partial(study_section, "regions")),
     "mean-maps": ("Mean faces and mean heatmaps", partial(study_section, "mean-maps")),
     "confusions": ("Why one class is called another", partial(study_section, "confusions")),
     "labels": ("Labels that the network doubts", partial(study_section, "labels")),
+    "dreams": ("What it dreams of", dream_section),
     "gallery": ("Faces", gallery_section),
 }
 """Name -> heading and function of a section, in the order of the report."""
@@ -152,10 +156,25 @@ def _page(question: Question, answers: dict[str, Answer]) -> Page:
         else "This file shows no single face; means over many faces may be among its pictures."
     )
     cite = PageSection("How to cite", (CITE.format(version=about["versions"].get("ferviz", "")),))
-    sections = [PageSection("Privacy", (note,)), *(answer.section for answer in answers.values())]
+    short = [_shortened()] if question.quick else []
+    sections = [PageSection("Privacy", (note,)), *short, *(answer.section for answer in answers.values())]
     return Page(
         title, finding, (*sections, _method(question), PageSection("Caveats", CAVEATS), cite, made_by(about)), record
     )
+
+
+def _shortened() -> PageSection:
+    """-> what a quick report left out."""
+    names = {name: title for name, (title, _) in SECTIONS.items()} | {
+        "variants": "Other fills and borders of the regions"
+    }
+    rows: list[list[object]] = [["section", "rests on", "in a whole report"]]
+    for name, (quick, whole) in SIZES.items():
+        if name in names:
+            unit = "steps" if name == "dreams" else "faces"
+            rows.append([names[name], f"{quick} {unit}", f"{whole} {unit}"])
+    text = "A quick report: its slow sections rest on fewer faces, so that intervals are wider, and the panel tests fewer methods."
+    return PageSection("What was made short", (text,), (PageTable("At most so many, of those that there are", rows),))
 
 
 def _method(question: Question) -> PageSection:

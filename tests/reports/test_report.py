@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import ferviz
 from ferviz.cli import run
 from ferviz.data.dataset import Dataset
 from ferviz.documents.parts import Page, PagePicture, PageSection
@@ -119,6 +121,7 @@ def test_the_file_has_every_section_and_its_numbers(question: Question, cheap: N
     headings = re.findall(r"<h2[^>]*>([^<]*)", text)
     assert headings == [
         "Privacy",
+        "What was made short",
         *(SECTIONS[name][0] for name in CHEAP),
         "Method",
         "Caveats",
@@ -213,6 +216,33 @@ def test_extract_prints_the_numbers(
     assert ".html" in capsys.readouterr().err
 
 
+def test_python_writes_what_the_command_writes(
+    question: Question, cheap: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = ferviz.report(question.model, question.data, tmp_path / "out.html", judges=[question.model], quick=True)
+    record, expected = ferviz.read_record(out), read_record(write_report(question, tmp_path / "other.html"))
+    assert record["settings"] == expected["settings"] | {"judges": ["pixels"]}
+    assert record["sections"] == expected["sections"]
+    for wrong in ({"max_mb": 21}, {"max_mb": 0}, {"seed": -1}, {"batch_size": 0}):
+        with pytest.raises(UsageError, match=next(iter(wrong))):
+            ferviz.report(question.model, question.data, tmp_path / "b.html", **wrong)
+
+
+def test_a_quick_report_says_what_it_made_short(question: Question, cheap: None, tmp_path: Path) -> None:
+    text = write_report(question, tmp_path / "quick.html").read_text(encoding="utf-8")
+    assert question.size("confusions") < replace(question, quick=False).size("confusions")
+    row = f'{question.size("confusions")} faces</td>\n<td dir="auto">{replace(question, quick=False).size("confusions")} faces'
+    assert row in text
+    assert "dreams" not in text.split("What was made short")[2].split("</table>")[0]  # it has no such section
+    whole = write_report(replace(question, quick=False), tmp_path / "whole.html").read_text(encoding="utf-8")
+    assert "What was made short" not in whole
+
+
+def test_nothing_is_repeated_that_a_report_has_no_option_for(question: Question) -> None:
+    section = check_section(question).section
+    assert not any("--" in sentence for sentence in (*section.text, *section.notes))
+
+
 @pytest.mark.slow
 def test_a_browser_shows_a_report(question: Question, cheap: None, browser: Any, tmp_path: Path) -> None:
     out = write_report(question, tmp_path / "out.html")
@@ -223,7 +253,7 @@ def test_a_browser_shows_a_report(question: Question, cheap: None, browser: Any,
     page.goto(out.as_uri())
     assert [url for url in asked if not url.startswith("data:")] == [out.as_uri()]
     assert complaints == []
-    assert page.locator("section").count() == len(CHEAP) + 5
+    assert page.locator("section").count() == len(CHEAP) + 6
     assert page.locator("img:not([alt])").count() == 0
     assert page.locator("td", has_text="13").count() >= 1
     context.close()

@@ -11,6 +11,7 @@ import click
 
 from ferviz.cli.console import Console, echo, print_json
 from ferviz.cli.inputs import open_data, open_model
+from ferviz.cli.networks import split_networks
 from ferviz.cli.options import BatchOptions, DataOptions, ModelOptions, OutputOptions
 from ferviz.cli.outputs import check_outputs, default_output, files_of, inputs_of, typed
 from ferviz.cli.sections import Number, SectionedCommand, options
@@ -71,6 +72,15 @@ def extract(file: str) -> None:
     show_default=True,
     help="How large the file may be; pictures become smaller, then fewer, and the report says so.",
 )
+@click.option(
+    "--judge",
+    "-j",
+    "judges",
+    multiple=True,
+    metavar="FILE",
+    help="Another network that says what it sees in the dreams, FILE?scaling=-1..1&labels=7; several: with commas between, or repeat.  "
+    "[default: the bundled one, unless the report is about it]",
+)
 @click.option("--resume", is_flag=True, help="Go on with an interrupted report.")
 @options(
     out="<data>_report.html",
@@ -84,6 +94,7 @@ def command(
     quick: bool,
     no_faces: bool,
     max_mb: float,
+    judges: tuple[str, ...],
     resume: bool,
     model: ModelOptions,
     batch: BatchOptions,
@@ -96,11 +107,13 @@ def command(
     `ferviz report extract FILE` prints its numbers as JSON.
     """
     from ferviz.data.splits import choose_split
+    from ferviz.reports.network_report import judges_of, split_name
     from ferviz.reports.question import Question
     from ferviz.reports.write_report import check_report_path, write_report
 
     console = Console(output.quiet)
-    inputs = [path, *inputs_of(model, data)]
+    others = [model.another(text) for text in split_networks(judges)]
+    inputs = [path, *inputs_of(model, data, *others)]
     force = output.force or resume
     out = Path(
         output.out or default_output([path], "report", ".html", asked=typed("split"), force=force, inputs=inputs)
@@ -112,13 +125,15 @@ def command(
     dataset = open_data(path, data, console, split=split if random else None, seed=output.seed, explained=True)
     dataset = dataset if random else choose_split(dataset, split)
     network = open_model(model, console)
-    check_outputs([out], [*inputs, *files_of(network)])
+    named = [open_model(options, Console(quiet=True)) for options in others]
+    check_outputs([out], [*inputs, *(file for each in (network, *named) for file in files_of(each))])
     question = Question(
         model=network,
         data=dataset,
-        split=", ".join(name for name in dataset.splits if name) or "all",
+        split=split_name(dataset),
         quick=quick,
         show_faces=not no_faces,
+        judges=judges_of(network, named),
         seed=output.seed,
         batch_size=batch.batch_size,
         command=_typed(click.get_current_context().meta[WORDS]),

@@ -51,7 +51,7 @@ def diagnose(
         )
     elif tied:
         names = ", ".join(dict.fromkeys(short_name(c) for c in tied))
-        out.append(f"these faces do not distinguish {short_name(best)} from {names}; if it matters, use more (--faces)")
+        out.append(f"these faces do not distinguish {short_name(best)} from {names}; if it matters, use more faces")
     if best.order.name == INFERRED:
         out.append(
             f"the label order was inferred from the answers: {', '.join(n or '?' for n in best.order.labels)}; compare it with the source"
