@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from ferviz.documents.parts import PagePicture, PageSection, PageTable
 from ferviz.dreaming.dream import dream
 from ferviz.dreaming.result import Dream
@@ -73,10 +75,7 @@ def _finding(result: Dream) -> str:
     judgement = result.judgement
     if judgement is None:
         return f"{sentence}."
-    counts = [
-        f"{name} {int(hits.sum())} of {int((~known).sum())}"
-        for name, hits, known in zip(
-            judgement.judges, judgement.recognised, [[math.isnan(p) for p in row] for row in judgement.probability], strict=True
-        )
-    ]  # fmt: skip
+    known = (~np.isnan(judgement.probability)).sum(1)
+    hits = judgement.recognised.sum(1)
+    counts = [f"{name} {h} of {k}" for name, h, k in zip(judgement.judges, hits, known, strict=True)]
     return f"{sentence}; of those whose classes it knows, {', '.join(counts)}."

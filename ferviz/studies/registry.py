@@ -20,6 +20,7 @@ STUDIES = {
     "confusions": ("confusion_study:confusion_study", "which regions push the network to its most common mistakes"),
     "labels": ("label_study:label_study", "which labels of the data the network doubts most"),
     "compare": ("comparison_study:comparison_study", "where two networks look differently on the same faces"),
+    "channels": ("channel_study:channel_study", "what excites each channel of a layer, and what the network loses without it"),
 }  # fmt: skip
 """Name -> where the function is, and one line about it."""
 
@@ -51,7 +52,8 @@ def study(
         batch_size: pictures in one pass through the network.
         progress: takes a phrase about what is done next.
         **options: of the study: `faces`, how many are measured; "regions" takes `by`, `method`, `fill` and `variants`, "mean-maps"
-            `method`, "confusions" `cells` and `fill`, "compare" `second` (another network), `method` and `fill`.
+            `method`, "confusions" `cells` and `fill`, "compare" `second` (another network), `method` and `fill`, "channels" `layer`,
+            `dreams` (how many channels are shown) and `steps`.
 
     Returns:
         The study.
@@ -65,9 +67,9 @@ def study(
     if name not in STUDIES:
         raise UnknownNameError("study", name, STUDIES)
     model = as_model(model)
-    for integer in ("faces", "cells"):
+    for integer, least in (("faces", 1), ("cells", 1), ("steps", 1), ("dreams", 0), ("variants", 0)):
         if integer in options:
-            check_integer(integer, options[integer], 1)
+            check_integer(integer, options[integer], least)
     check_integer("batch_size", batch_size, 1)
     check_integer("seed", seed, 0)
     if "fill" in options:

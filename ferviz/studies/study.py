@@ -27,7 +27,7 @@ MAX_PRINTED = 100
 
 FIGURES = {
     "regions": "region_figure", "mean-maps": "mean_map_figure", "confusions": "confusion_figure", "labels": "label_figure",
-    "compare": "comparison_figure",
+    "compare": "comparison_figure", "channels": "channel_figure",
 }  # fmt: skip
 """Study -> the module of `ferviz.studies.figures` whose `figure` draws it."""
 

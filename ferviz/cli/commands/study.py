@@ -54,6 +54,11 @@ def _list_studies(context: click.Context, _: click.Parameter, asked: bool) -> No
 @click.option(
     "--against", metavar="FILE", help="compare: the second network; FILE?scaling=-1..1&labels=7 as for --model."
 )
+@click.option("--layer", metavar="NAME", help="channels: a layer with a map.  [default: the last]")
+@click.option(
+    "--dreams", type=click.IntRange(0), help="channels: of how many channels dreams and faces are shown.  [default: 12]"
+)
+@click.option("--steps", type=click.IntRange(1), help="channels: of gradient ascent for a dream.  [default: 64]")
 @options(
     out="<data>_study_<name>.png; FILE.csv for the table, FILE.json for everything, FILE.npz with the maps",
     defaults={"split": "auto"},
@@ -71,6 +76,9 @@ def command(
     fill: str | None,
     cells: int | None,
     against: str | None,
+    layer: str | None,
+    dreams: int | None,
+    steps: int | None,
     model: ModelOptions,
     batch: BatchOptions,
     data: DataOptions,
@@ -79,8 +87,8 @@ def command(
 ) -> None:
     """Ask a question over a data set.
 
-    NAME is regions (which part of the face speaks for each class), mean-maps, confusions, labels or compare; ferviz study --studies lists
-    them. DATA is fer2013.csv, icml_face_data.csv, or folders split/class/*.png.
+    NAME is regions (which part of the face speaks for each class), mean-maps, confusions, labels, compare or channels; ferviz study
+    --studies lists them. DATA is fer2013.csv, icml_face_data.csv, or folders split/class/*.png.
 
     Every figure comes with the number of faces and a 95 % interval; faces that are the same picture count as one.
     """
@@ -101,6 +109,9 @@ def command(
         "fill": fill,
         "cells": cells,
         "second": against,
+        "layer": layer,
+        "dreams": dreams,
+        "steps": steps,
     }
     chosen = {key: value for key, value in chosen.items() if value is not None}
     _check(name, chosen, option_names(name))
@@ -118,6 +129,8 @@ def command(
     dataset = open_data(path, data, console, split=split if random else None, seed=output.seed, explained=True)
     dataset = dataset if random else choose_split(dataset, split)
     network = open_model(model, console)
+    if layer is not None:
+        network.layer(layer)
     inputs += files_of(network)
     if second is not None:
         chosen["second"] = open_model(second, console)

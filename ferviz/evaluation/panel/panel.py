@@ -212,7 +212,7 @@ def _randomisation(
     random: Model | None, faces: Sequence[Face], answer: MethodMaps, seed: int, batch_size: int
 ) -> float | None:
     """-> the mean rank correlation of the maps with those of a network with random weights; None where that cannot be measured."""
-    if random is None:
+    if random is None or METHODS[answer.method].needs_explainer:  # which no network with random weights has
         return None
     few = _few(np.arange(len(faces)), answer.passes, 1)
     try:

@@ -1,0 +1,162 @@
+"""The study "channels" on a network whose channels, weights and losses are known on paper."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ferviz.data.dataset import Dataset
+from ferviz.engines.base import INPUT, LOGITS, LayerInfo
+from ferviz.errors import ModelError, UnknownNameError, UsageError
+from ferviz.faces.regions import REGIONS
+from ferviz.models.input_spec import InputSpec
+from ferviz.models.model import Model
+from ferviz.studies import channel_study as module
+from ferviz.studies.channel_study import log_odds, strongest
+from ferviz.studies.registry import study
+from ferviz.studies.study import Study
+
+from .conftest import LABELS, MASKS, region_network
+
+CELLS, BLOCK = 12, 4
+MOUTH, EYES, SILENT, NOISE = range(4)
+WEIGHTS = np.array([[0.5, -0.25, 0.0], [-0.1, 0.4, 0.0], [9.0, -9.0, 0.0], [0.0, 0.0, 0.0]], np.float32)
+"""(C, K): a channel of the mouth, of the eyes, one that is always silent, and one that no class uses."""
+
+
+class PooledChannels:
+    """Channels are block means behind a mask, the logits weighted means of channels."""
+
+    name, head = "pooled", "softmax"
+    classes = len(LABELS)
+    layers = (
+        LayerInfo("conv", "Conv2D", (CELLS, CELLS, 4), True),
+        LayerInfo("pool", "GlobalAveragePooling2D", (4,), False),
+    )
+
+    def __init__(self) -> None:
+        coarse = MASKS.reshape(-1, CELLS, BLOCK, CELLS, BLOCK).mean((2, 4))
+        parts = [coarse[REGIONS.index("mouth")], coarse[REGIONS.index("eyes")], 0 * coarse[0], 0 * coarse[0] + 1]
+        self.masks = np.stack(parts, axis=-1).astype(np.float32)
+
+    def _conv(self, batch: np.ndarray) -> np.ndarray:
+        blocks = batch[..., 0].reshape(-1, CELLS, BLOCK, CELLS, BLOCK).mean((2, 4))
+        return np.float32(blocks)[..., None] * self.masks
+
+    def activations(self, batch: np.ndarray, layers: Any) -> list[np.ndarray]:
+        return [self._conv(batch) for _ in layers]
+
+    def logits(self, batch: np.ndarray) -> np.ndarray:
+        return self.logits_from(batch, "conv", self._conv(batch))
+
+    def logits_from(self, batch: np.ndarray, layer: str, activation: np.ndarray) -> np.ndarray:
+        return np.float32(activation.mean((1, 2)) @ WEIGHTS)
+
+    def gradients(
+        self, batch: np.ndarray, layer: str, weights: np.ndarray, of: str = LOGITS
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        conv = self._conv(batch)
+        at_conv = weights
+        if of == LOGITS:
+            pooled = np.einsum("ntk,ck->ntc", weights, WEIGHTS) / CELLS**2
+            at_conv = np.broadcast_to(pooled[:, :, None, None], (*pooled.shape[:2], CELLS, CELLS, pooled.shape[-1]))
+        value = self.logits(batch) if of == LOGITS else conv
+        if layer != INPUT:
+            return conv, at_conv, value
+        blocks = (at_conv * self.masks).sum(-1) / BLOCK**2
+        return batch, np.float32(blocks.repeat(BLOCK, 2).repeat(BLOCK, 3)[..., None]), value
+
+
+@pytest.fixture
+def network() -> Model:
+    engine: Any = PooledChannels()
+    return Model("pooled", "ab" * 32, LABELS, InputSpec(48, 48, 1, scaling="0..255"), engine)
+
+
+@pytest.fixture
+def answer(network: Model, data: Dataset) -> Study:
+    return study("channels", network, data, layer="conv", faces=45, dreams=2, steps=2)
+
+
+def test_weights_costs_and_regions_are_those_of_the_network(answer: Study, network: Model, data: Dataset) -> None:
+    records = {r["channel"]: r for r in answer.records()}
+    weights = {r["channel"]: r for r in answer.records("weights")}
+    for channel, row in enumerate(WEIGHTS):
+        assert [weights[channel][name] for name in LABELS] == pytest.approx(row.tolist(), abs=1e-4)
+    assert (records[MOUTH]["region"], records[EYES]["region"], records[SILENT]["region"]) == ("mouth", "eyes", None)
+    assert records[MOUTH]["enrichment"] > 2
+    assert {r["channel"]: r["background"] for r in answer.records("regions")}[NOISE] == pytest.approx(0, abs=0.2)
+    assert (records[SILENT]["active"], records[NOISE]["active"]) == (0, 1)
+    assert (records[SILENT]["cost"], records[NOISE]["cost"]) == (0, 0)
+    assert answer.records()[0]["channel"] in (MOUTH, EYES)
+    assert records[MOUTH]["cost"] > 0
+    assert records[MOUTH]["hurts_most"] == "happy"  # whose faces have the bright mouths
+    assert records[MOUTH]["most_for"] == "happy"
+    assert records[EYES]["most_for"] == "sad"
+    assert "channel" in answer.finding
+
+
+def test_a_cost_is_the_loss_of_a_channel_held_at_its_mean(network: Model, data: Dataset) -> None:
+    answer = study("channels", network, data, layer="conv", faces=len(data), dreams=0)
+    engine: Any = network.engine
+    conv = engine._conv(network.preprocess(data.images))
+    held = conv.copy()
+    held[..., MOUTH] = conv[..., MOUTH].mean()
+    loss = log_odds(engine.logits_from(conv, "conv", conv), data.labels) - log_odds(
+        engine.logits_from(conv, "conv", held), data.labels
+    )
+    expected = np.mean([loss[data.labels == k].mean() for k in range(3)])
+    record = next(r for r in answer.records() if r["channel"] == MOUTH)
+    assert record["cost"] == pytest.approx(expected, abs=2e-4)
+    assert record["low"] < expected < record["high"]
+    costs = next(r for r in answer.records("costs") if r["channel"] == MOUTH)
+    assert costs["happy"] == pytest.approx(loss[data.labels == 0].mean(), abs=2e-4)
+    assert answer.arrays["images"].shape[0] == 0
+
+
+def test_the_faces_and_the_places_are_the_most_excited(answer: Study, network: Model, data: Dataset) -> None:
+    shown = [r["channel"] for r in answer.records()][:2]
+    listed = [r for r in answer.records("faces") if r["role"] == f"excites channel {shown[0]}"]
+    row = int(np.flatnonzero(data.rows == listed[0]["row"])[0])
+    engine: Any = network.engine
+    maps = engine._conv(network.preprocess(data.images))[..., shown[0]]
+    drawn = [int(np.flatnonzero(data.rows == r["row"])[0]) for r in listed]
+    assert len({*drawn}) == 3
+    assert maps[drawn[0]].max() >= maps[drawn[1]].max() >= maps[drawn[2]].max()
+    assert (answer.arrays["images"][0, 0] == data.images[row]).all()
+    place = np.unravel_index(maps[row].argmax(), maps[row].shape)
+    assert tuple(answer.arrays["cells"][0, 0]) == place
+    left, top, right, bottom = answer.arrays["boxes"][0, 0]
+    assert left < (place[1] + 0.5) / CELLS < right
+    assert top < (place[0] + 0.5) / CELLS < bottom
+    assert answer.arrays["dreams"].shape == (2, 48, 48)
+    assert 0 < answer.arrays["patches"].shape[1] < 48
+
+
+def test_copies_of_a_face_are_shown_once() -> None:
+    maps = np.zeros((5, 2, 2), np.float32)
+    maps[:, 0, 1] = [5, 5, 4, 3, 2]
+    assert strongest(maps, np.array([0, 0, 1, 1, 2])).tolist() == [0, 2, 4]
+
+
+def test_it_is_drawn_and_comes_back(answer: Study, tmp_path: Any) -> None:
+    again = Study.load(answer.save(tmp_path / "a.npz"))
+    assert again.records("regions") == answer.records("regions")
+    assert again.plot().axes
+    assert answer.text().startswith("channels of pooled on 45 faces")
+
+
+def test_what_cannot_be_asked(network: Model, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UnknownNameError, match="conv9"):
+        study("channels", network, data, layer="conv9")
+    with pytest.raises(UsageError, match="not a map"):
+        study("channels", network, data, layer="pool")
+    with pytest.raises(UsageError, match="dreams"):
+        study("channels", network, data, layer="conv", dreams=-1)
+    monkeypatch.setattr(module, "MAX_VALUES", 1000)
+    with pytest.raises(UsageError, match="fewer faces"):
+        study("channels", network, data, layer="conv")
+    with pytest.raises(ModelError):
+        study("channels", region_network(), data)
