@@ -85,6 +85,10 @@ def keep_compiled(model: Model, options: ModelOptions, console: Console) -> bool
     return keep(model, model.origin, console.say) is not None
 
 
+LEFT_OUT = "left out"
+"""What stands for the label of faces that the label scheme has none for."""
+
+
 def open_data(
     path: str,
     options: DataOptions,
@@ -122,6 +126,10 @@ def open_data(
             skip_bad=options.skip_bad,
             reader=options.reader,
             seed=seed,
+        )
+    if any(word != name for word, name in data.label_mapping.items()):
+        console.say(
+            f"labels: {', '.join(f'{word} -> {name or LEFT_OUT}' for word, name in sorted(data.label_mapping.items()))}"
         )
     for row in data.bad[:BAD_ROWS]:
         console.warn(f"skipped {row}")

@@ -13,7 +13,7 @@ import numpy as np
 from ferviz.data.dataset import BadRow, Table
 from ferviz.files import cache_dir, to_json
 
-VERSION = 1
+VERSION = 2
 """Part of every key: it is raised whenever the meaning of the readers or of the cache's layout changes."""
 
 
@@ -47,6 +47,7 @@ def load_table(path: Path) -> Table | None:
                 bad=tuple(BadRow(*row) for row in about["bad"]),
                 sha256=about["sha256"],
                 subject=stored["subject"] if "subject" in stored.files else None,
+                spellings={str(word): str(name) for word, name in about["spellings"].items()},
             )
     except Exception:  # zipfile, NumPy and JSON raise half a dozen kinds for a damaged file
         return None
@@ -63,6 +64,7 @@ def store_table(path: Path, table: Table) -> bool:
         table: the table.
     """
     about = {"classes": table.classes, "bad": [astuple(row) for row in table.bad], "sha256": table.sha256}
+    about["spellings"] = table.spellings
     arrays = {name: getattr(table, name) for name in ("images", "emotion", "split", "rows")}
     arrays |= {} if table.subject is None else {"subject": table.subject}
     temporary = None

@@ -86,6 +86,7 @@ class Table:
         bad: the rows that were skipped.
         sha256: of the source's content.
         subject: (N,) strings, who each face shows, or None where the source does not say.
+        spellings: {label as the source writes it: its class}; empty where labels are FER2013's numbers.
     """
 
     images: np.ndarray = field(repr=False)
@@ -96,6 +97,7 @@ class Table:
     bad: tuple[BadRow, ...] = ()
     sha256: str = ""
     subject: np.ndarray | None = field(default=None, repr=False)
+    spellings: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +149,7 @@ class Dataset:
         left_out: {class or reason: how many faces the label scheme has no label for}.
         subject: (N,) strings, who each face shows, or None where the source does not say: faces of one person are one unit of intervals.
         answers: what a network said about the faces, where they were explained before (see `ferviz.scale.read_explained`); else None.
+        label_mapping: {label as the source writes it: the scheme's label, "" = left out}; empty where labels are FER2013's numbers.
     """
 
     images: np.ndarray = field(repr=False)
@@ -161,6 +164,7 @@ class Dataset:
     left_out: dict[str, int] = field(default_factory=dict)
     subject: np.ndarray | None = field(default=None, repr=False)
     answers: Answers | None = field(default=None, repr=False)
+    label_mapping: dict[str, str] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.images)

@@ -174,6 +174,7 @@ def read_folder(path: Path, skip_bad: bool = False, classes: Collection[str] = (
         classes=tuple(names),
         bad=tuple(bad.rows),
         sha256=digest.hexdigest(),
+        spellings={_printable(pictures[i][2].parent.name): pictures[i][1] for i in kept},
     )
 
 

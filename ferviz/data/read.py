@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from ferviz.data import arrow_reader, csv_reader, ferplus, folder_reader, picture_table
 from ferviz.data import cache as table_cache
-from ferviz.data import csv_reader, ferplus, folder_reader, picture_table
 from ferviz.data.dataset import Dataset, Table
 from ferviz.data.splits import random_split
 from ferviz.emotions import FER2013, SCHEMES, LabelScheme, label_scheme
@@ -62,6 +62,15 @@ READERS.add(
     "csv",
     "Kaggle's fer2013.csv and icml_face_data.csv: the columns emotion, pixels and usage, in any order",
     Reader(csv_reader.is_table, lambda path, skip_bad, classes: csv_reader.read_table(path, skip_bad)),
+)
+READERS.add(
+    "arrow",
+    "Parquet files, and Hugging Face data sets as `save_to_disk` or a clone of their repository leaves them",
+    Reader(
+        arrow_reader.is_arrow,
+        lambda path, skip_bad, classes: arrow_reader.read_arrow(path, skip_bad),
+        arrow_reader.fingerprint,
+    ),
 )
 READERS.add(
     "folder",
@@ -151,8 +160,15 @@ def apply_scheme(table: Table, scheme: LabelScheme, votes: np.ndarray | None = N
     everything = Dataset(
         table.images, labels, table.split, table.rows, scheme, votes, source, table.sha256, table.bad,
         {str(names[d]): int(c) for d, c in zip(dropped, counts, strict=True)}, table.subject,
+        label_mapping=_mapping(table.spellings, table.classes, scheme),
     )  # fmt: skip
     return everything if keep.all() else everything.take(keep)
+
+
+def _mapping(spellings: Mapping[str, str], classes: Sequence[str], scheme: LabelScheme) -> dict[str, str]:
+    """-> {label as it is written: the scheme's label, "" = it has none}."""
+    index = dict(zip(classes, class_index(classes, scheme), strict=True))
+    return {word: scheme.labels[index[name]] if index.get(name, -1) >= 0 else "" for word, name in spellings.items()}
 
 
 def class_index(names: Iterable[str], scheme: LabelScheme) -> np.ndarray:
@@ -180,7 +196,14 @@ def relabel(data: Dataset, scheme: LabelScheme) -> Dataset:
     labels = index[data.labels]
     counts = data.counts()
     gone = {name: int(counts[i]) for i, name in enumerate(data.names) if index[i] < 0 and counts[i]}
-    changed = replace(data, labels=labels, scheme=scheme, left_out={**data.left_out, **gone})
+    mapping = _mapping({word: name for word, name in data.label_mapping.items() if name}, data.names, scheme)
+    changed = replace(
+        data,
+        labels=labels,
+        scheme=scheme,
+        left_out={**data.left_out, **gone},
+        label_mapping=data.label_mapping | mapping,
+    )
     return changed if not gone else changed.take(labels >= 0)
 
 

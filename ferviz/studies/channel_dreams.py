@@ -9,6 +9,7 @@ import numpy as np
 
 from ferviz.attribution.receptive_fields import Placement, centres, placement
 from ferviz.dreaming import objectives
+from ferviz.dreaming.ascent.border import border_reach
 from ferviz.dreaming.dream import dream
 from ferviz.errors import FervizError, ModelError
 from ferviz.models.model import Model
@@ -27,7 +28,7 @@ class ChannelDreams:
 
     Attributes:
         dreams: (S, h, w) or (S, h, w, 3) uint8.
-        patches: (S, p, q) or (S, p, q, 3) uint8, what one cell sees of the dream of that cell alone.
+        patches: (S, p, q) or (S, p, q, 3) uint8, what the cell sees that each dream excites most, of those away from the border.
         rows: (h',), the centres of what the cells of each row of the map look at, in pixels of the network's input.
         columns: (w',), the same of the columns.
         half: pixels to each side that are shown of what a cell sees.
@@ -64,7 +65,7 @@ def dream_channels(
     model: Model, layer: str, channels: Sequence[int], cells: tuple[int, ...], images: np.ndarray, steps: int, seed: int,
     progress: Progress | None = None,
 ) -> ChannelDreams:  # fmt: skip
-    """Dream of channels, each as a whole and by one cell in the middle of its map.
+    """Dream of channels, and find what one cell sees of each dream.
 
     Args:
         model: the network.
@@ -99,15 +100,35 @@ def dream_channels(
         return ChannelDreams(none, none, rows, columns, half, size)
     if progress:
         progress(f"dreams of {len(channels)} channels")
-    middle = (grid[0] // 2, grid[1] // 2)
-    asked = [objectives.channel(layer, c) for c in channels]
-    single = [objectives.neuron(layer, c, middle) for c in channels]
     try:
-        dreams = dream(model, [*asked, *single], steps=steps, seed=seed).images
+        dreams = dream(model, [objectives.channel(layer, c) for c in channels], steps=steps, seed=seed).images
+        maps = model.engine.activations(model.preprocess(dreams), [layer])[0]
+        margin = min(border_reach(model, layer), (min(grid) - 1) // 3)
     except FervizError as error:
         return ChannelDreams(none, none, rows, columns, half, size, f"There are no dreams: {error}.")
-    y, x = rows[middle[0]], columns[middle[1]]
-    top, bottom = (int(np.clip(round(v), 0, height)) for v in (y - half, y + half + 1))
-    left, right = (int(np.clip(round(v), 0, width)) for v in (x - half, x + half + 1))
-    patches = dreams[len(channels) :, top:bottom, left:right]
-    return ChannelDreams(dreams[: len(channels)], patches, rows, columns, half, size)
+    own = np.stack([maps[k, ..., c] for k, c in enumerate(channels)])
+    patches = [
+        _patch(picture, _best_cell(each, margin), rows, columns, half)
+        for picture, each in zip(dreams, own, strict=True)
+    ]
+    return ChannelDreams(dreams, np.stack(patches), rows, columns, half, size)
+
+
+def _best_cell(cells: np.ndarray, margin: int) -> tuple[int, int]:
+    """-> the most excited cell of a map (h, w) that is no nearer to the border than a margin."""
+    inner = cells[margin : len(cells) - margin, margin : cells.shape[1] - margin]
+    row, column = np.unravel_index(inner.argmax(), inner.shape)
+    return int(row) + margin, int(column) + margin
+
+
+def _patch(
+    picture: np.ndarray, cell: tuple[int, int], rows: np.ndarray, columns: np.ndarray, half: float
+) -> np.ndarray:
+    """-> what a cell sees of a picture (h, w[, 3]); moved into it where it would reach beyond, so that all patches have one size."""
+    side = [min(limit, max(1, round(2 * half + 1))) for limit in picture.shape[:2]]
+    centre = (rows[cell[0]], columns[cell[1]])
+    top, left = (
+        int(np.clip(round(middle - (n - 1) / 2), 0, limit - n))
+        for middle, n, limit in zip(centre, side, picture.shape[:2], strict=True)
+    )
+    return picture[top : top + side[0], left : left + side[1]]

@@ -71,7 +71,7 @@ def channel_study(
     Returns:
         The study; its tables are "channels", "costs" and "weights" (a column a class), "regions" (a column a region) and "faces". Its
         arrays are `images` (S, 3, H, W), the faces that excite the shown channels most, `boxes` (S, 3, 4), what the most excited cell
-        sees (left, top, right, bottom), `dreams` (S, h, w[, 3]) and `patches` (S, p, q[, 3]), what one cell sees of a dream of its own.
+        sees (left, top, right, bottom), `dreams` (S, h, w[, 3]) and `patches` (S, p, q[, 3]), what one cell sees of the dream.
 
     Raises:
         UnknownNameError: there is no such layer.
@@ -287,8 +287,8 @@ def _notes(
     ]
     reach = _reach(model, layer)
     if len(dreamt.dreams):
-        border = f"the {reach} cells along each border, which see the padding, do not count; " if reach else ""
-        notes.append(f"Dreams: {border}the small picture is what one cell sees of a dream of its own.")
+        border = "cells along the border, which see the padding, do not count; " if reach else ""
+        notes.append(f"Dreams: {border}the small picture is what the most excited of the cells sees.")
     notes += [dreamt.note] if dreamt.note else []
     return notes
 

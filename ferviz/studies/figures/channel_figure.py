@@ -35,13 +35,13 @@ def figure(study: Study) -> Figure:
         drawn, _, _ = page(study, title, 0.2)
         return drawn
     records, faces = study.records()[:count], study.records("faces")
-    drawn, bottom, top = page(study, title, ROW * count + 0.75)
+    drawn, bottom, top = page(study, title, ROW * count + 0.6)
     height = drawn.get_size_inches()[1]
     shown = arrays["images"].shape[1]
     has_dreams = len(arrays["dreams"]) == count
-    ratios = [*([1, 0.62] if has_dreams else []), *[1] * shown, 0.72, 1.5, 0.12, 1.5, 0.12, 1.5]
+    ratios = [*([1, 0.62] if has_dreams else []), *[1] * shown, 0.75, 1.4, 0.6, 1.4, 0.6, 1.4]
     grid = drawn.add_gridspec(
-        count, len(ratios), width_ratios=ratios, left=0.075, right=0.985, top=top - 0.42 / height, bottom=bottom + 0.3 / height,
+        count, len(ratios), width_ratios=ratios, left=0.075, right=0.975, top=top - 0.28 / height, bottom=bottom + 0.3 / height,
         hspace=0.42, wspace=0.07,
     )  # fmt: skip
     parts = [study.records(name)[:count] for name in ("regions", "weights", "costs")]
@@ -65,7 +65,7 @@ def figure(study: Study) -> Figure:
             if not place and not number:
                 axes.set_title("faces that excite it most, and the place", fontsize=7.5, color=INK, pad=2, loc="left")
         next(cells)
-        titles = ("regions: log2 of share over area", "weight for each class", "cost for each class, log-odds")
+        titles = ("log2 of share over area", "weight for the logit", "cost, in log-odds")
         for part, end, words in zip(parts, ends, titles, strict=True):
             axes = drawn.add_subplot(grid[number, next(cells)])
             _bars(axes, part[number], end, words if not number else "", part is not parts[0])
