@@ -8,9 +8,11 @@ from typing import Any
 
 from ferviz.data.dataset import Dataset
 from ferviz.errors import UnknownNameError, UsageError, check_integer
+from ferviz.files import PathLike
 from ferviz.fills import check_fill
 from ferviz.models.face_selection import Where, select_faces
 from ferviz.models.model import Model, as_model
+from ferviz.studies.kept_answers import remembering
 from ferviz.studies.study import Study
 from ferviz.studies.study_faces import Progress
 
@@ -38,6 +40,7 @@ def study(
     where: Where | None = None,
     seed: int = 0,
     batch_size: int = 64,
+    keep: PathLike | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> Study:
@@ -50,6 +53,7 @@ def study(
         where: which faces: conditions such as "split=PublicTest confidence>0.5", a boolean mask, or indices; None = all.
         seed: of the choice of faces and of everything else that is drawn.
         batch_size: pictures in one pass through the network.
+        keep: a file in which the network's answers are kept until the study is done: asked again, one that was interrupted goes on.
         progress: takes a phrase about what is done next.
         **options: of the study: `faces`, how many are measured; "regions" takes `by`, `method`, `fill` and `variants`, "mean-maps"
             `method`, "confusions" `cells` and `fill`, "compare" `second` (another network), `method` and `fill`, "channels" `layer`,
@@ -63,6 +67,7 @@ def study(
         UsageError: an option makes no sense.
         DataError: the labels of data and network do not fit, or there are no faces.
         NoFaceError: no face is left for `where`.
+        OutputError: `keep` is another file, or cannot be written.
     """
     if name not in STUDIES:
         raise UnknownNameError("study", name, STUDIES)
@@ -82,8 +87,11 @@ def study(
     for option in options:
         if option not in known:
             raise UnknownNameError("option", option, known, f"the study {name!r}")
-    data = select_faces(model, data, where, progress=progress)
-    answer: Study = function(model, data, seed=seed, batch_size=batch_size, progress=progress, **options)
+    networks = [model] if "second" not in options else [model, as_model(options["second"])]
+    with remembering(keep, *networks) as (first, *others):
+        options |= {"second": others[0]} if others else {}
+        faces = select_faces(first, data, where, progress=progress)
+        answer: Study = function(first, faces, seed=seed, batch_size=batch_size, progress=progress, **options)
     return answer
 
 

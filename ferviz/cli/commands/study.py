@@ -59,6 +59,7 @@ def _list_studies(context: click.Context, _: click.Parameter, asked: bool) -> No
     "--dreams", type=click.IntRange(0), help="channels: of how many channels dreams and faces are shown.  [default: 12]"
 )
 @click.option("--steps", type=click.IntRange(1), help="channels: of gradient ascent for a dream.  [default: 64]")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted study.")
 @options(
     out="<data>_study_<name>.png; FILE.csv for the table, FILE.json for everything, FILE.npz with the maps",
     defaults={"split": "auto"},
@@ -79,6 +80,7 @@ def command(
     layer: str | None,
     dreams: int | None,
     steps: int | None,
+    resume: bool,
     model: ModelOptions,
     batch: BatchOptions,
     data: DataOptions,
@@ -96,6 +98,7 @@ def command(
     from ferviz.data.where import parse_where
     from ferviz.errors import UnknownNameError
     from ferviz.files import check_suffix
+    from ferviz.studies.kept_answers import answers_of, check_kept
     from ferviz.studies.registry import STUDIES, option_names, study
     from ferviz.studies.study import Study
 
@@ -120,10 +123,11 @@ def command(
     second = None if against is None else model.another(against)
     inputs = [path, *inputs_of(model, data, *([second] if second else []))]
     asked = [name, *typed("split", "where", "by")]
-    out = Path(output.out or default_output([path], "study", asked=asked, force=output.force, inputs=inputs))
+    out = Path(output.out or default_output([path], "study", asked=asked, force=output.force or resume, inputs=inputs))
     check_suffix(out, Study.suffixes())
     check_outputs([out], inputs)
     Study.check_path(out, output.force)
+    check_kept(out, resume, output.force)
     split = None if data.split == "all" else data.split
     random = split == "random"
     dataset = open_data(path, data, console, split=split if random else None, seed=output.seed, explained=True)
@@ -144,6 +148,7 @@ def command(
         where=where.where,
         seed=output.seed,
         batch_size=batch.batch_size,
+        keep=answers_of(out),
         progress=console.say,
         **chosen,
     )

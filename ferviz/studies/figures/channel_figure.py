@@ -94,6 +94,12 @@ def _end(part: list[dict[str, Any]]) -> float:
     return float(values.max(initial=0.0)) * 1.08 or 1.0
 
 
+def _tick(end: float) -> float:
+    """-> the largest 1, 2 or 5 times a power of ten below the end of an axis."""
+    power = 10.0 ** np.floor(np.log10(end))
+    return float(max(step * power for step in (0.5, 1, 2, 5) if step * power <= end))
+
+
 def _bars(axes: Any, record: dict[str, Any], end: float, title: str, classes: bool) -> None:
     """Draw a bar for each region or class."""
     names = [name for name in record if name != "channel"]
@@ -103,6 +109,7 @@ def _bars(axes: Any, record: dict[str, Any], end: float, title: str, classes: bo
     axes.barh(places, values, 0.72, color=colors)
     axes.axvline(0, color=GREY, linewidth=0.6)
     axes.set_xlim(-end, end)
+    axes.set_xticks([-_tick(end), 0, _tick(end)])
     axes.set_yticks(places, [text(name) for name in names], fontsize=5.8)
     axes.tick_params(axis="y", length=0, pad=1, colors=INK)
     axes.tick_params(axis="x", labelsize=5.8, length=2, pad=1, colors=GREY)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 
@@ -101,6 +103,51 @@ def _read_picture_table(path: Path) -> None:
     with contextlib.suppress(FervizError):
         read_data(path, cache=False, skip_bad=True)
     read_data(path, cache=False)
+
+
+def _arrow_table() -> Any:
+    """Two faces as a data set of the hub has them: bytes of pictures, numbered labels, their names in the schema."""
+    import pyarrow
+
+    names = {"info": {"features": {"label": {"names": ["happy", "sad"], "_type": "ClassLabel"}}}}
+    columns = {
+        "image": [{"bytes": _picture("PNG", seed), "path": None} for seed in (1, 2)],
+        "label": [0, 1],
+        "subject": ["S1", "S2"],
+    }
+    return pyarrow.table(columns).replace_schema_metadata({b"huggingface": json.dumps(names).encode()})
+
+
+def _parquet_seeds() -> dict[str, bytes]:
+    import pyarrow
+    from pyarrow import parquet
+
+    numbers = pyarrow.table({"emotion": [3, 0], "pixels": ["1 2 3 4", "5 6 7 8"]})
+    seeds = {}
+    for name, table in (("hub.parquet", _arrow_table()), ("fer.parquet", numbers)):
+        buffer = io.BytesIO()
+        parquet.write_table(table, buffer, compression="none")
+        seeds[name] = buffer.getvalue()
+    return seeds
+
+
+def _stream_seeds() -> dict[str, bytes]:
+    from pyarrow import ipc
+
+    table, seeds = _arrow_table(), {}
+    for name, writer in (("stream.arrow", ipc.new_stream), ("file.arrow", ipc.new_file)):
+        buffer = io.BytesIO()
+        with writer(buffer, table.schema) as stream:
+            stream.write_table(table)
+        seeds[name] = buffer.getvalue()
+    return seeds
+
+
+def _prepare_arrow() -> None:
+    import pyarrow.ipc
+    import pyarrow.parquet  # noqa: F401
+
+    _prepare()
 
 
 def _read_table(path: Path) -> None:
@@ -241,6 +288,8 @@ TARGETS = (
         _read_picture_table,
         _prepare,
     ),
+    Target("parquet", "read_data(PARQUET)", ".parquet", _parquet_seeds, mutate_bytes, _read_table, _prepare_arrow),
+    Target("arrow", "read_data(ARROW)", ".arrow", _stream_seeds, mutate_bytes, _read_table, _prepare_arrow),
     Target("votes", "read_data(votes=)", ".csv", _vote_seeds, mutate_table, _read_votes, _prepare),
     Target("folder", "read_data(FOLDER)", ".zip", _folder_seeds, _mutate_folder, _read_folder, _prepare),
 )
