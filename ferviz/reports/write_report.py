@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from ferviz.reports.section import Answer
 from ferviz.reports.study_section import study_section
 from ferviz.reports.trust_section import trust_section
 from ferviz.results import names_only
+from ferviz.studies.kept_answers import remembering
 
 SECTIONS: dict[str, tuple[str, Callable[[Question], Answer]]] = {
     "check": ("Is it fed right?", check_section),
@@ -35,6 +37,9 @@ SECTIONS: dict[str, tuple[str, Callable[[Question], Answer]]] = {
     "gallery": ("Faces", gallery_section),
 }
 """Name -> heading and function of a section, in the order of the report."""
+
+REMEMBERING = ("regions", "mean-maps", "confusions", "labels", "gallery")
+"""Sections that ask the network the same things; those that measure time, or try other inputs, ask it themselves."""
 
 CAVEATS = (
     "A heatmap says what this network uses, not what a face shows, and not what its person feels.",
@@ -87,7 +92,12 @@ def write_report(
         shutil.rmtree(parts)
     parts.mkdir(exist_ok=True)
     fingerprint = question.fingerprint()
-    answers = {name: _answer(name, question, parts / f"{name}.json", fingerprint) for name in track(list(SECTIONS))}
+    with remembering(parts / "answers", question.model) as (model,):
+        asked = replace(question, model=model)  # one pass over all faces serves every section that needs it
+        answers = {
+            name: _answer(name, asked if name in REMEMBERING else question, parts / f"{name}.json", fingerprint)
+            for name in track(list(SECTIONS))
+        }
     text = render_within(_page(question, answers), round(max_mb * 1e6))
     with atomic(path, force) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")

@@ -43,13 +43,13 @@ def label_study(
         data: the labelled faces.
         faces: how many of the most doubtful ones are listed.
         seed: not used; studies share their arguments.
-        batch_size: faces in one pass through the network.
+        batch_size: not used either.
         progress: takes a phrase about what is done next.
 
     Returns:
         The study; its tables are "labels" and "classes". No label is changed.
     """
-    known = predict_faces(model, data, max(batch_size, 64), progress)
+    known = predict_faces(model, data, progress=progress)
     doubt = 1 - known.probabilities[np.arange(len(known)), known.true].astype(np.float64)
     order = np.argsort(-doubt, kind="stable")[:faces]
     votes = None if known.data.votes is None else known.data.votes

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +239,27 @@ def test_a_quick_report_says_what_it_made_short(question: Question, cheap: None,
     assert "What was made short" not in whole
 
 
+def test_sections_share_one_pass_over_the_faces(
+    question: Question, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine: Any = question.model.engine
+    asked: list[int] = []
+    monkeypatch.setattr(FirstPixels, "logits", _counted(FirstPixels.logits, asked))
+    names = ("labels", "gallery")
+    monkeypatch.setattr(report_module, "SECTIONS", {name: SECTIONS[name] for name in ("accuracy", *names)})
+    write_report(question, tmp_path / "out.html")
+    assert sum(asked) == 2 * len(question.data)  # for accuracy, which takes time, and for the others together
+    assert engine is question.model.engine
+
+
+def _counted(logits: Callable[..., np.ndarray], asked: list[int]) -> Callable[..., np.ndarray]:
+    def counting(self: Any, batch: np.ndarray) -> np.ndarray:
+        asked.append(len(batch))
+        return logits(self, batch)
+
+    return counting
+
+
 def test_nothing_is_repeated_that_a_report_has_no_option_for(question: Question) -> None:
     section = check_section(question).section
     assert not any("--" in sentence for sentence in (*section.text, *section.notes))
@@ -257,3 +279,36 @@ def test_a_browser_shows_a_report(question: Question, cheap: None, browser: Any,
     assert page.locator("img:not([alt])").count() == 0
     assert page.locator("td", has_text="13").count() >= 1
     context.close()
+
+
+@pytest.mark.slow
+def test_a_report_is_accessible(question: Question, cheap: None, browser: Any, tmp_path: Path) -> None:
+    package = pytest.importorskip("axe_playwright_python", reason="the package axe-playwright-python is not installed")
+    axe = (resources.files(package) / "axe.min.js").read_text(encoding="utf-8")
+    out = write_report(question, tmp_path / "out.html")
+    for scheme, width in (("light", 1280), ("dark", 320)):
+        page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        page.goto(out.as_uri())
+        page.evaluate(f"() => {{ {axe} }}")
+        violations = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+        serious = [
+            (rule["id"], node["html"][:200])
+            for rule in violations
+            if rule["impact"] in ("serious", "critical")
+            for node in rule["nodes"]
+        ]
+        assert serious == [], scheme
+        page.close()
+
+
+@pytest.mark.slow
+def test_the_axe_of_this_test_cuts(browser: Any) -> None:
+    package = pytest.importorskip("axe_playwright_python", reason="the package axe-playwright-python is not installed")
+    page = browser.new_page()
+    page.set_content(
+        "<!doctype html><title>t</title><main><h1>t</h1><img src='data:,'><p style='color:#bbb'>pale</p></main>"
+    )
+    page.evaluate(f"() => {{ {(resources.files(package) / 'axe.min.js').read_text(encoding='utf-8')} }}")
+    rules = {rule["id"] for rule in page.evaluate("axe.run()")["violations"]}
+    assert {"image-alt", "color-contrast", "html-has-lang"} <= rules
+    page.close()

@@ -61,7 +61,7 @@ def test_a_killed_study_goes_on(data: Dataset, tmp_path: Path) -> None:
 def test_another_network_is_asked_itself(data: Dataset, tmp_path: Path) -> None:
     keep = tmp_path / "kept"
     with pytest.raises(KeyboardInterrupt):
-        study("labels", mortal(1)[0], data.take(np.arange(90)), keep=keep, batch_size=32)
+        study("regions", mortal(5)[0], data, keep=keep, **OPTIONS)
     other = region_network({"happy": {"eyes": 0.06}, "sad": {"mouth": 0.06}}, name="other")
     answer = study("labels", other, data, keep=keep)
     assert answer.to_dict() == study("labels", other, data).to_dict()
