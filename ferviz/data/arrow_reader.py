@@ -96,14 +96,14 @@ def read_arrow(path: Path, skip_bad: bool = False) -> Table:
 
 def _files(folder: Path, limit: int | None = None) -> list[Path]:
     """-> the files of a data set, in order: in the folder, in its splits, or in a folder of them called data."""
-    found: list[Path] = []
+    files: list[Path] = []
     for pattern in ("*", "*/*", "data/*/*"):
         for file in sorted(folder.glob(pattern)):
             if file.suffix.lower() in SUFFIXES and not file.name.startswith((".", "cache-")) and paths.is_file(file):
-                found.append(file)
-                if limit is not None and len(found) >= limit:
-                    return found
-    return list(dict.fromkeys(found))
+                files.append(file)
+                if limit is not None and len(files) >= limit:
+                    return files
+    return list(dict.fromkeys(files))
 
 
 def _split_of(file: Path, root: Path) -> str:
@@ -150,8 +150,8 @@ def _batches(file: Path) -> Iterator[tuple[list[dict[str, Any]], Sequence[str], 
 
 def _ipc_batches(reader: Any, columns: list[str]) -> Iterator[Any]:
     count = getattr(reader, "num_record_batches", None)
-    whole = iter(reader) if count is None else (reader.get_batch(i) for i in range(count))
-    for batch in whole:
+    batches = iter(reader) if count is None else (reader.get_batch(i) for i in range(count))
+    for batch in batches:
         batch.validate(full=True)
         for start in range(0, batch.num_rows, BATCH):
             yield batch.select(columns).slice(start, BATCH)

@@ -60,8 +60,8 @@ class Question:
         Args:
             section: one of SIZES.
         """
-        quick, whole = SIZES[section]
-        return quick if self.quick else whole
+        quick, full = SIZES[section]
+        return quick if self.quick else full
 
     def settings(self) -> dict[str, Any]:
         """Return what the answers depend on, as plain data."""

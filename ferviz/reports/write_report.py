@@ -179,10 +179,10 @@ def _shortened() -> PageSection:
         "variants": "Other fills and borders of the regions"
     }
     rows: list[list[object]] = [["section", "rests on", "in a whole report"]]
-    for name, (quick, whole) in SIZES.items():
+    for name, (quick, full) in SIZES.items():
         if name in names:
             unit = "steps" if name == "dreams" else "faces"
-            rows.append([names[name], f"{quick} {unit}", f"{whole} {unit}"])
+            rows.append([names[name], f"{quick} {unit}", f"{full} {unit}"])
     text = "A quick report: its slow sections rest on fewer faces, so that intervals are wider, and the panel tests fewer methods."
     return PageSection("What was made short", (text,), (PageTable("At most so many, of those that there are", rows),))
 
