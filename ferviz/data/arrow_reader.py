@@ -88,8 +88,8 @@ def read_arrow(path: Path, skip_bad: bool = False) -> Table:
                 label = _label(row[columns["label"]], names)
                 pixels = _picture(row[columns["image"]], columns["image"], root.resolve())
                 own = str(row[columns["split"]] or "") if "split" in columns else split
-                who = str(row[columns["subject"]] or "") if "subject" in columns else ""
-                faces.add(number, number + 1, columns, pixels, label, own, who)
+                subject = str(row[columns["subject"]] or "") if "subject" in columns else ""
+                faces.add(number, number + 1, columns, pixels, label, own, subject)
                 number += 1
     return faces.table(digest.hexdigest(), subjects)
 
