@@ -42,6 +42,7 @@ COMMAND_FUNCTIONS: dict[str, list[str]] = {
     "train": ["train", "TrainConfig", "Augmentation", "read_data"],
     "evaluate": ["evaluate", "compare_models", "read_data"],
     "study": ["study", "read_data", "load_model"],
+    "report": ["report", "read_record", "read_data"],
     "trust": ["trust_report", "TrustReport.picture", "read_data"],
     "audit": ["audit", "read_data"],
     "check": ["check", "read_data"],
@@ -56,7 +57,6 @@ NO_FUNCTION = {
     "studio": "serves a page",
     "live": "as video live",
     "detectors get": "downloads a file",
-    "report": "writes a file of what evaluate, check and study answer",
 }
 """Command -> why it has no public function."""
 
@@ -83,6 +83,7 @@ OTHER_WORDS = {
     "against": "models",
     "scheme": "labels",
     "compare": "second",
+    "no-faces": "show_faces",
     "animate": "frames",
 }
 """Option -> the parameter's name where it cannot be the same."""
@@ -93,7 +94,19 @@ OF_COMMAND = {
     "predict": {"crops"},  # one file for each face
     "layers": {"filters", "diagram"},  # which of two pictures
     "check": {"write", "labels", "scaling", "weights", "trust"},
-    "study": {"faces", "by", "method", "fill", "cells", "against", "studies"},  # **options of the study
+    "study": {
+        "faces",
+        "by",
+        "method",
+        "fill",
+        "cells",
+        "against",
+        "layer",
+        "dreams",
+        "steps",
+        "resume",
+        "studies",
+    },  # **options
     "trust": {"calibrate", "write"},  # what is measured, and where it is kept
     "dream": {
         "target",
