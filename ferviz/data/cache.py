@@ -63,8 +63,9 @@ def store_table(path: Path, table: Table) -> bool:
         path: the cache file.
         table: the table.
     """
-    about = {"classes": table.classes, "bad": [astuple(row) for row in table.bad], "sha256": table.sha256}
-    about["spellings"] = table.spellings
+    about = {
+        "classes": table.classes, "bad": [astuple(row) for row in table.bad], "sha256": table.sha256, "spellings": table.spellings,
+    }  # fmt: skip
     arrays = {name: getattr(table, name) for name in ("images", "emotion", "split", "rows")}
     arrays |= {} if table.subject is None else {"subject": table.subject}
     temporary = None

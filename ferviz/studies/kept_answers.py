@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -102,11 +102,11 @@ class KeptAnswers:
     def __len__(self) -> int:
         return len(self._answers)
 
-    def answer(self, question: Sequence[bytes | memoryview], ask: Callable[[], Array]) -> Array:
+    def answer(self, question: Iterable[Any], ask: Callable[[], Array]) -> Array:
         """Return what was answered to the same question before, or ask and keep it.
 
         Args:
-            question: bytes that say what is asked.
+            question: bytes and arrays that say what is asked.
             ask: returns the answer, (N, K) float32.
         """
         digest = hashlib.sha256()
@@ -150,7 +150,7 @@ class RememberingEngine:
 
     def _from(self, logits_from: Callable[[Array, str, Array], Array]) -> Callable[[Array, str, Array], Array]:
         def remembered(batch: Array, layer: str, activation: Array) -> Array:
-            question = [self._name, b"from", layer.encode(), *_bytes(batch), *_bytes(activation)]
+            question = (self._name, b"from", layer.encode(), *_bytes(batch), *_bytes(activation))
             return self._kept.answer(question, lambda: logits_from(batch, layer, activation))
 
         return remembered
@@ -161,7 +161,7 @@ class RememberingEngine:
         Args:
             batch: as of the engine.
         """
-        return self._kept.answer([self._name, LOGITS.encode(), *_bytes(batch)], lambda: self._engine.logits(batch))
+        return self._kept.answer((self._name, LOGITS.encode(), *_bytes(batch)), lambda: self._engine.logits(batch))
 
 
 @contextlib.contextmanager
@@ -187,6 +187,6 @@ def remembering(path: PathLike | None, *models: Model) -> Iterator[list[Model]]:
     kept.path.unlink(missing_ok=True)
 
 
-def _bytes(array: Array) -> tuple[bytes, memoryview]:
+def _bytes(array: Array) -> tuple[bytes, Array]:
     values = np.ascontiguousarray(array)
-    return repr((values.shape, values.dtype.str)).encode(), values.data
+    return repr((values.shape, values.dtype.str)).encode(), values

@@ -96,7 +96,7 @@ def _panel(axes: Any, rows: list[dict[str, Any]], label: str, reach: tuple[float
     axes.axhline(0.5, color="#dde1e5", linewidth=0.7)
     axes.spines[["top", "right", "left"]].set_visible(False)
     count = rows[0]["faces"]
-    word = f"{text(label)}, {count} faces" if count else f"{text(label)}: no faces"
+    word = f"{text(label)}, {count} face{'' if count == 1 else 's'}" if count else f"{text(label)}: no faces"
     axes.set_title(
         word if not count or known.any() else f"{word}: too few for an interval", fontsize=9, color=color, loc="left"
     )
