@@ -37,10 +37,11 @@ highest, by the factor 2^enrichment; `active`, the share of the faces on which i
 
 @dataclass(frozen=True)
 class _Layer:
-    """What N faces do to a layer: activations (N, h, w, C), and the gradients of the K logits summed over the map (N, K, C)."""
+    """What N faces do: a layer's activations (N, h, w, C), the gradients of the K logits summed over its map (N, K, C), the logits (N, K)."""
 
     activation: Array
     weights: Array
+    logits: Array
 
 
 def channel_study(
@@ -85,7 +86,7 @@ def channel_study(
     known = predict_faces(model, data, progress=progress)
     chosen = known.take(draw_evenly(known.true, faces, seed))
     seen = _look(model, chosen, name, batch_size, progress)
-    drops, lost = _ablate(model, engine, chosen, name, seen.activation, batch_size, progress)
+    drops, lost = _ablate(model, engine, chosen, name, seen, batch_size, progress)
     profile = _profile(model, chosen, seen.activation, progress)
     cost = _macro(drops, chosen.true)
     order = np.argsort(-cost, kind="stable")
@@ -133,28 +134,30 @@ def _look(model: Model, chosen: StudyFaces, layer: str, batch_size: int, progres
             f"the activations of {layer} have {size}; take fewer faces (--faces, faces=), or a later layer"
         )
     batch_size = max(1, min(batch_size, MAX_VALUES // 8 // (count * cells)))
-    activations, sums = [], []
+    activations, sums, answers = [], [], []
     for start in range(0, len(chosen), batch_size):
         if progress:
             progress(f"activations of {layer}, {start:,} of {len(chosen):,} faces")
         batch = model.preprocess(chosen.data.images[start : start + batch_size])
         weights = np.broadcast_to(np.eye(count, dtype=np.float32), (len(batch), count, count))
-        activation, gradient, _ = model.engine.gradients(batch, layer, np.ascontiguousarray(weights))
+        activation, gradient, logits = model.engine.gradients(batch, layer, np.ascontiguousarray(weights))
         activations.append(activation)
         sums.append(gradient.sum((2, 3)))
-    return _Layer(np.concatenate(activations), np.concatenate(sums))
+        answers.append(logits)
+    return _Layer(np.concatenate(activations), np.concatenate(sums), np.concatenate(answers))
 
 
 def _ablate(
-    model: Model, engine: LayerInterventions, chosen: StudyFaces, layer: str, activation: Array, batch_size: int,
+    model: Model, engine: LayerInterventions, chosen: StudyFaces, layer: str, seen: _Layer, batch_size: int,
     progress: Progress | None,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """-> (N, C), how far the log-odds of each face's label fall when a channel is held at its mean, and (C,) the accuracy lost."""
+    activation = seen.activation
     means = activation.mean((0, 1, 2))
     channels = activation.shape[-1]
     drops, lost = np.empty((len(chosen), channels)), np.zeros(channels)
-    full = log_odds(chosen.logits, chosen.true)
-    right = chosen.logits.argmax(1) == chosen.true
+    full = log_odds(seen.logits, chosen.true)
+    right = seen.logits.argmax(1) == chosen.true
     for start in range(0, len(chosen), batch_size):
         at = slice(start, start + batch_size)
         batch = model.preprocess(chosen.data.images[at])
