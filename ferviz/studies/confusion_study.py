@@ -31,6 +31,7 @@ CELLS = [
     "predicted",
     "cell_faces",
     "measured",
+    "right",
     "mean_confidence",
     "votes_agree_with_network",
     "votes_counted",
@@ -94,7 +95,7 @@ def confusion_study(
             own, reference = (np.searchsorted(measured, pools[key]) for key in (cell, (cell[0], cell[0])))
             rows, best = _cell(known, part, logits, cell, own, reference, seed)
             main += rows
-            overview.append(_overview(known, cell, len(own), logits, own))
+            overview.append(_overview(known, cell, (len(own), len(reference)), logits, own))
             listed += [
                 row
                 for number, at in enumerate(best)
@@ -103,14 +104,20 @@ def confusion_study(
             shown += best
         images = part.data.images[shown]
     _correct(main)
-    small = [f"{known.labels[t]} as {known.labels[p]}" for t, p in chosen if len(pools[t, p]) < MIN_CELL]
+    small = [
+        f"{known.labels[t]} as {known.labels[p]}"
+        for t, p in chosen
+        if min(len(pools[t, p]), len(pools[t, t])) < MIN_CELL
+    ]
     notes = [
         *known.notes,
         f"Measured on {len(part)} of {len(known):,} faces, drawn with seed {seed}.",
         "Contrast: Shapley values of the regions for the predicted class against the label, in logits. q: Benjamini and Hochberg.",
     ]
     if small:
-        notes.append(f"Fewer than {MIN_CELL} faces, so without numbers: {', '.join(small)}.")
+        notes.append(
+            f"Fewer than {MIN_CELL} faces, of the mistake or rightly predicted, so without numbers: {', '.join(small)}."
+        )
     if uncertain:
         notes.append(f"{uncertain} faces show no landmarks: their regions are a typical face's.")
     return Study(
@@ -193,7 +200,7 @@ def _correct(main: Table) -> None:
 
 
 def _overview(
-    known: StudyFaces, cell: tuple[int, int], measured: int, logits: np.ndarray, own: np.ndarray
+    known: StudyFaces, cell: tuple[int, int], measured: tuple[int, int], logits: np.ndarray, own: np.ndarray
 ) -> list[object]:
     true, predicted = cell
     at = (known.true == true) & (known.predicted == predicted)
@@ -201,7 +208,7 @@ def _overview(
     votes = votes[np.isfinite(votes)]
     contrast = contrast_scores(logits[own], predicted, true)[:, -1].mean()
     return [
-        known.labels[true], known.labels[predicted], int(at.sum()), measured, rounded(known.confidence[at].mean()),
+        known.labels[true], known.labels[predicted], int(at.sum()), *measured, rounded(known.confidence[at].mean()),
         rounded(votes.mean()) if len(votes) else "", len(votes) or "", rounded(contrast),
     ]  # fmt: skip
 
@@ -219,13 +226,13 @@ def _finding(main: Table, overview: Table) -> str:
     cell = f"{first[0]} is called {first[1]} on {first[2]} faces"
     rows = [row for row in main[1:] if row[:2] == first[:2] and row[2] != PARTS[-1]]
     sure = [row for row in rows if row[at["q"]] != "" and row[at["q"]] < 0.05 and row[at["difference"]] > 0]
-    push = ""
+    push, agree = "", CELLS.index("votes_agree_with_network")
     if sure:
         best = max(sure, key=lambda row: row[at["difference"]])
         push = f", pushed most by the {best[2]} ({best[at['difference']]:+.1f} logits against the rightly predicted)"
     votes = (
         ""
-        if first[5] == ""
-        else f"; FERPlus' majority agrees with the network on {100 * float(first[5]):.0f} % of them"
+        if first[agree] == ""
+        else f"; FERPlus' majority agrees with the network on {100 * float(first[agree]):.0f} % of them"
     )
     return f"The heaviest mistake: {cell}{push}{votes}."

@@ -8,7 +8,7 @@ import numpy as np
 
 from ferviz.evaluation.plots import name_color, percent
 from ferviz.rendering.text import GREY, INK
-from ferviz.studies.figures.study_axes import column, face, page, text
+from ferviz.studies.figures.study_axes import bare, column, face, page, text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,7 +35,7 @@ def figure(study: Study) -> Figure:
         return drawn
     height = drawn.get_size_inches()[1]
     grid = drawn.add_gridspec(
-        len(cells), 7, width_ratios=[1, 1, 1, 1, 0.55, 2.4, 2.4], left=0.015, right=0.985, top=top - 0.5 / height,
+        len(cells), 7, width_ratios=[1, 1, 1, 1, 0.55, 2.4, 2.4], left=0.02, right=0.985, top=top - 0.5 / height,
         bottom=bottom + 0.25 / height, hspace=0.55, wspace=0.1,
     )  # fmt: skip
     ends = (
@@ -64,6 +64,13 @@ def figure(study: Study) -> Figure:
         if rows:
             _difference(drawn.add_subplot(grid[number, 5]), rows, reach, number == 0)
             _rates(drawn.add_subplot(grid[number, 6]), rows, number == 0)
+        else:
+            axes = drawn.add_subplot(grid[number, 5:])
+            bare(axes)
+            words = (
+                f"too few faces to compare: {cell['measured']} like this, {cell['right']} of the label predicted right"
+            )
+            axes.text(0.0, 0.5, text(words), transform=axes.transAxes, fontsize=7.5, color=GREY, va="center")
     return drawn
 
 
