@@ -37,7 +37,7 @@ highest, by the factor 2^enrichment; `active`, the share of the faces on which i
 
 @dataclass(frozen=True)
 class _Layer:
-    """What N faces do: a layer's activations (N, h, w, C), the gradients of the K logits summed over its map (N, K, C), the logits (N, K)."""
+    """What N faces do: activations (N, h, w, C), the gradients of the K logits summed over the map (N, K, C), and the logits (N, K)."""
 
     activation: Array
     weights: Array
