@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from collections.abc import Generator, Iterable, Iterator
 from typing import Any
@@ -44,18 +45,15 @@ def map_dask(shards: Iterable[Descriptor], plan: Plan, workers: int) -> Generato
     with _client(distributed, workers) as client:
         numbers: dict[str, int] = {}
 
-        def submit() -> Any:
-            shard = next(waiting, None)
-            if shard is None:
-                return None
-            future = client.submit(explain_here, shard.to_json(), plan.folder, pure=False)
-            numbers[future.key] = shard.number
-            return future
+        def submit() -> Iterator[Any]:
+            # Counted anew each time: the workers of a queue come one after the other, and go.
+            ahead = _AHEAD * max(workers, len(client.nthreads()))
+            for shard in itertools.islice(waiting, max(0, ahead - len(numbers))):
+                future = client.submit(explain_here, shard.to_json(), plan.folder, pure=False)
+                numbers[future.key] = shard.number
+                yield future
 
-        ahead = _AHEAD * max(workers, len(client.nthreads()))
-        futures = distributed.as_completed(
-            [future for _ in range(ahead) if (future := submit()) is not None], loop=client.loop
-        )
+        futures = distributed.as_completed(list(submit()), loop=client.loop)
         for future in futures:
             number = numbers.pop(future.key)
             if future.status == "finished":
@@ -65,8 +63,7 @@ def map_dask(shards: Iterable[Descriptor], plan: Plan, workers: int) -> Generato
                 reason = f"Dask gave up: {type(cause).__name__}: {str(cause)[:200]}"
                 receipt = Receipt(number, "failed", reason=reason)
             future.release()
-            if (following := submit()) is not None:
-                futures.add(following)
+            futures.update(list(submit()))
             yield receipt
 
 

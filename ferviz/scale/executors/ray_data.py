@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Generator, Iterable, Iterator
 from typing import Any
@@ -100,7 +101,8 @@ def _cluster(ray: Any, workers: int) -> Iterator[None]:
         yield
         return
     context = ray.data.DataContext.get_current()
-    bars = context.enable_progress_bars
+    bars, log = context.enable_progress_bars, logging.getLogger("ray.data")
+    level, folder = log.level, ""
     if os.environ.get("RAY_ADDRESS"):
         ray.init(logging_level=logging.ERROR)
     else:
@@ -111,8 +113,12 @@ def _cluster(ray: Any, workers: int) -> Iterator[None]:
             log_to_driver=False,
         )  # fmt: skip
     context.enable_progress_bars = False
+    log.setLevel(logging.ERROR)  # it tells of every dataset that it begins
     try:
         yield
     finally:
         context.enable_progress_bars = bars
+        log.setLevel(level)
         ray.shutdown()
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)  # logs and sockets of the session
