@@ -20,6 +20,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import pyarrow
+from pyarrow import parquet
 
 from ferviz import scale
 from ferviz.scale.executors.registry import processors
@@ -34,16 +36,17 @@ def engines(source: Path, folder: Path, faces: int, method: str, names: list[str
     print(
         f"\n{faces:,} faces of 48 x 48, {method}, in 20 shards, {processors()} processors, load {os.getloadavg()[0]:.1f}\n"
     )
-    print("| engine | workers | s, start included | s of the shards, summed | faces/s | times inline |")
-    print("|---|---|---|---|---|---|")
+    print("| engine | workers | load | s, start included | s of the shards, summed | faces/s | times inline |")
+    print("|---|---|---|---|---|---|---|")
     first, cost = 0.0, 0.0
     for name in names:
         if name in PACKAGES and find_spec(PACKAGES[name]) is None:
-            print(f"| {name} | - | not installed | | | |")
+            print(f"| {name} | - | - | not installed | | | |")
             continue
         for workers in (1,) if name == "inline" else (1, 2):
             plan = scale.plan(source, folder / f"{name}{workers}", shard_size=-(-faces // 20), method=method)
             receipts: list[scale.Receipt] = []
+            load = os.getloadavg()[0]
             begin, used = time.perf_counter(), time.process_time()
             result = scale.run(plan, name, workers, on_receipt=receipts.append)
             seconds, used = time.perf_counter() - begin, time.process_time() - used
@@ -52,11 +55,14 @@ def engines(source: Path, folder: Path, faces: int, method: str, names: list[str
             first, cost = first or seconds, cost or used / faces
             ratio = seconds / first
             print(
-                f"| {name} | {workers} | {seconds:.1f} | {work:.1f} | {faces / seconds:,.0f} | {ratio:.2f} |",
+                f"| {name} | {workers} | {load:.0f} | {seconds:.1f} | {work:.1f} | {faces / seconds:,.0f} | {ratio:.2f} |",
                 flush=True,
             )
-    sizes = sum(part.stat().st_size for part in (folder / f"{names[0]}1").glob("parts/*/*")) / faces
-    print(f"\ninline: {1e3 * cost:.2f} ms of processor time a face; stored: {sizes:,.0f} bytes a face")
+    table = folder / "together.parquet"
+    parts = sorted((folder / f"{names[0]}1").glob("parts/*/*"))
+    parquet.write_table(pyarrow.concat_tables(map(parquet.read_table, parts)), table, compression="zstd")
+    sizes = table.stat().st_size / faces  # shards of some faces have more frame than picture
+    print(f"\ninline: {1e3 * cost:.2f} ms of processor time a face; stored: {sizes:,.0f} bytes a face, in one table")
     return cost, sizes
 
 
