@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ferviz.cli.console import Console
 from ferviz.cli.options import DataOptions, FaceOptions, ModelOptions
+from ferviz.errors import UsageError
 from ferviz.paths import exists
 
 if TYPE_CHECKING:
@@ -116,6 +117,8 @@ def open_data(
     if explained and split is None and _is_run(path):
         from ferviz.scale import read_explained
 
+        if options.votes is not None:
+            raise UsageError("the tables of a run have no votes; leave --votes out, or name the data set itself")
         return read_explained(path, options.scheme)
     with printed_warnings(console):
         data = read_data(

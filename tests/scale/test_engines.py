@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -18,7 +19,7 @@ from typing import Any
 import pytest
 
 from ferviz import scale
-from ferviz.errors import UsageError
+from ferviz.errors import DataError, UsageError
 from ferviz.scale.executors.pool import Worker
 
 # Ray and Dask warn of themselves, and leave sockets to the end of the process.
@@ -154,13 +155,15 @@ def test_workers_are_killed_at_random_times(
                 break
             shutil.rmtree(plan.path / "receipts", ignore_errors=True)
             shutil.rmtree(plan.path / "parts", ignore_errors=True)
-            result = scale.run(plan, engine, 2)
+            with contextlib.suppress(DataError):  # on a busy machine workers may die before any of them is through
+                scale.run(plan, engine, 2)
+            result = scale.status(plan.folder)
             assert result.counts.input == 2 * result.done
     finally:
         through.set()
         killer.join()
     assert kills
-    for shard in result.quarantined:
+    for shard in scale.status(plan.folder).quarantined:
         scale.run_directory.RunDirectory(plan.folder).release(shard)
     assert scale.run(plan, "inline").complete
     assert contents(plan.path) == contents(inline[0].path)
