@@ -10,6 +10,7 @@ from typing import Any
 
 from ferviz.errors import UsageError
 from ferviz.scale.descriptors import Descriptor
+from ferviz.scale.executors.registry import starting
 from ferviz.scale.planner import Plan, load_plan
 from ferviz.scale.receipts import Receipt
 from ferviz.scale.shard_job import explain_shard
@@ -89,23 +90,23 @@ def _client(distributed: Any, workers: int) -> Iterator[Any]:
     if current is not None:
         yield current
         return
-    if os.environ.get(ADDRESS):
-        with distributed.Client(os.environ[ADDRESS], set_as_default=False) as client:
-            yield client
-        return
-    settings = {"distributed.scheduler.allowed-failures": 1, "distributed.worker.daemon": True}
     import dask
 
-    with (
-        dask.config.set(settings),
-        distributed.LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address=None,
-            memory_limit=0,
-            silence_logs=50,
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
+    settings = {"distributed.scheduler.allowed-failures": 1, "distributed.worker.daemon": True}
+    with contextlib.ExitStack() as stack:
+        with starting("dask"):
+            address = os.environ.get(ADDRESS)
+            if not address:
+                stack.enter_context(dask.config.set(settings))
+                address = stack.enter_context(
+                    distributed.LocalCluster(
+                        n_workers=workers,
+                        threads_per_worker=1,
+                        host="127.0.0.1",
+                        dashboard_address=None,
+                        memory_limit=0,
+                        silence_logs=50,
+                    )
+                )
+            client = stack.enter_context(distributed.Client(address, set_as_default=False))
         yield client

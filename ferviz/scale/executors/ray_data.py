@@ -13,6 +13,7 @@ from typing import Any
 
 from ferviz.errors import UsageError
 from ferviz.scale.descriptors import Descriptor
+from ferviz.scale.executors.registry import starting
 from ferviz.scale.planner import Plan, load_plan
 from ferviz.scale.receipts import Receipt
 from ferviz.scale.shard_job import explain_shard
@@ -103,18 +104,19 @@ def _cluster(ray: Any, workers: int) -> Iterator[None]:
     context = ray.data.DataContext.get_current()
     bars, log = context.enable_progress_bars, logging.getLogger("ray.data")
     level, folder = log.level, ""
-    if os.environ.get("RAY_ADDRESS"):
-        ray.init(logging_level=logging.ERROR)
-    else:
-        # Sockets' paths are short: a deep TMPDIR would not do.
-        folder = tempfile.mkdtemp(prefix="ferviz-ray-", dir="/tmp" if os.name == "posix" else None)
-        ray.init(
-            num_cpus=workers, include_dashboard=False, object_store_memory=_STORE, _temp_dir=folder, logging_level=logging.ERROR,
-            log_to_driver=False,
-        )  # fmt: skip
-    context.enable_progress_bars = False
-    log.setLevel(logging.ERROR)  # it tells of every dataset that it begins
     try:
+        with starting("ray"):
+            if os.environ.get("RAY_ADDRESS"):
+                ray.init(logging_level=logging.ERROR)
+            else:
+                # Sockets' paths are short: a deep TMPDIR would not do.
+                folder = tempfile.mkdtemp(prefix="ferviz-ray-", dir="/tmp" if os.name == "posix" else None)
+                ray.init(
+                    num_cpus=workers, include_dashboard=False, object_store_memory=_STORE, _temp_dir=folder,
+                    logging_level=logging.ERROR, log_to_driver=False,
+                )  # fmt: skip
+        context.enable_progress_bars = False
+        log.setLevel(logging.ERROR)  # it tells of every dataset that it begins
         yield
     finally:
         context.enable_progress_bars = bars

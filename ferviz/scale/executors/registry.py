@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from typing import Protocol
 
 from ferviz.errors import UsageError
+from ferviz.printable import printable
 from ferviz.registry import Registry
 from ferviz.scale.descriptors import Descriptor
 from ferviz.scale.planner import Plan
@@ -35,6 +37,25 @@ EXECUTORS.add("inline", "this process, one shard after the other", "ferviz.scale
 EXECUTORS.add("pool", "processes on this machine; one that dies is replaced", "ferviz.scale.executors.pool:map_pool")
 EXECUTORS.add("ray", "Ray Data, on this machine or a cluster", "ferviz.scale.executors.ray_data:map_ray")
 EXECUTORS.add("dask", "Dask, on this machine or a cluster", "ferviz.scale.executors.dask_futures:map_dask")
+
+
+@contextlib.contextmanager
+def starting(engine: str) -> Iterator[None]:
+    """Turn whatever keeps an engine from starting its workers into one sentence.
+
+    Args:
+        engine: its name.
+
+    Raises:
+        UsageError: it did not start.
+    """
+    try:
+        yield
+    except Exception as error:  # Ray raises Exception itself
+        reason = (str(error).strip().splitlines() or [""])[0][:200]
+        raise UsageError(
+            f"the engine {engine} did not start ({type(error).__name__}: {printable(reason)}); try again, or take another engine"
+        ) from error
 
 
 def processors() -> int:
