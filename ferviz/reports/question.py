@@ -77,6 +77,7 @@ class Question:
         about = [self.settings(), [judge.sha256 for judge in self.judges], manifest()["versions"]]
         digest = hashlib.sha256(to_json(about).encode())
         for array in (self.data.images, self.data.labels, self.data.rows):
-            plain = isinstance(array, np.ndarray) and array.flags.c_contiguous  # then it needs no copy: there may be 100,000 faces
+            # Such an array needs no copy: there may be 100,000 faces.
+            plain = isinstance(array, np.ndarray) and array.flags.c_contiguous
             digest.update(array.data if plain else array.tobytes())
         return digest.hexdigest()
