@@ -15,11 +15,11 @@ from ferviz.models.model import Model
 
 SIZES = {
     "check": (300, 3000),
-    "trust": (8, 24),
-    "regions": (42, 210),
+    "trust": (12, 24),
+    "regions": (35, 210),
     "variants": (4, 28),
     "mean-maps": (105, 300),
-    "confusions": (42, 180),
+    "confusions": (40, 180),
     "dreams": (32, 128),
 }
 """On how much each section of a quick and of a whole report rests: faces, for "variants" faces on which other fills and borders are tried,

@@ -20,10 +20,10 @@ from ferviz.reports.question import Question
 from ferviz.reports.section import Answer
 from ferviz.trust.recommendation import recommended
 
-QUICK = ("gradcam", "fastshap", "smoothgrad")
-"""Methods of a quick report: those that cost a few passes through the network, besides the one that the report's maps are made with."""
+QUICK = ("gradcam", "fastshap")
+"""Methods of a quick report: those that cost a pass or two through the network, besides the one that the report's maps are made with."""
 
-WHOLE = (*QUICK, "layercam", "integrated-gradients", "occlusion", "rise")
+WHOLE = (*QUICK, "layercam", "smoothgrad", "integrated-gradients", "occlusion", "rise")
 """Methods of a whole report: the usual ones; `ferviz trust` tests all."""
 
 BLACK_BOX = ("occlusion",)

@@ -18,19 +18,25 @@ from ferviz.cli import run
 from ferviz.data.dataset import Dataset
 from ferviz.documents.parts import Page, PagePicture, PageSection
 from ferviz.documents.read_record import read_record
+from ferviz.dreaming.result import Dream
 from ferviz.emotions import label_scheme
 from ferviz.errors import DataError, OutputError, OutputExistsError, UsageError
+from ferviz.evaluation.panel.panel_result import MethodRow, TrustReport
 from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
+from ferviz.reports import dream_section as dream_module
+from ferviz.reports import trust_section as trust_module
 from ferviz.reports import write_report as report_module
 from ferviz.reports.accuracy_section import accuracy_section, check_section
 from ferviz.reports.budget import render_within
+from ferviz.reports.dream_section import dream_section
 from ferviz.reports.gallery_section import chosen_faces, gallery_section
 from ferviz.reports.question import Question
 from ferviz.reports.section import Answer
 from ferviz.reports.study_section import study_section
 from ferviz.reports.write_report import SECTIONS, parts_of, write_report
 from ferviz.studies.study_faces import predict_faces
+from ferviz.trust.recommendation import Recommendation
 
 pytest.importorskip("jinja2", reason="the extra report is not installed")
 
@@ -258,6 +264,57 @@ def _counted(logits: Callable[..., np.ndarray], asked: list[int]) -> Callable[..
         return logits(self, batch)
 
     return counting
+
+
+def dreamt(*predicted: str) -> Dream:
+    images = np.zeros((2, 48, 48), np.uint8)
+    images[np.arange(2), 1, [0, 2]] = 255  # what FirstPixels calls the first and the last class
+    trace, frames = np.zeros((2, 3), np.float32), np.zeros((0, 2, 48, 48), np.uint8)
+    return Dream(images, LABELS[:2], LABELS[:2], trace, np.array([0.9, 0.2]), predicted, frames)
+
+
+def test_dreams_stand_beside_what_judges_see(question: Question, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dream_module, "dream", lambda model, steps, seed: dreamt(LABELS[0], LABELS[0]))
+    alone = dream_section(question)
+    assert alone.section.text[0].startswith("The network recognises 1 of its 2 dreams.")
+    assert alone.finding == ""
+    assert any("--judge" in note for note in alone.section.notes)
+    judged = dream_section(replace(question, judges=(question.model,)))
+    assert judged.finding == "The network recognises 1 of its 2 dreams; of those whose classes it knows, pixels 1 of 2."
+    rows = judged.section.tables[0].rows
+    assert rows[0][:3] == [LABELS[0], 0.9, LABELS[0]]
+    assert rows[0][3] > 0.99
+    assert rows[1][3] < 0.01
+    assert len(judged.section.pictures) == 2
+    assert "pixels: happy" in judged.section.pictures[0].caption
+
+
+def trust_rows(passed: dict[str, int], count: int) -> tuple[MethodRow, ...]:
+    """Methods that are better than the blob on the first of so many faces."""
+    every, groups = np.ones(count, bool), np.arange(count)
+    rows = [MethodRow("centre blob", "", np.zeros((count, 3), np.float32), every, groups)]
+    for name, better in passed.items():
+        srg = np.where(np.arange(count) < better, 0.5, 0.0)[:, None].repeat(3, axis=1).astype(np.float32)
+        rows.append(MethodRow(name, "", srg, every, groups, (4, 4), 1.0, 0.002))
+    return tuple(rows)
+
+
+@pytest.mark.parametrize(("count", "passed", "names_the_other"), [(8, 5, False), (100, 90, True)])
+def test_the_panel_says_what_the_maps_are_worth(
+    question: Question, monkeypatch: pytest.MonkeyPatch, count: int, passed: int, names_the_other: bool
+) -> None:
+    rows = trust_rows({"saliency": count // 2, "occlusion": passed}, count)
+    report = TrustReport("pixels", "0" * 64, "made.csv", count, 6, ("mean", "blur", "harmonic"), 0.05, False, 0, rows)
+    monkeypatch.setattr(trust_module, "trust_report", lambda *a, **b: report)
+    monkeypatch.setattr(trust_module, "recommended", lambda model, passes: Recommendation("saliency", None, ""))
+    monkeypatch.setattr(trust_module, "panel_methods", lambda question: ["saliency", "occlusion"])
+    answer = trust_module.trust_section(question)
+    assert f"(Saliency) beat a blob in the middle of the face on 50.0 % of {count} faces" in answer.finding
+    assert ("Occlusion does so on 90.0 %" in answer.finding) is names_the_other
+    table = answer.section.tables[0].rows
+    assert [row[4] for row in table] == [0, 0.5, passed / count]
+    assert table[0][5] == ""
+    assert table[2][5] < passed / count < table[2][6]
 
 
 def test_nothing_is_repeated_that_a_report_has_no_option_for(question: Question) -> None:
