@@ -148,6 +148,15 @@ def test_it_is_drawn_and_comes_back(answer: Study, tmp_path: Any) -> None:
     assert answer.text().startswith("channels of pooled on 45 faces")
 
 
+def test_one_face_bears_no_interval(network: Model, data: Dataset) -> None:
+    answer = study("channels", network, data.take(np.array([1])), layer="conv", dreams=1, steps=1)
+    assert (answer.faces, answer.groups) == (1, 1)
+    assert {record["low"] for record in answer.records()} == {None}
+    assert "none costs anything for sure" in answer.finding
+    assert answer.records("costs")[0]["happy"] is None  # a class without faces
+    assert answer.plot().axes
+
+
 def test_what_cannot_be_asked(network: Model, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnknownNameError, match="conv9"):
         study("channels", network, data, layer="conv9")
