@@ -143,7 +143,7 @@ def _batches(file: Path) -> Iterator[tuple[list[dict[str, Any]], Sequence[str], 
             for batch in batches:
                 batch.validate(full=True)  # offsets of a foreign file may point anywhere
                 yield batch.to_pylist(), names, columns
-    except (pyarrow.ArrowException, OSError, OverflowError) as error:
+    except (pyarrow.ArrowException, OSError, OverflowError, MemoryError, UnicodeDecodeError) as error:
         reason = printable((str(error).splitlines() or [type(error).__name__])[0], 160)
         raise DataError(f"{file} cannot be read ({reason}); get a complete copy") from error
 
