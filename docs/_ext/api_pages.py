@@ -73,10 +73,13 @@ ferviz.data.dataset.BadRow
 ferviz.data.summary.Overlap
 ferviz.data.summary.Agreement
 ferviz.data.dataset.Table
+ferviz.data.dataset.Answers
 ferviz.results.Result
 ferviz.results.Writer
 ferviz.scale.planner.Plan
 ferviz.scale.settings.ScaleSettings
+ferviz.scale.predictions.PredictionJob
+ferviz.scale.predictions.PredictedFaces
 ferviz.scale.receipts.Receipt
 ferviz.scale.receipts.Counts
 ferviz.scale.run_status.RunStatus
