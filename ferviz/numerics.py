@@ -55,6 +55,21 @@ def sigmoid(logits: Any) -> np.ndarray:
     return (0.5 * (1 + np.tanh(0.5 * values))).astype(dtype)
 
 
+def glorot_uniform(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Draw a kernel or a matrix as Glorot and Bengio (2010) let it begin.
+
+    Args:
+        rng: draws.
+        shape: (..., in, out); the axes before are those of the field that a kernel covers.
+
+    Returns:
+        float32.
+    """
+    field = int(np.prod(shape[:-2], dtype=np.int64))
+    limit = np.sqrt(6 / (field * (shape[-2] + shape[-1])))
+    return rng.uniform(-limit, limit, shape).astype(np.float32)
+
+
 def _floating(values: Any) -> tuple[np.ndarray, np.dtype[Any]]:
     array = np.asarray(values)
     dtype = array.dtype if np.issubdtype(array.dtype, np.floating) else np.dtype(np.float64)

@@ -58,6 +58,7 @@ def tensorflow() -> ModuleType:
         )
     with IMPORTING:
         if "tensorflow" in sys.modules:
+            keep_triton_out()
             return sys.modules["tensorflow"]
         for name, value in QUIET.items():
             os.environ.setdefault(name, value)
@@ -66,7 +67,18 @@ def tensorflow() -> ModuleType:
         # TensorFlow's Python side writes its notes through absl's logger at INFO and WARNING.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
         logging.getLogger("absl").setLevel(logging.ERROR)
+        keep_triton_out()
         return module
+
+
+def keep_triton_out() -> None:
+    """Make `import triton` fail from now on if TensorFlow is loaded and triton is not.
+
+    Importing triton (torchvision, timm and PyTorch's compiler do it) after TensorFlow aborts the process on Linux: both bring an LLVM of
+    their own, which register the same options. Nothing in ferviz uses triton, and those who ask for it go on without.
+    """
+    if "tensorflow" in sys.modules and "triton" not in sys.modules:
+        sys.modules["triton"] = None  # type: ignore[assignment]
 
 
 def _keras() -> Any:

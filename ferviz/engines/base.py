@@ -244,6 +244,23 @@ class GraphExport(Protocol):
 
 
 @runtime_checkable
+class Randomisable(Protocol):
+    """An engine that can have its network once more with weights that learned nothing (a Keras network is rebuilt from its layers)."""
+
+    def randomised(self, seed: int, batch: Array | None) -> Engine:
+        """Return an engine for the same network with weights drawn anew.
+
+        Args:
+            seed: of the weights.
+            batch: (N, h, w, c) float32, whose statistics batch normalisation learns; None = mean 0 and variance 1.
+
+        Raises:
+            ModelError: it has no weights that can be drawn.
+        """
+        ...
+
+
+@runtime_checkable
 class KerasBacked(Protocol):
     """An engine with a Keras network behind it."""
 
@@ -286,6 +303,7 @@ CAPABILITIES: dict[type, str] = {
     PredictedTargets: "gradients of the predicted class",
     GraphBacked: "the network's graph",
     GraphExport: "an export as a graph",
+    Randomisable: "weights that can be drawn anew",
     KerasBacked: "a Keras network",
     TaughtValues: "a taught explainer",
     Noting: "notes",
@@ -299,6 +317,7 @@ _MEMBERS: dict[type, str] = {
     PredictedTargets: "takes_predicted",
     GraphBacked: "graph_engine",
     GraphExport: "exported_graph",
+    Randomisable: "randomised",
     KerasBacked: "keras_engine",
     TaughtValues: "taught_values",
     Noting: "notes",

@@ -6,7 +6,17 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ferviz.engines.base import LOGITS, Array, GraphBacked, KerasBacked, LayerInfo, PictureShape, require
+from ferviz.engines.base import (
+    LOGITS,
+    Array,
+    Engine,
+    GraphBacked,
+    KerasBacked,
+    LayerInfo,
+    PictureShape,
+    Randomisable,
+    require,
+)
 from ferviz.engines.litert import LiteRTEngine
 from ferviz.errors import NotCompiledError
 
@@ -128,6 +138,16 @@ class FallbackEngine:
         """Return the engine of the network itself, loading it where it was not needed so far."""
         engine = self._fall_back("this needs the network itself, not only its compiled form")
         return require(engine, GraphBacked, "this").graph_engine()
+
+    def randomised(self, seed: int, batch: Array | None) -> Engine:
+        """Return an engine for the network itself with weights drawn anew, as `Randomisable`.
+
+        Args:
+            seed: of the weights.
+            batch: (N, h, w, c) float32, whose statistics batch normalisation learns.
+        """
+        engine = self._fall_back("this needs the network itself, not only its compiled form")
+        return require(engine, Randomisable, "parameter randomisation").randomised(seed, batch)
 
     def taught_values(self, batch: Array) -> tuple[Array, Array, Array]:
         """Compute what the taught explainer in the compiled file answers, as `TaughtValues.taught_values`.

@@ -5,24 +5,16 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ferviz.engines.base import INPUT, LOGITS, Array, LayerInfo, PictureShape
+from ferviz.engines.litert_graphs import LiteRTGraphs
 from ferviz.engines.tflite.admission import admit
-from ferviz.errors import ModelError, NotCompiledError, UnknownNameError, UsageError
-from ferviz.native_logs import silenced
-
-MEMORY = 48 * 1024**2
-"""Bytes of results that one run of a graph may hold; larger batches are run in parts."""
-
-MAX_PICTURES = 16
-"""Pictures of up to 64 x 64 pixels in one run; fewer of larger ones, and a quarter where a gradient goes all the way back, since what
-lies between keeps its place in memory until then. More are slower, for they do not fit the processor's caches: 64 cost 1.16 times
-as much a picture, and 1.6 times with gradients at every layer."""
+from ferviz.errors import NotCompiledError, UnknownNameError, UsageError
 
 
 @dataclass(frozen=True)
@@ -236,13 +228,13 @@ class LiteRTEngine:
     def _begin(self) -> None:
         self._lock = threading.RLock()
         self._last: tuple[Array, Array, Array] | None = None
-        self._interpreter: _Graphs | None = None
+        self._interpreter: LiteRTGraphs | None = None
 
     @property
-    def _graphs(self) -> _Graphs:
+    def _graphs(self) -> LiteRTGraphs:
         with self._lock:
             if self._interpreter is None:
-                self._interpreter = _Graphs(self.compiled.content, self._threads)
+                self._interpreter = LiteRTGraphs(self.compiled.content, self._threads)
             return self._interpreter
 
     def begin_in_child(self) -> None:
@@ -347,89 +339,6 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
     os.register_at_fork(after_in_child=_forked)
 
 
-class _Graphs:
-    """The graphs of one LiteRT file, by name. content: the file. threads: of the processor."""
-
-    def __init__(self, content: bytes, threads: int) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
-        try:
-            self._interpreter = Interpreter(model_content=content, num_threads=threads)
-            self._signatures: dict[str, Any] = self._interpreter.get_signature_list()
-        except (ValueError, RuntimeError) as error:
-            raise ModelError(f"LiteRT cannot read the compiled network ({_first(error)}); compile it again") from error
-        self._runners: dict[str, Any] = {}
-        self._all: dict[str, list[Any]] = {}
-        self._started: set[str] = set()
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._signatures
-
-    def expect(self, name: str, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
-        """Raise ModelError unless the graph has these inputs and outputs with these shapes (None = any; -1 = free)."""
-        have = self._signatures.get(name)
-        if have is None or set(have["inputs"]) != set(inputs) or set(have["outputs"]) != set(outputs):
-            raise ModelError(f"the compiled network's graph {name!r} is not what its table says; compile it again")
-        runner = self._runner(name)
-        for wanted, details in ((inputs, runner.get_input_details()), (outputs, runner.get_output_details())):
-            for key, shape in wanted.items():
-                detail = details[key]
-                if detail["dtype"] is not np.float32 or (shape and tuple(detail["shape_signature"]) != shape):
-                    raise ModelError(
-                        f"the compiled network's {name!r} has another {key!r} than its table says; compile it again"
-                    )
-
-    def run(self, name: str, outputs: list[str], feeds: dict[str, Array]) -> dict[str, Array]:
-        """Run one graph over any number of rows -> {output: array}, in parts that keep the memory bounded."""
-        runner = self._runner(name)
-        count = len(next(iter(feeds.values())))
-        details = runner.get_output_details()
-        if count == 0:
-            return {key: np.zeros((0, *details[key]["shape"][1:]), np.float32) for key in outputs}
-        row = sum(int(np.prod(d["shape"][1:], dtype=np.int64)) * 4 for d in details.values())
-        rows = int(np.clip(min(MEMORY // max(row, 1), _at_once(feeds)), 1, MAX_PICTURES))
-        if hasattr(runner, "_outputs"):  # copy out only what is wanted; without this attribute everything is
-            runner._outputs = [pair for pair in self._all[name] if pair[0] in outputs]
-        results: dict[str, Array] = {}
-        for start in range(0, count, rows):
-            chunk = {key: value[start : start + rows] for key, value in feeds.items()}
-            try:
-                answer = self._call(name, runner, chunk)
-            except (ValueError, RuntimeError) as error:
-                raise ModelError(
-                    f"LiteRT could not run the compiled network ({_first(error)}); compile it again"
-                ) from error
-            if count <= rows:
-                return {key: answer[key] for key in outputs}
-            for key in outputs:
-                if start == 0:
-                    results[key] = np.empty((count, *answer[key].shape[1:]), np.float32)
-                results[key][start : start + rows] = answer[key]
-        return results
-
-    def _call(self, name: str, runner: Callable[..., dict[str, Array]], feeds: dict[str, Array]) -> dict[str, Array]:
-        if name in self._started:
-            return runner(**feeds)
-        with silenced(everything=True):  # the first run of a graph announces the processor back end
-            answer = runner(**feeds)
-        self._started.add(name)
-        return answer
-
-    def _runner(self, name: str) -> Any:
-        if name not in self._runners:
-            self._runners[name] = self._interpreter.get_signature_runner(name)
-            self._all[name] = list(getattr(self._runners[name], "_outputs", ()))
-        return self._runners[name]
-
-
-def _at_once(feeds: dict[str, Array]) -> int:
-    picture = feeds.get("picture")
-    if picture is None:
-        return MAX_PICTURES
-    most = min(MAX_PICTURES, MAX_PICTURES * 64 * 64 // max(picture.shape[1] * picture.shape[2], 1))
-    return most // 4 if "weights" in feeds else most
-
-
 def _contiguous(values: Array) -> Array:
     return np.ascontiguousarray(values, np.float32)
 
@@ -443,8 +352,3 @@ def _processors() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # macOS, Windows
         return os.cpu_count() or 1
-
-
-def _first(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:160].rstrip(". ") if lines else type(error).__name__

@@ -27,7 +27,7 @@ from ferviz.models.model import Model
 from ferviz.models.pytorch.torch_file import torch_format
 from ferviz.models.sidecar import find_sidecar, read_sidecar
 from ferviz.models.signature import count_classes, picture_input, select_output
-from ferviz.paths import exists, is_folder
+from ferviz.paths import exists, is_file, is_folder
 
 if TYPE_CHECKING:
     from ferviz.engines.base import Engine
@@ -101,6 +101,9 @@ def load_model(
         return _open_compiled_file(path, labels, scaling, engine)
     if torch_kind:
         model = _describe(_read_torch(path, torch_kind, architecture, labels, trust, given), labels, scaling, given)
+        model = replace(
+            model, origin=_torch_origin(Origin(path, (path,), labels, scaling, None, trust, cached=False), architecture)
+        )
         return _compile(model) if engine == "litert" else model
     is_keras = file_format in _KERAS_FORMATS
     origin = Origin(path, (), labels, scaling, Path(weights) if weights is not None else None, trust)
@@ -111,8 +114,8 @@ def load_model(
     network = _read_keras(origin, file_format) if is_keras else _open_other(path, trust, (path,))
     _check_engine(engine, network.engine.name, path)
     model = _describe(network, labels, scaling, given)
-    if given is None and (is_keras or supports(model.engine, GraphBacked)):
-        model = replace(model, origin=replace(origin, files=network.files))
+    cached = given is None and (is_keras or supports(model.engine, GraphBacked))
+    model = replace(model, origin=replace(origin, files=network.files, cached=cached))
     return _compile(model) if engine == "litert" else model
 
 
@@ -198,6 +201,18 @@ def _read_torch(
     notes: list[str] = []
     module = read_module(path, kind, architecture, trust, notes.append)
     return _open_torch(module, _stem(path), labels, given, (path,), notes)
+
+
+def _torch_origin(origin: Origin, architecture: Any) -> Origin:
+    """-> the origin of a PyTorch network: its class too, and the file in which that stands."""
+    name = (
+        architecture
+        if isinstance(architecture, str)
+        else getattr(architecture, "__qualname__", type(architecture).__qualname__)
+    )
+    code = Path(name.rpartition(":")[0])
+    files = (*origin.files, code) if code.suffix == ".py" and is_file(code) else origin.files
+    return replace(origin, files=files, architecture="" if architecture is None else name)
 
 
 def _open_torch(

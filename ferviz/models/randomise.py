@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ferviz.engines.base import KerasBacked, require
+from ferviz.engines.base import Engine, KerasBacked, Randomisable, require, supports
 from ferviz.errors import ModelError
 from ferviz.models.model import Model
+from ferviz.numerics import glorot_uniform
 
 STATISTICS = 256
 """Most faces whose statistics batch normalisation learns."""
@@ -20,7 +21,8 @@ def randomised(model: Model, seed: int = 0, images: np.ndarray | None = None) ->
     """Return a model whose weights are drawn anew, each by its layer's own initialiser.
 
     Every kernel is drawn whole. (Shuffling its first axis, as some toolkits do, leaves a 1 x 1 kernel as it is.) Kernels whose layer
-    does not say how they begin, or lets them begin as constants, are drawn as Glorot and Bengio draw them. With pictures, batch
+    does not say how they begin (no layer of an ONNX file does), or lets them begin as constants, are drawn as Glorot and Bengio draw
+    them. With pictures, batch
     normalisation learns their mean and variance in the new network; with those of the old one the signal would fade or explode.
 
     Args:
@@ -29,8 +31,17 @@ def randomised(model: Model, seed: int = 0, images: np.ndarray | None = None) ->
         images: (N, H, W) or (N, H, W, 3) uint8, faces; None = batch normalisation begins with mean 0 and variance 1.
 
     Raises:
-        ModelError: there is no Keras network behind the engine, or one that cannot be built a second time.
+        ModelError: the weights cannot be reached, or the network cannot be built a second time.
     """
+    batch = None if images is None else model.preprocess(images[:STATISTICS])
+    if supports(model.engine, KerasBacked):
+        engine: Engine = _random_keras(model, seed, batch)
+    else:
+        engine = require(model.engine, Randomisable, "parameter randomisation").randomised(seed, batch)
+    return replace(model, name=f"{model.name} at random", sha256="", engine=engine, origin=None)
+
+
+def _random_keras(model: Model, seed: int, batch: np.ndarray | None) -> Engine:
     from ferviz.engines.backend import keras
     from ferviz.engines.keras import KerasEngine
 
@@ -44,13 +55,12 @@ def randomised(model: Model, seed: int = 0, images: np.ndarray | None = None) ->
     for weight in network.trainable_weights:
         values = _drawn(*own[id(weight)], tuple(weight.shape), rng) if id(weight) in own else None
         if values is None and len(weight.shape) > 1:
-            values = _glorot(rng, tuple(weight.shape))
+            values = glorot_uniform(rng, tuple(weight.shape))
         if values is not None:
             weight.assign(values)
-    if images is not None:
-        batch = model.preprocess(images[:STATISTICS])
+    if batch is not None:
         _estimate_statistics(network, batch.transpose(0, 3, 1, 2) if engine.channels_first else batch)
-    return replace(model, name=f"{model.name} at random", sha256="", engine=KerasEngine(network), origin=None)
+    return KerasEngine(network)
 
 
 def _layers(network: Any) -> list[Any]:
@@ -93,9 +103,3 @@ def _estimate_statistics(network: Any, batch: np.ndarray) -> None:
         layer.rate = 0.0
     if normalisations:
         network(batch, training=True)
-
-
-def _glorot(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    field = int(np.prod(shape[:-2], dtype=np.int64))
-    limit = np.sqrt(6 / (field * (shape[-2] + shape[-1])))
-    return rng.uniform(-limit, limit, shape).astype(np.float32)

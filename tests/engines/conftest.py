@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
+from ferviz.engines.backend import tensorflow
 from ferviz.engines.compiler.convert import compile_network
+from ferviz.engines.compiler.freeze import freeze
 from ferviz.engines.litert import LiteRTEngine
+from ferviz.native_logs import silenced, without_warnings
 
 DEFAULT = {
     "functional": "relu2", "sequential": "conv2", "subclassed": "conv2", "with_function": "conv", "nested": "backbone/inner/pool3",
@@ -33,3 +37,25 @@ def pair(engine: Any) -> Callable[..., tuple[Any, LiteRTEngine]]:
         return made[kind, layers]
 
     return get
+
+
+@pytest.fixture(scope="session")
+def converted() -> Callable[..., bytes]:
+    """A function from a graph engine to a file of TensorFlow Lite, as people convert their networks: float, or quantised to integers."""
+
+    def convert(engine: Any, quantised: bool = False) -> bytes:
+        tf, frozen = tensorflow(), freeze(engine.traced)
+        pictures = np.random.default_rng(0).random((40, 1, 18, 18, 1), np.float32)
+        specs = [tf.TensorSpec([1 if quantised else None, 18, 18, 1], tf.float32, name="picture")]
+        function = tf.function(lambda picture: tf.nn.softmax(frozen.place(picture)[0]), input_signature=specs)
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()])
+        if quantised:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = lambda: ([picture] for picture in pictures)
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.inference_input_type = converter.inference_output_type = tf.uint8
+        with without_warnings(output=True), silenced(everything=True):
+            content: bytes = converter.convert()
+        return content
+
+    return convert

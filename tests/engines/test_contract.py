@@ -14,8 +14,10 @@ import pytest
 from ferviz.engines.base import (
     INPUT,
     LOGITS,
+    Described,
     Engine,
     GraphBacked,
+    GraphExport,
     GuidedGradients,
     KerasBacked,
     LayerInterventions,
@@ -70,22 +72,33 @@ class ExampleEngine:
 
 
 @dataclass(frozen=True)
-class Kind:
-    """traced: layers and gradients can be reached. of_layers: also gradients of layers."""
+class Sources:
+    """What the kinds are made of: one network on Keras and compiled, an empty folder, and a function from a fixture's name to it."""
 
-    build: Callable[[Any, LiteRTEngine, Path], Engine]
+    keras: Any
+    litert: LiteRTEngine
+    folder: Path
+    fixture: Callable[[str], Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """layers: their outputs can be reached. traced: gradients at them, too. of_layers: also gradients of layers."""
+
+    build: Callable[[Sources], Engine]
+    layers: bool = True
     traced: bool = True
     of_layers: bool = True
 
 
-def saved_model(keras: Any, folder: Path) -> Engine:
+def saved_model(sources: Sources) -> Engine:
     from ferviz.engines.savedmodel import SavedModelEngine
 
-    keras.network.export(str(folder / "saved"), verbose=False)
-    return SavedModelEngine(folder / "saved")
+    sources.keras.network.export(str(sources.folder / "saved"), verbose=False)
+    return SavedModelEngine(sources.folder / "saved")
 
 
-def torch_engine() -> Engine:
+def torch_engine(sources: Sources) -> Engine:
     pytest.importorskip("torch", reason="PyTorch is not installed (make test-frameworks installs it)")
     from ferviz.engines.torch.torch_engine import TorchEngine
     from tests.torch_networks import Functional, seeded
@@ -93,30 +106,68 @@ def torch_engine() -> Engine:
     return TorchEngine(seeded(Functional()), (SIZE, SIZE, 1))
 
 
+def onnx_engine(sources: Sources) -> Engine:
+    from ferviz.engines.onnx.onnx_engine import OnnxEngine
+
+    return OnnxEngine(sources.fixture("onnx_files").twin(sources.keras.network).SerializeToString())
+
+
+def any_size_onnx_engine(sources: Sources) -> Engine:
+    """The same file where it says "any" of its picture's height and width."""
+    from ferviz.engines.onnx.any_size import AnySizeOnnxEngine, open_onnx
+
+    model = sources.fixture("onnx_files").twin(sources.keras.network)
+    for axis in model.graph.input[0].type.tensor_type.shape.dim[2:]:
+        axis.dim_param = "any"
+    engine = open_onnx(model)
+    assert isinstance(engine, AnySizeOnnxEngine)
+    return engine
+
+
+def tflite_engine(sources: Sources) -> Engine:
+    from ferviz.engines.tflite.tflite_engine import TFLiteEngine
+
+    path = sources.folder / "net.tflite"
+    path.write_bytes(sources.fixture("converted")(sources.keras))
+    return TFLiteEngine(path)
+
+
 KINDS = {
-    "keras": Kind(lambda keras, *_: keras),
-    "keras-predict": Kind(lambda keras, *_: KerasPredictEngine(keras.network), traced=False, of_layers=False),
-    "savedmodel": Kind(lambda keras, _, folder: saved_model(keras, folder), traced=False, of_layers=False),
-    "litert": Kind(lambda keras, litert, _: litert, of_layers=False),
-    "fallback": Kind(lambda keras, litert, _: KerasFallbackEngine(litert, lambda: keras)),
-    "torch": Kind(lambda *_: torch_engine()),
-    "example": Kind(lambda keras, *_: ExampleEngine()),  # type: ignore[arg-type,return-value]
+    "keras": Kind(lambda s: s.keras),
+    "keras-predict": Kind(lambda s: KerasPredictEngine(s.keras.network), layers=False, traced=False, of_layers=False),
+    "savedmodel": Kind(saved_model, layers=False, traced=False, of_layers=False),
+    "litert": Kind(lambda s: s.litert, of_layers=False),
+    "fallback": Kind(lambda s: KerasFallbackEngine(s.litert, lambda: s.keras)),
+    "torch": Kind(torch_engine),
+    "onnx": Kind(onnx_engine),
+    "onnx-any-size": Kind(any_size_onnx_engine),
+    "tflite": Kind(tflite_engine, traced=False, of_layers=False),
+    "example": Kind(lambda _: ExampleEngine()),  # type: ignore[arg-type,return-value]
 }
+REACHED = [name for name, kind in KINDS.items() if kind.layers]
 TRACED = [name for name, kind in KINDS.items() if kind.traced]
 OF_LAYERS = [name for name, kind in KINDS.items() if kind.of_layers]
-WITHOUT_LAYERS = [name for name, kind in KINDS.items() if not kind.traced]
+WITHOUT_LAYERS = [name for name, kind in KINDS.items() if not kind.layers]
+WITHOUT_GRADIENTS = [name for name, kind in KINDS.items() if not kind.traced]
 
 
 @pytest.fixture(scope="module")
-def get(pair: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Engine]:
+def get(pair: Any, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Callable[[str], Engine]:
     opened: dict[str, Engine] = {}
 
     def get(name: str) -> Engine:
         if name not in opened:
-            opened[name] = KINDS[name].build(*pair("functional"), tmp_path_factory.mktemp(name))
+            sources = Sources(*pair("functional"), tmp_path_factory.mktemp(name), request.getfixturevalue)
+            opened[name] = KINDS[name].build(sources)
         return opened[name]
 
     return get
+
+
+def a_layer(engine: Engine) -> str:
+    """LAYER, or what stands for it where a file's operators have names of its converter's."""
+    names = [info.name for info in engine.layers if info.spatial]
+    return LAYER if LAYER in names else names[-1]
 
 
 @pytest.fixture(scope="module")
@@ -134,11 +185,12 @@ def test_it_has_every_member_of_the_protocol(name: str, get: Any) -> None:
     assert isinstance(engine, Engine)
     assert engine.classes == CLASSES
     assert engine.head in ("softmax", "sigmoid", "linear")
-    assert tuple(engine.input_shape) == (SIZE, SIZE, 1)
+    sides = (None, None) if name == "onnx-any-size" else (SIZE, SIZE)
+    assert tuple(engine.input_shape) == (*sides, 1)
     assert engine.channels_first is (name == "torch")
 
 
-@pytest.mark.parametrize("name", [name for name in KINDS if name not in ("fallback", "example")])
+@pytest.mark.parametrize("name", [name for name in KINDS if name not in ("fallback", "example", "onnx-any-size")])
 def test_it_is_called_what_its_opener_is_called(name: str, get: Any) -> None:
     assert get(name).name == name
     assert name in ENGINES
@@ -153,22 +205,26 @@ def test_logits_are_one_row_a_picture_whatever_lies_beside_it(name: str, get: An
     assert get(name).logits(batch[:0]).shape == (0, CLASSES)
 
 
-@pytest.mark.parametrize("name", TRACED)
-def test_no_pictures_have_no_activations_and_no_gradients(name: str, get: Any, batch: np.ndarray) -> None:
-    engine = get(name)
-    shape = next(info.shape for info in engine.layers if info.name == LAYER)
-    assert engine.activations(batch[:0], [LAYER])[0].shape == (0, *shape)
-    activation, gradient, logits = engine.gradients(batch[:0], LAYER, np.zeros((0, 2, CLASSES), np.float32))
-    assert (activation.shape, gradient.shape, logits.shape) == ((0, *shape), (0, 2, *shape), (0, CLASSES))
-
-
-@pytest.mark.parametrize("name", TRACED)
+@pytest.mark.parametrize("name", REACHED)
 def test_activations_are_what_the_layers_are_described_as(name: str, get: Any, batch: np.ndarray) -> None:
     engine = get(name)
-    picture, activation = engine.activations(batch, [INPUT, LAYER])
+    layer = a_layer(engine)
+    picture, activation = engine.activations(batch, [INPUT, layer])
     np.testing.assert_array_equal(picture, batch)
-    info = next(info for info in engine.layers if info.name == LAYER)
-    assert activation.shape == (3, *info.shape)
+    shape = next(info.shape for info in engine.layers if info.name == layer)
+    assert activation.shape[0] == 3
+    assert all(want in (None, have) for want, have in zip(shape, activation.shape[1:], strict=True))
+    assert activation.dtype == np.float32
+    assert engine.activations(batch[:0], [layer])[0].shape == (0, *activation.shape[1:])
+    np.testing.assert_allclose(engine.activations(batch[1:2], [layer])[0], activation[1:2], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", TRACED)
+def test_no_pictures_have_no_gradients(name: str, get: Any, batch: np.ndarray) -> None:
+    engine = get(name)
+    shape = engine.activations(batch, [LAYER])[0].shape[1:]
+    activation, gradient, logits = engine.gradients(batch[:0], LAYER, np.zeros((0, 2, CLASSES), np.float32))
+    assert (activation.shape, gradient.shape, logits.shape) == ((0, *shape), (0, 2, *shape), (0, CLASSES))
 
 
 @pytest.mark.parametrize("layer", [INPUT, LAYER])
@@ -233,15 +289,16 @@ def test_the_gradient_of_a_layer_at_itself_is_its_weights(name: str, get: Any, b
     np.testing.assert_array_equal(get(name).gradients(batch, LAYER, weights, of=LAYER)[1], weights)
 
 
-@pytest.mark.parametrize("name", TRACED)
+@pytest.mark.parametrize("name", REACHED)
 def test_a_layer_that_is_not_there_is_named(name: str, get: Any, batch: np.ndarray) -> None:
     engine = get(name)
     with pytest.raises(UnknownNameError, match="conv99"):
         engine.activations(batch, ["conv99"])
-    with pytest.raises(UnknownNameError, match="conv99"):
-        engine.gradients(batch, "conv99", some_weights(3, 1, CLASSES))
-    with pytest.raises(UnknownNameError, match="conv99"):
-        engine.gradients(batch, INPUT, some_weights(3, 1, 2), of="conv99")
+    if name in TRACED:
+        with pytest.raises(UnknownNameError, match="conv99"):
+            engine.gradients(batch, "conv99", some_weights(3, 1, CLASSES))
+        with pytest.raises(UnknownNameError, match="conv99"):
+            engine.gradients(batch, INPUT, some_weights(3, 1, 2), of="conv99")
 
 
 @pytest.mark.parametrize("name", TRACED)
@@ -259,13 +316,17 @@ def test_weights_of_a_layer_have_its_shape(name: str, get: Any, batch: np.ndarra
 
 
 @pytest.mark.parametrize("name", WITHOUT_LAYERS)
-def test_without_layers_everything_about_layers_is_one_error(name: str, get: Any, batch: np.ndarray) -> None:
+def test_without_layers_there_are_no_activations(name: str, get: Any, batch: np.ndarray) -> None:
     engine = get(name)
     assert tuple(engine.layers) == ()
     with pytest.raises(ModelError):
         engine.activations(batch, [LAYER])
-    with pytest.raises(ModelError):
-        engine.gradients(batch, INPUT, some_weights(3, 1, CLASSES))
+
+
+@pytest.mark.parametrize("name", WITHOUT_GRADIENTS)
+def test_without_gradients_one_sentence_says_so(name: str, get: Any, batch: np.ndarray) -> None:
+    with pytest.raises(ModelError, match=r"load|Keras|gradients"):
+        get(name).gradients(batch, INPUT, some_weights(3, 1, CLASSES))
 
 
 def test_optional_protocols_are_declared(get: Any) -> None:
@@ -275,11 +336,23 @@ def test_optional_protocols_are_declared(get: Any) -> None:
         "savedmodel": (),
         "litert": (GuidedGradients, LayerInterventions),
         "fallback": (GuidedGradients, LayerInterventions, GraphBacked, KerasBacked, Noting),
+        "onnx": (GuidedGradients, LayerInterventions, PredictedTargets, GraphBacked, Described),
+        "onnx-any-size": (GuidedGradients, LayerInterventions, PredictedTargets, GraphBacked, Described),
+        "tflite": (Described,),
         "example": (),
     }
-    every = (GuidedGradients, LayerInterventions, PredictedTargets, GraphBacked, KerasBacked, Noting)
+    every = (
+        GuidedGradients,
+        LayerInterventions,
+        PredictedTargets,
+        GraphBacked,
+        GraphExport,
+        KerasBacked,
+        Noting,
+        Described,
+    )
     if importlib.util.find_spec("torch"):
-        expected["torch"] = (GuidedGradients, LayerInterventions, PredictedTargets, Noting)
+        expected["torch"] = (GuidedGradients, LayerInterventions, PredictedTargets, GraphExport, Noting)
     for name, protocols in expected.items():
         assert tuple(p for p in every if supports(get(name), p)) == protocols, name
 

@@ -60,6 +60,7 @@ CASES: dict[str, Callable[[Any, Any], Any]] = {
     "softmax": lambda tf, x: tf.nn.softmax(x),
     "square": lambda tf, x: tf.square(x),
     "roots": lambda tf, x: tf.sqrt(x * x + 1.0) + tf.math.rsqrt(x * x + 2.0),
+    "error function": lambda tf, x: tf.math.erf(x) * OTHER,
     "exp and log": lambda tf, x: tf.math.log(tf.exp(x) + 1.5),
     "negative": lambda tf, x: -x,
     "sum of both": lambda tf, x: x + tf.tanh(x) - OTHER,

@@ -13,32 +13,13 @@ import numpy as np
 import pytest
 
 import ferviz
-from ferviz.engines.backend import tensorflow
-from ferviz.engines.compiler.freeze import freeze
 from ferviz.errors import ModelError, UnknownNameError
-from ferviz.native_logs import silenced, without_warnings
 
 LABELS = ("angry", "happy", "sad", "fear")
 
 
-def converted(engine: Any, quantised: bool = False) -> bytes:
-    tf, frozen = tensorflow(), freeze(engine.traced)
-    pictures = np.random.default_rng(0).random((40, 1, 18, 18, 1), np.float32)
-    specs = [tf.TensorSpec([1 if quantised else None, 18, 18, 1], tf.float32, name="picture")]
-    function = tf.function(lambda picture: tf.nn.softmax(frozen.place(picture)[0]), input_signature=specs)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()])
-    if quantised:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ([picture] for picture in pictures)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = converter.inference_output_type = tf.uint8
-    with without_warnings(output=True), silenced(everything=True):
-        content: bytes = converter.convert()
-    return content
-
-
 @pytest.fixture(scope="module")
-def files(engine: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def files(engine: Any, converted: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("tflite")
     paths = {name: folder / f"{name}.tflite" for name in ("float", "quantised")}
     for name, path in paths.items():

@@ -232,7 +232,7 @@ def test_a_thousand_calls_leave_no_hooks_and_no_tensors() -> None:
 
     def count() -> tuple[int, int]:
         gc.collect()
-        hooks = sum(len(part._forward_hooks) + len(part._forward_pre_hooks) for part in engine._module.modules())
+        hooks = sum(len(part._forward_hooks) + len(part._forward_pre_hooks) for part in engine._runner.module.modules())
         return hooks, sum(1 for thing in gc.get_objects() if type(thing) in (torch.Tensor, nn.Parameter))
 
     def ask() -> None:

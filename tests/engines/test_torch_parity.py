@@ -153,6 +153,30 @@ def test_tensorflow_before_pytorch_does_not_end_the_process() -> None:
         import torch._dynamo
         print("alive")
     """
+    alive(script)
+
+
+@pytest.mark.slow
+def test_pytorch_before_tensorflow_does_not_end_the_process_either() -> None:
+    """The user's own PyTorch, ferviz' TensorFlow for compiling, and then what imports triton."""
+    pytest.importorskip("onnx")
+    script = """
+        import sys, torch
+        sys.path.insert(0, "tests")
+        import ferviz
+        from torch_networks import Functional, seeded
+        model = ferviz.load_model(seeded(Functional()), input=(18, 18, 1), labels="a,b,c,d", scaling="0..1")
+        assert "triton" not in sys.modules
+        ferviz.compile_model(model, layers=[])
+        assert "tensorflow" in sys.modules and sys.modules["triton"] is None
+        import torchvision, torch._dynamo
+        assert sys.modules["triton"] is None
+        print("alive")
+    """
+    alive(script)
+
+
+def alive(script: str) -> None:
     result = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], cwd=ROOT, capture_output=True, text=True)
     assert result.stdout.strip().endswith("alive"), result.stderr[-2000:]
 

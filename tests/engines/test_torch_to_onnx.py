@@ -54,6 +54,56 @@ def test_a_compiled_file_has_the_layers_and_maps_of_the_live_network(model: ferv
         np.testing.assert_allclose(ours, theirs, atol=(1e-5 if method != "saliency" else 1e-3) * np.abs(theirs).max())
 
 
+class Turned(nn.Module):
+    """A spatial transformer, which the older exporter cannot write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.place, self.conv, self.head = nn.Linear(100, 6), nn.Conv2d(1, 5, 3), nn.Linear(5, 7)
+
+    def forward(self, x: Any) -> Any:
+        theta = self.place(functional.avg_pool2d(x, 2).flatten(1)).view(-1, 2, 3) * 0.1
+        theta = theta + torch.tensor([[1.0, 0, 0], [0, 1, 0]])
+        x = functional.grid_sample(
+            x, functional.affine_grid(theta, list(x.shape), align_corners=False), align_corners=False
+        )
+        return self.head(functional.gelu(self.conv(x)).mean((2, 3)))
+
+
+@pytest.mark.slow
+def test_the_newer_exporter_works_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    from ferviz.engines.torch import onnx_exporters
+
+    def here(module: Any, pictures: Any) -> bytes:
+        raise AssertionError("exported in this process")
+
+    monkeypatch.setattr(onnx_exporters, "export_by_dynamo", here)
+    torch.manual_seed(0)
+    model = ferviz.load_model(Turned(), input=(20, 20, 1), labels="7", scaling="0..1")
+    faces = np.random.default_rng(0).integers(0, 255, (2, 20, 20), dtype=np.uint8)
+    ferviz.compile_model(model, tmp_path / "net.ferviz")
+    compiled = ferviz.load_model(tmp_path / "net.ferviz")
+    ours, theirs = (ferviz.explain(m, faces, method="gradcam", target="all").heatmaps for m in (compiled, model))
+    np.testing.assert_allclose(ours, theirs, atol=1e-5 * np.abs(theirs).max())
+
+
+def test_a_network_that_no_other_process_can_build_is_exported_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ferviz.engines.torch import onnx_export, onnx_exporters
+
+    def refused(module: Any, pictures: Any) -> bytes:
+        raise RuntimeError("not this one")
+
+    monkeypatch.setattr(onnx_exporters, "export_by_tracing", refused)
+    monkeypatch.setattr(onnx_exporters, "export_by_dynamo", lambda module, pictures: b"here")
+    network = Small().eval()
+    monkeypatch.setattr(Small, "__module__", "__main__")
+    assert onnx_export.export_onnx(network, (20, 20, 1)) == b"here"
+    monkeypatch.setattr(onnx_exporters, "export_by_dynamo", refused)
+    with pytest.raises(ferviz.ModelError, match="not this one; not this one"):
+        onnx_export.export_onnx(network, (20, 20, 1))
+
+
 def test_its_diagram_and_kernels_bear_the_names_of_the_modules(model: ferviz.Model) -> None:
     names = [layer.name for layer, _ in ferviz.diagram(model).layers]
     assert {"norm", "relu", "deep", "short", "head"} <= set(names)

@@ -187,10 +187,10 @@ def test_weights_are_drawn_as_their_layers_begin_and_statistics_are_learned_agai
     assert (untouched.moving_mean.numpy() == 0).all()
 
 
-def test_only_a_keras_network_can_be_randomised(corner):
+def test_a_network_whose_weights_cannot_be_reached_is_not_randomised(corner):
     from ferviz.models.randomise import randomised
 
-    with pytest.raises(ModelError, match="parameter randomisation needs a Keras network"):
+    with pytest.raises(ModelError, match="parameter randomisation needs weights that can be drawn anew"):
         randomised(corner[0])
 
 

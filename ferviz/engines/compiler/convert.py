@@ -29,6 +29,7 @@ import numpy as np
 from ferviz.engines.backend import tensorflow
 from ferviz.engines.base import INPUT
 from ferviz.engines.compiler.conv_gradients import UnsupportedOpError
+from ferviz.engines.compiler.erf import without_erf
 from ferviz.engines.compiler.explainer_graph import ExplainerWeights, explain_graph, head_graph
 from ferviz.engines.compiler.flatbuffer import merge
 from ferviz.engines.compiler.freeze import Frozen, LayerOutput, freeze
@@ -308,7 +309,7 @@ def _convert(function: Callable[..., dict[str, Any]], specs: list[Any]) -> tuple
         # An output that is an input or another output would lose its own place in the file.
         return [tf.identity(tensor) for tensor in answer.values()]
 
-    concrete = tf.function(ordered, input_signature=specs, autograph=False).get_concrete_function()
+    concrete = without_erf(tf.function(ordered, input_signature=specs, autograph=False).get_concrete_function(), specs)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
     try:
         with _quiet_converter():

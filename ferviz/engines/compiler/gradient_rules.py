@@ -238,6 +238,12 @@ def _tanh(op: Any, g: Any) -> list[Any]:
     return [g * (1.0 - y * y)]
 
 
+@rule("Erf")
+def _erf(op: Any, g: Any) -> list[Any]:
+    tf = tensorflow()
+    return [g * tf.exp(-tf.square(op.inputs[0])) * np.float32(2 / np.sqrt(np.pi))]
+
+
 @rule("Softplus")
 def _softplus(op: Any, g: Any) -> list[Any]:
     return [g * tensorflow().sigmoid(op.inputs[0])]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ferviz.engines.base import NetworkFacts, PictureShape
+from ferviz.engines.base import Array, NetworkFacts, PictureShape
 from ferviz.engines.graph import GraphEngine
 from ferviz.engines.graph.graph_trace import Trace
 from ferviz.engines.onnx.onnx_facts import onnx_facts
@@ -75,6 +75,23 @@ class OnnxEngine(GraphEngine):
     def files(self) -> tuple[Path, ...]:
         """What the network was read from."""
         return self.network.files
+
+    def randomised(self, seed: int, batch: Array | None) -> OnnxEngine:
+        """Return an engine for the same network with weights drawn anew, as `Randomisable`.
+
+        Args:
+            seed: of the weights.
+            batch: (N, h, w, c) float32, whose statistics batch normalisation learns; None = mean 0 and variance 1.
+
+        Raises:
+            ModelError: the network has no weights that could be drawn.
+        """
+        from ferviz.engines.onnx.random_weights import RandomOnnxEngine
+
+        height, width, channels = self.input_shape
+        assert height is not None
+        assert width is not None
+        return RandomOnnxEngine(self.network, (height, width, channels), seed, batch)
 
     def check(self, shape: PictureShape) -> None:
         """Raise ModelError unless the network takes pictures of a size.

@@ -68,7 +68,7 @@ def make_plan(network: OnnxNetwork, output: str, shape: tuple[int, int, int]) ->
     plan = Plan(output, list(_needed(network, output)), dict(network.constants))
 
     def run(picture: Any) -> Any:
-        _Pass(network, plan, picture, first=True).run()
+        OnnxPass(network, plan, picture, first=True).run()
         return tf.zeros([])
 
     tf.compat.v1.wrap_function(run, [tf.TensorSpec([BATCH, *shape], tf.float32)])
@@ -90,7 +90,7 @@ def trace_onnx(network: OnnxNetwork, plan: Plan, shape: tuple[int, int, int], gu
     """
 
     def build(picture: Any) -> tuple[Any, list[Call]]:
-        run = _Pass(network, plan, picture, first=False, separate=separate)
+        run = OnnxPass(network, plan, picture, first=False, separate=separate)
         return run.run(), run.calls
 
     return trace_function(build, shape, guided)
@@ -131,8 +131,16 @@ def _outer_names(graph: Any, depth: int = 0) -> Iterator[str]:
     yield from (value.name for value in graph.output)
 
 
-class _Pass:
-    """One way through the network."""
+class OnnxPass:
+    """One way through the network.
+
+    Args:
+        network: the file's content.
+        plan: what is found out by the first pass, and known to the second one.
+        picture: the tensor that stands for the pictures.
+        first: only shapes are worked out.
+        separate: every call returns a tensor of its own.
+    """
 
     def __init__(self, network: OnnxNetwork, plan: Plan, picture: Any, first: bool, separate: bool = False) -> None:
         tf = tensorflow()
@@ -146,7 +154,7 @@ class _Pass:
     def run(self) -> Any:
         for proto in self.plan.nodes:
             if not all(name in self.plan.constants for name in proto.output if name) or self.first:
-                self._run_node(proto)
+                self.run_node(proto)
         output = self.plan.output
         if output not in self.values:
             raise ModelError(f"{self.network.where} gives the same {printable(output, 60)!r} for every picture")
@@ -157,7 +165,7 @@ class _Pass:
             return tensorflow().nn.softmax(tensor.op.inputs[0])
         return tensor
 
-    def _run_node(self, proto: Any, depth: int = 0) -> None:
+    def run_node(self, proto: Any, depth: int = 0) -> None:
         node = OnnxNode(proto, self.network.where, self.network.opset, self.network.batch, self.batch)
         before = len(self.graph.get_operations()) if self.first else 0
         try:
@@ -188,7 +196,7 @@ class _Pass:
             raise node_error(node, f"its inputs do not fit ({_first_line(error)})") from error
         for number, (name, result) in enumerate(zip(node.outputs, results, strict=False)):
             if name and not (number and node.kind in ("Dropout", "BatchNormalization")):
-                self._keep(name, self._recorded(node, operands, result, number))
+                self._keep(name, self.recorded(node, operands, result, number))
 
     def _operand(self, name: str) -> Operand:
         if name in self.plan.constants:
@@ -239,7 +247,7 @@ class _Pass:
         for tensor in branch.initializer:
             self.plan.constants[tensor.name] = read_tensor(tensor, None, self.network.where)
         for proto in branch.node:
-            self._run_node(proto, depth + 1)
+            self.run_node(proto, depth + 1)
         results = [self._operand(value.name) for value in branch.output]
         if self.first:
             self.plan.constants = outside[0]
@@ -247,7 +255,7 @@ class _Pass:
         for name, result in zip(node.outputs, results, strict=False):
             self._keep(name, result)
 
-    def _recorded(self, node: OnnxNode, operands: Sequence[Operand | None], result: Operand, number: int) -> Operand:
+    def recorded(self, node: OnnxNode, operands: Sequence[Operand | None], result: Operand, number: int) -> Operand:
         """-> the result, noted as the output of a layer where it is one."""
         if self.first or isinstance(result, np.ndarray) or node.kind in _NO_LAYERS:
             return result

@@ -217,6 +217,15 @@ def agree(a: int | None, b: int | None) -> bool:
     return a is None or b is None or a == b
 
 
+def fit(a: Shape, b: Shape) -> bool:
+    """Return whether two shapes can be equal.
+
+    Args:
+        a, b: the shapes, None for a size that is not known.
+    """
+    return len(a) == len(b) and all(map(agree, a, b))
+
+
 def broadcast(*shapes: Shape) -> Shape:
     """Return the shape that NumPy's rule of broadcasting gives.
 

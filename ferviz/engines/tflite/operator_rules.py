@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ferviz.engines.tflite import shape_rules as shapes
+from ferviz.engines.tflite import value_rules as values
 from ferviz.engines.tflite import window_rules as windows
 from ferviz.engines.tflite.operator_node import FLOATS, INDICES, QUANTISED
 
@@ -31,7 +32,7 @@ class Rule:
     inputs: tuple[int, int]
     outputs: tuple[int, int]
     options: int
-    check: shapes.Check
+    check: values.Check
 
 
 _ARITHMETIC = (*FLOATS, *QUANTISED, *INDICES)
@@ -47,7 +48,7 @@ def _add(
     name: str,
     inputs: int | tuple[int, int],
     options: int,
-    check: shapes.Check,
+    check: values.Check,
     outputs: tuple[int, int] = (1, 1),
 ) -> None:
     bounds = (inputs, inputs) if isinstance(inputs, int) else inputs
@@ -78,7 +79,7 @@ for _code, _name, _options, _activation, _types in (
     (84, "LOGICAL_OR", 60, None, ("bool",)),
     (86, "LOGICAL_AND", 62, None, ("bool",)),
 ):
-    _check = shapes.elementwise(*_types, activation=_activation, rank=6 if _code in (0, 18, 41) else 4)
+    _check = values.elementwise(*_types, activation=_activation, rank=6 if _code in (0, 18, 41) else 4)
     _add(_code, _name, 2, _options, _check)
 
 for _code, _name, _options in (
@@ -90,7 +91,7 @@ for _code, _name, _options in (
     (72, "NOT_EQUAL", 54),
 ):
     _kinds = (*FLOATS, *INDICES, "int8", "uint8", *(("bool",) if _code > 70 else ()))
-    _add(_code, _name, 2, _options, shapes.elementwise(*_kinds, output="bool", rank=4))
+    _add(_code, _name, 2, _options, values.elementwise(*_kinds, output="bool", rank=4))
 
 for _code, _name, _options, _types in (
     (8, "FLOOR", 0, FLOATS),
@@ -119,10 +120,10 @@ for _code, _name, _options, _types in (
     (152, "RELU_0_TO_1", 0, _MAPPED),
     (158, "SIGN", 123, (*FLOATS, "int32")),
 ):
-    _add(_code, _name, 1, _options, shapes.unary(*_types))
-_add(25, "SOFTMAX", 1, 9, shapes.unary(*_MAPPED, rank=4, lowest=1))
-_add(50, "LOG_SOFTMAX", 1, 36, shapes.unary(*FLOATS, "int8", "uint8", rank=4, lowest=1))
-_add(11, "L2_NORMALIZATION", 1, 12, shapes.unary(*FLOATS, "int8", "uint8", rank=4, lowest=1, activation=0))
+    _add(_code, _name, 1, _options, values.unary(*_types))
+_add(25, "SOFTMAX", 1, 9, values.unary(*_MAPPED, rank=4, lowest=1))
+_add(50, "LOG_SOFTMAX", 1, 36, values.unary(*FLOATS, "int8", "uint8", rank=4, lowest=1))
+_add(11, "L2_NORMALIZATION", 1, 12, values.unary(*FLOATS, "int8", "uint8", rank=4, lowest=1, activation=0))
 
 for _code, _name, _types in (
     (40, "MEAN", (*_MAPPED, *INDICES)),
@@ -133,7 +134,7 @@ for _code, _name, _types in (
     (91, "REDUCE_ANY", ("bool",)),
     (140, "REDUCE_ALL", ("bool",)),
 ):
-    _add(_code, _name, 2, 27, shapes.reduction(*_types))
+    _add(_code, _name, 2, 27, values.reduction(*_types))
 
 _add(22, "RESHAPE", (1, 2), 17, shapes.reshape)
 _add(43, "SQUEEZE", 1, 30, shapes.squeeze)
@@ -159,14 +160,14 @@ _add(130, "BROADCAST_TO", 2, 104, shapes.to_shape(values=0, shape=1))
 _add(94, "FILL", 2, 68, shapes.to_shape(values=1, shape=0))
 _add(77, "SHAPE", 1, 55, shapes.shape_of)
 _add(110, "RANK", 1, 86, shapes.shape_of)
-_add(53, "CAST", 1, 37, shapes.cast)
-_add(114, "QUANTIZE", 1, 89, shapes.quantise)
-_add(6, "DEQUANTIZE", 1, 38, shapes.dequantise)
-_add(54, "PRELU", 2, 0, shapes.parametric_relu)
-_add(64, "SELECT", 3, 47, shapes.selection)
-_add(123, "SELECT_V2", 3, 98, shapes.selection)
-_add(56, "ARG_MAX", 2, 40, shapes.arg_extreme)
-_add(79, "ARG_MIN", 2, 57, shapes.arg_extreme)
-_add(106, "ADD_N", (1, MAX_INPUTS), 82, shapes.elementwise(*FLOATS, "int32"))
+_add(53, "CAST", 1, 37, values.cast)
+_add(114, "QUANTIZE", 1, 89, values.quantise)
+_add(6, "DEQUANTIZE", 1, 38, values.dequantise)
+_add(54, "PRELU", 2, 0, values.parametric_relu)
+_add(64, "SELECT", 3, 47, values.selection)
+_add(123, "SELECT_V2", 3, 98, values.selection)
+_add(56, "ARG_MAX", 2, 40, values.arg_extreme)
+_add(79, "ARG_MIN", 2, 57, values.arg_extreme)
+_add(106, "ADD_N", (1, MAX_INPUTS), 82, values.elementwise(*FLOATS, "int32"))
 _add(105, "REVERSE_V2", 2, 81, shapes.reverse)
-_add(128, "CUMSUM", 2, 102, shapes.cumulative)
+_add(128, "CUMSUM", 2, 102, values.cumulative)

@@ -9,37 +9,12 @@ from typing import Any
 import torch
 
 from ferviz.engines.base import PictureShape
-from ferviz.engines.torch.torch_engine import TorchEngine, own_copy, unwrapped
+from ferviz.engines.torch.module_copy import own_copy, unwrapped
+from ferviz.engines.torch.torch_engine import TorchEngine
 from ferviz.engines.torch.torch_trace import flat_tensors
 from ferviz.errors import ModelError
 
-SIDES = (
-    48,
-    64,
-    96,
-    128,
-    224,
-    44,
-    42,
-    40,
-    32,
-    100,
-    112,
-    56,
-    80,
-    144,
-    160,
-    192,
-    197,
-    227,
-    240,
-    256,
-    260,
-    288,
-    299,
-    300,
-    384,
-)
+SIDES = (48, 64, 96, 128, 224, 44, 42, 40, 32, 100, 112, 56, 80, 144, 160, 192, 197, 227, 240, 256, 260, 288, 299, 300, 384)  # fmt: skip
 """Sides that networks are tried on where nobody tells the size of their pictures."""
 
 

@@ -7,7 +7,6 @@ normalisation into the convolution before it) has no node any more.
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from typing import Any
 
@@ -16,61 +15,10 @@ import numpy as np
 from ferviz.engines.base import Array, LayerInfo, PictureShape
 from ferviz.engines.graph.graph_trace import Trace
 from ferviz.engines.onnx.onnx_engine import SIDE, OnnxEngine
-from ferviz.engines.onnx.onnx_file import onnx_package
-from ferviz.engines.torch.torch_import import torch
 from ferviz.errors import ModelError
-from ferviz.native_logs import silenced, without_warnings
-from ferviz.printable import printable
 
-OPSET = 17
 _SAME = 1e-4
 """Of the range: outputs that differ less are those of one layer."""
-
-
-def export_onnx(module: Any, shape: tuple[int, int, int]) -> bytes:
-    """Export a module as ONNX, with any number of pictures.
-
-    PyTorch's older exporter comes first: it needs no further package and takes a tenth of the time. What it cannot write the newer
-    one is asked for.
-
-    Args:
-        module: an `nn.Module` that is in evaluation mode.
-        shape: (h, w, c) of its pictures.
-
-    Returns:
-        The ONNX file.
-
-    Raises:
-        ModelError: neither exporter can write it, or the package `onnx` is not installed.
-    """
-    onnx_package()
-    height, width, channels = shape
-    pictures = torch().zeros(2, channels, height, width)
-    reasons = []
-    for export in (_by_tracing, _by_dynamo):
-        try:
-            with without_warnings(output=True), silenced(everything=True):
-                return export(module, pictures)
-        except Exception as error:  # an exporter runs code of the network's own
-            lines = str(error).strip().splitlines()
-            reasons.append(printable(lines[0], 120) if lines else type(error).__name__)
-    raise ModelError(
-        f"the network {type(module).__name__} cannot be exported as ONNX ({'; '.join(reasons)}), so it is explained by PyTorch alone"
-    )
-
-
-def _by_tracing(module: Any, pictures: Any) -> bytes:
-    stream = io.BytesIO()
-    names = {"input_names": ["picture"], "output_names": ["scores"], "dynamic_axes": {"picture": {0: "n"}}}
-    torch().onnx.export(module, (pictures,), stream, dynamo=False, opset_version=OPSET, **names)
-    return stream.getvalue()
-
-
-def _by_dynamo(module: Any, pictures: Any) -> bytes:
-    shapes = ({0: torch().export.Dim("n")},)
-    program = torch().onnx.export(module, (pictures,), dynamo=True, dynamic_shapes=shapes, verbose=False)
-    content: bytes = program.model_proto.SerializeToString()
-    return content
 
 
 class ExportedEngine(OnnxEngine):

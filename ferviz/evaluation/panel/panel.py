@@ -12,7 +12,7 @@ from ferviz.attribution.metrics import rank_correlation
 from ferviz.attribution.receptive_fields import Placement, placement
 from ferviz.data.dataset import Dataset
 from ferviz.data.duplicates import duplicate_groups
-from ferviz.engines.base import KerasBacked, supports
+from ferviz.engines.base import supports
 from ferviz.errors import DataError, ModelError, NoFaceError
 from ferviz.evaluation.panel.method_maps import MethodMaps, control_maps, curve_areas, method_maps
 from ferviz.evaluation.panel.panel_faces import stratified_faces
@@ -198,8 +198,6 @@ def _stability(model: Model, images: np.ndarray, answer: MethodMaps, seed: int, 
 
 def _without_learning(model: Model, images: np.ndarray, seed: int) -> Model | None:
     """-> the network with random weights; None where there is no such network."""
-    if not supports(model.engine, KerasBacked):
-        return None
     from ferviz.models.randomise import randomised
 
     try:

@@ -43,6 +43,8 @@ class Origin:
         files: all files that it was read from.
         labels, scaling, trust: the caller's arguments of `load_model`.
         weights: the caller's file of weights, or None.
+        architecture: the class of a PyTorch network, as the caller named it; "" for other networks.
+        cached: the network's compiled form may be kept in the cache: what decides about it stands in this record.
     """
 
     path: Path
@@ -51,6 +53,8 @@ class Origin:
     scaling: str | None = None
     weights: Path | None = None
     trust: bool = False
+    architecture: str = ""
+    cached: bool = True
 
 
 def find(origin: Origin) -> CompiledModel | None:
@@ -89,7 +93,9 @@ def keep(model: Model, origin: Origin, log: Callable[[str], None]) -> Path | Non
     Returns:
         The entry, None where nothing was kept.
     """
-    if isinstance(model.engine, LiteRTEngine | FallbackEngine):  # compiled already
+    if (
+        isinstance(model.engine, LiteRTEngine | FallbackEngine) or not origin.cached
+    ):  # compiled already, or not to be found again
         return None
     try:
         entry = _entry(origin)

@@ -7,8 +7,11 @@ from pathlib import Path
 
 from ferviz.paths import is_file
 
-_PICKLE = "a Python pickle, which ferviz never opens because opening it runs code: save the network as .keras where it was made"
-_TORCH = "a PyTorch file: ferviz explains Keras networks, so convert it to Keras and save it as .keras"
+_PICKLE = (
+    "a Python pickle, which ferviz never opens because opening it runs code: save the network as .keras, or its weights with torch.save, "
+    "where it was made"
+)
+_TORCH = "a PyTorch file that is damaged or cut off: copy it again"
 _CHECKPOINT = (
     "a checkpoint of TensorFlow, which holds only weights: build the network in Python, load them with load_weights, and "
     "save it as .keras"
@@ -32,7 +35,7 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x89PNG", "a picture"),
     (0, b"\xff\xd8\xff", "a picture"),
     (0, b"MATLAB 5.0", "a file of MATLAB: convert the network to Keras first"),
-    (8, b'{"', "weights as safetensors: ferviz explains Keras networks, so save the network as .keras where it was made"),
+    (8, b'{"', "a file of safetensors whose header is damaged: copy it again"),
     (0, b"model_checkpoint_path", _CHECKPOINT),
     (0, b"class_name:", "an architecture as YAML: write it as JSON (model.to_json(), or yaml.safe_load and json.dump)"),
     (0, b"backend:", "an architecture as YAML: write it as JSON (model.to_json(), or yaml.safe_load and json.dump)"),

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from ferviz.engines.torch.torch_import import keep_triton_out
+from ferviz.engines.backend import keep_triton_out
 from ferviz.errors import ModelError, UsageError
 from ferviz.models.formats.read import one_line
 from ferviz.paths import is_file

@@ -15,6 +15,7 @@ import torch
 _REBUILD = ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_parameter", "_rebuild_parameter_with_state")
 _DTYPES = {name for name in dir(torch) if isinstance(getattr(torch, name), torch.dtype)}
 _STORAGES = {name for name in dir(torch) if name.endswith("Storage")} | {"UntypedStorage"}
+_HARMLESS = {"set": set, "frozenset": frozenset, "complex": complex, "slice": slice}
 MAX_DEPTH = 200
 """Modules within modules; deeper ones are no networks."""
 
@@ -80,8 +81,8 @@ class Unpickler(pickle.Unpickler):
             return torch.UntypedStorage
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
-        if module in ("builtins", "__builtin__") and name in ("set", "frozenset", "bytearray", "complex", "slice"):
-            return getattr(__import__("builtins"), name)
+        if module in ("builtins", "__builtin__") and name in _HARMLESS:
+            return _HARMLESS[name]
         return type("Stub", (Stub,), {"called": f"{module}.{name}"})
 
 

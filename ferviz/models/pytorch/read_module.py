@@ -9,13 +9,14 @@ from typing import Any
 
 import torch
 
-from ferviz.engines.torch.torch_engine import ours
-from ferviz.engines.torch.torch_import import keep_triton_out
+from ferviz.engines.backend import keep_triton_out
+from ferviz.engines.torch.module_copy import ours
 from ferviz.errors import ModelError, UntrustedModelError, UsageError
 from ferviz.models.formats.read import one_line
 from ferviz.models.pytorch.architecture import FORMS, build_module
 from ferviz.models.pytorch.state_dicts import Weights, load_weights, read_checkpoint
 from ferviz.models.pytorch.torch_file import PROGRAMS, SCRIPT
+from ferviz.printable import printable
 
 
 class ScriptNetwork(torch.nn.Module):
@@ -60,7 +61,7 @@ def read_module(path: Path, kind: str, architecture: Any, trust: bool, note: Cal
     candidates = read_checkpoint(path, kind)
     if architecture is not None:
         return _fitting_module(path, candidates, architecture, note)
-    called = candidates[0].called
+    called = printable(candidates[0].called, 80)
     if called and trust:
         return _unpickled_module(path, called)
     if called:
@@ -68,7 +69,7 @@ def read_module(path: Path, kind: str, architecture: Any, trust: bool, note: Cal
             f"{path} is a pickled {called}, which runs code when it is opened: name its class with --architecture ({FORMS}), then only its "
             "weights are read, or pass --trust (trust=True) if you know where the file comes from"
         )
-    names = ", ".join(list(candidates[0].tensors)[:2])
+    names = printable(", ".join(list(candidates[0].tensors)[:2]), 120)
     raise ModelError(
         f"{path} holds the weights of a PyTorch network ({len(candidates[0].tensors)} tensors: {names} ...) and not its layers: name its "
         f"class with --architecture (architecture=): {FORMS}"

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ferviz.errors import ModelError
+from ferviz.printable import printable
 
 _DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64, "I32": torch.int32,
            "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool}  # fmt: skip
@@ -43,11 +44,11 @@ def read_safetensors(path: Path) -> dict[str, Any]:
         count = int(np.prod(shape, dtype=np.float64))
         if dtype is None or not 0 <= begin <= end <= len(content) - start or min(shape, default=1) < 0:
             raise ModelError(
-                f"{path}: the tensor {name:.80} is of an unknown kind or lies outside the file; copy the network again"
+                f"{path}: the tensor {printable(name, 80)} is of an unknown kind or lies outside the file; copy the network again"
             )
         if count * dtype.itemsize != end - begin:
             raise ModelError(
-                f"{path}: the tensor {name:.80} has other bytes than its shape needs; copy the network again"
+                f"{path}: the tensor {printable(name, 80)} has other bytes than its shape needs; copy the network again"
             )
         raw = bytearray(content[start + begin : start + end])
         tensors[name] = torch.frombuffer(raw, dtype=dtype).reshape(shape) if raw else torch.zeros(shape, dtype=dtype)

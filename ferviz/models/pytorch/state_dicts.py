@@ -17,6 +17,7 @@ from ferviz.models.pytorch import inert_pickle
 from ferviz.models.pytorch.inert_pickle import Stub, module_tensors
 from ferviz.models.pytorch.safetensors_file import read_safetensors
 from ferviz.models.pytorch.torch_file import SAFETENSORS
+from ferviz.printable import printable
 
 _PREFERRED = (
     "state_dict",
@@ -66,7 +67,7 @@ def read_checkpoint(path: Path, kind: str) -> list[Weights]:
         content = read_safetensors(path) if kind == SAFETENSORS else _load(path)
         weights = sorted(_weights(content, ""), key=_rank)
     if not weights:
-        kinds = type(content).__name__ if not isinstance(content, Stub) else content.called
+        kinds = type(content).__name__ if not isinstance(content, Stub) else printable(content.called, 80)
         raise ModelError(
             f"{path} holds no weights of a network (it is a {kinds}); save model.state_dict() and name that file"
         )
@@ -138,7 +139,9 @@ def load_weights(module: Any, candidates: list[Weights], where: str) -> list[str
     module.load_state_dict({**own, **tensors}, strict=True)
     chosen = candidates[best].where
     return (
-        [f"{where} holds several dicts of weights; {chosen or 'the outermost'} is used"] if len(candidates) > 1 else []
+        [f"{where} holds several dicts of weights; {printable(chosen, 80) or 'the outermost'} is used"]
+        if len(candidates) > 1
+        else []
     )
 
 
@@ -176,4 +179,4 @@ def _names(words: str, names: list[str]) -> str:
     if not names:
         return ""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{words} {', '.join(names[:_SHOWN])}{more}"
+    return f"{words} {', '.join(printable(name, 160) for name in names[:_SHOWN])}{more}"

@@ -3,10 +3,32 @@
 from __future__ import annotations
 
 from fuzz.target import Target
-from fuzz.targets import compiled, detectors, foreign, networks, pictures, results, savedmodels, shards, tables
+from fuzz.targets import (
+    compiled,
+    detectors,
+    foreign,
+    networks,
+    pictures,
+    results,
+    savedmodels,
+    shards,
+    tables,
+    torch_files,
+)
 
 TARGETS: dict[str, Target] = {
     target.name: target
-    for module in (networks, savedmodels, compiled, foreign, detectors, pictures, tables, shards, results)
+    for module in (
+        networks,
+        savedmodels,
+        compiled,
+        foreign,
+        torch_files,
+        detectors,
+        pictures,
+        tables,
+        shards,
+        results,
+    )
     for target in module.TARGETS
 }

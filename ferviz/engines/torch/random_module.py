@@ -1,0 +1,68 @@
+"""A PyTorch network that has learned nothing: each module's weights drawn anew as the module itself draws them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ferviz.errors import ModelError
+
+_NORMS = torch.nn.modules.batchnorm._BatchNorm
+
+
+def random_module(module: Any, seed: int, pictures: Any = None) -> Any:
+    """Draw all weights of a module anew, each by its module's `reset_parameters`; what no module resets as Glorot and Bengio draw it.
+
+    Args:
+        module: a copy; it is changed.
+        seed: of the weights.
+        pictures: (N, c, h, w), whose statistics batch normalisation learns; None = mean 0 and variance 1.
+
+    Returns:
+        The module.
+
+    Raises:
+        ModelError: it has no weights that can be reached.
+    """
+    if not any(True for _ in module.parameters()):
+        raise ModelError(
+            f"the network {type(module).__name__} has no weights that can be reached, so none can be drawn anew"
+        )
+    devices = {value.device.index for value in module.parameters() if value.is_cuda}
+    with torch.no_grad(), torch.random.fork_rng(devices=[index for index in devices if index is not None]):
+        torch.manual_seed(seed)
+        for part in module.modules():
+            if callable(getattr(part, "reset_parameters", None)):
+                part.reset_parameters()
+            else:
+                _reset(part)
+        if pictures is not None:
+            _learn_statistics(module, pictures)
+    return module.eval()
+
+
+def _reset(part: Any) -> None:
+    """Draw the weights that a module holds itself: scales begin as 1, offsets as 0."""
+    for name, value in part.named_parameters(recurse=False):
+        if value.ndim > 1:
+            torch.nn.init.xavier_uniform_(value)
+        else:
+            value.fill_(1.0 if name.endswith("weight") else 0.0)
+    for name, value in part.named_buffers(recurse=False):
+        if name.endswith(("running_mean", "running_var")):
+            value.fill_(1.0 if name.endswith("var") else 0.0)
+
+
+def _learn_statistics(module: Any, pictures: Any) -> None:
+    """Set the means and variances of batch normalisation to those of the pictures, layer by layer in one pass."""
+    norms = [part for part in module.modules() if isinstance(part, _NORMS) and part.running_mean is not None]
+    momenta = [part.momentum for part in norms]
+    module.eval()
+    for part in norms:
+        part.momentum = 1.0
+        part.train()
+    if norms:
+        module(pictures)
+    for part, momentum in zip(norms, momenta, strict=True):
+        part.momentum = momentum
