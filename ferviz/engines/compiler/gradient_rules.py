@@ -238,10 +238,19 @@ def _tanh(op: Any, g: Any) -> list[Any]:
     return [g * (1.0 - y * y)]
 
 
-@rule("Erf")
-def _erf(op: Any, g: Any) -> list[Any]:
-    tf = tensorflow()
-    return [g * tf.exp(-tf.square(op.inputs[0])) * np.float32(2 / np.sqrt(np.pi))]
+@rule("Erf", "Erfc")
+def _error_function(op: Any, g: Any) -> list[Any]:
+    tf, factor = tensorflow(), np.float32(2 / np.sqrt(np.pi))
+    return [g * tf.exp(-tf.square(op.inputs[0])) * (factor if op.type == "Erf" else -factor)]
+
+
+@rule("Pow")
+def _power(op: Any, g: Any) -> list[Any]:
+    x, exponent = op.inputs
+    power = constant(exponent)
+    if power is None:
+        raise UnsupportedOpError("a power that depends on the picture")
+    return [like(g * power * tensorflow().pow(x, power - 1), x), None]
 
 
 @rule("Softplus")

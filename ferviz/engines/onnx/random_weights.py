@@ -114,28 +114,39 @@ def _kernel(rng: np.random.Generator, shape: tuple[int, ...], kind: str) -> np.n
 
 def _statistics(network: OnnxNetwork, plan: Plan, batch: Array) -> dict[str, np.ndarray]:
     """-> {name: array} of the means and variances that the batch normalisations see."""
-    run = _StatisticsPass(network, plan, tensorflow().constant(batch), first=False)
-    for proto in plan.nodes:
-        if not all(name in plan.constants for name in proto.output if name):
-            run.run_node(proto)
-    return run.statistics
+    tf = tensorflow()
+    names: list[str] = []
+
+    def moments(picture: Any) -> list[Any]:
+        run = _StatisticsPass(network, plan, picture, first=False)
+        run.run()
+        names.extend(run.moments)
+        return list(run.moments.values())
+
+    function = tf.compat.v1.wrap_function(moments, [tf.TensorSpec([None, *batch.shape[1:]], tf.float32)])
+    shapes = (plan.constants[name].shape for name in names)
+    return {
+        name: moment.numpy().reshape(shape)
+        for name, moment, shape in zip(names, function(tf.constant(batch)), shapes, strict=True)
+    }
 
 
 class _StatisticsPass(OnnxPass):
-    """Goes through the network at once, without a graph, and gives each batch normalisation the statistics of what reaches it."""
+    """Goes through the network and normalises each time by the pictures at hand, as in training."""
 
     def __init__(self, network: OnnxNetwork, plan: Plan, picture: Any, first: bool) -> None:
         super().__init__(network, plan, picture, first)
-        self.statistics: dict[str, np.ndarray] = {}
+        self.moments: dict[str, Any] = {}
 
     def run_node(self, proto: Any, depth: int = 0) -> None:
         given = self.values.get(proto.input[0]) if proto.op_type == "BatchNormalization" else None
-        if isinstance(given, Value) and len(proto.input) == 5:
-            axes = [axis for axis in range(given.rank) if axis != given.axis(1)]
-            mean, variance = (moment.numpy() for moment in tensorflow().nn.moments(given.tensor, axes))
-            for name, array in zip(proto.input[3:], (mean, variance), strict=True):
-                self.statistics[name] = self.plan.constants[name] = array.reshape(self.plan.constants[name].shape)
-        super().run_node(proto, depth)
-
-    def recorded(self, node: Any, operands: Any, result: Any, number: int) -> Any:
-        return result
+        if given is None or any(name not in self.plan.constants for name in proto.input[1:5]):
+            super().run_node(proto, depth)
+            return
+        tf = tensorflow()
+        axes = [axis for axis in range(given.rank) if axis != given.axis(1)]
+        mean, variance = tf.nn.moments(given.tensor, axes, keepdims=True)
+        self.moments |= {proto.input[3]: mean, proto.input[4]: variance}
+        epsilon = next((attribute.f for attribute in proto.attribute if attribute.name == "epsilon"), 1e-5)
+        normal = tf.nn.batch_normalization(given.tensor, mean, variance, None, None, epsilon)  # its own scale is 1 now
+        self._keep(proto.output[0], Value(normal, given.layout))
