@@ -303,3 +303,47 @@ def test_timm_and_torchvision_build_by_name(tmp_path: Path) -> None:
     for name in ("timm:mobilenetv9", "torchvision:mobilenetv9"):
         with pytest.raises(ModelError, match="mobilenetv9"):
             load_model(path, architecture=name)
+
+
+class Bands(nn.Module):
+    """Counts bright pixels in seven bands of columns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(1, 1, 1), nn.Linear(14 * 14, 7)
+
+    def forward(self, x: Any) -> Any:
+        return self.fc(self.conv(x).relu().flatten(1))
+
+
+class Turned(Bands):
+    """The same tensors, read along the other axis."""
+
+    def forward(self, x: Any) -> Any:
+        return self.fc(self.conv(x).relu().transpose(2, 3).flatten(1))
+
+
+def test_weights_that_load_strictly_into_the_wrong_class_are_caught_by_check(tmp_path: Path) -> None:
+    from ferviz import check
+    from ferviz.data.dataset import Dataset
+    from ferviz.emotions import label_scheme
+
+    net, path = Bands(), tmp_path / "net.pth"
+    with torch.no_grad():
+        net.conv.weight.fill_(1), net.conv.bias.fill_(-0.5)
+        net.fc.weight.copy_(torch.eye(7).repeat_interleave(2, 1).repeat(1, 14) * 0.05)
+        net.fc.bias.fill_(0)
+    torch.save(net.state_dict(), path)
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 7, 300)
+    faces = rng.integers(0, 160, (300, 14, 14))
+    faces[np.arange(14) // 2 == truth[:, None, None] + np.zeros((1, 14, 1), int)] += 90
+    data = Dataset(faces.astype(np.uint8), truth, np.full(300, "PublicTest"), np.arange(300), label_scheme("7"))
+    right, wrong = (
+        check(load_model(path, architecture=kind, input=(14, 14, 1), labels="7", scaling="0..1"), data, faces=300)
+        for kind in (Bands, Turned)
+    )
+    assert right.usable
+    assert right.best.accuracy > 0.95
+    assert not wrong.usable
+    assert any("trained on something else" in warning for warning in wrong.warnings)
