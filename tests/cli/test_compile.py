@@ -148,3 +148,25 @@ def test_the_shipped_form_answers_as_the_shipped_network() -> None:
         ours, theirs = (explain(m, faces, method, target="all") for m in (compiled, keras))
         for values, other in zip(ours.raw.reshape(28, -1), theirs.raw.reshape(28, -1), strict=True):
             np.testing.assert_allclose(values, other, rtol=0, atol=1e-4 * max(float(np.ptp(other)), 1e-6))
+
+
+def test_compile_takes_an_onnx_network_and_refuses_one_without_a_graph(
+    here: Path, onnx_files: Any, capsys: Any
+) -> None:
+    from onnx import helper
+
+    rng, make = np.random.default_rng(0), helper.make_node
+    arrays = {"w": rng.normal(size=(4, 1, 3, 3)).astype("f4"), "m": rng.normal(size=(4, 7)).astype("f4")}
+    nodes = [
+        make("Conv", ["x", "w"], ["c"], "conv"),
+        make("GlobalAveragePool", ["c"], ["p"], "pool"),
+        make("Flatten", ["p"], ["f"], "flat"),
+        make("MatMul", ["f", "m"], ["scores"], "head"),
+    ]
+    file = onnx_files.model(nodes, arrays, ["scores"], shape=("n", 1, 12, 12))
+    Path("net.onnx").write_bytes(file.SerializeToString())
+    assert run(["compile", "net.onnx", "--quiet"]) == 0
+    assert Path("net.ferviz").stat().st_size > 500
+    Path("net.tflite").write_bytes(b"\x1c\0\0\0TFL3" + bytes(40))
+    assert run(["compile", "net.tflite", "--quiet"]) == 4
+    assert "--engine" not in capsys.readouterr().err

@@ -38,7 +38,7 @@ def faces() -> np.ndarray:
 
 
 def test_it_gives_the_logits_before_the_softmax(model: ferviz.Model, engine: Any, faces: np.ndarray) -> None:
-    assert (model.engine.name, model.head) == ("tflite", "softmax")
+    assert (model.engine.name, model.head, model.file_name) == ("tflite", "softmax", "float.tflite")
     np.testing.assert_allclose(model.logits(faces), engine("functional").logits(model.preprocess(faces)), atol=1e-4)
     assert model.engine.logits(np.zeros((0, 18, 18, 1), np.float32)).shape == (0, 4)
 

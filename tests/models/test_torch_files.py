@@ -162,6 +162,9 @@ def test_a_file_of_ones_own_builds_the_network(code: Path, tmp_path: Path, faces
             expected = net["fc"](net["conv"](x).relu().mean((2, 3))).numpy()
         np.testing.assert_allclose(model.logits(faces), expected, atol=1e-5)
         assert any("my_net.py was run" in note for note in model.notes)
+        assert (model.file_name, model.origin.architecture) == ("net.pth", f"{code}:{name}")
+        assert model.origin.files == (path, code)  # what no output may be written over
+        assert not model.origin.cached  # what the class does is decided by code that no hash here covers
     assert sys.path == before
     for name, words in (
         ("Needs", "depth"), ("Fails", "out of luck"), ("Nope", "has no Nope.*Net"), ("number", "neither a class"),

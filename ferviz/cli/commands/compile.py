@@ -33,6 +33,7 @@ def command(network: str | None, layers: tuple[str, ...], model: ModelOptions, o
     The file explains faces in a fraction of a second, without TensorFlow or Keras: pass it to the other commands as --model. It is
     at the same time a plain LiteRT file for phones, browsers and servers.
     """
+    from ferviz.engines.registry import find_opener
     from ferviz.files import check_output
     from ferviz.models.compiled.compile import compile_model
     from ferviz.models.compiled.file import SUFFIX
@@ -40,8 +41,11 @@ def command(network: str | None, layers: tuple[str, ...], model: ModelOptions, o
     if network and model.model:
         raise UsageError("name the network once: as the argument, or with --model")
     if model.engine == "litert":
-        raise UsageError("compiling reads the network with Keras; leave --engine litert out")
-    model = replace(model, model=network or model.model, engine="keras")
+        raise UsageError("compiling reads the network itself; leave --engine litert out")
+    model = replace(model, model=network or model.model)
+    # The network itself, not a form of it that was compiled before.
+    is_foreign = model.model is not None and find_opener(Path(model.model)) is not None
+    model = replace(model, engine="auto" if is_foreign else "keras", no_cache=True)
     inputs = inputs_of(model)
     stem = Path(model.model or "bundled").name.split(".")[0]
     out = output_path(output, [f"{stem}.h5"], (), "", SUFFIX, inputs=inputs)

@@ -152,6 +152,14 @@ class OnnxPass:
         self.graph = tf.compat.v1.get_default_graph()
 
     def run(self) -> Any:
+        """Go through all nodes.
+
+        Returns:
+            The tensor of the output.
+
+        Raises:
+            ModelError: a node cannot be computed, or the output does not depend on the picture.
+        """
         for proto in self.plan.nodes:
             if not all(name in self.plan.constants for name in proto.output if name) or self.first:
                 self.run_node(proto)
@@ -166,6 +174,15 @@ class OnnxPass:
         return tensor
 
     def run_node(self, proto: Any, depth: int = 0) -> None:
+        """Compute one node and keep its outputs.
+
+        Args:
+            proto: the NodeProto.
+            depth: how many branches it lies within.
+
+        Raises:
+            ModelError: it cannot be computed.
+        """
         node = OnnxNode(proto, self.network.where, self.network.opset, self.network.batch, self.batch)
         before = len(self.graph.get_operations()) if self.first else 0
         try:
@@ -196,7 +213,7 @@ class OnnxPass:
             raise node_error(node, f"its inputs do not fit ({_first_line(error)})") from error
         for number, (name, result) in enumerate(zip(node.outputs, results, strict=False)):
             if name and not (number and node.kind in ("Dropout", "BatchNormalization")):
-                self._keep(name, self.recorded(node, operands, result, number))
+                self._keep(name, self._recorded(node, operands, result, number))
 
     def _operand(self, name: str) -> Operand:
         if name in self.plan.constants:
@@ -255,7 +272,7 @@ class OnnxPass:
         for name, result in zip(node.outputs, results, strict=False):
             self._keep(name, result)
 
-    def recorded(self, node: OnnxNode, operands: Sequence[Operand | None], result: Operand, number: int) -> Operand:
+    def _recorded(self, node: OnnxNode, operands: Sequence[Operand | None], result: Operand, number: int) -> Operand:
         """-> the result, noted as the output of a layer where it is one."""
         if self.first or isinstance(result, np.ndarray) or node.kind in _NO_LAYERS:
             return result

@@ -139,6 +139,12 @@ class _StatisticsPass(OnnxPass):
         self.moments: dict[str, Any] = {}
 
     def run_node(self, proto: Any, depth: int = 0) -> None:
+        """Compute one node, a normalisation with the statistics of its input.
+
+        Args:
+            proto: the NodeProto.
+            depth: how many branches it lies within.
+        """
         given = self.values.get(proto.input[0]) if proto.op_type == "BatchNormalization" else None
         if given is None or any(name not in self.plan.constants for name in proto.input[1:5]):
             super().run_node(proto, depth)
