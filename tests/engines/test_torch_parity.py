@@ -122,7 +122,7 @@ def test_everything_runs_on_it_without_tensorflow(tmp_path: Path) -> None:
         few = {"rise": {"samples": 20}, "shapley": {"samples": 32}}
         for name in METHODS:
             method = METHODS[name]
-            if KerasBacked in method.needs or method.needs_regions:
+            if KerasBacked in method.needs or method.needs_regions or method.needs_explainer:
                 continue
             maps = ferviz.explain(model, faces[:2], method=name, test=False).heatmaps
             assert np.isfinite(maps).all() and maps.shape[:2] == (2, 1), name
