@@ -63,7 +63,7 @@ def operations(data: bytes) -> tuple[list[bytes], bytes]:
     except Exception:  # a pickle that was changed before
         at = starts[-1] if starts else 0
         starts = starts[:-1]
-    ends = [*starts[1:], at]
+    ends = [*starts[1:], at] if starts else []
     return [data[a:b] for a, b in zip(starts, ends, strict=True)], data[at:]
 
 
