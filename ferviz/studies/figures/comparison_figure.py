@@ -40,7 +40,7 @@ def figure(study: Study) -> Figure:
         classes,
         regions,
         reach,
-        "what a region adds to the label, first less second, log-odds (framed: p < 0.05, Holm)",
+        f"what a region adds to the label, {_less(study)}, log-odds (framed: p < 0.05, Holm)",
     )
     for record in records:
         if record["p_holm"] is not None and record["p_holm"] < 0.05:
@@ -48,7 +48,7 @@ def figure(study: Study) -> Figure:
             from matplotlib.patches import Rectangle
 
             axes.add_patch(Rectangle(place, 0.96, 0.92, fill=False, edgecolor=INK, linewidth=1.2))
-    _faces(drawn, study.arrays["images"], faces, second - 0.15 / height, bottom + 0.2 / height)
+    _faces(drawn, study, faces, second - 0.15 / height, bottom + 0.2 / height)
     return drawn
 
 
@@ -60,7 +60,7 @@ def _maps(drawn: Figure, study: Study, top: float, bottom: float) -> None:
     vmax = float(np.nanpercentile(both, 99.5)) if known else 1.0
     reach = float(np.nanpercentile(np.abs(arrays["difference"]), 99.5)) if known else 1.0
     for number, (name, words) in enumerate(
-        (("first", text(study.model)), ("second", text(study.settings["second"])), ("difference", "first less second"))
+        (("first", text(study.model)), ("second", text(study.settings["second"])), ("difference", _less(study)))
     ):
         axes = drawn.add_subplot(grid[number])
         limits = (-reach, reach, "RdBu_r") if name == "difference" else (0, vmax, "viridis")
@@ -80,15 +80,20 @@ def _maps(drawn: Figure, study: Study, top: float, bottom: float) -> None:
             bar.outline.set_visible(False)
 
 
-def _faces(drawn: Figure, images: np.ndarray, faces: list[dict[str, Any]], top: float, bottom: float) -> None:
-    roles = ["only the first is right", "only the second is right"]
+def _less(study: Study) -> str:
+    return f"{text(study.model)} less {text(study.settings['second'])}"
+
+
+def _faces(drawn: Figure, study: Study, faces: list[dict[str, Any]], top: float, bottom: float) -> None:
+    roles = {"only the first is right": study.model, "only the second is right": study.settings["second"]}
+    images = study.arrays["images"]
     height = drawn.get_size_inches()[1]
-    for line, role in enumerate(roles):
+    for line, (role, name) in enumerate(roles.items()):
         at = [number for number, record in enumerate(faces) if record["role"] == role]
         if not at:
             continue
         high = top - line * (top - bottom) / 2
-        drawn.text(0.02, high - 0.02 / height, role, fontsize=9, color=GREY, va="top")
+        drawn.text(0.02, high - 0.02 / height, f"only {text(name)} is right", fontsize=9, color=GREY, va="top")
         grid = drawn.add_gridspec(
             1,
             8,
