@@ -10,6 +10,7 @@ import pytest
 
 from ferviz.data.dataset import Dataset
 from ferviz.emotions import label_scheme
+from ferviz.engines.base import INPUT, LOGITS, LayerInfo
 from ferviz.faces.landmarks.points import TEMPLATE
 from ferviz.faces.regions import REGIONS, region_masks
 from ferviz.models.input_spec import InputSpec
@@ -40,6 +41,55 @@ def region_network(
 ) -> Model:
     engine: Any = RegionVotes(worth, labels)
     return Model(name, name.encode().hex(), labels, InputSpec(*SIZE, 1, scaling="0..255"), engine)
+
+
+CELLS, BLOCK = 12, 4
+MOUTH, EYES, SILENT, NOISE = range(4)
+WEIGHTS = np.array([[0.5, -0.25, 0.0], [-0.1, 0.4, 0.0], [9.0, -9.0, 0.0], [0.0, 0.0, 0.0]], np.float32)
+"""(C, K): a channel of the mouth, of the eyes, one that is always silent, and one that no class uses."""
+
+
+class PooledChannels:
+    """Channels are block means behind a mask, the logits weighted means of channels."""
+
+    name, head = "pooled", "softmax"
+    classes = len(LABELS)
+    layers = (
+        LayerInfo("conv", "Conv2D", (CELLS, CELLS, 4), True),
+        LayerInfo("pool", "GlobalAveragePooling2D", (4,), False),
+    )
+
+    def __init__(self) -> None:
+        coarse = MASKS.reshape(-1, CELLS, BLOCK, CELLS, BLOCK).mean((2, 4))
+        parts = [coarse[REGIONS.index("mouth")], coarse[REGIONS.index("eyes")], 0 * coarse[0], 0 * coarse[0] + 1]
+        self.masks = np.stack(parts, axis=-1).astype(np.float32)
+
+    def _conv(self, batch: np.ndarray) -> np.ndarray:
+        blocks = batch[..., 0].reshape(-1, CELLS, BLOCK, CELLS, BLOCK).mean((2, 4))
+        return np.float32(blocks)[..., None] * self.masks
+
+    def activations(self, batch: np.ndarray, layers: Any) -> list[np.ndarray]:
+        return [self._conv(batch) for _ in layers]
+
+    def logits(self, batch: np.ndarray) -> np.ndarray:
+        return self.logits_from(batch, "conv", self._conv(batch))
+
+    def logits_from(self, batch: np.ndarray, layer: str, activation: np.ndarray) -> np.ndarray:
+        return np.float32(activation.mean((1, 2)) @ WEIGHTS)
+
+    def gradients(
+        self, batch: np.ndarray, layer: str, weights: np.ndarray, of: str = LOGITS
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        conv = self._conv(batch)
+        at_conv = weights
+        if of == LOGITS:
+            pooled = np.einsum("ntk,ck->ntc", weights, WEIGHTS) / CELLS**2
+            at_conv = np.broadcast_to(pooled[:, :, None, None], (*pooled.shape[:2], CELLS, CELLS, pooled.shape[-1]))
+        value = self.logits(batch) if of == LOGITS else conv
+        if layer != INPUT:
+            return conv, at_conv, value
+        blocks = (at_conv * self.masks).sum(-1) / BLOCK**2
+        return batch, np.float32(blocks.repeat(BLOCK, 2).repeat(BLOCK, 3)[..., None]), value
 
 
 @pytest.fixture

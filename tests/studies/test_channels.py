@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 
 from ferviz.data.dataset import Dataset
-from ferviz.engines.base import INPUT, LOGITS, LayerInfo
 from ferviz.errors import ModelError, UnknownNameError, UsageError
-from ferviz.faces.regions import REGIONS
 from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
 from ferviz.studies import channel_study as module
@@ -18,55 +16,7 @@ from ferviz.studies.channel_study import log_odds, strongest
 from ferviz.studies.registry import study
 from ferviz.studies.study import Study
 
-from .conftest import LABELS, MASKS, region_network
-
-CELLS, BLOCK = 12, 4
-MOUTH, EYES, SILENT, NOISE = range(4)
-WEIGHTS = np.array([[0.5, -0.25, 0.0], [-0.1, 0.4, 0.0], [9.0, -9.0, 0.0], [0.0, 0.0, 0.0]], np.float32)
-"""(C, K): a channel of the mouth, of the eyes, one that is always silent, and one that no class uses."""
-
-
-class PooledChannels:
-    """Channels are block means behind a mask, the logits weighted means of channels."""
-
-    name, head = "pooled", "softmax"
-    classes = len(LABELS)
-    layers = (
-        LayerInfo("conv", "Conv2D", (CELLS, CELLS, 4), True),
-        LayerInfo("pool", "GlobalAveragePooling2D", (4,), False),
-    )
-
-    def __init__(self) -> None:
-        coarse = MASKS.reshape(-1, CELLS, BLOCK, CELLS, BLOCK).mean((2, 4))
-        parts = [coarse[REGIONS.index("mouth")], coarse[REGIONS.index("eyes")], 0 * coarse[0], 0 * coarse[0] + 1]
-        self.masks = np.stack(parts, axis=-1).astype(np.float32)
-
-    def _conv(self, batch: np.ndarray) -> np.ndarray:
-        blocks = batch[..., 0].reshape(-1, CELLS, BLOCK, CELLS, BLOCK).mean((2, 4))
-        return np.float32(blocks)[..., None] * self.masks
-
-    def activations(self, batch: np.ndarray, layers: Any) -> list[np.ndarray]:
-        return [self._conv(batch) for _ in layers]
-
-    def logits(self, batch: np.ndarray) -> np.ndarray:
-        return self.logits_from(batch, "conv", self._conv(batch))
-
-    def logits_from(self, batch: np.ndarray, layer: str, activation: np.ndarray) -> np.ndarray:
-        return np.float32(activation.mean((1, 2)) @ WEIGHTS)
-
-    def gradients(
-        self, batch: np.ndarray, layer: str, weights: np.ndarray, of: str = LOGITS
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        conv = self._conv(batch)
-        at_conv = weights
-        if of == LOGITS:
-            pooled = np.einsum("ntk,ck->ntc", weights, WEIGHTS) / CELLS**2
-            at_conv = np.broadcast_to(pooled[:, :, None, None], (*pooled.shape[:2], CELLS, CELLS, pooled.shape[-1]))
-        value = self.logits(batch) if of == LOGITS else conv
-        if layer != INPUT:
-            return conv, at_conv, value
-        blocks = (at_conv * self.masks).sum(-1) / BLOCK**2
-        return batch, np.float32(blocks.repeat(BLOCK, 2).repeat(BLOCK, 3)[..., None]), value
+from .conftest import CELLS, EYES, LABELS, MOUTH, NOISE, SILENT, WEIGHTS, PooledChannels, region_network
 
 
 @pytest.fixture

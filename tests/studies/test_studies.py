@@ -7,6 +7,7 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,16 +24,20 @@ from ferviz.studies.region_expectation import EXPECTED, rank_agreement
 from ferviz.studies.registry import STUDIES, study
 from ferviz.studies.study import Study
 
-from .conftest import LABELS, MASKS, SIZE, WORTH, pictures, region_network
+from .conftest import LABELS, MASKS, SIZE, WORTH, PooledChannels, pictures, region_network
 
 FAST = {
     "regions": {"method": "occlusion", "variants": 0, "fill": "mean"}, "mean-maps": {"method": "occlusion"},
     "compare": {"method": "occlusion", "fill": "mean"}, "confusions": {"fill": "mean"},
+    "channels": {"layer": "conv", "dreams": 1, "steps": 1},
 }  # fmt: skip
 
 
 def ask(name: str, model: Model, data: Dataset, **options: object) -> Study:
     options = {"faces": 36, **FAST.get(name, {}), **options}
+    if name == "channels":  # which needs a layer
+        engine: Any = PooledChannels()
+        model = replace(model, engine=engine)
     if name == "compare":
         options.setdefault("second", region_network(name="twin"))
     return study(name, model, data, **options)  # type: ignore[arg-type]
