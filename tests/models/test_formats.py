@@ -381,7 +381,8 @@ def zipped(path: Path, *names: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "content", "words"),
-    [("net.pth", b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9 PF", "PyTorch"), ("net.pt", ("archive/data.pkl", "archive/version"), "PyTorch"),
+    [("net.pth", b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9 PF", "PyTorch"),
+     ("net.pt", ("archive/data.pkl", "archive/version"), "PyTorch|damaged"),
      ("net.zip", ("folder/best.h5",), "holds folder/best.h5: unpack"), ("w.npz", ("a.npy", "b.npy"), "NumPy"),
      ("net.pkl", b"\x80\x04\x95", "pickle"), ("net.onnx", b"\x08\x07\x12\x07pytorch", "ONNX"),
      ("net.mlmodel", b"\x08\x01\x12", "Core ML"), ("frozen.pb", b"\n\x2e\n\x05input\x12\x0bPlaceholder", "frozen graph"),
