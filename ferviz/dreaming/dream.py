@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ferviz.data.dataset import Dataset
-from ferviz.dreaming.ascent.ascend import Progress, ascend, open_network
+from ferviz.dreaming.ascent.ascend import Progress, Watch, ascend, open_network
 from ferviz.dreaming.ascent.ascent_config import AscentConfig
 from ferviz.dreaming.ascent.border import within_borders
 from ferviz.dreaming.ascent.copies import begin_apart, unlike_each_other
@@ -49,6 +49,7 @@ class DreamConfig:
         facets: pictures per class, each for one group of the class's real `faces`, in place of copies; 0 = none.
         faces: labelled faces; needed for facets.
         frames: how many pictures of the way to keep for an animation.
+        watch: called with (steps done, pictures (F, h, w, c) uint8) for each of the `frames` as soon as it is there; a DeepDream has none.
         diversity: where there are copies, the weight of the reward for copies that are unlike each other; None = by the kind of dream
             (see `ferviz.dreaming.ascent.copies`), 0 = none.
     """
@@ -63,6 +64,7 @@ class DreamConfig:
     facets: int = 0
     faces: Dataset | None = None
     frames: int = 0
+    watch: Watch | None = field(default=None, compare=False)
     diversity: float | None = None
 
 
@@ -207,7 +209,7 @@ def _from_prior(request: _Request, progress: Progress | None) -> Dream:
         starts = starts if request.picture is not None else begin_apart(chosen, request.copies, request.seed)
     result = ascend(
         open_network(model), raised, starts, ascent,
-        seed=request.seed, copies=request.copies, frames=config.frames, progress=progress,
+        seed=request.seed, copies=request.copies, frames=config.frames, progress=progress, watch=config.watch,
     )  # fmt: skip
     settings = request.settings | {
         "start": "prior" if request.picture is None else "picture",

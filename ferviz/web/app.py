@@ -1,41 +1,36 @@
-"""The studio's server: the page's files, and what the page cannot do itself. Nothing of a request is kept."""
+"""The studio's server: the page's files, and what the page cannot do itself. Nothing of a request is kept but networks."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
-import tempfile
-from collections.abc import AsyncIterator
+import contextlib
+import json
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from ferviz.paths import is_file
+from ferviz.errors import UsageError
+from ferviz.files import to_json
 from ferviz.printable import printable
+from ferviz.web.labelled import Labelled
+from ferviz.web.network_store import MAX_NETWORK, NetworkStore, RefusedError, TooLargeError, limited
 from ferviz.web.site import Site, content_type
+from ferviz.web.work.worker import Worker
 
-MAX_NETWORK = 512 * 1024**2
-"""Bytes of a network that is dropped on the page."""
+MAX_JOB = 16 * 1024**2
+"""Bytes of a question about a face."""
 
-UPLOAD_SECONDS = 60.0
-"""A request has to be here after so long, however slowly it drips."""
+JOB_SECONDS = 60.0
+"""A question has to be here after so long."""
 
-COMPILE_SECONDS = 600.0
-"""A network that takes longer to compile is given up."""
-
-SUFFIXES = (".h5", ".hdf5", ".keras", ".ferviz", ".pt2", ".onnx", ".tflite")
-"""Files of networks that the page sends here."""
-
-MAX_WAITING = 4
-
-
-class _TooLargeError(Exception):
-    """A body has more bytes than it may have."""
+DATA_TASKS = ("predict", "maps", "channel")
+"""They take long, and leave the questions about a face to another process."""
 
 
 class Studio:
@@ -44,19 +39,37 @@ class Studio:
     Args:
         site: the page.
         video: a video file that the page plays instead of a camera, or None.
+        labelled: the faces of the data room, or None.
+        opening: what the processes that work for the page are told (see `ferviz.web.work.workbench`); None = there are none.
     """
 
-    def __init__(self, site: Site, video: Path | None = None) -> None:
-        self.site, self.video = site, video
-        self._worker = asyncio.Lock()
-        self._waiting = 0
+    def __init__(
+        self,
+        site: Site,
+        video: Path | None = None,
+        labelled: Labelled | None = None,
+        opening: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.site, self.video, self.labelled = site, video, labelled
+        self.networks = NetworkStore()
+        self.workers = {} if opening is None else {kind: Worker(opening) for kind in ("face", "data")}
         self.app = Starlette(
             routes=[
                 Route("/api/compile", self.compile, methods=["POST"]),
+                Route("/api/run", self.run, methods=["POST"]),
+                Route("/api/data", self.data, methods=["GET"]),
+                Route("/api/data/sheet", self.sheet, methods=["POST"]),
+                Route("/api/data/face/{number:int}", self.face, methods=["GET"]),
                 Route("/video", self.play, methods=["GET"]),
                 Route("/{path:path}", self.file, methods=["GET"]),
             ]
         )
+
+    def close(self) -> None:
+        """End what works for the page, and delete the networks that were dropped on it."""
+        for worker in self.workers.values():
+            worker.close()
+        self.networks.close()
 
     async def file(self, request: Request) -> Response:
         """Answer with one file of the page.
@@ -83,70 +96,120 @@ class Studio:
         return FileResponse(self.video, media_type=content_type(self.video.name))
 
     async def compile(self, request: Request) -> Response:
-        """Compile a network that was dropped on the page -> its `.ferviz` file.
-
-        It happens in a process of its own, one at a time, which ends when the page goes away.
+        """Compile a network that was dropped on the page -> its `.ferviz` file; a header says under which name it is kept.
 
         Args:
             request: the file as its body, its name in the query.
         """
-        suffix = Path(request.query_params.get("name", "")).suffix.lower()
-        if suffix not in SUFFIXES:
-            return _refusal(415, f"a network's file ends with one of {', '.join(SUFFIXES)}")
-        if self._waiting >= MAX_WAITING:
-            return _refusal(503, "too many networks are waiting; try again in a minute", {"retry-after": "60"})
-        self._waiting += 1
+        name = request.query_params.get("name", "")
         try:
-            with tempfile.TemporaryDirectory(prefix="ferviz-studio-") as folder:
-                source = Path(folder) / f"network{suffix}"
-                async with asyncio.timeout(UPLOAD_SECONDS):
-                    with source.open("wb") as file:
-                        async for part in _limited(request, MAX_NETWORK):
-                            file.write(part)
-                async with self._worker:
-                    return await _compiled(request, source, Path(folder) / "compiled.ferviz")
-        except _TooLargeError:
+            key, content = await self.networks.add(name, request.stream(), request.is_disconnected)
+        except RefusedError as error:
+            return _refusal(error.status, str(error), {"retry-after": "60"} if error.status == 503 else None)
+        except TooLargeError:
             return _refusal(413, f"the network has more than {MAX_NETWORK // 1024**2} MiB")
         except TimeoutError:
             return _refusal(408, "the network took too long to arrive")
-        finally:
-            self._waiting -= 1
+        return Response(content, headers={"ferviz-network": key}, media_type="application/octet-stream")
+
+    async def run(self, request: Request) -> Response:
+        """Do a job -> its events, one JSON object a line; a page that goes away ends it.
+
+        Args:
+            request: the job as JSON.
+        """
+        if not self.workers:
+            return _refusal(404, "this studio does nothing but serve the page")
+        job = await _json(request)
+        if isinstance(job, Response):
+            return job
+        network = job.get("network", 0)
+        if isinstance(network, str):
+            path = self.networks.find(network)
+            if path is None:
+                return _refusal(410, "the network is not there any more; drop it on the page again")
+            job["network"] = str(path)
+        elif type(network) is not int or not 0 <= network < self.site.networks:
+            return _refusal(400, "there is no such network")
+        worker = self.workers["data" if job.get("task") in DATA_TASKS else "face"]
+        if worker.is_full:
+            return _refusal(503, "too much is waiting to be done; try again in a minute", {"retry-after": "60"})
+        return StreamingResponse(_lines(worker, job, request), media_type="application/x-ndjson")
+
+    async def data(self, _: Request) -> Response:
+        """Answer with what the page has to know about every face of the data."""
+        if self.labelled is None:
+            return _refusal(404, "this studio was started without --data")
+        text = await run_in_threadpool(lambda: to_json(self.labelled.index()))  # type: ignore[union-attr]
+        return Response(text, media_type="application/json")
+
+    async def sheet(self, request: Request) -> Response:
+        """Answer with a sheet of small faces.
+
+        Args:
+            request: {"faces": their numbers} as JSON.
+        """
+        job = await _json(request)
+        if isinstance(job, Response):
+            return job
+        if self.labelled is None or not isinstance(job.get("faces"), list):
+            return _refusal(404, "there are no such faces")
+        try:
+            content = await run_in_threadpool(self.labelled.sheet, job["faces"])
+        except UsageError as error:
+            return _refusal(400, str(error))
+        return Response(content, media_type="image/webp")
+
+    async def face(self, request: Request) -> Response:
+        """Answer with one face of the data.
+
+        Args:
+            request: its number in the path.
+        """
+        try:
+            if self.labelled is None:
+                raise UsageError("this studio was started without --data")
+            content = await run_in_threadpool(self.labelled.face, request.path_params["number"])
+        except UsageError as error:
+            return _refusal(404, str(error))
+        return Response(content, media_type="image/png")
 
 
-async def _compiled(request: Request, source: Path, out: Path) -> Response:
-    words = [sys.executable, "-m", "ferviz", "compile", str(source), "--out", str(out), "--quiet"]
-    process = await asyncio.create_subprocess_exec(
-        *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
-    )
-    waiting = asyncio.create_task(process.communicate())
+async def _json(request: Request) -> dict[str, Any] | Response:
+    """-> the object that is a request's body, or the refusal."""
     try:
-        async with asyncio.timeout(COMPILE_SECONDS):
-            while not waiting.done():
-                await asyncio.wait({waiting}, timeout=0.5)
-                if not waiting.done() and await request.is_disconnected():
-                    return _refusal(499, "the page went away")
+        async with asyncio.timeout(JOB_SECONDS):
+            body = b"".join([part async for part in limited(request.stream(), MAX_JOB)])
+        job = json.loads(body)
+    except TooLargeError:
+        return _refusal(413, f"the question has more than {MAX_JOB // 1024**2} MiB")
     except TimeoutError:
-        return _refusal(504, "compiling the network took too long")
+        return _refusal(408, "the question took too long to arrive")
+    except (ValueError, RecursionError):
+        return _refusal(400, "the question is no JSON")
+    return job if isinstance(job, dict) else _refusal(400, "the question is no JSON object")
+
+
+async def _lines(worker: Worker, job: Mapping[str, Any], request: Request) -> AsyncIterator[bytes]:
+    events = worker.run(job)
+    pending: asyncio.Future[dict[str, Any]] | None = None
+    try:
+        while True:
+            pending = asyncio.ensure_future(anext(events))
+            while not (await asyncio.wait({pending}, timeout=0.5))[0]:
+                if await request.is_disconnected():
+                    return
+            try:
+                event = pending.result()
+            except StopAsyncIteration:
+                return
+            yield to_json(event).encode() + b"\n"
     finally:
-        if process.returncode is None:
-            process.kill()
-        await waiting
-    _, errors = await waiting
-    if process.returncode or not is_file(out):
-        text = errors.decode(errors="replace").strip().splitlines()
-        reason = text[-1] if text else "the network could not be compiled"
-        return _refusal(422, reason.replace(str(source), "the network").removeprefix("ferviz: "))
-    return Response(await run_in_threadpool(out.read_bytes), media_type="application/octet-stream")
-
-
-async def _limited(request: Request, limit: int) -> AsyncIterator[bytes]:
-    """The parts of a body, which has to end before `limit` bytes, whatever its header says."""
-    total = 0
-    async for part in request.stream():
-        total += len(part)
-        if total > limit:
-            raise _TooLargeError
-        yield part
+        if pending is not None and not pending.done():
+            pending.cancel()
+            with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration):
+                await pending
+        await events.aclose()
 
 
 def _refusal(status: int, reason: str, headers: dict[str, Any] | None = None) -> JSONResponse:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ferviz.attribution.methods.registry import METHODS
+from ferviz.engines.base import KerasBacked
 from ferviz.engines.fallback import FallbackEngine
 from ferviz.engines.litert import LiteRTEngine
 from ferviz.faces.landmarks.points import TEMPLATE
@@ -40,12 +41,14 @@ class StudioNetwork:
         content: the `.ferviz` file.
         grain: (h w c) float32 little-endian, the noise of the harmonic fill, b"" where there is none.
         record: what the page's data say about it.
+        labels: (K,) class names.
     """
 
     name: str
     content: bytes = field(repr=False)
     grain: bytes = field(repr=False)
     record: dict[str, Any]
+    labels: tuple[str, ...] = ()
 
 
 def studio_network(model: Model, name: str) -> StudioNetwork:
@@ -83,7 +86,7 @@ def studio_network(model: Model, name: str) -> StudioNetwork:
         },
     }  # fmt: skip
     content = pack_compiled(compiled)
-    return StudioNetwork(name, content, grain, {**record, "bytes": len(content)})
+    return StudioNetwork(name, content, grain, {**record, "bytes": len(content)}, model.labels)
 
 
 def page_data(networks: Sequence[StudioNetwork], examples: Sequence[dict[str, str]], **choices: Any) -> dict[str, Any]:
@@ -92,7 +95,7 @@ def page_data(networks: Sequence[StudioNetwork], examples: Sequence[dict[str, st
     Args:
         networks: at least one; the first is the one that is shown.
         examples: [{"file", "title"}], pictures to begin with.
-        **choices: of the command: server, notice, camera, video.
+        **choices: of the command: server, notice, camera, video, data.
     """
     return {
         "schema_version": SCHEMA_VERSION,
@@ -100,7 +103,14 @@ def page_data(networks: Sequence[StudioNetwork], examples: Sequence[dict[str, st
         **choices,
         "networks": [network.record for network in networks],
         "methods": [
-            {"name": name, "title": METHODS[name].title or name, "summary": summary, "at": METHODS[name].at}
+            {
+                "name": name,
+                "title": METHODS[name].title or name,
+                "summary": summary,
+                "at": METHODS[name].at,
+                "needs_explainer": METHODS[name].needs_explainer,
+                "keras": KerasBacked in METHODS[name].needs,
+            }
             for name, summary in METHODS.summaries().items()
         ],
         "regions": {

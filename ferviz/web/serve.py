@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ferviz.errors import UsageError
 from ferviz.web.site import Site
+
+if TYPE_CHECKING:
+    from ferviz.web.labelled import Labelled
 
 HOST = "127.0.0.1"
 
@@ -34,7 +38,14 @@ def bind(port: int) -> socket.socket:
     return listener
 
 
-def serve(site: Site, listener: socket.socket, ready: Callable[[str], None], video: Path | None = None) -> None:
+def serve(
+    site: Site,
+    listener: socket.socket,
+    ready: Callable[[str], None],
+    video: Path | None = None,
+    labelled: Labelled | None = None,
+    opening: Mapping[str, Any] | None = None,
+) -> None:
     """Serve the page until Ctrl-C.
 
     Args:
@@ -42,6 +53,8 @@ def serve(site: Site, listener: socket.socket, ready: Callable[[str], None], vid
         listener: what `bind` returned.
         ready: takes the address, token included, once the page can be opened.
         video: a video file that the page plays instead of a camera.
+        labelled: the faces of the data room.
+        opening: what the processes that work for the page are told.
 
     Raises:
         UsageError: the packages of the extra `studio` are not installed.
@@ -58,10 +71,13 @@ def serve(site: Site, listener: socket.socket, ready: Callable[[str], None], vid
 
     token = secrets.token_urlsafe(24)
     port = listener.getsockname()[1]
-    studio = Studio(site, video)
+    studio = Studio(site, video, labelled, opening)
     config = uvicorn.Config(
         Guards(studio.app, port, token), log_level="critical", access_log=False, proxy_headers=False, server_header=False,
         date_header=False, limit_concurrency=32, timeout_keep_alive=5, lifespan="off", ws="none",
     )  # fmt: skip
     ready(f"http://{HOST}:{port}/?{TOKEN}={token}")
-    uvicorn.Server(config).run(sockets=[listener])
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        studio.close()

@@ -30,9 +30,11 @@ class Site:
 
     Attributes:
         files: {path below the page's address: a file or its bytes}; "index.html" is the page itself.
+        networks: how many of them are networks.
     """
 
     files: Mapping[str, Path | bytes] = field(repr=False)
+    networks: int = 1
 
     def read(self, path: str) -> bytes:
         """Return a file's bytes.
@@ -92,7 +94,7 @@ def build_site(networks: Sequence[StudioNetwork], **choices: Any) -> Site:
         if network.grain:
             files[network.record["grain"]] = network.grain
     files["data.json"] = to_json(page_data(networks, examples, **choices)).encode()
-    return Site(files)
+    return Site(files, len(networks))
 
 
 def content_type(path: str) -> str:

@@ -25,6 +25,9 @@ CHUNK = 32
 Progress = Callable[[int, int], None]
 """(steps done, steps in all)."""
 
+Watch = Callable[[int, np.ndarray], None]
+"""(steps done, pictures (F, h, w, c) uint8 as they are then)."""
+
 
 @dataclass(frozen=True)
 class AscentResult:
@@ -67,6 +70,7 @@ def ascend(
     copies: int = 1,
     frames: int = 0,
     progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> AscentResult:
     """Dream all objectives, as many side by side as MAX_VIEWS allows.
 
@@ -79,6 +83,7 @@ def ascend(
         copies: pictures per objective, from different noise.
         frames: how many pictures of the way to keep.
         progress: called between chunks of steps.
+        watch: takes each picture of the way as soon as it is there.
 
     Returns:
         F = len(objectives) * copies pictures, objective by objective.
@@ -106,7 +111,7 @@ def ascend(
         begin = starts[padded]
         begin = begin.reshape(-1, *begin.shape[2:]) if starts.ndim == 5 else np.repeat(begin, copies, axis=0)
         seeds = [seed + copy for copy in range(copies)]
-        part = _ascend_batch(ascents[key], groups, network.model, begin, seeds, frames, report)
+        part = _ascend_batch(ascents[key], groups, network.model, begin, seeds, frames, report, watch)
         parts.append(_first(part, len(chosen) * copies))
     return AscentResult(
         np.concatenate([p.pictures for p in parts]),
@@ -131,6 +136,7 @@ def _ascend_batch(
     seeds: Sequence[int],
     frames: int,
     report: Callable[[int], None],
+    watch: Watch | None,
 ) -> AscentResult:
     layers = {layer.name: layer for layer in model.layers}
     bound = [bind(objective, layers, model.labels) for objective in objectives]
@@ -140,13 +146,19 @@ def _ascend_batch(
     kept = {round(i * steps / (frames - 1)) for i in range(frames)} if frames > 1 else set()
     state = ascent.start(seeds)
     traces, pictures = [], []
+
+    def keep(step: int) -> None:
+        pictures.append(_bytes(_checked(ascent.draw(state, starts), model, step)))
+        if watch:
+            watch(step, pictures[-1])
+
     if 0 in kept:
-        pictures.append(_bytes(ascent.draw(state, starts)))
+        keep(0)
     for stop in sorted(stops | kept - {0}):
         state, trace = ascent.ascend(state, starts, bound, weights, seeds[0], stop - state.done)
         traces.append(_checked(trace, model, stop))
         if stop in kept:
-            pictures.append(_bytes(_checked(ascent.draw(state, starts), model, stop)))
+            keep(stop)
         report(stop)
     final = _checked(ascent.draw(state, starts), model, steps)
     return AscentResult(

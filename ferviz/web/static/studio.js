@@ -8,7 +8,10 @@ import { measureRegions, setUpRegions, smallestPatch, stopRegions } from "./ui/r
 import { openExample, setUpSources } from "./ui/sources.js";
 import { changed, draw, regionAt, setUpStage } from "./ui/stage.js";
 import { parseTarget, readLink, setUpTakeAlong } from "./ui/take_along.js";
+import { enterData, setUpData } from "./data/data_room.js";
 import { resizeMap } from "./ui/heat.js";
+import { checkNetwork, compileOnServer, noteNetwork, noteOther } from "./ui/networks.js";
+import { hasData, hasServer } from "./ui/server.js";
 
 window.studio = state; // for tests, benchmarks, and people who like to look
 
@@ -26,6 +29,7 @@ async function bytesOf(path) {
 async function start() {
   state.data = JSON.parse(new TextDecoder().decode(await bytesOf("data.json")));
   const link = readLink();
+  state.data.networks.forEach((network, number) => { network.server = number; });
   const record = state.data.networks[0];
   const [network, landmarks, grain, detector] = await Promise.all(
     [record.file, "models/landmarks.tflite", record.grain, "models/yunet.tflite"].map((path) => path && bytesOf(path)));
@@ -37,54 +41,59 @@ async function start() {
   setUpCamera(showFace);
   setUpNetworkRoom();
   setUpTakeAlong();
+  setUpData(showFace);
+  $("check").onclick = checkNetwork;
   $("fill").onchange = () => { state.fill = $("fill").value; if (state.face) { changed(); measureRegions(); } };
   $("patch").onclick = () => { if (state.face) smallestPatch(); };
   for (const button of all("[data-room]").filter((node) => node.tagName === "BUTTON")) button.onclick = () => enter(button.dataset.room);
-  $("about").textContent = `ferviz ${state.data.version}. Everything is computed in this page: no picture leaves it, and none is kept.`;
-  await openNetwork(new Uint8Array(network), record, grain && new Float32Array(grain), link);
+  $("about").textContent = `ferviz ${state.data.version}. Everything is computed in this page: no picture leaves it, and none is kept.` +
+    (hasServer() ? " Methods of hundreds of passes, dreams and the data room are computed by ferviz on this machine, which keeps no picture either." : "");
+  document.body.dataset.data = hasData() ? "yes" : "no";
+  await openNetwork(new Uint8Array(network), record, grain && new Float32Array(grain), { ...link, first: true });
   await state.engine.openDetector(new Uint8Array(detector));
   say("");
   enter(link.room ?? (state.data.camera !== null || state.data.video ? "camera" : "face"));
-  if (state.room !== "camera") await openExample(link.example ?? state.data.examples[0].file);
+  if (state.room !== "camera" && state.room !== "data") await openExample(link.example ?? state.data.examples[0].file);
 }
 
 async function openNetwork(bytes, record, grain, link = {}) {
   await state.engine.open(bytes, grain);
   const { table } = state.engine;
-  Object.assign(state, { network: record, method: link.method ?? record.recommended.method, layer: link.layer ?? record.recommended.layer ?? table.default });
+  Object.assign(state, { method: link.method ?? record.recommended.method, layer: link.layer ?? record.recommended.layer ?? table.default });
   const target = parseTarget(link.targetWord, table.labels);
   state.target = target ? { ...target, follow: false } : { plus: null, minus: null, follow: true };
   if (!table.gradients.includes(state.layer)) state.layer = table.default;
   for (const name of ["fill", "opacity"]) if (link[name] !== undefined) state[name] = link[name];
   $("fill").value = state.fill;
   $("opacity").value = 100 * state.opacity;
+  noteNetwork(record, bytes, grain);
+  if (link.first) state.data.networks.slice(1).forEach(noteOther);
   listChoices();
-  const unchecked = record.assumed?.length ? ` (unchecked: ${record.assumed.join(", ")} assumed)` : "";
-  $("network-name").textContent = `${table.name}: ${table.labels.length} classes, ${table.input.width} x ${table.input.height} ${table.input.channels === 1 ? "grey" : "colour"}${unchecked}`;
 }
 
 /** A network's file that was dropped: a compiled one is opened here, others go through the server where there is one. */
 async function dropNetwork(file) {
-  let bytes = new Uint8Array(await file.arrayBuffer());
+  let bytes = new Uint8Array(await file.arrayBuffer()), server;
+  if (/\.(pth|pt)$/i.test(file.name)) throw new Error(`${file.name} has weights and no architecture; compile it with: ferviz compile ${file.name} --architecture CODE.py:CLASS`);
   if (!/\.ferviz$/i.test(file.name)) {
-    if (!state.data.server) throw new Error("this page opens compiled networks (.ferviz); make one with: ferviz compile MODEL");
-    say(`Compiling ${file.name}; that takes a while \u2026`);
-    const answer = await fetch(`api/compile?name=${encodeURIComponent(file.name)}`, { method: "POST", body: bytes, headers: { "Content-Type": "application/octet-stream" } })
-      .catch(() => { throw new Error("the server does not answer; is ferviz studio still running?"); });
-    if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? "the network could not be compiled");
-    bytes = new Uint8Array(await answer.arrayBuffer());
+    if (!hasServer()) throw new Error("this page opens compiled networks (.ferviz); make one with: ferviz compile MODEL");
+    ({ bytes, server } = await compileOnServer(file, bytes));
   }
-  const record = { name: file.name, recommended: {}, assumed: ["that it gets the input it was trained on"], verdict: { steps: 6, fills: ["mean", "blur", "harmonic"], delta: 0.05, calibrated: false }, own: true };
-  record.recommended.method = "gradcam";
+  const record = {
+    name: file.name, recommended: { method: "gradcam" }, assumed: ["that it gets the input it was trained on"], own: true, server,
+    verdict: { steps: 6, fills: ["mean", "blur", "harmonic"], delta: 0.05, calibrated: false },
+  };
   await openNetwork(bytes, record, null);
-  say(`${file.name} is open. Its maps are unchecked: ferviz check tests with labelled faces whether it is fed as it was trained.`);
   if (state.crop) await showFace(state.crop);
+  if (state.room === "data") enterData();
+  say(`${file.name} is open. Its maps are unchecked: ${hasData() ? "checking with the labelled faces whether it is fed as it was trained" : "ferviz check tests with labelled faces whether it is fed as it was trained"}.`);
+  if (hasData()) checkNetwork();
 }
 
 /** Shows a face: its answer at once, then its map, then what takes longer. */
 async function showFace(crop) {
   stopRegions();
-  if (state.room === "camera") enter("face");
+  if (state.room === "camera" || state.room === "data") enter("face");
   const started = performance.now();
   const located = await state.engine.call("face", crop.rgba, crop.width, crop.height, crop.points);
   const logits = await state.engine.call("logits", located.picture);
@@ -139,8 +148,9 @@ function enter(room) {
     if (button.dataset.room === room) button.setAttribute("aria-current", "page"); else button.removeAttribute("aria-current");
   }
   if (room === "network") showNetworkRoom();
+  if (room === "data") enterData();
   if (room === "face" && !state.face) attempt(() => openExample(state.data.examples[0].file));
-  if (state.face && room !== "camera") { showBars(); draw(); $("stage").setAttribute("aria-label", describe()); }
+  if (state.face && room !== "camera" && room !== "data") { showBars(); draw(); $("stage").setAttribute("aria-label", describe()); }
 }
 
 start().then(() => { document.body.dataset.ready = "yes"; }, (error) => { say(sentence(error), true); document.body.dataset.ready = "failed"; });

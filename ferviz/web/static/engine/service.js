@@ -1,8 +1,8 @@
 // What a worker computes. Pictures are { data, width, height, channels }, values 0..255, at the network's size.
-import { LAYER_METHODS, PICTURE_METHODS } from "../maths/cam.js";
+import { LAYER_METHODS, PICTURE_METHODS, taughtMap } from "../maths/cam.js";
 import { decodeFaces, detectorInput } from "../maths/detector.js";
 import { fill } from "../maths/fills.js";
-import { fromRGBA, resize, scaled } from "../maths/preprocess.js";
+import { fromRGBA, resize, resizeMap, scaled } from "../maths/preprocess.js";
 import { decodeLandmarks, isPlausible, landmarkInput, prepareDrawing, regionMasks } from "../maths/regions.js";
 import { readFerviz } from "./ferviz_file.js";
 import { Graphs } from "./network.js";
@@ -74,6 +74,10 @@ export async function logits(picture) {
 /** A map: { map (h w), width, height, logits, signed }. weights: one number a class. */
 export async function explain(picture, method, layer, weights, signed) {
   const size = [table.input.width, table.input.height], feed = [Float32Array.from(weights), [1, weights.length]];
+  if (method === "fastshap") {
+    const answer = await network.run("explain", { picture: input(picture) }, ["values", "logits"]), { map, cells } = taughtMap(answer.values, weights);
+    return { map: resizeMap(map, cells, cells, ...size), width: size[0], height: size[1], logits: Array.from(answer.logits) };
+  }
   if (PICTURE_METHODS[method]) {
     const answer = await network.run("picture", { picture: input(picture), weights: feed });
     const map = PICTURE_METHODS[method](input(picture)[0], answer.gradient, size[0] * size[1], table.input.channels);
@@ -104,6 +108,17 @@ export async function activation(picture, layer) {
   const [height, width, channels] = table.layers.find((row) => row[0] === layer)[2], name = `activation/${layer}`;
   const answer = await network.run(layer === table.default ? "predict" : "layers", { picture: input(picture) });
   return { values: answer[name] ?? answer.activation, width, height, channels };
+}
+
+/** How the logits change where one channel of the last map is 0, or null where the file cannot be entered there. */
+export async function without(picture, layer, channel) {
+  if (layer !== table.default || !network.has("head")) return null;
+  const [height, width, channels] = table.layers.find((row) => row[0] === layer)[2], trunk = await network.run("predict", { picture: input(picture) });
+  const activation = trunk.activation.slice();
+  for (let i = channel; i < activation.length; i += channels) activation[i] = 0;
+  const zero = [new Float32Array(table.labels.length), [1, table.labels.length]];
+  const { logits: changed } = await network.run("head", { activation: [activation, [1, height, width, channels]], weights: zero }, ["logits"]);
+  return Array.from(changed, (value, k) => value - trunk.logits[k]);
 }
 
 /** The logits of a picture whose part is hidden, and the picture itself. hidden: (h w), 0 = seen, 1 = hidden. */

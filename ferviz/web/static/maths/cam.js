@@ -66,3 +66,11 @@ function reduce(cells, channels, value, join) {
     return result;
   });
 }
+
+/** FastSHAP's cells (cells cells), from a taught network's values (cells cells 2 K): a class is its log-odds, another target a sum of logits. */
+export function taughtMap(values, weights) {
+  const count = weights.length, cells = Math.round(Math.sqrt(values.length / (2 * count))), used = weights.filter((weight) => weight !== 0);
+  const first = used.length === 1 && used[0] === 1 ? 0 : count, map = new Float32Array(cells * cells);
+  for (let i = 0; i < map.length; i++) for (let k = 0; k < count; k++) map[i] += weights[k] * values[i * 2 * count + first + k];
+  return { map, cells };
+}

@@ -63,6 +63,23 @@ export function linearWeights(old, size) {
   });
 }
 
+/** A map (h w) at another size, by linear interpolation. */
+export function resizeMap(map, width, height, newWidth, newHeight) {
+  const columns = linearWeights(width, newWidth), rows = linearWeights(height, newHeight);
+  const wide = new Float32Array(height * newWidth), out = new Float32Array(newHeight * newWidth);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < newWidth; x++) {
+      let sum = 0;
+      for (const [from, weight] of columns[x]) sum += weight * map[y * width + from];
+      wide[y * newWidth + x] = sum;
+    }
+  }
+  for (let y = 0; y < newHeight; y++) {
+    for (const [from, weight] of rows[y]) for (let x = 0; x < newWidth; x++) out[y * newWidth + x] += weight * wide[from * newWidth + x];
+  }
+  return out;
+}
+
 /** The values that the network takes: (h w c), in its range and its order of colours. spec: the table's `input`. */
 export function scaled(data, spec) {
   const out = new Float32Array(data.length), c = spec.channels;

@@ -3,24 +3,34 @@ import { LAYER_METHODS, PICTURE_METHODS } from "../maths/cam.js";
 import { area, centreBlob, logOdds, pixelRanks, probabilities, stepCounts, targetScore } from "../maths/scores.js";
 import { $, argmax, attempt, element, labels, newest, say, state, targetName, weights } from "./page.js";
 import { isSigned, largest, resizeMap } from "./heat.js";
+import { explainOn, otherNetworks, serverName } from "./networks.js";
+import { hasServer, pack, runIn, stop, unpack } from "./server.js";
 import { draw } from "./stage.js";
 
-const MIN_GAP = 0.1, FLAT = 1e-6;
-let verdictToken = {};
+const MIN_GAP = 0.1, FLAT = 1e-6, SLOW_AFTER = 400;
+let verdictToken = {}, slowTimer = null;
 
 export function setUpAnswer() {
   for (const id of ["method", "layer", "beside"]) $(id).onchange = () => { state[id] = $(id).value; if (id === "method") fillLayers(); updateMap(); };
 }
 
-/** Fills the choices for the network that is open: methods are those that the page can compute and the file has the graphs for. */
+const inPage = (name) => Boolean(LAYER_METHODS[name] || PICTURE_METHODS[name] || name === "fastshap");
+
+/** Whether a method takes so many passes, or such parts of the network, that this machine computes it and not the page. */
+export const isSlow = (name) => !inPage(name);
+const titleOf = (name) => state.data.methods.find((method) => method.name === name).title;
+
+/** Fills the choices for the network that is open: what the page can compute with the file's graphs, and what the server can. */
 export function listChoices() {
-  const { table, graphs } = state.engine;
-  const can = ({ name }) => (LAYER_METHODS[name] && table.gradients.length) || (PICTURE_METHODS[name] && graphs.includes("picture"));
-  const methods = state.data.methods.filter(can);
-  $("method").replaceChildren(...methods.map(({ name, title, summary }) => element("option", { value: name, title: summary }, title)));
-  if (!methods.some(({ name }) => name === state.method)) state.method = methods[0]?.name;
+  const { table, graphs } = state.engine, option = ({ name, title, summary }) => element("option", { value: name, title: summary }, title);
+  const here = ({ name }) => (LAYER_METHODS[name] && table.gradients.length) || (PICTURE_METHODS[name] && graphs.includes("picture")) || (name === "fastshap" && graphs.includes("explain"));
+  const fast = state.data.methods.filter(here);
+  const slow = hasServer() ? state.data.methods.filter(({ name, keras, needs_explainer }) => isSlow(name) && !keras && !needs_explainer) : [];
+  const groups = (rest) => [element("optgroup", { label: "at once" }, ...fast.map(option)), ...(rest.length ? [element("optgroup", { label: "hundreds of passes, on this machine" }, ...rest.map(option))] : [])];
+  $("method").replaceChildren(...groups(slow));
+  if (![...fast, ...slow].some(({ name }) => name === state.method)) state.method = fast[0]?.name ?? slow[0]?.name;
   $("method").value = state.method;
-  $("beside").replaceChildren(element("option", { value: "" }, "nothing"), ...methods.map(({ name, title }) => element("option", { value: name }, title)));
+  listBeside(fast, slow);
   fillLayers();
   $("bars").replaceChildren(...table.labels.map((label, k) => {
     const bar = element("button", { type: "button", class: "bar" }, element("span", {}, label), element("i", {}, element("b"), element("u")),
@@ -30,8 +40,20 @@ export function listChoices() {
   }));
 }
 
+// What can lie beside the map: another method, the same one at another layer, or another network.
+function listBeside(fast, slow) {
+  const option = (value, text) => element("option", { value }, text), group = (label, list) => (list.length ? [element("optgroup", { label }, ...list)] : []);
+  const layers = state.engine.table.layers.map(([name]) => name).filter((name) => state.engine.table.gradients.includes(name)).reverse();
+  $("beside").replaceChildren(option("", "nothing"),
+    ...group("another method", [...fast, ...slow].map(({ name, title }) => option(`method:${name}`, title))),
+    ...group("another layer", layers.map((name) => option(`layer:${name}`, name))),
+    ...group("another network", otherNetworks().map(({ key, name }) => option(`network:${key}`, name))));
+  $("beside").value = state.beside;
+  if ($("beside").value !== state.beside) $("beside").value = state.beside = "";
+}
+
 function fillLayers() {
-  const { table } = state.engine, atPicture = Boolean(PICTURE_METHODS[state.method]);
+  const { table } = state.engine, atPicture = state.data.methods.find(({ name }) => name === state.method)?.at === "picture";
   const names = table.layers.map(([name]) => name).filter((name) => table.gradients.includes(name)).reverse();
   $("layer").replaceChildren(...names.map((name) => {
     const [height, width] = table.layers.find(([other]) => other === name)[2];
@@ -84,27 +106,58 @@ function showChange(now, touched) {
 
 export const signed = (value) => `${value < 0 ? "\u2212" : "+"}${Math.abs(value).toFixed(2)}`;
 
-/** Asks for the map of the picture as it is now; the newest request counts. */
+/** Asks for the map of the picture as it is now; the newest request counts. A slow one begins when the picture rests. */
 export const updateMap = newest(async () => {
   const { face, target } = state;
+  clearTimeout(slowTimer);
   if (!face || target.plus === null || !state.method) return;
-  const picture = state.current?.picture ?? face.picture;
-  const ask = (method) => state.engine.call("explain", picture, method, state.layer, weights(), target.minus !== null);
-  const started = performance.now(), map = await ask(state.method);
-  state.besideMap = state.beside ? await ask(state.beside) : null;
+  if (hasServer()) stop($("slow"));
+  const started = performance.now(), slow = isSlow(state.method), [kind, value] = beside();
+  const slowBeside = kind === "method" && isSlow(value);
+  const map = slow ? null : await explainHere(state.method, state.layer);
+  const other = kind === "network" ? await explainOn(value, state.method, state.layer) : kind === "layer" && !slow ? await explainHere(state.method, value)
+    : kind === "method" && !slowBeside ? await explainHere(value, state.layer) : null;
   if (state.face !== face) return;
-  state.map = { ...map, method: state.method, layer: state.layer, milliseconds: performance.now() - started };
-  $("split-label").hidden = !state.besideMap;
-  noteMap();
-  draw();
-  testMap();
+  showMap(map && { ...map, method: state.method, layer: state.layer, milliseconds: performance.now() - started }, other);
+  if (slow || slowBeside) slowTimer = setTimeout(() => attempt(() => explainSlowly(face, slow, slowBeside && value)), state.slowAfter ?? SLOW_AFTER);
 });
 
+const beside = () => { const at = state.beside.indexOf(":"); return at < 0 ? ["", ""] : [state.beside.slice(0, at), state.beside.slice(at + 1)]; };
+const pictureNow = () => state.current?.picture ?? state.face.picture;
+const explainHere = (method, layer) => state.engine.call("explain", pictureNow(), method, layer, weights(), state.target.minus !== null);
+
+function showMap(map, other) {
+  state.map = map;
+  state.besideMap = other;
+  $("split-label").hidden = !other;
+  if (map) { noteMap(); testMap(); }
+  draw();
+}
+
+async function explainSlowly(face, slow, second) {
+  for (const method of [slow && state.method, second].filter(Boolean)) {
+    const title = titleOf(method), asked = { method, layer: state.layer, target: state.target, picture: pictureNow() };
+    $("map-note").textContent = `${title} takes hundreds of passes; the picture goes to the server on this machine.`;
+    $("verdict").textContent = "";
+    const map = await explainOnServer(asked, title);
+    if (state.face !== face || state.target !== asked.target || pictureNow() !== asked.picture) return;
+    if (method === second) showMap(state.map, map); else showMap({ ...map, method, layer: state.layer }, state.besideMap);
+  }
+}
+
+async function explainOnServer({ method, layer, picture }, title) {
+  const job = { task: "explain", network: await serverName(), method, weights: weights(), points: state.face.points, picture: pack(picture.data) };
+  if (state.data.methods.find(({ name }) => name === method).at === "layer") job.layer = layer;
+  const answer = await runIn($("slow"), job, ({ passes, of }) => (passes === undefined ? null
+    : of ? [`${title}: ${Math.min(passes, of)} of ${of} passes`, Math.min(1, passes / of)] : [`${title}: ${passes} passes`]));
+  return { map: unpack(answer.map), width: answer.width, height: answer.height, logits: answer.logits };
+}
+
 function noteMap() {
-  const most = largest(state.map.map), note = $("map-note");
-  const title = state.data.methods.find(({ name }) => name === state.map.method).title;
+  const most = largest(state.map.map), note = $("map-note"), title = titleOf(state.map.method);
   if (!(most > 0)) note.textContent = `${title}: no evidence for ${targetName()}; the map is empty.`;
   else note.textContent = `${title} for ${targetName()}: ${isSigned(state.map.map) ? `red is for, blue is against; \u00b1${most.toPrecision(2)}` : `from 0 to ${most.toPrecision(2)}`}.`;
+  if (state.besideMap) note.textContent += ` Right of the line: ${$("beside").selectedOptions[0].textContent}${state.besideMap.says ? `, which says ${state.besideMap.says}` : ""}.`;
   $("stage").setAttribute("aria-label", describe());
 }
 

@@ -1,22 +1,8 @@
 // Maps as pictures: enlarged with half-pixel centres, in the colours that ferviz draws with.
-import { linearWeights } from "../maths/preprocess.js";
+import { resizeMap } from "../maths/preprocess.js";
 import { state } from "./page.js";
 
-export function resizeMap(map, width, height, newWidth, newHeight) {
-  const columns = linearWeights(width, newWidth), rows = linearWeights(height, newHeight);
-  const wide = new Float32Array(height * newWidth), out = new Float32Array(newHeight * newWidth);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < newWidth; x++) {
-      let sum = 0;
-      for (const [from, weight] of columns[x]) sum += weight * map[y * width + from];
-      wide[y * newWidth + x] = sum;
-    }
-  }
-  for (let y = 0; y < newHeight; y++) {
-    for (const [from, weight] of rows[y]) for (let x = 0; x < newWidth; x++) out[y * newWidth + x] += weight * wide[from * newWidth + x];
-  }
-  return out;
-}
+export { resizeMap };
 
 export const isSigned = (map) => map.some((value) => value < 0);
 export const largest = (map) => map.reduce((most, value) => Math.max(most, Math.abs(value)), 0);

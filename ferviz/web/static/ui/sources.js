@@ -32,12 +32,23 @@ export async function openExample(file) {
 }
 
 async function openFile(file, onNetwork) {
-  const network = /\.(ferviz|h5|hdf5|keras|pt2|onnx|tflite)$/i.test(file.name);
+  const network = /\.(ferviz|h5|hdf5|keras|pt2|pth|pt|onnx|tflite)$/i.test(file.name);
   await (network ? onNetwork(file) : openPicture(file));
 }
 
-/** A blob of a picture -> its faces. Size and kind are read from its first bytes, before anything is decoded. */
-export async function openPicture(blob) {
+/** A blob of a face crop: the whole picture is the face. */
+export async function openCrop(blob) {
+  const canvas = await decoded(blob);
+  current = { canvas, faces: [whole(canvas)] };
+  listFaces();
+  await choose(current.faces[0]);
+}
+
+/** A blob of a picture -> its faces. */
+export const openPicture = async (blob) => openCanvas(await decoded(blob));
+
+// Size and kind are read from its first bytes, before anything is decoded.
+async function decoded(blob) {
   if (blob.size > MAX_BYTES) throw new Error("the picture has more than 8 MiB; make it smaller");
   const { width, height } = pictureSize(new Uint8Array(await blob.arrayBuffer()));
   if (width * height > MAX_PIXELS) throw new Error(`the picture has ${width} x ${height} pixels; 24 million are the most`);
@@ -55,7 +66,7 @@ export async function openPicture(blob) {
   context.imageSmoothingQuality = "high";
   context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   bitmap.close();
-  await openCanvas(canvas);
+  return canvas;
 }
 
 /** A canvas with a picture -> its faces; the largest is shown. */

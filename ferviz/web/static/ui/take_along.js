@@ -22,7 +22,7 @@ function link() {
 export function readLink() {
   const [path, query = ""] = location.hash.slice(2).split("?"), words = new URLSearchParams(query), link = {};
   const room = path.split("/")[0];
-  if (["face", "camera", "network"].includes(room)) link.room = room;
+  if (["face", "camera", "network", "data"].includes(room) && (room !== "data" || state.data.data)) link.room = room;
   linkedLayer();
   if (state.data.methods.some(({ name }) => name === words.get("method"))) link.method = words.get("method");
   if (words.get("layer")) link.layer = words.get("layer");
@@ -69,7 +69,7 @@ function needFace() {
   if (!state.face) throw new Error("there is no face yet; open a picture");
 }
 
-function save(blob, name) {
+export function save(blob, name) {
   const address = URL.createObjectURL(blob), anchor = element("a", { href: address, download: name });
   anchor.click();
   setTimeout(() => URL.revokeObjectURL(address), 10000);
