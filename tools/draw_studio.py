@@ -1,4 +1,4 @@
-"""Draws the documentation's screenshots of the studio: python tools/draw_studio.py docs/images (needs playwright and Chromium)."""
+"""Draws the documentation's screenshots of the studio: python tools/draw_studio.py docs/images [--rooms data] (needs playwright and Chromium)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,18 @@ import io
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
+
+from ferviz.data.synthetic.cartoons import make
+
+ROOMS = ("face", "network", "data")
+FER2013 = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+WIDTH = 1180
 
 
 def until(page: Any, condition: str) -> None:
@@ -26,47 +34,82 @@ def shoot(page: Any, path: Path, height: int) -> None:
     """Write a screenshot as WebP, which keeps the photograph small."""
     page.mouse.move(2, 2)
     page.wait_for_timeout(300)
-    content = page.screenshot(clip={"x": 0, "y": 0, "width": 1180, "height": height})
+    content = page.screenshot(clip={"x": 0, "y": 0, "width": WIDTH, "height": height})
     Image.open(io.BytesIO(content)).convert("RGB").save(path, quality=88, method=6)
 
 
+def write_faces(path: Path) -> None:
+    """Write drawn faces as fer2013.csv has them: real faces of a data set may not be shown here."""
+    faces = make(420, seed=9, task="emotions")
+    lines = ["emotion,pixels,Usage"]
+    for image, label in zip(faces.images, faces.labels, strict=True):
+        lines.append(f"{FER2013.index(faces.names[label])},{' '.join(map(str, image.ravel()))},PublicTest")
+    path.write_text("\n".join(lines) + "\n")
+
+
+def draw_face(page: Any, folder: Path) -> None:
+    """Draw the first room, and a stroke in it."""
+    until(page, "studio.regionValues && document.getElementById('verdict').textContent.match(/^(Tested|Not)/)")
+    shoot(page, folder / "studio-face.webp", 960)
+    box = page.locator("#stage").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.35, box["y"] + box["height"] * 0.7)
+    page.mouse.down()
+    for step in np.arange(16):
+        x, y = 0.35 + 0.02 * step, 0.70 + 0.04 * (step % 2)
+        page.mouse.move(box["x"] + box["width"] * x, box["y"] + box["height"] * y)
+    page.mouse.up()
+    page.wait_for_timeout(3000)
+    shoot(page, folder / "studio-brush.webp", 700)
+    page.click("#clear")
+    page.wait_for_timeout(1000)
+
+
+def draw_network(page: Any, folder: Path) -> None:
+    """Draw the channels of the last map, one of them over the face, with its dream and the faces that excite it."""
+    page.click("[data-room=network]")
+    until(page, "document.querySelectorAll('#grid > button').length > 10")
+    page.click("#grid > button:nth-of-type(10)")
+    until(page, "!document.getElementById('channel-faces').hidden")
+    page.click("#dream-channel")
+    until(page, "document.getElementById('dream-text').textContent")
+    shoot(page, folder / "studio-network.webp", 960)
+
+
+def draw_data(page: Any, folder: Path) -> None:
+    """Draw the data room with the mean map of a cell."""
+    page.click("[data-room=data]")
+    until(page, "document.getElementById('data-summary').textContent.match(/^[0-9.]+ % right/)")
+    page.click("#matrix button[data-cell='3/3']")
+    page.click("#data-average")
+    until(page, "!document.getElementById('mean').hidden")
+    shoot(page, folder / "studio-data.webp", 960)
+
+
 def main() -> None:
-    """Draw every room."""
+    """Draw the rooms."""
     from playwright.sync_api import sync_playwright
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
-    words = [sys.executable, "-m", "ferviz", "studio", "--no-browser", "--quiet"]
-    server = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    assert server.stdout is not None
-    try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-            page = browser.new_page(viewport={"width": 1180, "height": 1000})
-            page.goto(server.stdout.readline().strip())
-            until(page, "studio.regionValues && document.getElementById('verdict').textContent.match(/^(Tested|Not)/)")
-            shoot(page, folder / "studio-face.webp", 960)
-            box = page.locator("#stage").bounding_box()
-            page.mouse.move(box["x"] + box["width"] * 0.35, box["y"] + box["height"] * 0.7)
-            page.mouse.down()
-            for step in range(16):
-                page.mouse.move(
-                    box["x"] + box["width"] * (0.35 + 0.02 * step),
-                    box["y"] + box["height"] * (0.70 + 0.04 * (step % 2)),
-                )
-            page.mouse.up()
-            page.wait_for_timeout(3000)
-            shoot(page, folder / "studio-brush.webp", 700)
-            page.click("#clear")
-            page.wait_for_timeout(1000)
-            page.click("[data-room=network]")
-            page.wait_for_timeout(1500)
-            page.click("#grid > button:nth-of-type(10)")
-            shoot(page, folder / "studio-network.webp", 960)
-            browser.close()
-    finally:
-        server.terminate()
+    parser.add_argument("--rooms", nargs="+", choices=ROOMS, default=list(ROOMS))
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        faces = Path(temporary) / "drawn.csv"
+        write_faces(faces)
+        words = [sys.executable, "-m", "ferviz", "studio", "--no-browser", "--quiet", "--data", str(faces)]
+        server = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+        assert server.stdout is not None
+        try:
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+                page = browser.new_page(viewport={"width": WIDTH, "height": 1000})
+                page.goto(server.stdout.readline().strip())
+                until(page, "document.body.dataset.ready && studio.map")
+                for room in arguments.rooms:
+                    {"face": draw_face, "network": draw_network, "data": draw_data}[room](page, arguments.folder)
+                browser.close()
+        finally:
+            server.terminate()
 
 
 if __name__ == "__main__":

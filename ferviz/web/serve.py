@@ -63,6 +63,7 @@ def serve(
         import uvicorn
 
         from ferviz.web.app import Studio
+        from ferviz.web.deadline import DeadlineProtocol
     except ImportError as error:
         raise UsageError(
             f"the page's server needs the package {error.name}; install it with: pip install 'ferviz[studio]'"
@@ -75,6 +76,7 @@ def serve(
     config = uvicorn.Config(
         Guards(studio.app, port, token), log_level="critical", access_log=False, proxy_headers=False, server_header=False,
         date_header=False, limit_concurrency=32, timeout_keep_alive=5, lifespan="off", ws="none",
+        http=DeadlineProtocol,
     )  # fmt: skip
     ready(f"http://{HOST}:{port}/?{TOKEN}={token}")
     try:

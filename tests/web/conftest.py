@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import os
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,7 +11,9 @@ from typing import Any
 import pytest
 
 import ferviz
+from ferviz.data.synthetic.cartoons import make
 from ferviz.web.guards import Guards
+from ferviz.web.labelled import Labelled
 from ferviz.web.page_data import studio_network
 from ferviz.web.serve import bind
 from ferviz.web.site import Site, build_site
@@ -20,16 +24,19 @@ TOKEN = "a-token-for-tests"
 class Served:
     """A studio that is served. site: its page."""
 
-    def __init__(self, site: Site, video: Any = None) -> None:
+    def __init__(self, site: Site, labelled: Any = None, opening: Any = None) -> None:
         import uvicorn
 
         from ferviz.web.app import Studio
+        from ferviz.web.deadline import DeadlineProtocol
 
         self.listener = bind(0)
         self.port = self.listener.getsockname()[1]
-        self.studio = Studio(site, video)
+        self.studio = Studio(site, None, labelled, opening)
         guards = Guards(self.studio.app, self.port, TOKEN)
-        config = uvicorn.Config(guards, log_level="critical", lifespan="off", ws="none", server_header=False)
+        config = uvicorn.Config(
+            guards, log_level="critical", lifespan="off", ws="none", server_header=False, http=DeadlineProtocol
+        )
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.listener]}, daemon=True)
         self.thread.start()
@@ -38,16 +45,30 @@ class Served:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/?token={TOKEN}"
 
+    def ask(self, path: str = "/", method: str = "GET", body: Any = None, **headers: str) -> Any:
+        """-> the answer. headers: with _ for -; the cookie and the origin of the page itself unless they are given."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
+        own = {"Host": f"127.0.0.1:{self.port}", "Cookie": f"ferviz-{self.port}={TOKEN}"}
+        if method == "POST":
+            own["Origin"] = f"http://127.0.0.1:{self.port}"
+        own |= {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request(method, path, body, {name: value for name, value in own.items() if value})
+        response = connection.getresponse()
+        response.content = response.read()  # type: ignore[attr-defined]
+        connection.close()
+        return response
+
     def stop(self) -> None:
         self.server.should_exit = self.server.force_exit = True
         self.thread.join(timeout=10)
+        self.studio.close()
         self.listener.close()
 
 
 @pytest.fixture(scope="session")
 def site() -> Site:
     return build_site(
-        [studio_network(ferviz.load_model(), "network")], server=True, notice="", camera=None, video=False
+        [studio_network(ferviz.load_model(), "network")], server=True, notice="", camera=None, video=False, data=False
     )
 
 
@@ -55,6 +76,43 @@ def site() -> Site:
 def served(site: Site) -> Iterator[Served]:
     pytest.importorskip("uvicorn", reason="the extra studio is not installed")
     server = Served(site)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def faces_csv(tmp_path_factory: Any) -> Any:
+    """Forty-two drawn faces, six of each class, with a second network whose classes stand in another order."""
+    path = tmp_path_factory.mktemp("data") / "drawn.csv"
+    faces = make(42, seed=4, task="emotions")
+    kaggle = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+    rows = [
+        f"{kaggle.index(faces.names[label])},{' '.join(map(str, image.ravel()))},PublicTest"
+        for image, label in zip(faces.images, faces.labels, strict=True)
+    ]
+    path.write_text("\n".join(["emotion,pixels,Usage", *rows]) + "\n")
+    return path
+
+
+@pytest.fixture(scope="session")
+def served_data(faces_csv: Any) -> Iterator[Served]:
+    """A studio with data and two networks: the bundled one, and the same with two classes exchanged."""
+    pytest.importorskip("uvicorn", reason="the extra studio is not installed")
+    model = ferviz.load_model()
+    labels = list(model.labels)
+    labels[3], labels[4] = labels[4], labels[3]
+    second = ferviz.load_model(labels=labels)
+    networks = [studio_network(model, "network"), studio_network(second, "network1")]
+    data = {"path": str(faces_csv), "split": "auto", "labels": "7"}
+    server = Served(
+        build_site(networks, server=True, notice="", camera=None, video=False, data=True),
+        Labelled.read(**data).matched(model.labels),
+        {
+            "networks": [{"path": None}, {"path": None, "labels": labels}],
+            "data": data,
+            "cache": os.environ.get("FERVIZ_CACHE"),
+        },
+    )
     yield server
     server.stop()
 
@@ -73,14 +131,14 @@ def open_page(browser: Any, served: Served) -> Iterator[Callable[..., Any]]:
     """Open the page in a context of its own; its requests and complaints are on `page.requests` and `page.complaints`."""
     contexts = []
 
-    def opened(fragment: str = "", ready: bool = True, **context: Any) -> Any:
+    def opened(fragment: str = "", ready: bool = True, server: Any = None, **context: Any) -> Any:
         contexts.append(browser.new_context(viewport={"width": 1280, "height": 1000}, **context))
         page = contexts[-1].new_page()
         page.sent, page.complaints = [], []
         page.on("request", lambda request: page.sent.append(request.url))
         page.on("console", lambda message: page.complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.goto(served.url + fragment)
+        page.goto((server or served).url + fragment)
         if ready:
             until(page, "document.body.dataset.ready")
         return page

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import socket
 import subprocess
@@ -21,18 +20,8 @@ from ferviz.web.site import Site
 TOKEN = "a-token-for-tests"
 
 
-def ask(served: Any, path: str = "/", method: str = "GET", body: Any = None, **headers: str) -> Any:
-    """-> the answer. headers: with _ for -; the cookie and the origin of the page itself unless they are given."""
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=20)
-    own = {"Host": f"127.0.0.1:{served.port}", "Cookie": f"ferviz-{served.port}={TOKEN}"}
-    if method == "POST":
-        own["Origin"] = f"http://127.0.0.1:{served.port}"
-    own |= {name.replace("_", "-"): value for name, value in headers.items()}
-    connection.request(method, path, body, {name: value for name, value in own.items() if value})
-    response = connection.getresponse()
-    response.content = response.read()  # type: ignore[attr-defined]
-    connection.close()
-    return response
+def ask(served: Any, *arguments: Any, **headers: str) -> Any:
+    return served.ask(*arguments, **headers)
 
 
 def test_the_token_goes_from_the_address_into_a_cookie(served: Any) -> None:
@@ -124,6 +113,34 @@ def test_a_dripping_upload_ends(served: Any, monkeypatch: pytest.MonkeyPatch) ->
         assert client.recv(4096).split()[1] == b"408"
 
 
+def test_headers_that_drip_end_the_connection(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ferviz.web.deadline.HEADER_SECONDS", 0.2)
+    for sent in (b"", b"GET / HTTP/1.1\r\nHost: 127"):
+        with socket.create_connection(("127.0.0.1", served.port), timeout=20) as client:
+            client.sendall(sent)
+            assert client.recv(100) == b""
+    own = f"Host: 127.0.0.1:{served.port}\r\nCookie: ferviz-{served.port}={TOKEN}\r\n"
+    with socket.create_connection(("127.0.0.1", served.port), timeout=20) as client:
+        client.sendall(f"GET /icon.svg HTTP/1.1\r\n{own}\r\n".encode())
+        assert client.recv(100).split()[1] == b"200", "whole headers are answered"
+        client.sendall(b"GET /icon.svg HT")  # the second question of the connection drips
+        while client.recv(4096):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/api/run", b'{"task": "explain"}', 404), ("/api/data/sheet", b'{"faces": [0]}', 404), ("/api/data/sheet", b"[1]", 400),
+        ("/api/data/sheet", b"no json", 400), ("/api/data/sheet", b"[" * 100_000, 400),
+    ],
+)  # fmt: skip
+def test_without_data_there_is_nothing_to_ask(served: Any, path: str, body: bytes, status: int) -> None:
+    assert ask(served, path, "POST", body).status == status
+    assert ask(served, "/api/data").status == 404
+    assert ask(served, "/api/data/face/0").status == 404
+
+
 def test_a_broken_network_is_one_sentence(served: Any) -> None:
     answer = ask(served, "/api/compile?name=broken.ferviz", "POST", b"no network at all")
     assert answer.status == 422
@@ -170,7 +187,7 @@ def test_what_is_vendored_is_what_its_note_says() -> None:
 def test_the_command_prints_an_address_without_tensorflow(tmp_path: Path) -> None:
     code = (
         "import sys, ferviz.web.serve as serve\n"
-        "serve.serve = lambda site, listener, ready, video: (ready(f'port {listener.getsockname()[1]}'), listener.close())\n"
+        "serve.serve = lambda site, listener, ready, *rest: (ready(f'port {listener.getsockname()[1]}'), listener.close())\n"
         "from ferviz.cli import run\n"
         "code = run(['studio', '--no-browser', '--quiet'])\n"
         "print(code, sorted({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)))\n"

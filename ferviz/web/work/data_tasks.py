@@ -9,6 +9,7 @@ import numpy as np
 
 from ferviz import fills
 from ferviz.attribution.explain import AttributionJob
+from ferviz.attribution.methods.method import LAYER
 from ferviz.errors import UsageError
 from ferviz.evaluation.check.check import check
 from ferviz.evaluation.metrics import wilson
@@ -98,9 +99,10 @@ def average_maps(bench: Workbench, job: Mapping[str, Any], report: Report) -> No
     least = max(1, int(np.ceil(COVERED * len(heat))))
     mean = np.nan_to_num(masked_mean(aligned, inside, least))
     face = np.nan_to_num(masked_mean(faces, reached, 1), nan=128)
+    where = "+".join(prepared.layers) if prepared.method.at == LAYER else ""
     report({
         "map": packed(mean), "face": packed(face), "height": mean.shape[0], "width": mean.shape[1], "faces": int(usable.sum()),
-        "agreement": _agreement(aligned, inside), "method": prepared.method.title or prepared.name, "layer": "+".join(prepared.layers),
+        "agreement": _agreement(aligned, inside), "method": prepared.method.title or prepared.name, "layer": where,
         "repair": _repair(model, located, usable, int(job["label"]), report),
     })  # fmt: skip
 

@@ -23,7 +23,7 @@ export function setUpData() {
     const word = { k: "keep", d: "doubt", s: "skip" }[event.key];
     if (word && view.order === "doubt" && !event.ctrlKey && !event.metaKey) judge(word);
   });
-  addEventListener("hashchange", () => { if (location.hash.startsWith("#/data") && state.room === "data") { readView(); show(); } });
+  addEventListener("hashchange", () => { if (location.hash.startsWith("#/data") && state.room === "data") { readView(); chosen = null; show(); } });
 }
 
 /** Shows the room: the faces at once, the answers as they come. */
@@ -54,6 +54,7 @@ function readView() {
 
 function go(next) {
   view = next;
+  chosen = null;
   const path = view.cell ? `/${view.cell.map((k) => encodeURIComponent(index.classes[k])).join("/")}` : "";
   history.replaceState(null, "", `#/data${path}${view.order === "all" ? "" : `?order=${view.order}`}`);
   forgetMeanMap();

@@ -56,7 +56,7 @@ export class FaceGrid {
       this.#label(cell, place);
       this.#paint(cell, place);
     }
-    cell.tabIndex = place === this.active ? 0 : -1;
+    this.#mark(cell, place === this.active);
     cell.style.left = `${GAP + (place % columns) * (SIDE + GAP)}px`;
     cell.style.top = `${GAP + Math.floor(place / columns) * (SIDE + GAP)}px`;
   }
@@ -93,15 +93,21 @@ export class FaceGrid {
   }
 
   #activate(place) {
-    this.cells.get(this.active)?.setAttribute("tabindex", "-1");
+    const before = this.cells.get(this.active);
+    if (before) this.#mark(before, false);
     this.active = place;
     const height = SIDE + GAP, top = Math.floor(place / this.columns) * height;
     if (top < this.box.scrollTop) this.box.scrollTop = top;
     if (top + height > this.box.scrollTop + this.box.clientHeight) this.box.scrollTop = top + height - this.box.clientHeight + GAP;
     this.draw();
     const cell = this.cells.get(place);
-    cell.tabIndex = 0;
+    this.#mark(cell, true);
     cell.focus({ preventScroll: true });
+  }
+
+  #mark(cell, active) {
+    cell.tabIndex = active ? 0 : -1;
+    if (active) cell.setAttribute("aria-current", "true"); else cell.removeAttribute("aria-current");
   }
 
   /** Goes on to the next face. */

@@ -45,7 +45,16 @@ export class Engine {
     return worker;
   }
 
-  async openDetector(bytes) { await this.front.call("openDetector", bytes); }
+  async openDetector(bytes) {
+    this.detector = bytes;
+    await this.front.call("openDetector", bytes);
+  }
+
+  /** Calls the detector of a worker of its own, so that what is looked at goes on while the camera's picture is searched. */
+  async scout(...words) {
+    this.scouting ??= this.#prepare(new Worker_(), false).then(async (worker) => { await worker.call("openDetector", this.detector); return worker; });
+    return (await this.scouting).call(...words);
+  }
 
   /** Opens a network; the helpers open it when they are first needed. */
   async open(bytes, grain) {
@@ -63,7 +72,7 @@ export class Engine {
 
   /** Calls `call` once for each of `parts` (lists of arguments) on the helpers -> the answers in order. token.cancelled ends it. */
   async spread(call, parts, token = {}, progress = () => {}) {
-    const count = Math.min(MAX_HELPERS, Math.max(1, (navigator.hardwareConcurrency || 2) - 1), parts.length);
+    const count = Math.min(MAX_HELPERS, Math.max(2, (navigator.hardwareConcurrency || 2) - 1), parts.length);
     while (this.helpers.length < count) this.helpers.push(new Worker_());
     const answers = new Array(parts.length), bytes = this.bytes;
     let next = 0, done = 0;

@@ -44,7 +44,7 @@ function harmonic(plane, hidden, width, height) {
 function cascade(plane, unknown, width, height) {
   const coarse = fromCoarse(plane, unknown, width, height);
   let values = plane.map((value, i) => (unknown[i] ? coarse[i] : value));
-  const scale = smoothed(new Float32Array(plane.length).fill(1), width, height).map((sum) => 2 / sum);
+  const scale = scaleOf(width, height);
   // Chebyshev's acceleration of Jacobi's steps: each goes on in the direction of the last.
   let previous = values, weight = 1;
   for (let sweep = 0; sweep < SWEEPS; sweep++) {
@@ -58,6 +58,15 @@ function cascade(plane, unknown, width, height) {
     values = next;
   }
   return values;
+}
+
+const scales = new Map();
+
+// What the neighbourhood's weights sum to at each pixel, as a factor: less at the border, where nothing lies outside.
+function scaleOf(width, height) {
+  const key = `${width} ${height}`;
+  if (!scales.has(key)) scales.set(key, smoothed(new Float32Array(width * height).fill(1), width, height).map((sum) => 2 / sum));
+  return scales.get(key);
 }
 
 function fromCoarse(plane, unknown, width, height) {

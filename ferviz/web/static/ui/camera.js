@@ -11,7 +11,7 @@ const ERRORS = {
   NotReadableError: "The camera is used by another program; close that, and start it again.",
   OverconstrainedError: "There is no camera of that number.",
 };
-let stream = null, running = false, last = null, history = [], times = [], faces = [], onFace;
+let stream = null, running = false, last = null, history = [], times = [], faces = [], searching = null, onFace;
 
 export function setUpCamera(showFace) {
   onFace = showFace;
@@ -106,10 +106,17 @@ const nextFrame = (video, time) => new Promise((resolve) => {
   video.requestVideoFrameCallback(() => { clearTimeout(fallback); resolve(); });
 });
 
-// A frame is searched every few frames; in between the face is where it was, a fifth of a second ago at most.
+// A frame is searched every few frames, by a worker of its own; until it answers, the face is where it was.
+async function search(frame) {
+  const found = await detectFaces(frame, LOST, [320], (...words) => state.engine.scout(...words));
+  return found.sort((a, b) => b.box[2] - b.box[0] - (a.box[2] - a.box[0]));
+}
+
 async function analyse(frame, number) {
-  if (number % SEARCH_EVERY === 0 || !faces.length) faces = await detectFaces(frame, LOST, [320]);
-  faces.sort((a, b) => b.box[2] - b.box[0] - (a.box[2] - a.box[0]));
+  if (!faces.length) faces = await search(frame);
+  else if (number % SEARCH_EVERY === 0 && !searching) {
+    searching = search(frame).then((found) => { faces = found; }, () => {}).finally(() => { searching = null; });
+  }
   if (!faces.length) { show(frame, null); return; }
   const crop = cutOut(frame, faces[0]);
   const located = await state.engine.call("face", crop.rgba, crop.width, crop.height, crop.points);

@@ -1,18 +1,21 @@
 // The network room: its layers in a strip, the channels of one as a grid, and one channel over the face.
 import { $, attempt, element, newest, say, state } from "./page.js";
 import { drawGrey } from "./heat.js";
+import { dreamOfLink, lookAt, nameDream, setUpMicroscope } from "./microscope.js";
 import { draw } from "./stage.js";
 
 const SHOWN = 128;
 let layer = null;
 
 export function setUpNetworkRoom() {
+  setUpMicroscope();
   addEventListener("hashchange", () => { if (location.hash.startsWith("#/network/")) openLink(); });
 }
 
 /** Draws the room for the face that is looked at. */
 export const showNetworkRoom = newest(async () => {
   if (!state.face || state.room !== "network") return;
+  nameDream();
   const { table } = state.engine, names = table.layers.map(([name]) => name).filter((name) => table.activations.includes(name));
   layer = names.includes(layer) ? layer : table.default;
   const strip = element("div", { class: "row strip", role: "group", "aria-label": "Layers" }, ...names.map((name) => {
@@ -35,6 +38,7 @@ export const showNetworkRoom = newest(async () => {
   $("map-note").textContent = `${layer}: ${channels} channels of ${height} x ${width}, all on one scale, from ${low.toPrecision(2)} to ${high.toPrecision(2)}. Click one to lay it over the face.`;
   const wanted = Number(location.hash.split("/")[3]);
   if (location.hash.startsWith(`#/network/${encodeURIComponent(layer)}/`) && tiles[wanted]) tiles[wanted].open();
+  else dreamOfLink();
 });
 
 function showChannel(channel, map, width, height) {
@@ -42,6 +46,7 @@ function showChannel(channel, map, width, height) {
   history.replaceState(null, "", `#/network/${encodeURIComponent(layer)}/${channel}`);
   say(`Channel ${channel} of ${layer} lies over the face; this address leads here.`);
   draw();
+  lookAt(layer, channel);
 }
 
 function openLink() {

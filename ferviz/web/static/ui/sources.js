@@ -98,8 +98,8 @@ async function findFaces(canvas) {
 
 const whole = (canvas) => ({ box: [0, 0, canvas.width, canvas.height], points: null, whole: true });
 
-/** Faces of a canvas in its own pixels, searched at 640 and, for faces that fill it, at 320 pixels. */
-export async function detectFaces(canvas, threshold, sides = [640, 320]) {
+/** Faces of a canvas in its own pixels, searched at 640 and, for faces that fill it, at 320 pixels. call: to which worker. */
+export async function detectFaces(canvas, threshold, sides = [640, 320], call = (...words) => state.engine.call(...words)) {
   const longer = Math.max(canvas.width, canvas.height), found = [];
   for (const side of longer > 320 ? sides : [320]) {
     const scale = Math.min(1, side / longer);
@@ -107,7 +107,7 @@ export async function detectFaces(canvas, threshold, sides = [640, 320]) {
     context.fillRect(0, 0, side, side);
     context.imageSmoothingQuality = "high";
     context.drawImage(canvas, 0, 0, Math.round(canvas.width * scale), Math.round(canvas.height * scale));
-    const faces = await state.engine.call("detect", context.getImageData(0, 0, side, side).data, side, threshold);
+    const faces = await call("detect", context.getImageData(0, 0, side, side).data, side, threshold);
     for (const face of faces) {
       if (side === 320 && sides.length > 1 && longer > 320 && face.box[2] - face.box[0] < 80) continue;
       found.push({ score: face.score, box: face.box.map((v) => v / scale), points: face.points.map((p) => p.map((v) => v / scale)) });

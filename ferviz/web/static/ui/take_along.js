@@ -3,6 +3,7 @@ import { probabilities } from "../maths/scores.js";
 import { $, all, attempt, element, labels, say, state, targetName, targetWord } from "./page.js";
 import { describe } from "./answer.js";
 import { linkedLayer } from "./network_room.js";
+import { isUnchecked } from "./networks.js";
 import { paint } from "./stage.js";
 
 const SIDE = 576;
@@ -93,7 +94,8 @@ function drawing() {
   const bars = labels().map((label, k) => `<text x="${SIDE + 130}" y="${60 + row * k}" text-anchor="end">${escaped(label)}</text>` +
     `<rect x="${SIDE + 140}" y="${44 + row * k}" width="${200 * p[k]}" height="20" fill="${k === state.target.plus ? "#b3362b" : "#7f98ae"}"/>` +
     `<text x="${SIDE + 350}" y="${60 + row * k}">${Math.round(100 * p[k])} %</text>`).join("");
-  const notes = [$("map-note").textContent, $("verdict").textContent, $("unseen").hidden ? "" : "A picture that no network saw."].filter(Boolean);
+  const notes = [$("map-note").textContent, $("verdict").textContent, $("unseen").hidden ? "" : "A picture that no network saw.",
+    isUnchecked() ? `Unchecked network: ${state.network.assumed.join(", ")} assumed.` : ""].filter(Boolean);
   const text = notes.map((note, i) => `<text x="0" y="${SIDE + 24 + 22 * i}">${escaped(note)}</text>`).join("");
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${SIDE + 410} ${SIDE + 90}" width="${SIDE + 410}" font-family="sans-serif" font-size="16" role="img" aria-label="${escaped(describe())}">` +
     `<image href="${picture().toDataURL("image/png")}" width="${SIDE}" height="${SIDE}"/>${bars}${text}</svg>`;
@@ -110,7 +112,7 @@ export function record() {
     Array.from({ length: values.length / width }, (_, y) => Array.from(values.slice(y * width, (y + 1) * width), (v) => Number(v.toPrecision(6))));
   const named = (values, names) => Object.fromEntries(names.map((name, i) => [name, Number(values[i].toPrecision(6))]));
   return {
-    schema_version: 1, command: "studio", model: { name: table.name, sha256: table.sha256, assumed: state.network.assumed ?? [] },
+    schema_version: 1, command: "studio", model: { name: table.name, sha256: table.sha256, assumed: state.network.assumed ?? [], checked: state.network.checked ?? null },
     method: state.method, layer: state.layer, target: targetWord(), probabilities: named(probabilities(logits, table.head), labels()),
     logits: named(logits, labels()), logits_of_the_whole_face: named(state.original, labels()),
     raw: state.map && rows(state.map.map, state.map.width), regions: state.regionValues && named(state.regionValues, state.data.regions.names),

@@ -1,0 +1,112 @@
+// One channel under the microscope: its dream, the faces that excite it most, where it looks, and what the answer loses without it.
+import { $, attempt, element, labels, say, state, targetName } from "./page.js";
+import { signed } from "./answer.js";
+import { serverName } from "./networks.js";
+import { hasData, hasServer, post, runIn, stop, unpack } from "./server.js";
+
+const SIDE = 192, BARS = 7;
+let at = null; // { layer, channel } or { class }
+
+export function setUpMicroscope() {
+  $("dream-channel").onclick = () => attempt(dream);
+  $("dream-class").onclick = () => attempt(() => { at = { class: state.target.plus }; return dream(); });
+  for (const id of ["dream-channel", "dream-class"]) $(id).hidden = !hasServer();
+}
+
+/** The part of the address that leads to what is dreamt of. */
+const address = () => ("class" in at ? `#/network?dream=${encodeURIComponent(labels()[at.class])}` : `#/network/${encodeURIComponent(at.layer)}/${at.channel}`);
+
+/** Looks at a channel: what is known at once, and what the labelled faces tell. */
+export const lookAt = (layer, channel) => attempt(async () => {
+  const picture = state.face.picture;
+  at = { layer, channel };
+  stop($("dream-progress"));
+  $("microscope").hidden = false;
+  $("channel-title").textContent = `Channel ${channel} of ${layer}`;
+  $("dream").hidden = true;
+  $("channel-faces").hidden = true;
+  $("dream-text").textContent = hasServer() ? "" : "Dreams are made by ferviz studio, or with: ferviz dream --layer " + layer + " --channel " + channel;
+  const change = await state.engine.call("without", picture, layer, channel);
+  if (!isAt(layer, channel)) return;
+  showWithout(change, "On this face");
+  if (!hasData()) return;
+  const job = { task: "channel", network: await serverName(), layer, channel };
+  const answer = await runIn($("channel-progress"), job, ({ done, of }) => (of ? [`${layer} of ${done} of ${of} faces`, done / of] : null));
+  if (isAt(layer, channel)) await showFaces(answer);
+});
+
+const isAt = (layer, channel) => at?.layer === layer && at?.channel === channel;
+
+function showWithout(change, whose) {
+  const box = $("channel-without");
+  if (!change) { box.replaceChildren(element("p", { class: "hint" }, "What the answer loses without a channel is known for the last map only.")); return; }
+  const order = change.map((value, k) => [k, value]).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1])).slice(0, BARS), most = Math.max(...change.map(Math.abs), 1e-9);
+  box.replaceChildren(element("p", { class: "hint" }, `${whose}, each class\u2019s logit without this channel:`), ...order.map(([k, value]) => {
+    const track = element("i", {}, element("b", { class: value < 0 ? "against" : "for" }));
+    track.firstChild.style.width = `${100 * Math.abs(value) / most}%`;
+    return element("p", { class: "effect" }, element("span", {}, labels()[k]), track, element("span", {}, signed(value)));
+  }));
+}
+
+async function showFaces(answer) {
+  const names = Object.entries(answer.regions).sort((a, b) => b[1] - a[1]).filter(([, times]) => times > 1.15).slice(0, 3);
+  const looks = names.length ? `It looks at the ${names.map(([name, times]) => `${name} (${times.toFixed(1)} times the mean)`).join(", ")}.` : "It looks at no region more than at others.";
+  const sheet = async (faces) => createImageBitmap(await (await post("api/data/sheet", { faces })).blob());
+  const [most, drawn] = await Promise.all([sheet(answer.most), sheet(answer.drawn)]);
+  for (const [id, bitmap, faces, values] of [["channel-most", most, answer.most, answer.most_values], ["channel-drawn", drawn, answer.drawn, answer.drawn_values]]) {
+    const canvas = $(id), side = bitmap.height;
+    canvas.width = side * faces.length;
+    canvas.height = side;
+    canvas.getContext("2d").drawImage(bitmap, 0, 0);
+    canvas.setAttribute("aria-label", `${faces.length} faces, mean activation ${values.map((v) => v.toFixed(2)).join(", ")}`);
+    canvas.title = canvas.getAttribute("aria-label");
+  }
+  $("channel-faces").hidden = false;
+  const best = answer.classes.map((value, k) => [value ?? -Infinity, k]).sort((a, b) => b[0] - a[0])[0];
+  $("channel-text").textContent = `${looks} Of the classes, ${labels()[best[1]] ?? "one"} excites it most (mean ${best[0].toFixed(2)}, all ${answer.mean.toFixed(2)}), among ${answer.faces} faces.`;
+  if (answer.removed) showWithout(answer.removed, "On average");
+}
+
+/** Dreams of what is looked at; every picture of the way is shown as it comes. */
+async function dream() {
+  const own = at, what = "class" in own ? labels()[own.class] : `channel ${own.channel} of ${own.layer}`;
+  $("microscope").hidden = false;
+  $("dream").hidden = false;
+  if ("class" in own) { $("channel-title").textContent = `A dream of ${what}`; $("channel-faces").hidden = true; $("channel-without").replaceChildren(); }
+  $("dream-text").textContent = "";
+  history.replaceState(null, "", address());
+  const job = { task: "dream", network: await serverName(), seed: 0, ...own };
+  const last = await runIn($("dream-progress"), job, ({ step, of, ...rest }) => {
+    if (own !== at) return null;
+    if (rest.picture) paintDream(rest);
+    return [step ? `Dreaming of ${what}: step ${step} of ${of}` : "Opening the network\u2019s graph \u2026", of ? step / of : undefined];
+  });
+  if (own !== at) return;
+  paintDream(last);
+  const p = last.probabilities, best = p.indexOf(Math.max(...p));
+  $("dream-text").textContent = `What raises ${what}: ${last.first.toPrecision(3)} at first, ${last.last.toPrecision(3)} at last. The network calls the picture ${labels()[best]}, ${Math.round(100 * p[best])} %; it is no face that anybody has.`;
+  say(`The dream of ${what} is done.`);
+}
+
+function paintDream({ picture, width, height, channels }) {
+  const values = unpack(picture, Uint8Array), small = new OffscreenCanvas(width, height), context = small.getContext("2d"), image = context.createImageData(width, height);
+  for (let i = 0; i < width * height; i++) {
+    for (let c = 0; c < 3; c++) image.data[4 * i + c] = values[channels === 1 ? i : 3 * i + c];
+    image.data[4 * i + 3] = 255;
+  }
+  context.putImageData(image, 0, 0);
+  const shown = $("dream").getContext("2d");
+  shown.imageSmoothingQuality = "high";
+  shown.drawImage(small, 0, 0, SIDE, SIDE);
+  state.dreamSteps = (state.dreamSteps ?? 0) + 1;
+  $("dream").setAttribute("aria-label", `The dream so far, for ${"class" in at ? labels()[at.class] : `channel ${at.channel} of ${at.layer}`}`);
+}
+
+/** The class that the address asks to be dreamt of, dreamt of. */
+export function dreamOfLink() {
+  const word = new URLSearchParams(location.hash.split("?")[1] ?? "").get("dream"), k = labels().indexOf(word);
+  if (word && k >= 0 && hasServer()) attempt(() => { at = { class: k }; return dream(); });
+}
+
+/** Names the class that the button dreams of. */
+export function nameDream() { $("dream-class").textContent = `Dream of ${targetName({ plus: state.target.plus ?? 0, minus: null })}`; }

@@ -1,0 +1,249 @@
+"""The data room, slow methods and networks beside each other, in a real browser with a server that works."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ferviz
+from ferviz.web.work.worker import MAX_WAITING
+
+pytestmark = pytest.mark.slow
+
+
+def until(page: Any, condition: str) -> None:
+    for _ in range(6000):
+        if page.evaluate(f"() => Boolean({condition})"):
+            return
+        page.wait_for_timeout(20)
+    raise AssertionError(f"{condition} did not come true; the page says: {page.inner_text('#message')}")
+
+
+@pytest.fixture(scope="module")
+def data(faces_csv: Path) -> Any:
+    return ferviz.read_data(faces_csv)
+
+
+@pytest.fixture(scope="module")
+def told(data: Any) -> np.ndarray:
+    return ferviz.load_model().probabilities(data.images)
+
+
+@pytest.fixture(scope="module")
+def page(open_page: Any, served_data: Any) -> Any:
+    page = open_page("#/data", server=served_data)
+    until(page, "studio.dataMilliseconds && document.getElementById('data-progress').hidden")
+    until(page, "document.getElementById('data-summary').textContent.includes(';')")
+    return page
+
+
+def shown(page: Any) -> str:
+    text: str = page.inner_text("#data-count")
+    return text
+
+
+def test_the_matrix_counts_and_chooses_faces(page: Any, data: Any, told: np.ndarray) -> None:
+    answers, size = told.argmax(1), len(data.names)
+    expected = np.zeros((size, size), int)
+    np.add.at(expected, (data.labels, answers), 1)
+    cells = page.locator("#matrix button").all_inner_texts()
+    np.testing.assert_array_equal(np.reshape([int(text) for text in cells], (size, size)), expected)
+    assert page.locator(".cell[data-drawn]").count() == len(data)
+    row, column = np.argwhere(expected > 1)[0]
+    page.click(f"#matrix button[data-cell='{row}/{column}']")
+    assert shown(page).startswith(f"{expected[row, column]} faces")
+    assert page.locator(".cell").count() == expected[row, column]
+    assert page.url.endswith(f"#/data/{data.names[row]}/{data.names[column]}")
+    page.click("#data-clear")
+    assert shown(page) == f"{len(data)} faces"
+    page.focus(".cell[tabindex='0']")
+    page.keyboard.press("ArrowRight")
+    assert page.locator(".cell[tabindex='0']").get_attribute("aria-label").startswith("Face 1,")
+
+
+def test_two_networks_disagree_where_their_classes_are_exchanged(page: Any, told: np.ndarray) -> None:
+    page.select_option("#data-order", "disagree")
+    assert shown(page).startswith(f"{np.isin(told.argmax(1), (3, 4)).sum()} face")
+
+
+def test_doubtful_labels_go_into_a_file(page: Any, data: Any, told: np.ndarray, tmp_path: Path) -> None:
+    page.select_option("#data-order", "doubt")
+    doubt = 1 - told[np.arange(len(data)), data.labels]
+    first, second = np.argsort(-doubt, kind="stable")[:2]
+    page.click("[data-decision=doubt]")
+    page.focus(".cell[tabindex='0']")
+    page.keyboard.press("k")
+    with page.expect_download() as download:
+        page.click("#data-save")
+    download.value.save_as(tmp_path / "labels.csv")
+    rows = list(csv.DictReader((tmp_path / "labels.csv").read_text().splitlines()))
+    assert [(int(row["row"]), row["judgement"]) for row in rows] == [(first, "doubt"), (second, "keep")]
+    assert float(rows[0]["doubt"]) == pytest.approx(doubt[first], abs=1e-3)
+    assert rows[0]["label"] == data.names[data.labels[first]]
+
+
+def test_a_face_of_the_data_is_explained_as_it_is(page: Any, data: Any) -> None:
+    page.select_option("#data-order", "all")
+    page.click(".cell[aria-label^='Face 5,']")
+    page.click("#data-open")
+    until(page, "studio.face && studio.map")
+    np.testing.assert_array_equal(page.evaluate("[...studio.face.picture.data]"), data.images[5].ravel())
+    assert page.evaluate("studio.room") == "face"
+
+
+def choose(page: Any, select: str, value: str) -> None:
+    page.evaluate("document.querySelector('[data-room=face]').click()")
+    page.select_option(select, value)
+
+
+def test_another_network_lies_beside_the_map(page: Any) -> None:
+    page.evaluate("studio.target = { plus: 3, minus: null, follow: false }")
+    choose(page, "#method", "gradcam")
+    choose(page, "#beside", "network:1")
+    until(page, "studio.besideMap && studio.besideMap.says")
+    beside = page.evaluate("[...studio.besideMap.map]")
+    weights = [0, 0, 0, 0, 1, 0, 0]  # the second network's happy is the first one's sad
+    own = page.evaluate(
+        f"async () => [...(await studio.engine.call('explain', studio.face.picture, 'gradcam', studio.layer, {weights}, false)).map]"
+    )
+    np.testing.assert_allclose(beside, own, atol=1e-5)
+    assert "network" in page.inner_text("#map-note").lower() or "bundled" in page.inner_text("#map-note")
+    choose(page, "#beside", "layer:relu4")
+    until(page, "studio.besideMap && studio.besideMap.width !== studio.map.width")
+    choose(page, "#beside", "")
+    until(page, "!studio.besideMap")
+
+
+def test_a_slow_method_is_computed_by_the_server_and_can_be_stopped(page: Any, data: Any) -> None:
+    page.evaluate("studio.slowAfter = 0")
+    choose(page, "#method", "rise")
+    until(page, "!document.getElementById('slow').hidden")
+    page.click("#slow button")
+    assert page.locator("#slow").is_hidden()
+    choose(page, "#method", "ablationcam")
+    until(page, "studio.map && studio.map.method === 'ablationcam'")
+    expected = ferviz.explain(
+        ferviz.load_model(), data.images[5:6], method="ablationcam", layer=page.evaluate("studio.layer"), target="happy"
+    )
+    np.testing.assert_allclose(page.evaluate("[...studio.map.map]"), expected.raw[0, 0].ravel(), atol=1e-4)
+    choose(page, "#method", "gradcam")
+    until(page, "studio.map.method === 'gradcam'")
+
+
+def test_the_smallest_patch_changes_the_answer(page: Any, data: Any) -> None:
+    page.click("#patch")
+    until(page, "document.getElementById('message').textContent.match(/smallest square|does not change/)")
+    if "smallest" in page.inner_text("#message"):
+        hidden = np.reshape(page.evaluate("[...studio.hidden]"), (48, 48))
+        rows, columns = np.nonzero(hidden)
+        side = np.ptp(rows) + 1
+        assert side == np.ptp(columns) + 1
+        assert (hidden == 1).sum() == side**2, "it is a square"
+        logits = page.evaluate("studio.current.logits")
+        assert int(np.argmax(logits)) != int(np.argmax(page.evaluate("studio.original")))
+        page.click("#undo")
+        until(page, "!studio.hidden.some(Boolean)")
+
+
+def test_a_dream_is_shown_as_it_grows_and_a_server_that_ends_is_one_sentence(page: Any) -> None:
+    picture = base64.b64encode(bytes([200] * 48 * 48)).decode()
+    step = {"step": 64, "of": 128, "picture": picture, "width": 48, "height": 48, "channels": 1}
+    last = {**step, "step": 128, "first": -3.0, "last": 7.5, "probabilities": [0, 0, 0, 0.9, 0.1, 0, 0]}
+    lines = "\n".join(json.dumps(event) for event in (step, last, {"end": True})) + "\n"
+    page.route("**/api/run", lambda route: route.fulfill(body=lines, content_type="application/x-ndjson"))
+    page.click("[data-room=network]")
+    page.click("#dream-class")
+    until(page, "document.getElementById('dream-text').textContent.includes('7.5')")
+    assert "90 %" in page.inner_text("#dream-text")
+    assert page.evaluate("document.getElementById('dream').getContext('2d').getImageData(90, 90, 1, 1).data[0]") == 200
+    assert "?dream=happy" in page.url
+    page.unroute("**/api/run")
+    for answer, words in (
+        (lambda route: route.abort(), "does not answer"),
+        (lambda route: route.fulfill(body=json.dumps(step) + "\n"), "ended before"),
+        (lambda route: route.fulfill(body='{"error": "no such thing"}\n'), "No such thing"),
+    ):
+        page.route("**/api/run", answer)
+        page.click("#dream-class")
+        until(page, "document.getElementById('message').className === 'error'")
+        assert words in page.inner_text("#message")
+        assert page.locator("#dream-progress").is_hidden()
+        page.evaluate("document.getElementById('message').className = ''")
+        page.unroute("**/api/run")
+
+
+def test_nothing_complained(page: Any) -> None:
+    assert [text for text in page.complaints if "ERR_FAILED" not in text] == []
+
+
+# -- the server alone ------------------------------------------------------------------------------------------------------------------
+
+
+def job(method: str = "region-occlusion", level: int = 100) -> bytes:
+    picture = base64.b64encode(np.full((48, 48), level, "<f4").tobytes()).decode()
+    points = [[15.2, 19.1], [33.0, 17.4], [24.6, 28.0], [17.9, 36.2], [31.5, 35.1]]
+    weights = [0, 0, 0, 1, 0, 0, 0]
+    return json.dumps(
+        {"task": "explain", "method": method, "picture": picture, "points": points, "weights": weights}
+    ).encode()
+
+
+def events(answer: Any) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in answer.content.decode().splitlines()]
+
+
+@pytest.mark.parametrize("network", ["0123456789abcdef", "../../etc/passwd", -1, 7, 1.5, True, None, [0]])
+def test_only_networks_of_the_page_are_asked(served_data: Any, network: Any) -> None:
+    assert served_data.ask("/api/run", "POST", json.dumps({"task": "explain", "network": network})).status in (400, 410)
+
+
+def test_tabs_wait_for_each_other_and_too_many_are_refused(served_data: Any) -> None:
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda n: (n, served_data.ask("/api/run", "POST", job(level=n))), range(60, 72)))
+    refused = [answer for _, answer in answers if answer.status == 503]
+    assert len(answers) - len(refused) >= MAX_WAITING
+    model = ferviz.load_model()
+    for level, answer in answers:
+        if answer.status == 200:
+            *_, result, end = events(answer)
+            assert end == {"end": True}
+            np.testing.assert_allclose(
+                result["logits"], model.logits(np.full((1, 48, 48), level, np.uint8))[0], atol=1e-4
+            )
+
+
+def stream(served: Any) -> socket.socket:
+    """-> a connection on which the first events of a long job have arrived."""
+    body = job("rise")
+    own = f"Host: 127.0.0.1:{served.port}\r\nOrigin: http://127.0.0.1:{served.port}\r\nCookie: ferviz-{served.port}=a-token-for-tests\r\n"
+    client = socket.create_connection(("127.0.0.1", served.port), timeout=300)
+    client.sendall(f"POST /api/run HTTP/1.1\r\n{own}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    text = b""
+    while b'"passes"' not in text:
+        text += client.recv(4096)
+    return client
+
+
+def test_a_page_that_goes_away_ends_the_work(served_data: Any) -> None:
+    client = stream(served_data)
+    process = served_data.studio.workers["face"]._child.process
+    client.close()
+    process.wait(timeout=60)
+
+
+def test_a_process_that_is_killed_is_one_sentence_and_the_next_one_works(served_data: Any) -> None:
+    client = stream(served_data)
+    served_data.studio.workers["face"]._child.process.kill()
+    text = b""
+    while b'"error"' not in text:
+        text += client.recv(4096)
+    client.close()
+    assert events(served_data.ask("/api/run", "POST", job()))[-1] == {"end": True}
