@@ -1,4 +1,4 @@
-"""Draws the documentation's screenshots of the studio: python tools/draw_studio.py docs/images [--rooms data] (needs playwright and Chromium)."""
+"""Draws the screenshots of the studio: python tools/draw_studio.py docs/images [--rooms data] (needs playwright and Chromium)."""
 
 from __future__ import annotations
 

@@ -209,7 +209,8 @@ async def _lines(worker: Worker, job: Mapping[str, Any], request: Request) -> As
             pending.cancel()
             with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration):
                 await pending
-        await events.aclose()
+        if pending is None or pending.done():  # else it is being cancelled, and ends the job itself
+            await events.aclose()
 
 
 def _refusal(status: int, reason: str, headers: dict[str, Any] | None = None) -> JSONResponse:

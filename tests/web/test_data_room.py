@@ -130,6 +130,12 @@ def test_a_slow_method_is_computed_by_the_server_and_can_be_stopped(page: Any, d
     assert page.locator("#slow").is_hidden()
     choose(page, "#method", "ablationcam")
     until(page, "studio.map && studio.map.method === 'ablationcam'")
+    assert page.evaluate("[studio.target.plus, studio.target.minus, studio.layer, studio.current]") == [
+        3,
+        None,
+        "relu8",
+        None,
+    ]
     expected = ferviz.explain(
         ferviz.load_model(), data.images[5:6], method="ablationcam", layer=page.evaluate("studio.layer"), target="happy"
     )

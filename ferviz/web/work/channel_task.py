@@ -106,18 +106,19 @@ def _by_class(bench: Workbench, response: LayerResponse, values: np.ndarray) -> 
 
 def _removed(bench: Workbench, model: Model, layer: str, number: int, response: LayerResponse) -> list[float] | None:
     """-> by how much each class's logit changes on average where the channel is 0, None where the network cannot be entered there."""
-    if not supports(model.engine, LayerInterventions):
+    engine: Any = model.engine.compiled if isinstance(model.engine, FallbackEngine) else model.engine
+    can_enter = supports(engine, LayerInterventions)
+    if not can_enter:
         return None
     images = bench.data.data.images[response.faces[:REMOVED]]
     batch, changes = model.input.preprocess(images), []
-    compiled = model.engine.compiled if isinstance(model.engine, FallbackEngine) else model.engine
     for start in range(0, len(batch), PART):
         part = batch[start : start + PART]
         try:
-            (activation,) = compiled.activations(part, [layer])
+            (activation,) = engine.activations(part, [layer])
             without = activation.copy()
             without[..., number] = 0
-            changes.append(compiled.logits_from(part, layer, without) - compiled.logits(part))
+            changes.append(engine.logits_from(part, layer, without) - engine.logits(part))
         except NotCompiledError:
             return None
     return [float(value) for value in np.concatenate(changes).mean(0)]

@@ -85,9 +85,8 @@ def passes_of(job: AttributionJob, size: tuple[int, int]) -> int | None:
         job: the method with its settings.
         size: (h, w) of the picture.
     """
-    settings, channels = job.settings, 0
-    if job.layers:
-        channels = next((info.shape[-1] for info in job.model.layers if info.name == job.layers[0]), 0)
+    settings = job.settings
+    channels = next((info.shape[-1] for info in job.model.layers if info.name in job.layers), None)
     if job.name == "occlusion":
         patch = settings["patch"] or max(1, round(min(size) / 6))
         stride = settings["stride"] or max(1, patch // 2)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from ferviz.files import to_json
@@ -47,7 +47,7 @@ class Worker:
         """Whether no further job may wait."""
         return self._waiting > MAX_WAITING
 
-    async def run(self, job: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    async def run(self, job: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
         """Do a job.
 
         Closing the iterator before its end ends the process, and the next job starts another one.
@@ -62,8 +62,11 @@ class Worker:
         try:
             if self._lock.locked():
                 yield {"waiting": self._waiting - 1}
-            async with self._lock:
-                async for event in self._events(job):
+            async with (
+                self._lock,
+                contextlib.aclosing(self._events(job)) as events,
+            ):  # ended before the next job may begin
+                async for event in events:
                     yield event
         finally:
             self._waiting -= 1
@@ -74,7 +77,7 @@ class Worker:
         if child is not None:
             child.end()
 
-    async def _events(self, job: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    async def _events(self, job: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
         finished = False
         try:
             child = self._child

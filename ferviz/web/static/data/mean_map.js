@@ -41,10 +41,10 @@ export async function showMeanMap(index, faces, [label, answer]) {
 
 // Which region, hidden, gives the faces their label back, or takes it from them.
 function showRepair(rows, mistakes, label) {
-  for (const { region, share, low, high, faces } of rows) {
-    const row = document.createElement("tr"), cells = [region, `${Math.round(100 * share)} %`, `${Math.round(100 * low)} to ${Math.round(100 * high)} % of ${faces}`];
+  for (const { region, share, low, high } of rows) {
+    const row = document.createElement("tr"), cells = [region, `${Math.round(100 * share)} %`, `${Math.round(100 * low)} to ${Math.round(100 * high)} %`];
     cells.forEach((text, i) => { const cell = document.createElement(i ? "td" : "th"); cell.textContent = text; if (!i) cell.scope = "row"; row.append(cell); });
     $("repair").append(row);
   }
-  $("repair-text").textContent = rows.length ? (mistakes ? `Faces that are called ${label} once one region is hidden:` : `Faces that are still called ${label} when one region is hidden:`) : "";
+  $("repair-text").textContent = rows.length ? `Of ${rows[0].faces} faces those that are ${mistakes ? "" : "still "}called ${label} when one region is hidden:` : "";
 }
