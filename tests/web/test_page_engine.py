@@ -60,12 +60,12 @@ def as_explained(
     return np.reshape(answer["map"], (answer["height"], answer["width"])), answer["logits"]
 
 
-@pytest.mark.parametrize("method", ["gradcam", "gradcam++", "hirescam", "layercam", "xgradcam", "saliency"])
+@pytest.mark.parametrize("method", ["gradcam", "gradcam++", "hirescam", "layercam", "xgradcam", "saliency", "fastshap"])
 @pytest.mark.parametrize("target", ["happy", "happy-sad"])
 def test_maps_are_those_of_python(page: Any, model: Any, image: np.ndarray, method: str, target: str) -> None:
     explanation = ferviz.explain(model, image[None], method=method, target=target)
     weights = [float(label == "happy") - float(label == "sad" and "-" in target) for label in model.labels]
-    layer = None if method == "saliency" else explanation.layer
+    layer = None if method in ("saliency", "fastshap") else explanation.layer
     signed = "-" in target
     map_, logits = as_explained(page, method, layer, weights, signed)
     raw = explanation.raw[0, 0]
