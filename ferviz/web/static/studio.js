@@ -93,7 +93,6 @@ async function dropNetwork(file) {
 /** Shows a face: its answer at once, then its map, then what takes longer. */
 async function showFace(crop) {
   stopRegions();
-  if (state.room === "camera" || state.room === "data") enter("face");
   const started = performance.now();
   const located = await state.engine.call("face", crop.rgba, crop.width, crop.height, crop.points);
   const logits = await state.engine.call("logits", located.picture);
@@ -103,6 +102,7 @@ async function showFace(crop) {
   Object.assign(state, { original: logits, current: null, hidden: new Float32Array(located.picture.width * located.picture.height), undo: [], map: null, besideMap: null });
   if (state.target.follow || state.target.plus === null) state.target = { plus: argmax(logits), minus: null, follow: true };
   $("undo").disabled = $("clear").disabled = true;
+  if (state.room === "camera" || state.room === "data") enter("face"); // with a face, so that no example takes its place
   showBars();
   draw();
   say(located.source === "template" && located.face < 0.15 ? "This looks like no face; the regions are a typical face\u2019s." : "");

@@ -112,13 +112,13 @@ export const updateMap = newest(async () => {
   clearTimeout(slowTimer);
   if (!face || target.plus === null || !state.method) return;
   if (hasServer()) stop($("slow"));
-  const started = performance.now(), slow = isSlow(state.method), [kind, value] = beside();
+  const started = performance.now(), { method, layer } = state, slow = isSlow(method), [kind, value] = beside();
   const slowBeside = kind === "method" && isSlow(value);
-  const map = slow ? null : await explainHere(state.method, state.layer);
-  const other = kind === "network" ? await explainOn(value, state.method, state.layer) : kind === "layer" && !slow ? await explainHere(state.method, value)
-    : kind === "method" && !slowBeside ? await explainHere(value, state.layer) : null;
+  const map = slow ? null : await explainHere(method, layer);
+  const other = kind === "network" ? await explainOn(value, slow ? "gradcam" : method, layer) : kind === "layer" && !slow ? await explainHere(method, value)
+    : kind === "method" && !slowBeside ? await explainHere(value, layer) : null;
   if (state.face !== face) return;
-  showMap(map && { ...map, method: state.method, layer: state.layer, milliseconds: performance.now() - started }, other);
+  showMap(map && { ...map, method, layer, milliseconds: performance.now() - started }, other);
   if (slow || slowBeside) slowTimer = setTimeout(() => attempt(() => explainSlowly(face, slow, slowBeside && value)), state.slowAfter ?? SLOW_AFTER);
 });
 
