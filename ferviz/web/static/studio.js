@@ -84,8 +84,8 @@ async function dropNetwork(file) {
     verdict: { steps: 6, fills: ["mean", "blur", "harmonic"], delta: 0.05, calibrated: false },
   };
   await openNetwork(bytes, record, null);
-  if (state.crop) await showFace(state.crop);
-  if (state.room === "data") enterData();
+  state.stale = Boolean(state.crop); // the face was cut out for the network before
+  if (state.room === "data") enterData(); else if (state.crop) await showFace(state.crop);
   say(`${file.name} is open. Its maps are unchecked: ${hasData() ? "checking with the labelled faces whether it is fed as it was trained" : "ferviz check tests with labelled faces whether it is fed as it was trained"}.`);
   if (hasData()) checkNetwork();
 }
@@ -97,7 +97,7 @@ async function showFace(crop) {
   const located = await state.engine.call("face", crop.rgba, crop.width, crop.height, crop.points);
   const logits = await state.engine.call("logits", located.picture);
   const masks = await state.engine.call("masks", located.points);
-  state.crop = crop;
+  Object.assign(state, { crop, stale: false });
   state.face = { ...located, canvas: crop.canvas, masks };
   Object.assign(state, { original: logits, current: null, hidden: new Float32Array(located.picture.width * located.picture.height), undo: [], map: null, besideMap: null });
   if (state.target.follow || state.target.plus === null) state.target = { plus: argmax(logits), minus: null, follow: true };
@@ -149,6 +149,7 @@ function enter(room) {
   }
   if (room === "network") showNetworkRoom();
   if (room === "data") enterData();
+  if (state.stale && room !== "data" && room !== "camera") { attempt(() => showFace(state.crop)); return; }
   if (room === "face" && !state.face) attempt(() => openExample(state.data.examples[0].file));
   if (state.face && room !== "camera" && room !== "data") { showBars(); draw(); $("stage").setAttribute("aria-label", describe()); }
 }
