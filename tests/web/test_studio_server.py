@@ -100,13 +100,13 @@ def parts(size: int) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("body", [b"x" * 50_000, parts(50_000)], ids=["with its length", "in chunks"])
 def test_a_body_that_is_too_large_is_refused(served: Any, monkeypatch: pytest.MonkeyPatch, body: Any) -> None:
-    monkeypatch.setattr("ferviz.web.app.MAX_NETWORK", 20_000)
+    monkeypatch.setattr("ferviz.web.network_store.MAX_NETWORK", 20_000)
     with contextlib.suppress(ConnectionError):  # the server may close before everything is sent
         assert ask(served, "/api/compile?name=a.h5", "POST", body).status == 413
 
 
 def test_a_dripping_upload_ends(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ferviz.web.app.UPLOAD_SECONDS", 0.1)
+    monkeypatch.setattr("ferviz.web.network_store.UPLOAD_SECONDS", 0.1)
     own = f"Host: 127.0.0.1:{served.port}\r\nOrigin: http://127.0.0.1:{served.port}\r\nCookie: ferviz-{served.port}={TOKEN}\r\n"
     with socket.create_connection(("127.0.0.1", served.port), timeout=20) as client:
         client.sendall(f"POST /api/compile?name=a.h5 HTTP/1.1\r\n{own}Content-Length: 100\r\n\r\nx".encode())
