@@ -48,6 +48,6 @@ def test_axe_has_nothing_serious_to_say(open_page: Any, served_data: Any, axe: s
                     f"{room} {width}: {rule['id']}: {node['html'][:120]} {node['failureSummary'][:300]}"
                     for node in rule["nodes"]
                 ]
-        if width == 320:
-            assert page.evaluate("document.documentElement.scrollWidth") <= 320, f"{room} scrolls sideways"
+        if page.evaluate("document.documentElement.scrollWidth") > width:
+            found.append(f"{room} {width}: the page scrolls sideways")
     assert not found, "\n".join(found[:12])

@@ -123,7 +123,7 @@ def test_another_network_lies_beside_the_map(page: Any) -> None:
 
 
 def test_a_slow_method_is_computed_by_the_server_and_can_be_stopped(page: Any, data: Any) -> None:
-    page.evaluate("studio.slowAfter = 0")
+    page.evaluate("Object.assign(studio, { slowAfter: 0, target: { plus: 3, minus: null, follow: false } })")
     choose(page, "#method", "rise")
     until(page, "!document.getElementById('slow').hidden")
     page.click("#slow button")
