@@ -136,8 +136,12 @@ class Studio:
             return _refusal(503, "too much is waiting to be done; try again in a minute", {"retry-after": "60"})
         return StreamingResponse(_lines(worker, job, request), media_type="application/x-ndjson")
 
-    async def data(self, _: Request) -> Response:
-        """Answer with what the page has to know about every face of the data."""
+    async def data(self, request: Request) -> Response:  # noqa: ARG002 - as every route
+        """Answer with what the page has to know about every face of the data.
+
+        Args:
+            request: it says nothing.
+        """
         if self.labelled is None:
             return _refusal(404, "this studio was started without --data")
         text = await run_in_threadpool(lambda: to_json(self.labelled.index()))  # type: ignore[union-attr]
