@@ -136,7 +136,7 @@ class Studio:
             return _refusal(503, "too much is waiting to be done; try again in a minute", {"retry-after": "60"})
         return StreamingResponse(_lines(worker, job, request), media_type="application/x-ndjson")
 
-    async def data(self, request: Request) -> Response:  # noqa: ARG002 - as every route
+    async def data(self, request: Request) -> Response:
         """Answer with what the page has to know about every face of the data.
 
         Args:
