@@ -61,9 +61,7 @@ class Result:
 
     def picture(self, *args: Any, **options: Any) -> Image.Image:
         """Return the result as an RGB picture; without one of its own, the figure drawn at 144 dots an inch."""
-        from PIL import Image
-
-        return Image.open(io.BytesIO(_rasterised(self.plot(*args, **options)))).convert("RGB")
+        return rasterised(self.plot(*args, **options))
 
     def plot(self, *args: Any, **options: Any) -> Figure:
         """Return the result as a matplotlib Figure (made without pyplot), for papers."""
@@ -348,8 +346,15 @@ def _taken(method: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any
     return {name: value for name, value in options.items() if free or name in known}
 
 
-def _rasterised(figure: Figure) -> bytes:
-    dpi = min(DPI, MAX_SIDE / max(figure.get_size_inches()))
+def rasterised(figure: Figure, dpi: float = DPI) -> Image.Image:
+    """Return a figure as an RGB picture, with fewer dots an inch where it would be larger than MAX_SIDE.
+
+    Args:
+        figure: a matplotlib Figure.
+        dpi: dots an inch.
+    """
+    from PIL import Image
+
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
-    return buffer.getvalue()
+    figure.savefig(buffer, format="png", dpi=min(dpi, MAX_SIDE / max(figure.get_size_inches())), facecolor="white")
+    return Image.open(buffer).convert("RGB")

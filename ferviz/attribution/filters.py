@@ -9,7 +9,8 @@ import numpy as np
 
 from ferviz.errors import UsageError, check_integer
 from ferviz.models.model import Model, as_model
-from ferviz.rendering.sheets.filter_tiles import CELLS, KernelGrid, kernel_picture
+from ferviz.rendering.printing import DPI, PrintSize, long_figure, page_figures, print_size, screen_or_print
+from ferviz.rendering.sheets.filter_tiles import CELLS, KernelGrid, kernel_pages, kernel_picture
 from ferviz.results import Result
 
 if TYPE_CHECKING:
@@ -79,7 +80,10 @@ class Filters(Result):
     colours: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
 
-    def picture(self, *, max_channels: int | None = None, shared_scale: bool = True, zoom: float = 1.0) -> Image.Image:
+    def picture(
+        self, *, max_channels: int | None = None, shared_scale: bool = True, zoom: float = 1.0, width_mm: float | None = None,
+        dpi: float | None = None, font_size: float | None = None,
+    ) -> Image.Image:  # fmt: skip
         """Return the kernels as an RGB picture: signed weights, white is zero.
 
         Kernels of up to three input channels are drawn with all of them; of deeper ones the input channels whose weights have the
@@ -89,23 +93,52 @@ class Filters(Result):
             max_channels: output channels at most; None = 64, of deep kernels 16.
             shared_scale: all kernels on one scale, else each on its own.
             zoom: 1 for screens, 2 for fine print.
+            width_mm: the width of a printed page, in millimetres; None = a page for screens.
+            dpi: pixels an inch of a printed page; None = 300.
+            font_size: points of a printed page's text; None = 8.
 
         Raises:
-            UsageError: `max_channels` is not a whole number of 1 or more.
+            UsageError: `max_channels` is not a whole number of 1 or more, or there is no such page.
         """
-        title, subtitle, notes = self._words()
-        grids = self._grids(max_channels, shared_scale)
-        return kernel_picture(grids, title=title, subtitle=subtitle, notes=notes, zoom=zoom)
+        grids, size = self._grids(max_channels, shared_scale), screen_or_print(width_mm, dpi, font_size)
+        return kernel_picture(grids, **self._words(), zoom=zoom, printing=size)
 
-    def plot(self, *, max_channels: int | None = None, shared_scale: bool = True) -> Figure:
-        """Return the kernels as a matplotlib Figure (made without pyplot).
+    def plot(
+        self, *, max_channels: int | None = None, shared_scale: bool = True, width_mm: float | None = None,
+        dpi: float | None = None, font_size: float | None = None,
+    ) -> Figure:  # fmt: skip
+        """Return the first printed page as a matplotlib Figure (made without pyplot).
 
         Args:
-            max_channels, shared_scale: as for `picture`.
+            max_channels, shared_scale, dpi, font_size: as for `picture`.
+            width_mm: of the page; None = 174.
         """
-        from ferviz.rendering.sheets.figures import kernels_figure
+        return self.pages(
+            max_channels=max_channels, shared_scale=shared_scale, width_mm=width_mm, dpi=dpi, font_size=font_size
+        )[0]
 
-        return kernels_figure(self._grids(max_channels, shared_scale), *self._words())
+    def pages(self, **options: Any) -> list[Figure]:
+        """Return all kernels as printed pages: what a PDF file holds.
+
+        Args:
+            **options: the keyword arguments of `plot`.
+        """
+        return page_figures(*self._printed(**options))
+
+    def long_page(self, **options: Any) -> Figure:
+        """Return all pages below each other: what an SVG file holds.
+
+        Args:
+            **options: the keyword arguments of `plot`.
+        """
+        return long_figure(*self._printed(**options))
+
+    def _printed(
+        self, *, max_channels: int | None = None, shared_scale: bool = True, width_mm: float | None = None,
+        dpi: float | None = None, font_size: float | None = None,
+    ) -> tuple[list[Image.Image], PrintSize]:  # fmt: skip
+        size = print_size(width_mm, max(DPI, dpi or DPI), font_size)
+        return kernel_pages(self._grids(max_channels, shared_scale), size, **self._words()), size
 
     def to_dict(self) -> dict[str, Any]:
         """Return as plain data: model, layer, kind, and the shape of each array."""
@@ -116,7 +149,7 @@ class Filters(Result):
         """Return the exact weights, all of them: `kernels/<name>`."""
         return {f"kernels/{name}": values for name, values in self.arrays.items()}
 
-    def _words(self) -> tuple[str, str, tuple[str, ...]]:
+    def _words(self) -> dict[str, Any]:
         shapes = []
         for name, values in self.arrays.items():
             h, w, inputs, outputs = values.shape
@@ -125,7 +158,8 @@ class Filters(Result):
         digest = str(self.settings.get("model_sha256") or "")
         about = f"Network {self.settings.get('model')}{f' ({digest[:8]})' if digest else ''}. White is zero"
         about += ", grey in the row of colours." if self.colours else "."
-        return self.layer, f"{self.settings.get('kind')}, " + "; ".join(shapes), (about,)
+        subtitle = f"{self.settings.get('kind')}, " + "; ".join(shapes)
+        return {"title": self.layer, "subtitle": subtitle, "notes": (about,)}
 
     def _grids(self, max_channels: int | None, shared_scale: bool) -> list[KernelGrid]:
         if max_channels is not None:

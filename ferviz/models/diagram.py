@@ -9,10 +9,13 @@ from ferviz.engines.base import INPUT, LayerInfo
 from ferviz.errors import ModelError
 from ferviz.models.model import Model
 from ferviz.models.require_graph import require_graph
-from ferviz.results import Result
+from ferviz.rendering.printing import PrintSize, print_size, screen_or_print
+from ferviz.results import DPI as SCREEN_DPI
+from ferviz.results import Result, rasterised
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from PIL import Image
 
 _HEADS = {"softmax": "softmax", "sigmoid": "sigmoid", "linear": "logits"}
 
@@ -70,8 +73,32 @@ class Diagram(Result):
     notes: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
 
-    def plot(self) -> Figure:
-        """Return the diagram as a matplotlib Figure (made without pyplot)."""
+    def picture(
+        self, *, width_mm: float | None = None, dpi: float | None = None, font_size: float | None = None
+    ) -> Image.Image:
+        """Return the diagram as an RGB picture.
+
+        Args:
+            width_mm: the width of a printed page, in millimetres; None = as wide as it needs, for screens.
+            dpi: pixels an inch of a printed page; None = 300.
+            font_size: points of the layers' names on a printed page; None = 8.
+
+        Raises:
+            UsageError: there is no such page.
+        """
+        size = screen_or_print(width_mm, dpi, font_size)
+        return rasterised(self._figure(size), size.dpi if size else SCREEN_DPI)
+
+    def plot(self, *, width_mm: float | None = None, font_size: float | None = None) -> Figure:
+        """Return the diagram as a matplotlib Figure (made without pyplot).
+
+        Args:
+            width_mm: of the page; None = 174.
+            font_size: as for `picture`.
+        """
+        return self._figure(print_size(width_mm, None, font_size))
+
+    def _figure(self, size: PrintSize | None) -> Figure:
         from ferviz.rendering.diagram.boxes import Box, diagram_figure
 
         boxes = [
@@ -84,7 +111,8 @@ class Diagram(Result):
         notes = list(self.notes)
         if self.default:
             notes.insert(0, f"Heavy frame: {self.default}, the layer that is explained unless another is named.")
-        return diagram_figure(boxes, str(self.settings["model"]), subtitle, notes)
+        printing = {"inches": size.inches, "font_size": size.font_size} if size else {}
+        return diagram_figure(boxes, str(self.settings["model"]), subtitle, notes, **printing)
 
     @property
     def parameters(self) -> int:

@@ -157,6 +157,31 @@ def test_files(model, tmp_path):
     assert {tuple(c) for c in painted} <= tiles
 
 
+def test_printed_kernels_have_the_width_the_letters_and_the_pages_of_a_journal():
+    from ferviz.attribution.filters import Filters
+    from ferviz.rendering.marks import Raster, Word, marks_of
+    from ferviz.rendering.printing import PrintSize
+    from ferviz.rendering.sheets.filter_tiles import kernel_pages
+
+    weights = np.random.default_rng(0).normal(size=(3, 3, 8, 64)).astype(np.float32)
+    made = Filters("conv", {"kernel": weights}, (), {"model": "net", "kind": "Conv2D"})
+    size = PrintSize(84, 300, 7)
+    pages = kernel_pages(made._grids(64, True), size, **made._words())
+    assert len(pages) > 1
+    kernels = 0
+    for page in pages:
+        assert page.width == size.room
+        assert page.height <= size.tallest
+        marks = marks_of(page)
+        assert min(m.size for m in marks if isinstance(m, Word)) * 72 / 300 == pytest.approx(7, abs=0.15)
+        tiles = [m for m in marks if isinstance(m, Raster) and m.pixels.width == m.pixels.height]
+        assert all(m.left + m.pixels.width <= page.width for m in tiles)
+        kernels += len(tiles)
+    assert kernels == 8 * 64
+    assert made.plot(width_mm=84).get_figwidth() == pytest.approx(84 / 25.4)
+    assert made.picture(width_mm=84, dpi=150, font_size=7).width == round(84 / 25.4 * 150)
+
+
 def test_the_bundled_network_is_reached_behind_its_compiled_form():
     made = filters(ferviz.load_model(), "conv1")
     known = ferviz.load_model(engine="keras")

@@ -199,6 +199,33 @@ def test_every_box_is_drawn_inside_the_page(engine):
         assert box.y1 <= page.y1
 
 
+@pytest.mark.parametrize(("layers", "width", "font_size"), [(12, 84, 6), (24, 174, 8), (24, 174, 12)])
+def test_a_printed_diagram_has_its_width_and_stays_on_a_page(layers, width, font_size):
+    from ferviz.rendering.diagram.boxes import Box, diagram_figure
+
+    chain = [Box(f"layer{n}", "Conv2D", "24x24x64", (f"layer{n - 1}",) if n else ()) for n in range(layers)]
+    figure = diagram_figure(chain, "net", f"{layers} layers", inches=width / 25.4, font_size=font_size)
+    assert figure.get_figwidth() == pytest.approx(width / 25.4)
+    assert figure.get_figheight() * 25.4 <= 230
+    names = [t for axes in figure.axes for t in axes.texts if t.get_text().startswith("layer")]
+    assert len(names) == layers
+    assert 5 <= names[0].get_fontsize() <= font_size + 1e-9
+    assert {t.get_fontfamily()[0] for t in names} == {"Aileron"}
+    figure.draw_without_rendering()
+    spans = sorted((t.get_window_extent().x0, t.get_window_extent().x1) for t in names)
+    assert spans[0][0] >= figure.bbox.x0
+    assert max(end for _, end in spans) <= figure.bbox.x1
+
+
+def test_a_longer_page_instead_of_letters_that_nobody_can_read():
+    from ferviz.rendering.diagram.boxes import Box, diagram_figure
+
+    chain = [Box(f"layer{n}", "Conv2D", "", (f"layer{n - 1}",) if n else ()) for n in range(150)]
+    figure = diagram_figure(chain, "net", "150 layers", inches=84 / 25.4, font_size=8)
+    assert figure.get_figheight() * 25.4 > 230
+    assert min(t.get_fontsize() for axes in figure.axes for t in axes.texts if t.get_text()[:5] == "layer") >= 5 - 1e-9
+
+
 def test_a_compiled_model_does_not_know_its_connections():
     from ferviz.models.bundled import ASSETS
 

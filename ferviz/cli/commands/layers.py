@@ -9,7 +9,7 @@ import click
 
 from ferviz.cli.console import Console, echo, print_json
 from ferviz.cli.inputs import open_model
-from ferviz.cli.options import ModelOptions, OutputOptions
+from ferviz.cli.options import ModelOptions, OutputOptions, PrintOptions
 from ferviz.cli.outputs import check_outputs, files_of, inputs_of, output_path
 from ferviz.cli.sections import SectionedCommand, options
 from ferviz.errors import UsageError
@@ -48,6 +48,7 @@ def command(
     shared_scale: bool,
     diagram: bool,
     model: ModelOptions,
+    printing: PrintOptions,
     output: OutputOptions,
 ) -> int:
     """Print a network's input, its labels, and its layers with their shapes.
@@ -67,6 +68,8 @@ def command(
         raise UsageError("--max-channels and --own-scale belong to --filters LAYER")
     from ferviz.files import check_suffix
 
+    if printing != PrintOptions() and not (filters or diagram):
+        raise UsageError("--width-mm, --dpi and --font-size need something to draw: --filters LAYER or --diagram")
     if output.out and not (filters or diagram):
         raise UsageError("--out needs something to draw: --filters LAYER or --diagram")
     if output.out:
@@ -75,7 +78,7 @@ def command(
     # The notes are part of what this command prints, so they are not printed a second time.
     loaded = open_model(model, Console(quiet=True))
     if filters or diagram:
-        return _draw(loaded, filters, max_channels, shared_scale, output)
+        return _draw(loaded, filters, max_channels, shared_scale, printing, output)
     from ferviz.models.model_summary import model_record, model_text
 
     if output.as_json:
@@ -92,7 +95,14 @@ def _result(filters: bool) -> type[Filters] | type[Diagram]:
     return Filters if filters else Diagram
 
 
-def _draw(model: Model, layer: str | None, max_channels: int | None, shared: bool, output: OutputOptions) -> int:
+def _draw(
+    model: Model,
+    layer: str | None,
+    max_channels: int | None,
+    shared: bool,
+    printing: PrintOptions,
+    output: OutputOptions,
+) -> int:
     """Draw the kernels of one layer, or the network."""
     from ferviz.attribution.filters import filters
     from ferviz.models.diagram import diagram
@@ -105,10 +115,10 @@ def _draw(model: Model, layer: str | None, max_channels: int | None, shared: boo
     if layer:
         result = filters(model, layer)
         result.check_path(out, output.force)
-        result.save(out, output.force, max_channels=max_channels, shared_scale=shared)
+        result.save(out, output.force, max_channels=max_channels, shared_scale=shared, **printing.given())
     else:
         result = diagram(model)
-        result.save(out, output.force)
+        result.save(out, output.force, **printing.given())
     if output.as_json:
         print_json("layers", {**result.to_dict(), "out": out})
     Console(output.quiet).say(f"wrote {out}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from ferviz.rendering.diagram.placement import Placement, place_boxes
+from ferviz.rendering.lettering import one_font
+from ferviz.rendering.printing import HEIGHT, MILLIMETRES
 from ferviz.rendering.text import GREY, INK
 
 if TYPE_CHECKING:
@@ -16,6 +18,14 @@ if TYPE_CHECKING:
 
 PITCH, RANK, BOX = 2.35, 0.61, (2.15, 0.4)
 """Inches: the width of a box with its margin, the height of a rank, and the box itself (width, height)."""
+
+FONT_SIZE = 7.5
+"""Points of the layers' names, in boxes of the sizes above."""
+
+LEAST = 5.0
+"""Points of the layers' names on a printed page; below, the page becomes longer instead."""
+
+MOST_COLUMNS = 6
 
 NAME_LETTERS, TEXT_LETTERS = 34, 46
 """Letters that fit a box: of the name, and of the line below it."""
@@ -52,35 +62,79 @@ class Box:
     heavy: bool = False
 
 
-def diagram_figure(boxes: Sequence[Box], title: str, subtitle: str, notes: Sequence[str] = ()) -> Figure:
+def diagram_figure(
+    boxes: Sequence[Box],
+    title: str,
+    subtitle: str,
+    notes: Sequence[str] = (),
+    inches: float | None = None,
+    font_size: float = FONT_SIZE,
+) -> Figure:
     """Return boxes with arrows between them, from top to bottom, in columns where there are many.
 
     Args:
         boxes: each after its sources.
         title, subtitle: above the boxes.
         notes: sentences below them.
+        inches: the figure's width; None = what the boxes need at their usual size.
+        font_size: points of the layers' names at most; boxes grow with it. It is smaller where the page would be too long.
     """
     from matplotlib.figure import Figure
 
-    placement = place_boxes({box.name: box.sources for box in boxes}, pitch=RANK / PITCH)
+    sources = {box.name: box.sources for box in boxes}
+    scale, placement = 1.0, place_boxes(sources, pitch=RANK / PITCH)
+    width = max(_width(placement), 5.2)
+    if inches:
+        scale, placement = _fitted(sources, inches, font_size / FONT_SIZE)
+        width = inches / scale
     crossings = _crossings(placement)
     under = 0.14 * (2 + max(crossings, default=0)) if crossings else 0.1
-    width = max(placement.spans[-1][1] * PITCH + 0.5, 5.2)
-    notes = [part for note in notes for part in wrap(note, round(19 * (width - 0.5)))]
-    above, foot = 0.62 + (0.14 * (1 + max(crossings)) if crossings else 0), 0.2 + 0.17 * len(notes) + under
+    letters = round(19 * (width - 0.5))
+    notes = [part for note in notes for part in wrap(note, letters)]
+    lines = wrap(subtitle, round(letters * 0.8))
+    above = 0.48 + 0.14 * len(lines) + (0.14 * (1 + max(crossings)) if crossings else 0)
+    foot = 0.2 + 0.17 * len(notes) + under
     height = max(placement.columns) * RANK + above + foot
-    figure = Figure(figsize=(width, height))
+    figure = Figure(figsize=(width * scale, height * scale))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_xlim(0, width)
     axes.set_ylim(height, 0)
     axes.set_axis_off()
-    figure.text(0.25 / width, 1 - 0.16 / height, title, fontsize=13, fontweight="bold", color=INK, va="top")
-    figure.text(0.25 / width, 1 - 0.4 / height, subtitle, fontsize=8.5, color=GREY, va="top")
+    figure.text(0.25 / width, 1 - 0.16 / height, title, fontsize=13, color=INK, va="top")
+    for row, words in enumerate(lines):
+        figure.text(0.25 / width, 1 - (0.4 + 0.14 * row) / height, words, fontsize=8.5, color=GREY, va="top")
     for row, note in enumerate(notes):
         figure.text(0.25 / width, (foot - under - 0.17 * row - 0.06) / height, note, fontsize=7, color=GREY, va="top")
     _draw_arrows(axes, placement, above)
     for box in boxes:
         _draw_box(axes, box, placement, above)
+    return one_font(_scaled(figure, scale))
+
+
+def _width(placement: Placement) -> float:
+    return placement.spans[-1][1] * PITCH + 0.5
+
+
+def _fitted(sources: Mapping[str, Sequence[str]], inches: float, most: float) -> tuple[float, Placement]:
+    """-> the scale and the placement of a drawing on a printed page: as large as may be, in as many columns as that takes."""
+    fits = []
+    for columns in range(1, MOST_COLUMNS + 1):
+        placement = place_boxes(sources, gutter=0.15, pitch=RANK / PITCH, columns=columns)
+        across, down = inches / _width(placement), HEIGHT / MILLIMETRES / (max(placement.columns) * RANK + 1.6)
+        # Letters below LEAST points help nobody: then the page is longer.
+        fits.append((min(most, across, max(down, LEAST / FONT_SIZE)), placement))
+    return max(fits, key=lambda fit: fit[0])
+
+
+def _scaled(figure: Figure, scale: float) -> Figure:
+    """-> the figure, with letters and lines that have grown as its boxes have."""
+    from matplotlib.patches import Patch
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_fontsize(text.get_fontsize() * scale)  # type: ignore[attr-defined]
+    for patch in figure.findobj(Patch):
+        patch.set_linewidth(patch.get_linewidth() * scale)  # type: ignore[attr-defined]
     return figure
 
 
@@ -103,7 +157,14 @@ def _draw_box(axes: Any, box: Box, placement: Placement, above: float) -> None:
     )  # fmt: skip
     axes.add_patch(frame)
     axes.text(
-        x, y - 0.07, _shortened(box.name, NAME_LETTERS), fontsize=7.5, color=INK, ha="center", va="center", zorder=4
+        x,
+        y - 0.07,
+        _shortened(box.name, NAME_LETTERS),
+        fontsize=FONT_SIZE,
+        color=INK,
+        ha="center",
+        va="center",
+        zorder=4,
     )
     text = f"{box.kind}   {box.text}" if box.text else box.kind
     axes.text(x, y + 0.1, _shortened(text, TEXT_LETTERS), fontsize=5.8, color=GREY, ha="center", va="center", zorder=4)

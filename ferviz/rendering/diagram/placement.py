@@ -40,7 +40,11 @@ class Placement:
 
 
 def place_boxes(
-    sources: Mapping[str, Sequence[str]], aspect: float = 1.3, gutter: float = 0.3, pitch: float = 0.26
+    sources: Mapping[str, Sequence[str]],
+    aspect: float = 1.3,
+    gutter: float = 0.3,
+    pitch: float = 0.26,
+    columns: int | None = None,
 ) -> Placement:
     """Place boxes whose connections form no cycle.
 
@@ -49,6 +53,7 @@ def place_boxes(
         aspect: the desired width of the drawing by its height; it determines the number of columns.
         gutter: between columns, in widths of a box.
         pitch: height of a rank by the width of a box.
+        columns: their number at most; None = by `aspect`.
 
     References:
         K. Sugiyama, S. Tagawa, M. Toda: Methods for visual understanding of hierarchical system structures (IEEE SMC 1981).
@@ -73,7 +78,7 @@ def place_boxes(
     trunk = _trunk(rows, above)
     rows = _reduce_crossings(rows, above, below, trunk)
     across = _across(rows, above, trunk)
-    cuts = _cuts([sum(len(below[node]) for node in row) for row in rows], rows, across, aspect, gutter, pitch)
+    cuts = _cuts([sum(len(below[node]) for node in row) for row in rows], rows, across, aspect, gutter, pitch, columns)
     return _in_columns(rows, across, chains, ranks, cuts, gutter)
 
 
@@ -139,15 +144,17 @@ def _cuts(
     aspect: float,
     gutter: float,
     pitch: float,
+    columns: int | None,
 ) -> list[int]:
     """Return the last rank of each column; `crossing` counts the connections that leave each rank downwards."""
     count = len(rows)
     places = list(across.values())
     width = max(places) - min(places) + 1 + gutter
-    best = min(
-        range(1, count + 1),
-        key=lambda columns: abs(math.log(columns * width / (math.ceil(count / columns) * pitch * aspect))),
-    )
+    best = min(columns or count, count)
+    if columns is None:
+        best = min(
+            range(1, count + 1), key=lambda n: abs(math.log(n * width / (math.ceil(count / n) * pitch * aspect)))
+        )
     cuts: list[int] = []
     for column in range(best - 1):
         # The column ends where the fewest connections cross into the next, near its share of the height.

@@ -11,12 +11,19 @@ from PIL import Image
 from ferviz.rendering.charts import key_strip, number
 from ferviz.rendering.colormaps import colors
 from ferviz.rendering.layout import hstack, resize_canvas, vstack
+from ferviz.rendering.printing import MILLIMETRES, PrintSize, paginate
 from ferviz.rendering.sheets.page import page
-from ferviz.rendering.text import GREY, INK, line, shorten
+from ferviz.rendering.text import GREY, INK, line, paragraph, shorten
 from ferviz.rendering.tiles import cells_tile
 
 ACROSS = 16
 """Most output channels side by side; more go below, with the names of the inputs once again."""
+
+NARROWEST = 2.1
+"""A printed kernel is at least so many times as wide as its text is tall: its number stands above it."""
+
+WIDEST_KERNEL = 12.0
+"""Millimetres of a printed kernel, at most."""
 
 CELLS = 256
 """Most channels a side of a matrix of 1x1 kernels."""
@@ -76,7 +83,13 @@ class KernelGrid:
 
 
 def kernel_picture(
-    parts: Sequence[KernelGrid], *, title: str, subtitle: str, notes: tuple[str, ...] = (), zoom: float = 1.0
+    parts: Sequence[KernelGrid],
+    *,
+    title: str,
+    subtitle: str,
+    notes: tuple[str, ...] = (),
+    zoom: float = 1.0,
+    printing: PrintSize | None = None,
 ) -> Image.Image:
     """Return kernels as an RGB picture: one part below the other.
 
@@ -84,65 +97,106 @@ def kernel_picture(
         parts: the kernels.
         title, subtitle, notes: as for `page`.
         zoom: 1 for screens, 2 for fine print.
+        printing: the size of a printed page, which then decides how many kernels stand side by side.
     """
-    size, gap = round(13 * zoom), round(8 * zoom)
-    blocks = []
+    blocks = _blocks(parts, zoom, printing)
+    return page(vstack(blocks, _gap(zoom, printing) * 2), title, subtitle, None, notes, (), zoom, printing)
+
+
+def kernel_pages(
+    parts: Sequence[KernelGrid], printing: PrintSize, *, title: str, subtitle: str, notes: tuple[str, ...] = ()
+) -> list[Image.Image]:
+    """Return kernels as printed pages.
+
+    Args:
+        parts, title, subtitle, notes: as for `kernel_picture`.
+        printing: the size of a page.
+    """
+    blocks, gap = _blocks(parts, 1.0, printing), 2 * _gap(1.0, printing)
+
+    def draw(start: int, count: int) -> Image.Image:
+        body = vstack(blocks[start : start + count], gap)
+        return page(body, title, subtitle, None, notes, (), size=printing)
+
+    return paginate(draw, len(blocks), len(blocks), printing)
+
+
+def _gap(zoom: float, printing: PrintSize | None) -> int:
+    return max(1, round(printing.size * 0.5)) if printing else round(8 * zoom)
+
+
+def _blocks(parts: Sequence[KernelGrid], zoom: float, printing: PrintSize | None) -> list[Image.Image]:
+    """-> what a page holds from top to bottom: bands of kernels, the first of a part with its title, the last with its scale."""
+    size = printing.size if printing else round(13 * zoom)
+    small = printing.size if printing else round(14 * zoom)
+    gap, room = _gap(zoom, printing), printing.room if printing else None
+    blocks: list[Image.Image] = []
     for part in parts:
-        block = [line(part.title, round(16 * zoom), INK, bold=True)] if part.title else []
-        block.append(_matrix(part, zoom, size, gap) if part.pointwise else _bands(part, zoom, size, gap))
-        block.append(_key(part, zoom))
-        block += [line(words, round(14 * zoom), GREY) for words in part.notes]
-        blocks.append(vstack(block, gap))
-    return page(vstack(blocks, 3 * gap), title, subtitle, None, notes, (), zoom)
+        bands = [_matrix(part, zoom, size, gap, room)] if part.pointwise else _bands(part, zoom, size, gap, printing)
+        if part.title:
+            bands[0] = vstack([line(part.title, round(size * 1.2), INK, bold=True), bands[0]], gap)
+        words = [paragraph(note, small, room, GREY) if room else line(note, small, GREY) for note in part.notes]
+        bands[-1] = vstack([bands[-1], _key(part, zoom, small, room), *words], gap)
+        blocks += bands
+    return blocks
 
 
-def _bands(part: KernelGrid, zoom: float, size: int, gap: int) -> Image.Image:
+def _bands(part: KernelGrid, zoom: float, size: int, gap: int, printing: PrintSize | None) -> list[Image.Image]:
     kh, kw = part.values.shape[:2]
     across = min(ACROSS, len(part.columns))
-    wanted = 72 if across * len(part.rows) <= 3 * ACROSS and len(part.columns) <= 4 * ACROSS else 44
-    side = max(kh, kw) * max(1, round(wanted * zoom / max(kh, kw)))
+    heads = _room(part.names(), size) if any(part.names()) else 0
+    if printing:
+        spare = printing.room - (heads + gap if heads else 0) + gap
+        across = max(1, min(across, int(spare // (NARROWEST * size + gap))))
+        across = -(-len(part.columns) // -(-len(part.columns) // across))
+        wanted = min(spare // across - gap, round(WIDEST_KERNEL / MILLIMETRES * printing.dpi))
+        side = max(kh, kw) * max(1, wanted // max(kh, kw))
+    else:
+        large = across * len(part.rows) <= 3 * ACROSS and len(part.columns) <= 4 * ACROSS
+        side = max(kh, kw) * max(1, round((72 if large else 44) * zoom / max(kh, kw)))
     names = [
-        resize_canvas(_middle(line(shorten(n, size, 9 * size), size, GREY), side), _room(part.names(), size))
-        for n in part.names()
+        resize_canvas(_middle(line(shorten(n, size, 9 * size), size, GREY), side), heads or 1) for n in part.names()
     ]
     tight = max(2, gap // 2)
     bands = []
-    for start in range(0, len(part.columns), ACROSS):
-        chosen = range(start, min(start + ACROSS, len(part.columns)))
+    for start in range(0, len(part.columns), across):
+        chosen = range(start, min(start + across, len(part.columns)))
         columns = []
         for column in chosen:
             words = [line(shorten(part.columns[column], size, side), size, INK)]
             if not part.shared_scale:
-                words.append(line(number(float(part.vmax[column])), round(size * 0.85), GREY))
+                end = number(float(part.vmax[column]))
+                words.append(line(shorten(end, round(size * 0.85), side), round(size * 0.85), GREY))
             tiles = [cells_tile(tile, side) for tile in part.tiles(column)]
             columns.append(resize_canvas(vstack([vstack(words), vstack(tiles, tight)], tight), side))
         head = resize_canvas(line("out", size, INK), names[0].width, columns[0].height - len(names) * (side + tight))
-        first = [vstack([head, vstack(names, tight)], tight)] if any(part.names()) else []
+        first = [vstack([head, vstack(names, tight)], tight)] if heads else []
         bands.append(hstack([*first, *columns], gap))
-    return vstack(bands, gap + tight)
+    return bands
 
 
-def _matrix(part: KernelGrid, zoom: float, size: int, gap: int) -> Image.Image:
+def _matrix(part: KernelGrid, zoom: float, size: int, gap: int, room: int | None) -> Image.Image:
     rows, columns = part.values.shape[2:]
     cell = max(2, min(round(18 * zoom), round(720 * zoom / max(rows, columns))))
+    if room:
+        cell = max(1, min(2 * size, room // columns))
     cells = Image.fromarray(part.matrix()).resize((columns * cell, rows * cell), Image.Resampling.NEAREST)
-    across = line("output channels from left to right, input channels from top to bottom", size, GREY)
+    words = "output channels from left to right, input channels from top to bottom"
+    across = paragraph(words, size, room, GREY) if room else line(words, size, GREY)
     return vstack([across, cells], gap // 2)
 
 
-def _key(part: KernelGrid, zoom: float) -> Image.Image:
-    length, size = round(180 * zoom), round(14 * zoom)
+def _key(part: KernelGrid, zoom: float, size: int, room: int | None) -> Image.Image:
+    length = 13 * size if room else round(180 * zoom)
     ramp = np.linspace(-1, 1, length, dtype=np.float32)
     bar = np.broadcast_to(colors(ramp, 1.0, signed=True), (max(6, round(size * 0.8)), length, 3)).copy()
     if part.shared_scale:
         end = number(float(part.vmax[0]))
         return key_strip(bar, f"-{end}", end, size)
-    return key_strip(
-        bar,
-        "-",
-        f"the largest weight of each kernel{'' if part.pointwise else ', which stands below its number'}",
-        size,
-    )
+    words = f"the largest weight of each kernel{'' if part.pointwise else ', which stands below its number'}"
+    if room:
+        return vstack([key_strip(bar, "-", "+", size), paragraph(f"Each scale ends at {words}.", size, room, GREY)])
+    return key_strip(bar, "-", words, size)
 
 
 def _middle(words: Image.Image, height: int) -> Image.Image:
