@@ -60,6 +60,47 @@ def test_faces_predictions_and_data_show_themselves(model):
     assert pictures[2].height > 2 * 48
 
 
+def test_summaries_and_checks_show_their_tables():
+    labels = np.arange(21) % 7
+    faces = np.random.default_rng(0).integers(0, 255, (21, 48, 48)).astype(np.uint8)
+    data = Dataset(faces, labels, np.array([""] * 21), np.arange(21), source="<b>two</b>.csv")
+    checked = _check_result(data)
+    for result in (ferviz.describe_data(data), checked):
+        assert len(repr(result)) < 400
+        assert "\n" not in repr(result)
+        page = result._repr_html_()
+        assert page.startswith("<pre>")
+        assert "<" not in page[5:-6], "names are escaped"
+        assert page.count("\n") > 5
+    assert "21 faces" in repr(ferviz.describe_data(data))
+    assert "'<net>' on 21 faces" in repr(checked)
+    assert "&lt;net&gt;" in checked._repr_html_()
+
+
+def _check_result(data):
+    from dataclasses import replace
+
+    return ferviz.check(replace(ferviz.load_model(), name="<net>"), data, faces=21)
+
+
+def test_a_plot_shows_itself_once():
+    """IPython's own display machinery, as a fresh notebook has it, and with the painter that pyplot's backend registers."""
+    pytest.importorskip("IPython")
+    from IPython.core.formatters import DisplayFormatter
+    from matplotlib import _pylab_helpers
+    from matplotlib.figure import Figure
+
+    figure = ferviz.explain(ferviz.load_model(), FACES, test=False).plot(width_mm=60)
+    formatter = DisplayFormatter()
+    shown, _ = formatter.format(figure)
+    assert [kind for kind in shown if kind.startswith("image/")] == ["image/png"]
+    assert Image.open(io.BytesIO(shown["image/png"])).width > 100
+    assert not _pylab_helpers.Gcf.figs, "pyplot would show it a second time"
+    formatter.formatters["image/png"].for_type(Figure, lambda figure: b"painted")
+    assert formatter.format(figure)[0]["image/png"] == b"painted"
+    assert pickle.loads(pickle.dumps(figure)).get_figwidth() == figure.get_figwidth()
+
+
 def test_results_are_pickled_and_models_say_why_not(model):
     explanation = ferviz.explain(model, FACES)
     back = pickle.loads(pickle.dumps(explanation))

@@ -26,12 +26,12 @@ def summary_figure(summary: DataSummary) -> Figure:
     Args:
         summary: the summary.
     """
-    from matplotlib.figure import Figure
+    from ferviz.rendering.shown_figure import ShownFigure
 
     data = summary.data
     votes = bool(summary.agreement)
     classes = len(data.names)
-    figure = Figure(figsize=(11, 8.4 if votes else 6.0))
+    figure = ShownFigure(figsize=(11, 8.4 if votes else 6.0))
     rows = 3 if votes else 2
     heights = [2.3, 3.2, 2.5][:rows]
     grid = figure.add_gridspec(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -85,6 +86,13 @@ class DataSummary(Result):
     overlaps: tuple[Overlap, ...]
     constant: tuple[int, ...]
     agreement: dict[str, Agreement]
+
+    def __repr__(self) -> str:
+        twins = f"{self.duplicate_faces} with a pixel-identical twin, {self.conflicting_groups} groups with conflicting labels"
+        return f"DataSummary({self.data!r}, {twins})"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(self.text())}</pre>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the pictures as plain data."""

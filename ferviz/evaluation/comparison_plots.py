@@ -22,9 +22,9 @@ def comparison_figure(c: ModelComparison) -> Figure:
     Args:
         c: the comparison.
     """
-    from matplotlib.figure import Figure
+    from ferviz.rendering.shown_figure import ShownFigure
 
-    figure = Figure(figsize=(11.5, 4.8))
+    figure = ShownFigure(figsize=(11.5, 4.8))
     first, second, test = c.first, c.second, c.test
     title_line(figure, f"{first.model}  against  {second.model}", f"{test.n:,} faces of {first.split}", 4.8)
     grid = figure.add_gridspec(1, 2, width_ratios=[1, 1.7], wspace=0.24, left=0.045, right=0.985, top=0.75, bottom=0.1)
@@ -66,12 +66,12 @@ def disagreements_figure(c: ModelComparison, rows: int = 5, columns: int = 8) ->
         c: the comparison.
         rows, columns: faces on the sheet, at most.
     """
-    from matplotlib.figure import Figure
+    from ferviz.rendering.shown_figure import ShownFigure
 
     shown = c.disagreements[: rows * columns]
     rows = max(1, -(-len(shown) // columns))
     height = 1.05 + 1.86 * rows
-    figure = Figure(figsize=(11.5, height))
+    figure = ShownFigure(figsize=(11.5, height))
     count = len(c.disagreements)
     part = f"the {len(shown)} most confident of {count:,}" if len(shown) < count else f"{count:,}"
     subtitle = f"{part} faces that they disagree on, of {len(c.first):,} of {c.first.split}"

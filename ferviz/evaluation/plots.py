@@ -38,11 +38,11 @@ def evaluation_figure(e: Evaluation) -> Figure:
     Args:
         e: the evaluation.
     """
-    from matplotlib.figure import Figure
+    from ferviz.rendering.shown_figure import ShownFigure
 
     hidden = bool(e.occlusion)
     height = 10.6 if hidden else 8.6
-    figure = Figure(figsize=(11.5, height))
+    figure = ShownFigure(figsize=(11.5, height))
     rows = [4.2, 2.5, 2.0] if hidden else [4.2, 2.5]
     top, bottom = 1 - 1.15 / height, (0.42 + 0.16 * len(e.notes[:2])) / height
     grid = figure.add_gridspec(
@@ -75,12 +75,12 @@ def mistakes_figure(e: Evaluation, rows: int = 6, columns: int = 8) -> Figure:
         e: the evaluation.
         rows, columns: faces on the sheet, at most.
     """
-    from matplotlib.figure import Figure
+    from ferviz.rendering.shown_figure import ShownFigure
 
     count = len(e.mistakes(rows * columns))
     rows = max(1, -(-count // columns))
     height = 0.75 + 1.62 * rows
-    figure = Figure(figsize=(11.5, height))
+    figure = ShownFigure(figsize=(11.5, height))
     title_line(figure, f"{e.model}: most confident mistakes", f"{e.split}, {len(e):,} faces", height)
     place = figure.add_gridspec(1, 1, left=0.015, right=0.985, top=1 - 0.55 / height, bottom=0.12 / height)[0]
     _mistakes(figure, place, e, rows, columns)

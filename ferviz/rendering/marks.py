@@ -135,10 +135,10 @@ def vector_figure(picture: Image.Image, width: float, height: float | None = Non
         width: of the figure, in inches.
         height: of the figure, in inches, where it is given: the page is made smaller where it would not fit.
     """
-    from matplotlib.figure import Figure
+    from ferviz.rendering.shown_figure import ShownFigure
 
     tall = width * picture.height / picture.width
-    figure = Figure(figsize=(width, height or tall))
+    figure = ShownFigure(figsize=(width, height or tall))
     share = min(1.0, (height or tall) / tall)
     figure.suppressComposite = True  # else neighbouring maps become one picture of the figure's own resolution
     rise = tall * share / (height or tall)

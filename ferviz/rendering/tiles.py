@@ -274,7 +274,7 @@ def _label(face: Image.Image, words: str, size: int) -> _Label:
 
 def _name(face: Image.Image, x: float, y: float, words: str, size: int) -> _Label:
     """-> words about a place, on paper that keeps them legible, inside the map."""
-    text = line(words, max(9, min(size, face.width // 18)), INK)
+    text = line(words, max(9, min(size, face.width // 13)), INK)
     left = int(np.clip(x * face.width - text.width / 2, 2, max(2, face.width - text.width - 3)))
     top = int(np.clip(y * face.height - text.height / 2, 2, max(2, face.height - text.height - 3)))
     return _Label(text, left, top, (left - 3, top - 1, left + text.width + 2, top + text.height), 3, PAPER)

@@ -52,11 +52,11 @@ def timeline_figure(
         end: seconds at the right edge; None = the last time of a face.
         empty: what the figure says where there are no lanes.
     """
-    from matplotlib.figure import Figure
+    from ferviz.rendering.shown_figure import ShownFigure
 
     rows = max(1, len(lanes))
     tall = 1.15 * rows + 1.3
-    figure = Figure(figsize=(9.6, tall), dpi=120, facecolor="white")
+    figure = ShownFigure(figsize=(9.6, tall), dpi=120, facecolor="white")
     last = max([float(lane.times[-1]) for lane in lanes if len(lane.times)], default=1.0)
     grid = figure.add_gridspec(
         rows,

@@ -26,10 +26,10 @@ def curves_figure(history: list[dict[str, float]], title: str = "") -> Figure:
         history: one or more rows with epoch, loss, val_loss, val_accuracy (0 to 1).
         title: the figure's title.
     """
-    from matplotlib.figure import Figure
+    from ferviz.rendering.shown_figure import ShownFigure
 
     epochs = [row["epoch"] for row in history]
-    figure = Figure(figsize=(8, 3.4), dpi=120, layout="constrained")
+    figure = ShownFigure(figsize=(8, 3.4), dpi=120, layout="constrained")
     left, right = figure.subplots(1, 2)
     for key, color, name in (
         ("loss", GREY, "training (the configured loss, augmented faces)"),
@@ -112,14 +112,14 @@ def write_tensorboard(
 def _write_confusion(folder: Path, epoch: int, matrix: np.ndarray, labels: Sequence[str]) -> None:
     import tensorflow as tf
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
     from ferviz.evaluation.plots import confusion_axes
+    from ferviz.rendering.shown_figure import ShownFigure
 
     suffix = f".epoch{epoch}"
     for old in folder.glob("events.*" if epoch == 1 else f"events.*{suffix}"):
         old.unlink()
-    figure = Figure(figsize=(6, 5.4), dpi=100, layout="constrained")
+    figure = ShownFigure(figsize=(6, 5.4), dpi=100, layout="constrained")
     canvas = FigureCanvasAgg(figure)
     confusion_axes(figure.subplots(), matrix, labels)
     canvas.draw()

@@ -44,7 +44,9 @@ class Terminal:
 
     def __post_init__(self) -> None:
         self.notes.mkdir(parents=True, exist_ok=True)
-        self.environment = {k: v for k, v in os.environ.items() if k in NAMED or "proxy" in k.lower()}
+        self.environment = {
+            k: v for k, v in os.environ.items() if k in NAMED or k.startswith("PIP_") or "proxy" in k.lower()
+        }
         self.environment |= {
             "FERVIZ_CACHE": str(self.notes / "cache"),
             "BROWSER": "true",

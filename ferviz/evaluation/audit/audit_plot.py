@@ -26,11 +26,11 @@ def audit_figure(audit: AuditResult) -> Figure:
     Args:
         audit: the result to draw.
     """
-    from matplotlib.figure import Figure
+    from ferviz.rendering.shown_figure import ShownFigure
 
     blocks = [(q, textwrap.wrap(printable(sentence(q.answer)), COLUMN)) for q in audit.questions]
     height = max(1.2 + sum(LINE * (len(lines) + 1) + 0.14 for _, lines in blocks), 4.0)
-    figure = Figure(figsize=(WIDTH, height))
+    figure = ShownFigure(figsize=(WIDTH, height))
     test = audit.measured.test
     title_line(figure, f"{test.model}: would this accuracy be believed?", f"{test.split}, {len(test):,} faces", height)
     figure.text(0.02, 1 - 0.45 / height, printable(audit.headline()), fontsize=9.5, color=INK, va="top")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -142,6 +143,14 @@ class CheckResult(Result):
     classes: tuple[str, ...]
     majority: float = 0.0
     source: str = ""
+
+    def __repr__(self) -> str:
+        low, high = (100 * share for share in self.best.interval)
+        best = f"best {self.best.preprocessing.title}, {self.best.order.name}: {100 * self.best.accuracy:.1f} % ({low:.1f} to {high:.1f})"
+        return f"CheckResult({self.model.name!r} on {self.n} faces, {best}, current_is_best={self.current_is_best})"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(self.text())}</pre>"
 
     @cached_property
     def cost(self) -> McNemar | None:

@@ -24,11 +24,11 @@ def panel_figure(report: TrustReport) -> Figure:
     Args:
         report: what is drawn.
     """
-    from matplotlib.figure import Figure
+    from ferviz.rendering.shown_figure import ShownFigure
 
     rows = sorted(report.rows, key=report.passed)
     height = 1.9 + 0.34 * len(rows)
-    figure = Figure(figsize=(9.5, height))
+    figure = ShownFigure(figsize=(9.5, height))
     title_line(figure, f"{report.model}: which map to believe", f"{report.assessable} faces", height)
     axes = figure.add_axes((0.3, 1.0 / height, 0.56, (height - 1.75) / height))
     axes.axvline(0, color=GREY, linewidth=0.8)

@@ -79,7 +79,7 @@ def diagram_figure(
         inches: the figure's width; None = what the boxes need at their usual size.
         font_size: points of the layers' names at most; boxes grow with it. It is smaller where the page would be too long.
     """
-    from matplotlib.figure import Figure
+    from ferviz.rendering.shown_figure import ShownFigure
 
     sources = {box.name: box.sources for box in boxes}
     scale, placement = 1.0, place_boxes(sources, pitch=RANK / PITCH)
@@ -95,7 +95,7 @@ def diagram_figure(
     above = 0.48 + 0.14 * len(lines) + (0.14 * (1 + max(crossings)) if crossings else 0)
     foot = 0.2 + 0.17 * len(notes) + under
     height = max(placement.columns) * RANK + above + foot
-    figure = Figure(figsize=(width * scale, height * scale))
+    figure = ShownFigure(figsize=(width * scale, height * scale))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_xlim(0, width)
     axes.set_ylim(height, 0)
@@ -132,7 +132,7 @@ def _scaled(figure: Figure, scale: float) -> Figure:
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
-        text.set_fontsize(text.get_fontsize() * scale)  # type: ignore[attr-defined]
+        text.set_fontsize(float(text.get_fontsize()) * scale)
     for patch in figure.findobj(Patch):
         patch.set_linewidth(patch.get_linewidth() * scale)  # type: ignore[attr-defined]
     return figure

@@ -46,13 +46,13 @@ def page(study: Study, title: str, body: float) -> tuple[Figure, float, float]:
     Returns:
         The figure, and the bottom and the top of the body in 0..1.
     """
-    from matplotlib.figure import Figure
+    from ferviz.rendering.shown_figure import ShownFigure
 
     finding = textwrap.wrap(study.finding, 155)
     notes = [line for note in study.notes for line in textwrap.wrap(note, _LETTERS)]
     head, foot = 0.62 + 0.19 * len(finding), 0.25 + LINE * len(notes)
     height = head + body + foot
-    figure = Figure(figsize=(WIDTH, height))
+    figure = ShownFigure(figsize=(WIDTH, height))
     groups = "" if study.groups == study.faces else f", {study.groups:,} different"
     title_line(figure, f"{text(study.model)}: {title}", f"{study.faces:,} faces{groups}", height)
     for number, line in enumerate(finding):
