@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ferviz.evaluation.plots import BLUE, PALE, TRACK, Bars, name_color, percent, percent_axis, rate_bars, title_line
-from ferviz.rendering.lettering import one_font
+from ferviz.rendering.lettering import fit_names, one_font, room_of
 from ferviz.rendering.text import GREY, INK
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def comparison_figure(c: ModelComparison) -> Figure:
         classes = [e.classes[e.labels.index(n)] for n in names]
         bars = Bars([figures.recall for figures in classes], [figures.interval for figures in classes], e.model, color)
         rate_bars(axes, np.arange(len(names)) + offset, bars)
-    axes.set_xticks(np.arange(len(names)), names, fontsize=9)
+    ticks, size = fit_names(names, 9, room_of(axes, len(names)))
+    axes.set_xticks(np.arange(len(ticks)), ticks, fontsize=size)
     percent_axis(axes, "recall, %")
     axes.legend(fontsize=8.5, frameon=False, loc="upper right", ncols=2)
     axes.set_ylim(0, 112)
@@ -76,7 +77,7 @@ def disagreements_figure(c: ModelComparison, rows: int = 5, columns: int = 8) ->
     part = f"the {len(shown)} most confident of {count:,}" if len(shown) < count else f"{count:,}"
     subtitle = f"{part} faces that they disagree on, of {len(c.first):,} of {c.first.split}"
     title_line(figure, f"{c.first.model}  against  {c.second.model}", subtitle, height)
-    legend = f"above each face: {c.first.model};  below: {c.second.model};  bold: the prediction is the label"
+    legend = f"above each face: {c.first.model};  below: {c.second.model};  with a dot: the prediction is the label"
     figure.text(
         0.02, 1 - 0.45 / height, legend if count else "They agree on every face.", fontsize=9, color=GREY, va="top"
     )
@@ -91,10 +92,11 @@ def disagreements_figure(c: ModelComparison, rows: int = 5, columns: int = 8) ->
         true = c.first.labels[c.first.true[i]]
         for e, up in ((c.first, True), (c.second, False)):
             predicted = e.labels[e.predicted[i]]
+            dot = "• " if predicted == true else ""
             axes.annotate(
-                f"{predicted} {e.probabilities[i].max():.2f}", (0.5, float(up)), (0, 2 if up else -2), xycoords="axes fraction",
-                textcoords="offset points", ha="center", va="bottom" if up else "top", fontsize=8, color=name_color(predicted),
-                fontweight="bold" if predicted == true else "normal",
+                f"{dot}{predicted} {e.probabilities[i].max():.2f}", (0.5, float(up)), (0, 2 if up else -2),
+                xycoords="axes fraction", textcoords="offset points", ha="center", va="bottom" if up else "top", fontsize=8,
+                color=name_color(predicted),
             )  # fmt: skip
         axes.annotate(
             f"labelled {true}", (0.5, 0), (0, -13), xycoords="axes fraction", textcoords="offset points", ha="center", va="top",

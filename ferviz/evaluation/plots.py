@@ -10,7 +10,7 @@ import numpy as np
 
 from ferviz.emotions import COLORS, canonical
 from ferviz.evaluation import metrics
-from ferviz.rendering.lettering import one_font
+from ferviz.rendering.lettering import fit_names, one_font, room_of
 from ferviz.rendering.text import AMBER, GREY, INK
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def title_line(figure: Figure, title: str, subtitle: str, height: float) -> None
         title, subtitle: the texts.
         height: the page's height in inches.
     """
-    figure.text(0.02, 1 - 0.12 / height, title, fontsize=14, fontweight="bold", color=INK, va="top")
+    figure.text(0.02, 1 - 0.12 / height, title, fontsize=14, color=INK, va="top")
     figure.text(0.985, 1 - 0.16 / height, subtitle, fontsize=9.5, color=GREY, ha="right", va="top")
 
 
@@ -155,8 +155,11 @@ def confusion_axes(axes: Any, matrix: np.ndarray, labels: Sequence[str]) -> None
                 color=color,
                 alpha=0.75,
             )
-    axes.set_xticks(range(classes), labels, fontsize=small)
-    axes.set_yticks(range(classes), labels, fontsize=small)
+    across, size = fit_names(labels, small, room_of(axes, classes))
+    axes.set_xticks(range(classes), across, fontsize=size)
+    beside = axes.get_position().x0 * axes.get_figure().get_figwidth() * 72 - 10
+    down, size = fit_names(labels, small, beside)
+    axes.set_yticks(range(classes), down, fontsize=size)
     axes.tick_params(length=0)
     axes.set_xlabel("predicted   (large: % of the row, small: number of faces)", fontsize=9, color=GREY)
     axes.set_ylabel("true", fontsize=9, color=GREY)
@@ -170,7 +173,8 @@ def _classes(axes: Any, e: Evaluation) -> None:
     rate_bars(axes, places - 0.2, recalls)
     axes.bar(places + 0.2, [c.precision * 100 for c in e.classes], 0.36, color=PALE, label="precision")
     names = [f"{n}\n{c.support:,} → {c.predicted:,}" for n, c in zip(e.labels, e.classes, strict=True)]
-    axes.set_xticks(places, names, fontsize=7.5 if len(names) < 9 else 6)
+    names, size = fit_names(names, 7.5, room_of(axes, len(names)))
+    axes.set_xticks(places, names, fontsize=size)
     percent_axis(axes, "%")
     axes.set_ylim(0, 112)
     axes.legend(fontsize=8, frameon=False, ncols=2, loc="upper right", borderaxespad=0)
@@ -279,8 +283,11 @@ def _mistakes(figure: Figure, place: Any, e: Evaluation, rows: int, columns: int
         for spine in axes.spines.values():
             spine.set_visible(False)
         predicted, true = e.labels[e.predicted[i]], e.labels[e.true[i]]
-        axes.set_title(f"{predicted} {e.probabilities[i].max():.2f}", fontsize=8, color=name_color(predicted), pad=2)
-        axes.set_xlabel(f"labelled {true}", fontsize=7, color=GREY, labelpad=1.5)
+        room = room_of(axes, 1)
+        (above,), size = fit_names([f"{predicted} {e.probabilities[i].max():.2f}"], 8, room)
+        axes.set_title(above, fontsize=size, color=name_color(predicted), pad=2)
+        (below,), size = fit_names([f"labelled {true}"], 7, room)
+        axes.set_xlabel(below, fontsize=size, color=GREY, labelpad=1.5)
 
 
 def _hidden(figure: Figure, place: Any, e: Evaluation) -> None:
@@ -312,7 +319,8 @@ def _hidden(figure: Figure, place: Any, e: Evaluation) -> None:
                 rotation=90 if len(names) > 3 else 0,  # numbers side by side would touch
                 color=GREY,
             )
-    axes.set_xticks(range(len(e.labels) + 1), ["all", *(f"{n}" for n in e.labels)], fontsize=9)
+    ticks, size = fit_names(["all", *e.labels], 9, room_of(axes, len(e.labels) + 1))
+    axes.set_xticks(range(len(ticks)), ticks, fontsize=size)
     percent_axis(axes, "recall, %")
     axes.set_ylim(0, 118)
     axes.set_yticks([0, 50, 100])

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib import resources
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 FAMILIES = ["Aileron", "DejaVu Sans"]
 """The fonts of a figure, the first that has a letter."""
+
+
+LEAST = 5.5
+"""Points of names that have little room; below, their middles are cut out."""
 
 
 def one_font(figure: Figure) -> Figure:
@@ -34,4 +40,36 @@ def one_font(figure: Figure) -> Figure:
         axes.tick_params(labelfontfamily=FAMILIES)
     for text in figure.findobj(Text):
         text.set_fontfamily(FAMILIES)  # type: ignore[attr-defined]
+        text.set_fontweight("normal")  # type: ignore[attr-defined]  # the font has one weight
     return figure
+
+
+def fit_names(names: Sequence[str], size: float, room: float) -> tuple[list[str], float]:
+    """Return names that stand side by side without touching, and the size of their text.
+
+    Args:
+        names: of classes; each line of a name counts.
+        size: points of the text, at most.
+        room: points that each name has.
+
+    Returns:
+        The names, their middles cut out where LEAST points were still too large, and the size in points.
+    """
+    from ferviz.rendering.text import shorten, width
+
+    fine = 20  # pixels a point: widths are whole pixels
+    parts = [name.split("\n") for name in names]
+    widest = max((width(part, round(size * fine)) / fine for lines in parts for part in lines), default=0.0)
+    fitted = size if widest <= room else max(LEAST, size * room / widest)
+    pixels, free = round(fitted * fine), int(1.03 * room * fine)  # letters of another size are no exact multiple
+    return ["\n".join(shorten(part, pixels, free) for part in lines) for lines in parts], fitted
+
+
+def room_of(axes: Axes, count: int) -> float:
+    """Return the points that each of some names has side by side below axes, with a little space between them.
+
+    Args:
+        axes: matplotlib Axes with a place in their figure.
+        count: how many names.
+    """
+    return float(axes.get_position().width * axes.get_figure().get_figwidth() * 72 / max(count, 1) * 0.95)
