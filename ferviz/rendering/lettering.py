@@ -72,4 +72,6 @@ def room_of(axes: Axes, count: int) -> float:
         axes: matplotlib Axes with a place in their figure.
         count: how many names.
     """
-    return float(axes.get_position().width * axes.get_figure().get_figwidth() * 72 / max(count, 1) * 0.95)
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return float(axes.get_position().width * figure.get_size_inches()[0] * 72 / max(count, 1) * 0.95)
