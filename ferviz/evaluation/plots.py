@@ -157,7 +157,7 @@ def confusion_axes(axes: Any, matrix: np.ndarray, labels: Sequence[str]) -> None
             )
     across, size = fit_names(labels, small, room_of(axes, classes))
     axes.set_xticks(range(classes), across, fontsize=size)
-    beside = axes.get_position().x0 * axes.get_figure().get_figwidth() * 72 - 10
+    beside = axes.get_window_extent().x0 * 72 / axes.figure.dpi - 10
     down, size = fit_names(labels, small, beside)
     axes.set_yticks(range(classes), down, fontsize=size)
     axes.tick_params(length=0)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 FAMILIES = ["Aileron", "DejaVu Sans"]
 """The fonts of a figure, the first that has a letter."""
 
-
 LEAST = 5.5
 """Points of names that have little room; below, their middles are cut out."""
 
@@ -40,7 +39,6 @@ def one_font(figure: Figure) -> Figure:
         axes.tick_params(labelfontfamily=FAMILIES)
     for text in figure.findobj(Text):
         text.set_fontfamily(FAMILIES)  # type: ignore[attr-defined]
-        text.set_fontweight("normal")  # type: ignore[attr-defined]  # the font has one weight
     return figure
 
 
@@ -72,6 +70,4 @@ def room_of(axes: Axes, count: int) -> float:
         axes: matplotlib Axes with a place in their figure.
         count: how many names.
     """
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    return float(axes.get_position().width * figure.get_size_inches()[0] * 72 / max(count, 1) * 0.95)
+    return float(axes.get_window_extent().width * 72 / axes.figure.dpi / max(count, 1) * 0.95)
