@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,25 @@ from ferviz.cli import run
 from ferviz.dreaming.result import Dream
 
 FEW = ["--steps", "3", "--samples", "1", "--quiet"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def opened_once(frozen_once: None) -> Iterator[None]:
+    """Open each network once for each way of feeding it: what is tested here is what the command does with it."""
+    from ferviz.models import load
+
+    models: dict[str, Any] = {}
+    real = load.load_model
+
+    def once(*args: Any, **options: Any) -> Any:
+        key = repr((args, sorted(options.items())))
+        if key not in models:
+            models[key] = real(*args, **options)
+        return models[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(load, "load_model", once)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +97,7 @@ def test_the_seed_decides_and_npz_holds_the_pixels(network: str, tmp_path: Path)
     assert a.images.tobytes() == b.images.tobytes() != c.images.tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +12,9 @@ import pytest
 LABELS = ("angry", "happy", "sad", "surprise")
 
 
-@pytest.fixture(autouse=True, scope="session")
-def frozen_once() -> Iterator[None]:
-    """Freeze each network once for each size: a DreamNetwork never changes, and every test dreams on the same few models."""
-    from ferviz.dreaming import deepdream, dream
-
-    made: dict[Any, tuple[Any, Any]] = {}
-    real = dream.open_network
-
-    def once(model: Any, size: Any = None) -> Any:
-        if (id(model), size) not in made:
-            made[id(model), size] = (model, real(model, size))  # the model is kept, and so its id
-        return made[id(model), size][1]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dream, "open_network", once)
-        patch.setattr(deepdream, "open_network", once)
-        yield
+@pytest.fixture(autouse=True)
+def every_network_frozen_once(frozen_once: None) -> None:
+    """Every test here dreams on the same few models."""
 
 
 @pytest.fixture(scope="session")
