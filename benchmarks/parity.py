@@ -115,7 +115,7 @@ def compare(keras: Model, litert: Model, faces: np.ndarray, method: str, draws: 
     target = "all" if METHODS[method].at != PICTURE and method not in MANY else "predicted"
 
     def maps(model: Model) -> Explanation:
-        return explain(model, faces, method, target, seed=1, **settings)
+        return explain(model, faces, method, target, seed=1, test=False, **settings)
 
     whole, compiled = maps(keras), maps(litert)
     off = difference(compiled.raw, whole.raw)

@@ -86,7 +86,7 @@ def maps_of(model: Model, name: str, test: CartoonSet, signed: bool = False, **m
     truth, found = np.array(model.labels)[test.labels], np.zeros(test.images.shape, np.float32)
     for label in model.labels:
         rows = truth == label
-        found[rows] = explain(model, test.images[rows], name, label, **settings).heatmaps[:, 0]
+        found[rows] = explain(model, test.images[rows], name, label, test=False, **settings).heatmaps[:, 0]
     return found
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ferviz.attribution.explain import explain
+from ferviz.attribution.explain import explain as explain_and_test
 from ferviz.attribution.metrics import rank_correlation
 from ferviz.errors import ModelError
 from ferviz.models.input_spec import InputSpec
 from ferviz.models.load import load_model
 from ferviz.models.model import Model
 
+explain = partial(explain_and_test, test=False)  # the maps alone
 LABELS = ("angry", "happy", "sad", "fear")
 
 
@@ -29,6 +31,7 @@ def mini_xception(shared_data: Path) -> Model:
     return load_model(shared_data / "models" / "mini_xception_48.hdf5", labels="7", scaling="-1..1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["add_4", "conv2d_7"])
 def test_gradcam_is_tf_keras_vis_on_a_published_network(mini_xception: Model, layer: str) -> None:
     pictures = faces(8, 48)
@@ -40,6 +43,7 @@ def test_gradcam_is_tf_keras_vis_on_a_published_network(mini_xception: Model, la
         np.testing.assert_allclose(ours.raw, theirs.raw, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_where_the_last_map_has_one_channel_a_class_gradcam_is_that_channel(mini_xception: Model) -> None:
     """The logit is the mean of its channel, so Grad-CAM = relu(channel) / positions, exactly."""
     pictures = faces(4, 48)

@@ -35,25 +35,29 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def alone(*arguments: str, folder: Path) -> tuple[int, set[str], str]:
-    """Run a command line in a process of its own -> (exit code, which slow packages it imported, standard error)."""
+def alone(*lines: tuple[str, ...], folder: Path) -> list[tuple[tuple[str, ...], int, list[str], str]]:
+    """Run command lines one after another in a process of their own.
+
+    -> for each its words, its exit code, the slow packages that are imported by now, and the standard error of them all.
+    """
     code = (
-        "import sys, json\nfrom ferviz.cli import run\ncode = run(sys.argv[1:])\n"
-        f"print(json.dumps([code, [name for name in {SLOW!r} if name in sys.modules]]))"
+        "import sys, json\nfrom ferviz.cli import run\n"
+        f"print(json.dumps([[run(line), [name for name in {SLOW!r} if name in sys.modules]] for line in json.loads(sys.argv[1])]))"
     )
     environment = {**os.environ, "FERVIZ_CACHE": str(folder / "cache"), "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
+        [sys.executable, "-c", code, json.dumps(lines)],
         cwd=folder,
         env=environment,
         capture_output=True,
         text=True,
         check=True,
     )
-    code_and_names = json.loads(done.stdout.splitlines()[-1])
-    return code_and_names[0], set(code_and_names[1]), done.stderr
+    answers = json.loads(done.stdout.splitlines()[-1])
+    return [(line, code, names, done.stderr) for line, (code, names) in zip(lines, answers, strict=True)]
 
 
+@pytest.mark.slow
 def test_compile_writes_a_file_that_other_commands_take(here: Path, network: Path, capsys: Any) -> None:
     assert run(["compile", str(network), "--labels", "a,b,c,d", "--layer", "conv2, relu1", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
@@ -63,8 +67,10 @@ def test_compile_writes_a_file_that_other_commands_take(here: Path, network: Pat
     assert read_compiled(here / "small.ferviz").labels == ("a", "b", "c", "d")
     assert run(["compile", str(network), "--out", "small.ferviz"]) == 7
     assert "small.ferviz" in capsys.readouterr().err
-    code, imported, _ = alone("gradcam", "face.png", "--model", "small.ferviz", "--target", "all", folder=here)
-    assert (code, imported) == (0, set())
+    ((_, code, imported, _),) = alone(
+        ("gradcam", "face.png", "--model", "small.ferviz", "--target", "all"), folder=here
+    )
+    assert (code, imported) == (0, [])
     assert (here / "face_gradcam_all.png").is_file()
 
 
@@ -80,9 +86,9 @@ def test_compile_says_what_is_wrong_before_the_work(here: Path, network: Path, c
     assert not list(here.glob("*.ferviz"))
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
+@pytest.mark.slow
+def test_the_bundled_network_runs_without_what_is_slow(here: Path) -> None:
+    lines = [
         ("gradcam", "face.png"),
         ("gradcam", "face.png", "--target", "all", "--json"),
         ("explain", "face.png", "--method", "layercam", "--layer", "relu3", "--target", "happy-sad"),
@@ -92,15 +98,13 @@ def test_compile_says_what_is_wrong_before_the_work(here: Path, network: Path, c
         ("explain", "face.png", "--method", "ablationcam", "--out", "numbers.npz"),
         ("activations", "face.png"),
         ("predict", "face.png", "--json"),
-    ],
-    ids=lambda arguments: " ".join(arguments),
-)
-def test_the_bundled_network_runs_without_what_is_slow(here: Path, arguments: tuple[str, ...]) -> None:
-    code, imported, errors = alone(*arguments, folder=here)
-    assert (code, imported) == (0, set()), errors
-    assert "XNNPACK" not in errors
+    ]
+    for line, code, imported, errors in alone(*lines, folder=here):
+        assert (code, imported) == (0, []), (line, errors)
+        assert "XNNPACK" not in errors
 
 
+@pytest.mark.slow
 def test_the_first_explanation_of_a_network_leaves_a_compiled_form(here: Path, network: Path, capsys: Any) -> None:
     arguments = ["gradcam", "face.png", "--model", str(network), "--labels", "a,b,c,d", "--force", "--json"]
     cache = here / "cache" / "compiled"
@@ -114,8 +118,8 @@ def test_the_first_explanation_of_a_network_leaves_a_compiled_form(here: Path, n
     assert len(list(cache.glob("*.ferviz"))) == 1
     assert run([*arguments, "--engine", "keras"]) == 0
     assert json.loads(capsys.readouterr().out)["engine"] == "keras"
-    code, imported, _ = alone(*arguments, folder=here)
-    assert (code, imported) == (0, set())
+    ((_, code, imported, _),) = alone(tuple(arguments), folder=here)
+    assert (code, imported) == (0, [])
 
 
 def test_a_home_that_cannot_be_written_only_costs_the_cache(here: Path, network: Path, capsys: Any) -> None:
@@ -136,6 +140,7 @@ def test_the_shipped_form_belongs_to_the_shipped_network() -> None:
     assert compiled.network.gradients == {info.name for info in compiled.network.layers if info.spatial}
 
 
+@pytest.mark.slow
 def test_the_shipped_form_answers_as_the_shipped_network() -> None:
     from ferviz.attribution.explain import explain
     from ferviz.models.load import load_model
@@ -145,7 +150,7 @@ def test_the_shipped_form_answers_as_the_shipped_network() -> None:
     compiled, keras = load_model(engine="litert"), load_model(engine="keras")
     assert (compiled.labels, compiled.default_layer()) == (keras.labels, keras.default_layer())
     for method in ("gradcam", "layercam"):
-        ours, theirs = (explain(m, faces, method, target="all") for m in (compiled, keras))
+        ours, theirs = (explain(m, faces, method, target="all", test=False) for m in (compiled, keras))
         for values, other in zip(ours.raw.reshape(28, -1), theirs.raw.reshape(28, -1), strict=True):
             np.testing.assert_allclose(values, other, rtol=0, atol=1e-4 * max(float(np.ptp(other)), 1e-6))
 
