@@ -127,6 +127,7 @@ def test_gradients_at_a_layer_agree_with_what_the_rest_of_the_network_does(
         assert np.median(np.abs(measured - wanted)) < 0.02 * np.abs(wanted).max() + 1e-3, info.name
 
 
+@pytest.mark.slow
 def test_channels_first_answers_like_its_transposed_twin(engine: Any, networks: Any) -> None:
     """The same weights in a channels-last network give the same maps, gradients and logits."""
     from ferviz.engines.keras import KerasEngine
@@ -134,7 +135,7 @@ def test_channels_first_answers_like_its_transposed_twin(engine: Any, networks: 
     first = engine("channels_first")
     last = KerasEngine(channels_last_twin(first.network))
     batch = networks.pictures("channels_first", 3)
-    weights = np.tile(np.eye(4, dtype=np.float32), (3, 1, 1))
+    weights = np.tile(np.eye(4, dtype=np.float32)[1:3], (3, 1, 1))
     for a, b in zip(first.gradients(batch, "conv2", weights), last.gradients(batch, "conv2", weights), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
     for a, b in zip(first.gradients(batch, INPUT, weights), last.gradients(batch, INPUT, weights), strict=True):
@@ -200,7 +201,7 @@ def test_the_network_is_left_as_it_was(kind: str, networks: Any) -> None:
     e.logits(batch)
     if kind in (*TRUNKS, "with_function", "softmax_layer"):
         layer = next(info.name for info in reversed(e.layers) if info.spatial)
-        one = np.tile(np.eye(4, dtype=np.float32), (2, 1, 1))
+        one = np.tile(np.eye(4, dtype=np.float32)[:1], (2, 1, 1))
         e.gradients(batch, layer, one)
         e.guided_gradients(batch, INPUT, one)
     assert state(network) == before

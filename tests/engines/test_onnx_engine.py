@@ -50,19 +50,26 @@ def test_it_answers_as_the_keras_network_does(kind: str, models: Any, faces: np.
     assert models[kind].engine.name == "onnx"
 
 
-@pytest.mark.parametrize("method", ["gradcam", "layercam", "guided-backprop", "saliency", "ablationcam", "occlusion"])
-@pytest.mark.parametrize("kind", KINDS[:2])
+@pytest.mark.parametrize(
+    ("kind", "method"),
+    [
+        *(
+            ("first", name)
+            for name in ("gradcam", "layercam", "guided-backprop", "saliency", "ablationcam", "occlusion")
+        ),
+        *(("last", name) for name in ("gradcam", "guided-backprop")),  # the same graph as the other way round
+    ],
+)
 def test_its_maps_are_those_of_the_keras_network(kind: str, method: str, models: Any, faces: np.ndarray) -> None:
-    if kind == "last" and method in ("ablationcam", "occlusion"):
-        pytest.skip("the same graph as the other way round")
-    ours = ferviz.explain(models[kind], faces, method=method, target="all")
-    theirs = ferviz.explain(models["keras"], faces, method=method, target="all")
+    ours, theirs = (
+        ferviz.explain(models[name], faces, method=method, target="happy,sad", test=False) for name in (kind, "keras")
+    )
     span = np.abs(theirs.heatmaps).max()
     assert span > 0
     np.testing.assert_allclose(ours.heatmaps, theirs.heatmaps, atol=1e-4 * span)
 
 
-@pytest.mark.parametrize("layer", ["conv1", "norm1", "relu1", "short", "add"])
+@pytest.mark.parametrize("layer", ["conv1", "short", "add"])
 def test_gradients_of_and_at_layers_are_those_of_the_keras_network(layer: str, models: Any, faces: np.ndarray) -> None:
     batch = models["keras"].preprocess(faces)
     weights = np.random.default_rng(5).normal(size=(3, 2, 4)).astype(np.float32)

@@ -333,8 +333,10 @@ def test_a_network_agrees_with_itself_and_is_told_apart(make_model, faces) -> No
     assert (both.first.model, both.second.model) == ("pixels (first)", "pixels (second)")
 
 
+@pytest.mark.slow
 def test_reports(make_model, faces, tmp_path: Path) -> None:
-    data = coded_faces(*faces)
+    said, true = (values[:60] for values in faces)  # hiding regions of all of them would take seconds
+    data = coded_faces(said, true)
     result = evaluate(make_model(reads_the_code(7), FER2013), data, tta=["flip"], occlude="regions")
     page = result.save(tmp_path / "page.png")
     with Image.open(page) as picture:
@@ -345,8 +347,8 @@ def test_reports(make_model, faces, tmp_path: Path) -> None:
     files = result.save_report(tmp_path / "report")
     assert sorted(f.name for f in files) == ["mistakes.png", "predictions.csv", "report.json", "report.png"]
     lines = (tmp_path / "report" / "predictions.csv").read_text().splitlines()
-    assert len(lines) == 201
-    assert lines[1].split(",")[1] == FER2013[faces[1][0]]
+    assert len(lines) == 61
+    assert lines[1].split(",")[1] == FER2013[true[0]]
     with pytest.raises(OutputExistsError):
         result.save_report(tmp_path / "report")
     with pytest.raises(OutputExistsError):
@@ -388,6 +390,7 @@ def test_tables_are_csv_whatever_the_classes_are_called(make_model, tmp_path: Pa
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".png", ".pdf", ".csv", ".npz", ".json"])
 def test_a_report_with_a_comparison_beside_it(make_model, faces, tmp_path: Path, suffix: str) -> None:
     first = evaluate(make_model(reads_the_code(7), FER2013), coded_faces(*faces))

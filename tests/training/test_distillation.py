@@ -43,6 +43,7 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_bfloat16_answers_are_float32_answers_within_its_precision(stripes: Dataset, teacher: Path) -> None:
     pixels = stripes.images[:64, :, :, None].astype(np.float32)
     exact, fast = (distillation.teacher_logits([str(teacher)], FER2013, p)(pixels) for p in ("float32", "bfloat16"))
