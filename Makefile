@@ -27,7 +27,7 @@ types: $(VENV)/installed-dev
 	$(BIN)/mypy
 
 quick: lint types
-	$(BIN)/python -m pytest -q -m "not slow" $$($(BIN)/python tools/changed_tests.py $(BASE))
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" $$($(BIN)/python tools/changed_tests.py $(BASE))
 
 # Two processes, each with whole files: a machine with two cores is through in little more than half the time.
 tests: $(VENV)/installed-dev

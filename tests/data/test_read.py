@@ -172,6 +172,7 @@ def test_parts(table: Path) -> None:
         data.part("PublicTset")
 
 
+@pytest.mark.slow
 def test_the_real_votes_join_the_real_faces(shared_data: Path, fer2013: Dataset, tmp_path: Path) -> None:
     some = fer2013.take(np.linspace(0, len(fer2013) - 1, 60).round().astype(int))
     path = tmp_path / "some.csv"

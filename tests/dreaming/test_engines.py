@@ -74,6 +74,7 @@ PROBLEMS: dict[str, tuple[Objective, Parameterization, Regularizers, dict[str, A
 
 
 # What a scaling adds to the gradient is the same for every problem: two of them tell, and the last test of this file.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scaling", "name"),
     [*(("-1..1", name) for name in PROBLEMS), ("standardize", "odds"), ("standardize", "normalized")],

@@ -47,6 +47,7 @@ def networks(make_model, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict]:
     return asked
 
 
+@pytest.mark.slow
 def test_evaluate(table: Path, networks, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(["evaluate", str(table), "--model", "good.h5", "--tta", "flip", "--occlude", "regions", "--json"]) == 0
@@ -65,6 +66,7 @@ def test_evaluate(table: Path, networks, tmp_path: Path, capsys: pytest.CaptureF
     assert (tmp_path / "pixels_evaluate_2.png").is_file()
 
 
+@pytest.mark.slow
 def test_evaluate_compares(table: Path, networks, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "report"
     arguments = [
@@ -104,6 +106,7 @@ def test_evaluate_compares(table: Path, networks, tmp_path: Path, capsys: pytest
     assert (tmp_path / "page_disagreements.png").read_bytes() == b"mine"
 
 
+@pytest.mark.slow
 def test_evaluate_a_share_and_a_random_split(table: Path, networks, capsys, monkeypatch, tmp_path) -> None:
     monkeypatch.chdir(tmp_path)
     asked = ["evaluate", str(table), "--model", "good.h5", "--json", "--force"]

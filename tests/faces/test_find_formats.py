@@ -80,6 +80,7 @@ def test_every_kind_of_file(picture: Image.Image, kind: str) -> None:
     assert iou(face.box, FACE) > 0.85
 
 
+@pytest.mark.slow
 def test_mirrored_lying_and_upside_down(picture: Image.Image) -> None:
     width, height = picture.size
     left, top, right, bottom = FACE

@@ -349,6 +349,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(config=JSON, kind=st.sampled_from(["Sequential", "Functional", "Model", "Dense", "Merge", "TFOpLambda", "Custom>Rescaling"]),
        version=st.sampled_from(["", "1.0", "2.3"]))  # fmt: skip

@@ -53,6 +53,7 @@ def faces() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (2, 18, 18)).astype(np.uint8)
 
 
+@pytest.mark.slow
 def test_the_second_time_runs_without_keras(saved: Path, folder: Path, quick: list[Any]) -> None:
     said: list[str] = []
     first = load_model(saved, **SHORT)

@@ -101,6 +101,7 @@ def stored(made: Any) -> dict[str, list[tuple[str, np.ndarray]]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "looked_at"),
     [("functional inside", "trunk/norm"), ("sequential inside", "trunk/norm"), ("inside twice", "both"), ("attention", "back"),

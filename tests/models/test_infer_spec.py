@@ -109,6 +109,7 @@ def test_the_caller_wins_and_a_contradiction_is_told():
 # -- the sidecar -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_sidecar_says_it(small, tmp_path, faces):
     path = tmp_path / "net.keras"
     path.write_bytes(small["keras"].read_bytes())

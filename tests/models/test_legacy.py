@@ -241,6 +241,7 @@ def test_one_network_in_every_form_answers_the_same(small, form, faces):
     assert len(model.sha256) == 64
 
 
+@pytest.mark.slow
 def test_the_bytes_decide_and_not_the_name(small, tmp_path, faces):
     truth = load_model(small["keras"], labels=LABELS, engine="keras").logits(faces)
     for form, name in (("keras", "a.h5"), ("h5", "b.keras"), ("h5", "c"), ("keras", "d.zip")):

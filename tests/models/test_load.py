@@ -114,6 +114,7 @@ def test_any_size_is_told(tmp_path):
     assert load_model(tmp_path / "any.keras", engine="keras").input.size == (40, 30)
 
 
+@pytest.mark.slow
 def test_halves_find_each_other(small, tmp_path):
     parts = small["json"].parent
     shutil.copy(parts / "net.json", tmp_path / "fer.json")
@@ -173,6 +174,7 @@ def test_a_savedmodel_that_reads_files_is_refused(tmp_path):
     assert load_model(tmp_path / "reader", trust=True).engine.classes == 3
 
 
+@pytest.mark.slow
 def test_a_damaged_savedmodel(small, tmp_path):
     shutil.copytree(small["savedmodel"], tmp_path / "s")
     (tmp_path / "s" / "saved_model.pb").write_bytes(b"\xff\xff junk")

@@ -89,6 +89,7 @@ def test_what_is_in_the_wheel(wheel: Path) -> None:
     assert modules == {p.relative_to(ROOT) for p in (ROOT / "ferviz").rglob("*.py")}
 
 
+@pytest.mark.slow
 def test_a_heatmap_from_the_installed_wheel(installed: Path, tmp_path: Path) -> None:
     (tmp_path / "face.png").write_bytes((ROOT / "examples" / "astronaut.png").read_bytes())
     where = run(installed / Path(sys.executable).name, "-c", "import ferviz; print(ferviz.__file__)", folder=tmp_path)

@@ -36,6 +36,7 @@ def page_sizes(pdf: bytes) -> list[tuple[float, float]]:
     return [(float(width), float(height)) for width, height in boxes]
 
 
+@pytest.mark.slow
 def test_sixteen_faces_are_pages_of_a_journals_width(explain, tmp_path):
     sizes = page_sizes(explain(16).save(tmp_path / "a.pdf").read_bytes())
     assert len(sizes) > 1

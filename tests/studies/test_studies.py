@@ -66,6 +66,7 @@ def test_regions_finds_the_planted_region(model: Model, data: Dataset) -> None:
     )
 
 
+@pytest.mark.slow
 def test_values_add_up_and_copies_count_once(model: Model, data: Dataset) -> None:
     answer = ask("regions", model, data)
     values = answer.arrays["shapley"]
@@ -166,6 +167,7 @@ def test_alignment_puts_every_face_in_one_place() -> None:
     assert normal[0].mean() == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_a_network_does_not_differ_from_its_twin(model: Model, data: Dataset) -> None:
     other = region_network(
         labels=("neutral", "happy", "sad"), name="twin"
@@ -176,6 +178,7 @@ def test_a_network_does_not_differ_from_its_twin(model: Model, data: Dataset) ->
     assert "no region" in answer.finding
 
 
+@pytest.mark.slow
 def test_compare_finds_where_two_networks_differ(model: Model, data: Dataset) -> None:
     chin = {**WORTH, "happy": {"chin": 0.06}}
     answer = ask("compare", model, data, second=region_network(chin, name="chin"))

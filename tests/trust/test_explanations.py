@@ -54,6 +54,7 @@ def test_more_maps_than_a_picture_shows_are_tested_on_request_alone(corner):
     assert ferviz.explain(model, faces, method="saliency", test=False).trust is None
 
 
+@pytest.mark.slow
 def test_of_large_pictures_fewer_maps_are_tested(pattern_network):
     model, pictures = pattern_network(PLACE, shape=(256, 256, 1))
     faces = pictures[..., 0]

@@ -34,6 +34,7 @@ def corner(pattern_network):
     return model, dataset(faces)
 
 
+@pytest.mark.slow
 def test_the_method_that_finds_the_evidence_is_recommended(corner):
     model, data = corner
     report = ferviz.trust_report(model, data, methods=("saliency", "occlusion"), faces=20, steps=6)
@@ -124,6 +125,7 @@ def test_the_correlation_of_maps():
     assert np.isnan(correlation(a, np.ones_like(a))).all()
 
 
+@pytest.mark.slow
 def test_cells_are_found_where_they_look(engine):
     from ferviz.attribution.receptive_fields import placement
     from ferviz.models.input_spec import InputSpec
