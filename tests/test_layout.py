@@ -31,23 +31,28 @@ def tree_of(module: Path) -> ast.Module:
     return ast.parse(module.read_text(encoding="utf-8"))
 
 
-def imports(module: Path, *, at_run_time_only: bool = True):
-    """Yield (line, dotted name) of every import; those under `if TYPE_CHECKING:` are for readers, not for Python."""
-    tree = tree_of(module)
-    skipped = set()
-    if at_run_time_only:
-        for node in ast.walk(tree):
-            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-                skipped |= {id(inner) for statement in node.body for inner in ast.walk(statement)}
-    for node in ast.walk(tree):
+@cache
+def nodes_of(module: Path) -> list[ast.AST]:
+    return list(ast.walk(tree_of(module)))
+
+
+@cache
+def imports(module: Path) -> list[tuple[int, str]]:
+    """-> (line, dotted name) of every import; those under `if TYPE_CHECKING:` are for readers, not for Python."""
+    skipped, names = set(), []
+    for node in nodes_of(module):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            skipped |= {id(inner) for statement in node.body for inner in ast.walk(statement)}
+    for node in nodes_of(module):
         if id(node) in skipped:
             continue
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
+            names += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module}:{node.lineno}: relative import"
-            yield node.lineno, node.module
-            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+            names.append((node.lineno, node.module))
+            names += [(node.lineno, f"{node.module}.{alias.name}") for alias in node.names]
+    return names
 
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -92,7 +97,7 @@ def test_packages_do_not_shadow_public_functions():
 def test_the_library_never_prints():
     wrong = []
     for module in MODULES:
-        for node in ast.walk(tree_of(module)):
+        for node in nodes_of(module):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
                 wrong.append(f"{module.relative_to(PACKAGE)}:{node.lineno}")
     assert not wrong, "\n".join(wrong)
