@@ -17,8 +17,8 @@ from ferviz.models.sidecar import find_sidecar, read_sidecar
 
 FILE = ASSETS / "trust_recommendations.json"
 
-TAUGHT = "fastshap"
-"""The method that only a network which was taught to explain itself has (`ferviz teach`)."""
+TAUGHT = ("fastshap", "adjusted-fastshap")
+"""The methods that only a network which was taught to explain itself has (`ferviz teach`)."""
 
 BUDGETS = (1, 20, 500)
 """Passes through the network a face, for each of which there is a recommendation."""
@@ -55,11 +55,11 @@ def recommended(model: Model, passes: int) -> Recommendation:
     """
     own = _kept(model)
     choice = _choice(own, passes, "this network") if own else None
-    if choice and (choice.method != TAUGHT or is_taught(model)):
+    if choice and (choice.method not in TAUGHT or is_taught(model)):
         return choice
     kind = _nearest(model)
     general = _choice(kind, passes, kind["name"])
-    if general is not None and general.method == TAUGHT and not is_taught(model):
+    if general is not None and general.method in TAUGHT and not is_taught(model):
         general = _choice(kind, passes, f"{kind['name']} without its explainer", "untaught")
     assert general is not None
     why = (

@@ -79,6 +79,7 @@ def test_only_a_taught_network_is_recommended_its_explainer(network):
     model, _ = network
     assert recommended(ferviz.load_model(), 1).method == "fastshap"
     assert recommended(ferviz.load_model(engine="keras"), 1).method == "fastshap"
+    assert recommended(ferviz.load_model(), 20).method == "adjusted-fastshap"
     assert recommended(model, 1).method == recommended(model, 20).method == "gradcam"
     assert "the bundled network without its explainer" in recommended(model, 1).reason
     keep(model, recommendation={"1": BEST | {"method": "fastshap"}, "20": None, "500": None})
