@@ -153,6 +153,7 @@ def test_the_smallest_patch_changes_the_answer(page: Any, data: Any) -> None:
         side = np.ptp(rows) + 1
         assert side == np.ptp(columns) + 1
         assert (hidden == 1).sum() == side**2, "it is a square"
+        until(page, "studio.current")
         logits = page.evaluate("studio.current.logits")
         assert int(np.argmax(logits)) != int(np.argmax(page.evaluate("studio.original")))
         page.click("#undo")
