@@ -211,3 +211,21 @@ def test_the_reader_of_the_faces_can_be_named(network: str, tmp_path: Path, caps
     assert ferviz_dream(*asked, "--reader", "csv", "--skip-bad") == 0
     assert "skipped" in capsys.readouterr().err
     assert len(json.loads((tmp_path / "d.json").read_text())["dreams"]) == 2
+
+
+@pytest.mark.slow
+def test_bare_dreams_are_nothing_but_their_pixels(network: str, tmp_path: Path) -> None:
+    command = ["-m", network, "--target", "happy,sad", *FEW]
+    assert ferviz_dream(*command, "--bare", "--out", tmp_path / "bare.png") == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bare-happy.png", "bare-sad.png"]
+    assert ferviz_dream(*command, "--out", tmp_path / "all.npz") == 0
+    images = Dream.load(tmp_path / "all.npz").images
+    for name, pixels in zip(("happy", "sad"), images, strict=True):
+        with Image.open(tmp_path / f"bare-{name}.png") as picture:
+            np.testing.assert_array_equal(np.asarray(picture.convert("L" if pixels.ndim == 2 else "RGB")), pixels)
+            assert "ferviz" in picture.text  # what a caption has to tell
+    assert ferviz_dream(*command, "--bare", "--side", "64", "--out", tmp_path / "large.png") == 0
+    with Image.open(tmp_path / "large-happy.png") as picture:
+        assert max(picture.size) == 64
+    assert ferviz_dream(*command, "--bare", "--out", tmp_path / "bare.png") != 0, "pictures that are there stay"
+    assert ferviz_dream(*command, "--bare", "--out", tmp_path / "bare.pdf") != 0
