@@ -35,7 +35,9 @@ def page(open_page: Any) -> Any:
     page = open_page("#/network/relu8/1")
     until(page, "studio.map")
     page.click("[data-room=face]")
-    page.evaluate("studio.engine.spread('logits', [[studio.face.picture]])")  # the first helper is there, too
+    page.evaluate(
+        "studio.engine.spread('logits', [[studio.face.picture], [studio.face.picture]])"
+    )  # the helpers are there, too
     return page
 
 
@@ -100,7 +102,7 @@ def test_a_contrast_is_chosen_with_shift(page: Any) -> None:
     page.click(".bar:nth-child(4)")
     page.click(".bar:nth-child(5)", modifiers=["Shift"])
     until(page, "studio.target.minus === 4 && studio.map.map.some(value => value < 0)")
-    assert "happy rather than sad" in page.inner_text("#map-note")
+    until(page, "document.getElementById('map-note').textContent.includes('happy rather than sad')")
     page.click(".bar:nth-child(4)")
     until(page, "studio.target.minus === null")
 
@@ -182,7 +184,7 @@ def test_a_network_of_ones_own_opens_in_the_place_of_the_first(page: Any) -> Non
     give(page, "eigenes.ferviz", pack_compiled(_compiled(own)), "application/octet-stream")
     until(page, "studio.engine.table.labels[0] === 'wut'")
     assert page.inner_text(".bar:nth-child(4) span:first-child") == names[3]
-    assert "unchecked" in page.inner_text("#network-name")
+    assert "unchecked" in page.inner_text("#network")
 
 
 def test_the_server_may_be_gone(page: Any) -> None:
