@@ -31,11 +31,11 @@ LABELS = ("left", "right", "neither")
 CONFIG = TeachConfig(faces=192, examined=8, region_pairs=1, patch_pairs=4, epochs=20, width=16, fills=("mean",))
 
 
-def additive_network(seed: int = 0) -> Any:
+def additive_network(seed: int = 0, side: int | None = SIDE) -> Any:
     """A network whose logits are the mean of what single pixels say: a patch adds the same whatever else is seen."""
     keras = get_keras()
     layers = keras.layers
-    picture = layers.Input((SIDE, SIDE, 1))
+    picture = layers.Input((side, side, 1))
     x = layers.AveragePooling2D(2, name="pool")(picture)
     x = layers.Conv2D(6, 1, name="maps")(x)
     x = layers.GlobalAveragePooling2D(name="mean")(x)
@@ -234,6 +234,17 @@ def test_pixels_become_cells_as_in_the_graph() -> None:
         inside = slice(3, 9)
         wanted = (centres[:, None] * even_h / height + 2 * centres * even_w / width)[inside, inside]
         np.testing.assert_allclose(to_cells(plane)[0, inside, inside, 0], wanted, atol=0.03)
+
+
+def test_a_network_of_any_size_is_taught_at_the_size_of_its_pictures(tmp_path: Path) -> None:
+    """Its layers do not say how large their maps are; one picture does."""
+    network = KerasEngine(additive_network(side=None))
+    model = Model("any", "", LABELS, InputSpec(None, None, 1, scaling="0..1", default_side=SIDE), network)
+    few = TeachConfig(faces=64, examined=4, region_pairs=1, patch_pairs=1, epochs=1, width=8, fills=("mean",))
+    taught = teach(model, pictures(68), out=tmp_path / "any.ferviz", minutes=None, config=few)
+    assert taught.layers == ("maps",)
+    grids = explain(ferviz.load_model(taught.path), pictures(1), "fastshap", "left", test=False).grids["values"]
+    assert grids.shape[-2:] == (CELLS, CELLS)
 
 
 def test_scores_are_log_odds_and_logits() -> None:

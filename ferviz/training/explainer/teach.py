@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ferviz.engines.base import Array
+from ferviz.engines.base import Array, LayerInfo
 from ferviz.engines.fallback import FallbackEngine
 from ferviz.engines.litert import LiteRTEngine
 from ferviz.errors import DataError, ModelError, UsageError, check_integer
@@ -163,7 +163,7 @@ def teach(
         raise ModelError(f"{model.name} has one output unit; ferviz explains networks with two classes or more")
     require_graph(model, "teaching")
     asked = _quick_form(model)
-    taps = tuple(model.layer(name).name for name in config.taps) or choose_taps(model.layers)
+    taps = tuple(model.layer(name).name for name in config.taps) or choose_taps(_sized_layers(asked))
     faces = teaching_faces(data)
     faces = [faces[row] for row in np.random.default_rng(seed).permutation(len(faces))]
     examined = faces[-min(config.examined, len(faces) // 5) :]
@@ -179,6 +179,16 @@ def teach(
     compile_taught(model, path, weights, lesson, force)
     shutil.rmtree(folder, ignore_errors=True)
     return Teaching(path, lesson, taps, history)
+
+
+def _sized_layers(model: Model) -> list[LayerInfo]:
+    """-> the layers, those of a network of any size with the sides that their maps have at the size which its pictures are brought to."""
+    layers = [info for info in model.layers if info.spatial]
+    if all(side for info in layers for side in info.shape[:2]):
+        return list(model.layers)
+    batch = np.zeros((1, *model.input.size, model.input.channels), np.float32)
+    maps = model.engine.activations(batch, [info.name for info in layers])
+    return [replace(info, shape=tuple(array.shape[1:])) for info, array in zip(layers, maps, strict=True)]
 
 
 def _quick_form(model: Model) -> Model:
