@@ -90,7 +90,8 @@ def test_every_writer_goes_through_atomic() -> None:
         "cache.py": "a damaged entry is noticed and made again",
         "files.py": "atomic itself",
         "native_logs.py": "the null device",
-        "app.py": "a network that was uploaded, in a temporary folder of its own",
+        "network_store.py": "a network that was uploaded, in a temporary folder of its own",
+        "shown_figure.py": "bytes in memory, for a notebook",
     }
     writing = (
         ".write_text(",

@@ -49,7 +49,7 @@ OWN_TEST = {
 }
 """Pages whose code has a test of its own, beside the tests of what it extends."""
 SLOW = {"README.md", "tutorial.md", "evaluate.md", "read-the-pictures.md"}
-FACES = {"questions-over-a-data-set.md": 14}
+FACES = {"questions-over-a-data-set.md": 14, "report.md": 14}
 """Pages that ask every face thousands of times: how many faces their data set has."""
 PAGES = [
     page
@@ -103,8 +103,12 @@ def test_the_page_runs_as_it_stands(
                 unlike = SHOWN.difference(command.shown, printed.getvalue(), any_number=block.mark == "may differ")
                 assert not unlike, (command.line, unlike)
     names: dict[str, Any] = {"__name__": "page"}
-    for block in blocks(page):
-        exec(compile(block.code, str(page), "exec"), names)
+    try:
+        for block in blocks(page):
+            exec(compile(block.code, str(page), "exec"), names)
+    finally:
+        if "matplotlib.pyplot" in sys.modules:  # a page's figures must not wait for the next test's
+            sys.modules["matplotlib.pyplot"].close("all")
     assert blocks(page) or blocks(page, "sh") or "<!-- not run" in page.read_text(encoding="utf-8")
 
 

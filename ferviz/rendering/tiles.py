@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -105,7 +105,7 @@ def overlay_tile(
     values = resize_map(heat, face.width, face.height)
     covered = Image.fromarray(blend(np.asarray(face), values, vmax, signed, cmap))
     texts = [_name(covered, x, y, text, text_size) for x, y, text in labels] if side >= LABELLED else []
-    return _written(_centre(covered, side), texts, side, covered)
+    return _written(_centre(covered, side), _apart(texts, covered.height), side, covered)
 
 
 def blend(
@@ -278,6 +278,23 @@ def _name(face: Image.Image, x: float, y: float, words: str, size: int) -> _Labe
     left = int(np.clip(x * face.width - text.width / 2, 2, max(2, face.width - text.width - 3)))
     top = int(np.clip(y * face.height - text.height / 2, 2, max(2, face.height - text.height - 3)))
     return _Label(text, left, top, (left - 3, top - 1, left + text.width + 2, top + text.height), 3, PAPER)
+
+
+def _apart(labels: Sequence[_Label], bottom: int) -> list[_Label]:
+    """-> the labels, those that would cover another one moved down, as far as there is room."""
+    placed: list[_Label] = []
+    for label in sorted(labels, key=lambda label: label.top):
+        moved = label
+        while (other := next((other for other in placed if _touch(moved.frame, other.frame)), None)) is not None:
+            down = other.frame[3] + 2 - moved.frame[1]
+            left, upper, right, lower = moved.frame
+            moved = replace(moved, top=moved.top + down, frame=(left, upper + down, right, lower + down))
+        placed.append(moved if moved.frame[3] <= bottom else label)
+    return placed
+
+
+def _touch(first: tuple[int, int, int, int], second: tuple[int, int, int, int]) -> bool:
+    return all(first[axis] <= second[axis + 2] + 1 and second[axis] <= first[axis + 2] + 1 for axis in (0, 1))
 
 
 def _written(tile: Image.Image, labels: Sequence[_Label], side: int, face: Image.Image) -> Image.Image:

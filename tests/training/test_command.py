@@ -113,7 +113,7 @@ def test_a_share_of_the_training_faces(table: Path, tmp_path: Path, monkeypatch:
         (["{table}", "--out", "{new}", "--ferplus-weight", "0.3"], 6, "--votes"),
         (["{new}.csv", "--out", "{new}"], 6, "new.csv"),
         (["{table}", "--out", "{new}", "--fraction", "0"], 2, "fraction"),
-        (["{table}", "--out", "{new}", "--reader", "xml"], 2, "csv, folder"),
+        (["{table}", "--out", "{new}", "--reader", "xml"], 2, "csv, arrow, folder"),
         (["{table}", "--out", "{new}", "--init-from", "{new}.keras"], 4, "new.keras"),
         (["{table}", "--out", "{new}", "--teacher", "{new}.keras"], 4, "new.keras"),
         (["{table}", "--out", "{new}", "--teacher", "{new}.keras?lables=7"], 2, "not lables"),
