@@ -84,12 +84,15 @@ class LiteRTGraphs:
         """
         runner = self._runner(name)
         count = len(next(iter(feeds.values())))
+        narrowed = hasattr(runner, "_outputs")
+        if narrowed:  # the last run may have wanted other outputs
+            runner._outputs = self._all[name]
         details = runner.get_output_details()
         if count == 0:
             return {key: np.zeros((0, *details[key]["shape"][1:]), np.float32) for key in outputs}
         row = sum(int(np.prod(d["shape"][1:], dtype=np.int64)) * 4 for d in details.values())
         rows = int(np.clip(min(MEMORY // max(row, 1), _at_once(feeds)), 1, MAX_PICTURES))
-        if hasattr(runner, "_outputs"):  # copy out only what is wanted; without this attribute everything is
+        if narrowed:  # copy out only what is wanted; without this attribute everything is
             runner._outputs = [pair for pair in self._all[name] if pair[0] in outputs]
         results: dict[str, Array] = {}
         for start in range(0, count, rows):

@@ -114,13 +114,18 @@ def test_results_are_the_callers_own(pair: Any, networks: Any) -> None:
     np.testing.assert_array_equal(litert.logits(batch)[1], kept[1])
 
 
-def test_no_pictures_give_no_rows(pair: Any) -> None:
+def test_no_pictures_give_no_rows(pair: Any, networks: Any) -> None:
     _, litert = pair("functional")
     none = np.zeros((0, 18, 18, 1), np.float32)
     assert litert.logits(none).shape == (0, 4)
     assert litert.activations(none, ["conv1"])[0].shape == (0, 18, 18, 5)
     activation, gradient, logits = litert.gradients(none, "conv1", np.zeros((0, 2, 4), np.float32))
     assert (activation.shape, gradient.shape, logits.shape) == ((0, 18, 18, 5), (0, 2, 18, 18, 5), (0, 4))
+    batch = networks.pictures("functional", 2)
+    kept = litert.activations(batch, ["relu2"])[0]
+    litert.logits_from(batch, "relu2", kept)  # which wants one output of a graph that has several
+    _, gradient, logits = litert.gradients(none, "relu2", np.zeros((0, 2, 4), np.float32))
+    assert (gradient.shape, logits.shape) == ((0, 2, *kept.shape[1:]), (0, 4))
 
 
 def test_the_network_can_be_entered_at_its_default_layer(pair: Any, networks: Any) -> None:
