@@ -17,6 +17,7 @@ from ferviz.scale.sources.registry import files_with, no_split, shard_file
 _SUFFIXES = (*FORMATS, *READ_ONLY)
 _LABEL_BYTES = 200
 _BLOCK = 512
+_HEADER_BYTES = 1 << 20
 
 
 class TarMembers:
@@ -86,12 +87,24 @@ def _key(name: str) -> str:
     return (path.parent / path.name.partition(".")[0]).as_posix()
 
 
+class _Headers:
+    """A stream of which only headers are read: a long name or a table of attributes says itself how long it is, and may say anything."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.seek, self.tell, self._read = stream.seek, stream.tell, stream.read
+
+    def read(self, size: int) -> bytes:
+        if size > _HEADER_BYTES:
+            raise ValueError(f"a header of {size:,} bytes")
+        return self._read(size)
+
+
 def _groups(stream: BinaryIO, file: Path) -> Iterator[list[tarfile.TarInfo]]:
     """-> the members of one picture after the other, from where the stream is; pictures, labels, and what else has their name."""
     group: list[tarfile.TarInfo] = []
     try:
         # A TarFile keeps every member that it has seen; the list is emptied, so that memory does not grow with the file.
-        archive: Any = tarfile.TarFile(fileobj=stream, mode="r")
+        archive: Any = tarfile.TarFile(fileobj=_Headers(stream), mode="r")  # type: ignore[arg-type]
         while (member := archive.next()) is not None:
             archive.members = []
             if not member.isreg() or PurePosixPath(member.name).name.startswith("."):
@@ -101,7 +114,7 @@ def _groups(stream: BinaryIO, file: Path) -> Iterator[list[tarfile.TarInfo]]:
                 group = []
             group.append(member)
         end = archive.offset
-    except (tarfile.TarError, OSError, ValueError, EOFError) as error:
+    except (tarfile.TarError, OSError, ValueError, EOFError, OverflowError) as error:
         raise DataError(f"{file} is no tar file, or damaged ({error}); get a complete copy") from error
     if group:
         yield group
