@@ -49,7 +49,7 @@ def write_faces(path: Path) -> None:
 
 def draw_face(page: Any, folder: Path) -> None:
     """Draw the first room, and a stroke in it."""
-    until(page, "studio.regionValues && document.getElementById('verdict').textContent.match(/^(Tested|Not)/)")
+    until(page, "studio.regionsExact && document.getElementById('verdict').textContent.match(/^(Tested|Not)/)")
     shoot(page, folder / "studio-face.webp", 960)
     box = page.locator("#stage").bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.35, box["y"] + box["height"] * 0.7)

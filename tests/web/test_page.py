@@ -190,8 +190,11 @@ def test_a_network_of_ones_own_opens_in_the_place_of_the_first(page: Any) -> Non
 def test_the_server_may_be_gone(page: Any) -> None:
     page.evaluate("document.querySelector('[data-room=face]').click()")
     page.route("**/examples/*", lambda route: route.abort())
-    page.evaluate("document.querySelector('#examples button').click()")
-    assert message(page)
+    page.evaluate(
+        "studio.map = null; document.querySelector('#box').click(); document.querySelector('#examples button').click()"
+    )
+    until(page, "studio.map")
+    assert message(page), "the face that was on its way is shown, and the sentence of the error stays"
     page.unroute("**/examples/*")
 
 

@@ -35,6 +35,17 @@ class RegionValues:
     def __len__(self) -> int:
         return len(self.values)
 
+    def shapes(self, classes: int) -> dict[str, tuple[int, ...]]:
+        """Return the shape that each array has, by the number of faces.
+
+        Args:
+            classes: of the network.
+        """
+        count = len(self)
+        return {
+            "values": (count, classes, len(REGIONS)), "shares": (count, len(REGIONS), CELLS, CELLS), "predicted": (count,),
+        }  # fmt: skip
+
 
 def exact_values(model: Model, faces: Sequence[Face], fill: str) -> RegionValues:
     """Return the exact values of faces' regions: 256 passes a face.

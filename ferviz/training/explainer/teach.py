@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -232,12 +233,12 @@ def _ask(
     parts: list[CoalitionScores] = []
     for number, start in enumerate(range(0, len(faces), CHUNK)):
         chunk = faces[start : start + CHUNK]
-        part = work_folder.load_part(folder, number, len(model.labels))
+        numbers = np.arange(start, start + len(chunk))
+        pairs = (config.region_pairs, config.patch_pairs)
+        part = work_folder.load_part(folder, number, numbers, pairs, len(model.labels))
         if part is None:
             if start >= FEWEST and clock.left() <= 0:
                 continue
-            numbers = np.arange(start, start + len(chunk))
-            pairs = (config.region_pairs, config.patch_pairs)
             part = answer_coalitions(model, chunk, numbers, config.fills[number % len(config.fills)], pairs, seed)
             if not (np.isfinite(part.shown).all() and np.isfinite(part.covered).all()):
                 raise ModelError(f"{model.name} answers with NaN or infinity when parts of a face are hidden")
@@ -254,7 +255,8 @@ def _examination(model: Model, faces: Sequence[Face], fill: str, folder: Path, c
     for number, face in enumerate(faces):
         if number >= 8 and clock.left() <= 0:
             break
-        parts.append(work_folder.kept_values(folder, number, lambda face=face: exact_values(model, [face], fill)))  # type: ignore[misc]
+        ask = partial(exact_values, model, [face], fill)
+        parts.append(work_folder.kept_values(folder, number, len(model.labels), ask))
         clock.report(TeachingProgress(TESTING, number + 1, clock.affordable(number + 1, len(faces))))
     return work_folder.join_exact(parts)
 

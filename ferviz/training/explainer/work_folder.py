@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from ferviz.faces.face import Face
 from ferviz.files import atomic, make_folder, to_json, write_text
 from ferviz.models.model import Model
 from ferviz.npz import ArchiveError, read_arrays
-from ferviz.paths import exists, is_file
+from ferviz.paths import exists, is_file, open_regular
 from ferviz.training.explainer.coalitions import CoalitionScores
 from ferviz.training.explainer.examination import RegionValues, join_values
 from ferviz.training.explainer.pupils import fingerprint
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 ENDING = ".teaching"
 _PLAN = "plan.json"
+_PLAN_BYTES = 2**16
 
 
 def open_folder(
@@ -62,18 +63,32 @@ def open_folder(
             )
         shutil.rmtree(folder, ignore_errors=True)
     if exists(folder / _PLAN):
-        try:
-            before = json.loads((folder / _PLAN).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise DataError(f"{folder / _PLAN} is damaged; start over with --force") from error
-        if before != json.loads(to_json(plan)):
-            raise DataError(
-                f"the run in {folder} began with another network, other faces or other settings; give the same, or start over with --force"
-            )
+        check_plan(folder, plan)
     else:
         make_folder(folder)
         write_text(folder / _PLAN, to_json(plan) + "\n")
     return folder
+
+
+def check_plan(folder: Path, plan: dict[str, Any]) -> None:
+    """Check that a stopped run is the one that is asked for.
+
+    Args:
+        folder: of the run.
+        plan: what is asked for.
+
+    Raises:
+        DataError: it is another one's, or damaged.
+    """
+    try:
+        with open_regular(folder / _PLAN) as stream:
+            before = json.loads(stream.read(_PLAN_BYTES))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{folder / _PLAN} is damaged; start over with --force") from error
+    if before != json.loads(to_json(plan)):
+        raise DataError(
+            f"the run in {folder} began with another network, other faces or other settings; give the same, or start over with --force"
+        )
 
 
 def network_digest(model: Model) -> str:
@@ -100,12 +115,16 @@ def save_part(folder: Path, number: int, part: CoalitionScores) -> None:
     part.save(_part(folder, number))
 
 
-def load_part(folder: Path, number: int, classes: int) -> CoalitionScores | None:
+def load_part(
+    folder: Path, number: int, numbers: np.ndarray, pairs: tuple[int, int], classes: int
+) -> CoalitionScores | None:
     """Return answers that were kept, or None.
 
     Args:
         folder: of the run.
         number: of the part.
+        numbers: (N,) those of the faces that the part is about.
+        pairs: of regions, and of patches.
         classes: of the network.
 
     Raises:
@@ -114,13 +133,9 @@ def load_part(folder: Path, number: int, classes: int) -> CoalitionScores | None
     path = _part(folder, number)
     if not is_file(path):
         return None
-    names = [entry.name for entry in fields(CoalitionScores)]
-    try:
-        part = CoalitionScores(**read_arrays(path, names))
-    except ArchiveError as error:
-        raise DataError(f"{path} is damaged ({error}); start over with --force") from error
-    if {name: getattr(part, name).shape for name in names} != part.shapes(classes):
-        raise DataError(f"{path} is damaged (its arrays do not fit each other); start over with --force")
+    part: CoalitionScores = _read(path, CoalitionScores, classes)
+    if not np.array_equal(part.faces, numbers) or (part.region_members.shape[1], part.patch_members.shape[1]) != pairs:
+        raise DataError(f"{path} is damaged (it is about other faces, or other pairs); start over with --force")
     return part
 
 
@@ -134,27 +149,25 @@ def join_parts(parts: Sequence[CoalitionScores]) -> CoalitionScores:
     return CoalitionScores(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
-def kept_values(folder: Path, number: int, compute: Callable[[], RegionValues]) -> RegionValues:
+def kept_values(folder: Path, number: int, classes: int, compute: Callable[[], RegionValues]) -> RegionValues:
     """Return exact values that were kept, or compute and keep them.
 
     Args:
         folder: of the run.
         number: of the face.
+        classes: of the network.
         compute: returns them.
 
     Raises:
         DataError: the file is damaged.
     """
     path = folder / f"exact-{number:05d}.npz"
-    names = [entry.name for entry in fields(RegionValues)]
     if is_file(path):
-        try:
-            return RegionValues(**read_arrays(path, names))
-        except ArchiveError as error:
-            raise DataError(f"{path} is damaged ({error}); start over with --force") from error
+        kept: RegionValues = _read(path, RegionValues, classes)
+        return kept
     values = compute()
     with atomic(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **{name: getattr(values, name) for name in names})  # type: ignore[arg-type]
+        np.savez(file, **{entry.name: getattr(values, entry.name) for entry in fields(RegionValues)})  # type: ignore[arg-type]
     return values
 
 
@@ -169,3 +182,16 @@ def join_exact(parts: Sequence[RegionValues]) -> RegionValues:
 
 def _part(folder: Path, number: int) -> Path:
     return folder / f"answers-{number:05d}.npz"
+
+
+def _read(path: Path, kind: type[Any], classes: int) -> Any:
+    try:
+        arrays = read_arrays(path, [entry.name for entry in fields(kind)])
+    except ArchiveError as error:
+        raise DataError(f"{path} is damaged ({error}); start over with --force") from error
+    if any(a.dtype.kind not in "biuf" or not a.ndim or not np.isfinite(a).all() for a in arrays.values()):
+        raise DataError(f"{path} is damaged (it has arrays without finite numbers); start over with --force")
+    values = kind(**arrays)
+    if {name: a.shape for name, a in arrays.items()} != values.shapes(classes):
+        raise DataError(f"{path} is damaged (its arrays do not fit each other); start over with --force")
+    return values

@@ -90,13 +90,14 @@ async function dropNetwork(file) {
   if (hasData()) checkNetwork();
 }
 
-/** Shows a face: its answer at once, then its map, then what takes longer. */
+/** Shows a face: its answer at once, then its map, then what takes longer. Of several that are asked for, the last one is shown. */
 async function showFace(crop) {
   stopRegions();
-  const started = performance.now();
+  const started = performance.now(), { errors } = state, own = state.showing = {};
   const located = await state.engine.call("face", crop.rgba, crop.width, crop.height, crop.points);
   const logits = await state.engine.call("logits", located.picture);
   const masks = await state.engine.call("masks", located.points);
+  if (state.showing !== own) return;
   Object.assign(state, { crop, stale: false });
   state.face = { ...located, canvas: crop.canvas, masks };
   Object.assign(state, { original: logits, current: null, hidden: new Float32Array(located.picture.width * located.picture.height), undo: [], map: null, besideMap: null });
@@ -105,8 +106,10 @@ async function showFace(crop) {
   if (state.room === "camera" || state.room === "data") enter("face"); // with a face, so that no example takes its place
   showBars();
   draw();
-  say(located.source === "template" && located.face < 0.15 ? "This looks like no face; the regions are a typical face\u2019s." : "");
+  // The sentence of an error that came meanwhile stays.
+  if (state.errors === errors) say(located.source === "template" && located.face < 0.15 ? "This looks like no face; the regions are a typical face\u2019s." : "");
   await updateMap();
+  if (state.showing !== own) return;
   state.shownMilliseconds = performance.now() - started;
   if (state.room === "face") measureRegions();
   if (state.room === "network") showNetworkRoom();

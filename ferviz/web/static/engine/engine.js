@@ -56,7 +56,7 @@ export class Engine {
     return (await this.scouting).call(...words);
   }
 
-  /** Opens a network; the helpers open it when they are first needed. */
+  /** Opens a network; the helpers but one open it when they are first needed. */
   async open(bytes, grain) {
     await this.ready;
     const opened = await this.front.call("open", bytes, grain);
@@ -65,7 +65,16 @@ export class Engine {
     this.table = opened.table;
     this.graphs = opened.graphs;
     for (const helper of this.helpers) helper.opened = null;
+    // One helper is opened ahead of time, beside the first map; what fails there is told when the helper is asked.
+    if (!this.helpers.length) this.helpers.push(new Worker_());
+    this.#opened(this.helpers[0]).catch(() => {});
     return opened;
+  }
+
+  #opened(helper) {
+    const { bytes, grain } = this;
+    helper.opened ??= this.#prepare(helper, false).then(() => helper.call("open", bytes, grain));
+    return helper.opened;
   }
 
   call(...words) { return this.front.call(...words); }
@@ -77,8 +86,7 @@ export class Engine {
     const answers = new Array(parts.length), bytes = this.bytes;
     let next = 0, done = 0;
     await Promise.all(this.helpers.slice(0, count).map(async (helper) => {
-      helper.opened ??= this.#prepare(helper, false).then(() => helper.call("open", bytes, this.grain));
-      await helper.opened;
+      await this.#opened(helper);
       while (next < parts.length) {
         if (token.cancelled || this.bytes !== bytes) throw new Cancelled();
         const index = next++;

@@ -26,21 +26,21 @@ export function targetScore(logits, weights, head) {
   return probabilities(logits, head).reduce((sum, p, k) => sum + p * weights[k], 0);
 }
 
-/** Exact Shapley values from the scores of all 2^count sets; bit r of a set's number says that r is seen. */
+/**
+ * Shapley values from the scores of sets; bit r of a set's number says that r is seen. Exact where all 2^count sets are scored. Before that
+ * an estimate: what r adds is averaged over the sizes of sets that are scored (undefined: not yet), each of which has to be complete.
+ */
 export function shapleyValues(scores, count) {
-  const weight = Array.from({ length: count }, (_, k) => 1 / (count * choose(count - 1, k)));
   const members = (set) => { let n = 0; for (let s = set; s; s &= s - 1) n += 1; return n; };
   return Array.from({ length: count }, (_, r) => {
-    let value = 0;
-    for (let set = 0; set < 1 << count; set++) if (!(set & 1 << r)) value += weight[members(set)] * (scores[set | 1 << r] - scores[set]);
-    return value;
+    const sums = new Float64Array(count), sets = new Float64Array(count);
+    for (let set = 0; set < 1 << count; set++) {
+      const added = set & 1 << r ? NaN : scores[set | 1 << r] - scores[set];
+      if (!Number.isNaN(added)) { sums[members(set)] += added; sets[members(set)] += 1; }
+    }
+    const means = [...sums].map((sum, size) => sum / sets[size]).filter((mean) => !Number.isNaN(mean));
+    return means.reduce((sum, mean) => sum + mean, 0) / means.length;
   });
-}
-
-function choose(n, k) {
-  let value = 1;
-  for (let i = 0; i < k; i++) value = value * (n - i) / (i + 1);
-  return value;
 }
 
 /** The map "in the middle of the face": a centred Gaussian. */

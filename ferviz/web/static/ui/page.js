@@ -7,13 +7,14 @@ export const state = {
   data: null, engine: null, network: null, room: "face",
   face: null, original: null, current: null, hidden: null, undo: [],
   target: { plus: null, minus: null, follow: true }, method: "gradcam", layer: null, beside: "", fill: "harmonic", opacity: 0.7,
-  map: null, besideMap: null, regionValues: null, latencies: [],
+  map: null, besideMap: null, regionValues: null, regionsExact: false, latencies: [], errors: 0,
 };
 
 /** Says a sentence to everybody, screen readers too. */
 export function say(text, isError = false) {
   $("message").textContent = text;
   $("message").className = isError ? "error" : "";
+  if (isError) state.errors += 1;
 }
 
 /** Runs what a person asked for; an error becomes its sentence. */

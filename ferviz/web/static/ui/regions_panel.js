@@ -34,7 +34,7 @@ function press(on) {
 
 // The regions' values, each painted with its mask.
 function valueMap() {
-  if (!state.regionValues) return null;
+  if (!state.regionsExact) return null;
   const { masks, picture: { width, height } } = state.face, map = new Float32Array(width * height);
   masks.forEach((mask, r) => mask.forEach((share, i) => { map[i] += share * state.regionValues[r]; }));
   return { map, width, height };
@@ -49,33 +49,49 @@ function toggle(r, hide) {
   setHidden(hidden);
 }
 
-/** Forgets the face before, and asks what the regions of this one add: 256 passes, a few at a time. */
+/** Forgets the face before, and asks what the regions of this one add: 256 passes, a few at a time; estimates are shown on the way. */
 export const measureRegions = newest(async () => {
   token.cancelled = true;
   const own = token = {}, face = state.face;
   for (const box of $("regions").querySelectorAll("input")) box.checked = true;
   logitsOfSets = state.regionValues = null;
+  state.regionsExact = false;
   showValues();
-  const count = state.data.regions.names.length, sets = Array.from({ length: 1 << count }, (_, set) => set), note = $("region-note");
-  const parts = [];
-  for (let at = 0; at < sets.length; at += CHUNK) parts.push([face.picture, face.points, state.fill, sets.slice(at, at + CHUNK)]);
+  const count = state.data.regions.names.length, total = 1 << count, note = $("region-note"), scored = new Array(total);
   const started = performance.now();
   const where = { detector: "", network: "", template: " The landmarks are a typical face\u2019s, for none were found." }[face.source];
-  const answers = await state.engine.spread("coalitions", parts, own, (share) => {
-    if (!own.cancelled) note.textContent = `Hiding every set of regions: ${Math.round(100 * share)} % of 256 passes \u2026`;
-  });
-  if (face !== state.face) return;
-  logitsOfSets = answers.flat();
-  state.regionMilliseconds = performance.now() - started;
+  let passes = 0;
+  for (const sets of stages(count)) {
+    const parts = [];
+    for (let at = 0; at < sets.length; at += CHUNK) parts.push([face.picture, face.points, state.fill, sets.slice(at, at + CHUNK)]);
+    const before = passes;
+    const answers = await state.engine.spread("coalitions", parts, own, (share) => {
+      if (!own.cancelled) note.textContent = `${before ? "An estimate, until every set of regions was hidden" : "Hiding every set of regions"}: ${Math.round(100 * (before + share * sets.length) / total)} % of ${total} passes \u2026`;
+    });
+    if (face !== state.face) return;
+    answers.flat().forEach((logits, at) => { scored[sets[at]] = logits; });
+    passes += sets.length;
+    logitsOfSets = scored;
+    state.regionMilliseconds = performance.now() - started;
+    state.estimateMilliseconds = before ? state.estimateMilliseconds : state.regionMilliseconds;
+    state.regionsExact = passes === total;
+    showValues();
+  }
   note.textContent = `What each region adds to the answer, in log-odds (exact Shapley values).${where}`;
-  showValues();
 });
+
+// All sets of regions: first those that hide or show at most one, then at most two, which make an estimate; then the others.
+function stages(count) {
+  const members = (set) => { let n = 0; for (let s = set; s; s &= s - 1) n += 1; return n; };
+  const distance = (set) => Math.min(members(set), count - members(set)), sets = Array.from({ length: 1 << count }, (_, set) => set);
+  return [(d) => d < 2, (d) => d === 2, (d) => d > 2].map((chosen) => sets.filter((set) => chosen(distance(set)))).filter((stage) => stage.length);
+}
 
 export function stopRegions() { token.cancelled = true; }
 
 function showValues() {
   const rows = [...$("regions").tBodies[0].rows];
-  if (logitsOfSets) state.regionValues = shapleyValues(logitsOfSets.map((logits) => logOdds(logits, weights())), rows.length);
+  if (logitsOfSets) state.regionValues = shapleyValues(Array.from(logitsOfSets, (logits) => (logits ? logOdds(logits, weights()) : NaN)), rows.length);
   const values = state.regionValues, most = values ? Math.max(...values.map(Math.abs), 1e-9) : 1;
   rows.forEach((row, r) => {
     const rectangle = row.querySelector("rect"), value = values?.[r] ?? 0, width = 100 * Math.abs(value) / most;

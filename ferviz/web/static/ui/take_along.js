@@ -115,7 +115,7 @@ export function record() {
     schema_version: 1, command: "studio", model: { name: table.name, sha256: table.sha256, assumed: state.network.assumed ?? [], checked: state.network.checked ?? null },
     method: state.method, layer: state.layer, target: targetWord(), probabilities: named(probabilities(logits, table.head), labels()),
     logits: named(logits, labels()), logits_of_the_whole_face: named(state.original, labels()),
-    raw: state.map && rows(state.map.map, state.map.width), regions: state.regionValues && named(state.regionValues, state.data.regions.names),
+    raw: state.map && rows(state.map.map, state.map.width), regions: state.regionsExact && named(state.regionValues, state.data.regions.names),
     landmarks: { points: state.face.points, source: state.face.source }, verdict: state.verdict ?? null,
     hidden: state.hidden.some(Boolean) ? { fill: state.fill, share: rows(state.hidden, state.face.picture.width) } : null,
     command_line: command(), versions: { ferviz: state.data.version },

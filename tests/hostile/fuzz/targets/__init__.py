@@ -13,6 +13,7 @@ from fuzz.targets import (
     savedmodels,
     shards,
     tables,
+    teaching,
     torch_files,
 )
 
@@ -29,6 +30,7 @@ TARGETS: dict[str, Target] = {
         tables,
         shards,
         results,
+        teaching,
     )
     for target in module.TARGETS
 }
