@@ -10,6 +10,7 @@ is 3 minutes for 1,000 faces with --quick, and 15 without (--whole), on two idle
 from __future__ import annotations
 
 import argparse
+import contextlib
 import resource
 import subprocess
 import sys
@@ -44,7 +45,12 @@ def measure(data: Path, out: Path, quick: bool, model: str | None) -> None:
     process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
     times: dict[str, float] = {}
     while process.poll() is None:
-        times |= {file.stem: file.stat().st_mtime for file in parts.glob("*.json")} if parts.exists() else {}
+        with contextlib.suppress(FileNotFoundError):  # the folder goes when the report is written
+            times |= {
+                file.stem: file.stat().st_mtime
+                for file in parts.iterdir()
+                if file.suffix == ".json" and file.name[0] != "."
+            }
         time.sleep(0.1)
     if process.returncode:
         raise SystemExit(f"{' '.join(words)} ended with {process.returncode}")

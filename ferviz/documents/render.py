@@ -6,6 +6,8 @@ import base64
 import hashlib
 import importlib
 import json
+import math
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -75,7 +77,7 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.FunctionLoader(_asset), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"shown": shown, "numeric": _is_number}
+    environment.filters |= {"shown": shown, "numeric": _is_number, "cells": shown_cells}
     return environment
 
 
@@ -96,6 +98,32 @@ def shown(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(shown, value))
     return printable(value)
+
+
+def shown_cells(rows: Sequence[Sequence[Any]]) -> list[list[str]]:
+    """Return the cells of a table as they are shown: the floats of a column have as many decimals, so that they can be compared.
+
+    Args:
+        rows: cells, all rows as long.
+    """
+    columns = [_shown_column(column) for column in zip(*rows, strict=True)]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _shown_column(column: Sequence[Any]) -> list[str]:
+    filled = [value for value in column if value is not None]
+    if not filled or not all(isinstance(value, float) for value in filled):
+        return [shown(value) for value in column]
+    largest = max((abs(value) for value in filled if math.isfinite(value)), default=0.0)
+    decimals = max(0, 3 - sum(largest >= power for power in (10, 100, 1000)))
+    smallest = 0.5 * 10**-decimals  # what is smaller would be a row of zeros
+
+    def text(value: float | None) -> str:
+        if value is None or not math.isfinite(value):
+            return shown(value)
+        return f"{value:.2g}" if 0 < abs(value) < smallest else f"{value:,.{decimals}f}"
+
+    return [text(value) for value in column]
 
 
 def _is_number(value: Any) -> bool:

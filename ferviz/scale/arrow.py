@@ -48,6 +48,8 @@ def arrow_errors(path: PathLike) -> Iterator[None]:
     arrow = import_arrow()
     try:
         yield
-    except (arrow.ArrowException, OSError) as error:
+    except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        if isinstance(error, UnicodeDecodeError):
+            reason = "it has text that is not UTF-8"
         raise DataError(f"{path} is no Parquet file that can be read ({reason}); get a complete copy") from error

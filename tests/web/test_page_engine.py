@@ -119,6 +119,16 @@ def test_shapley_values_are_those_of_python(page: Any) -> None:
     assert sum(values) == pytest.approx(scores[-1] - scores[0])
 
 
+def test_the_estimate_is_exact_where_only_pairs_of_regions_work_together(page: Any) -> None:
+    rng = np.random.default_rng(1)
+    alone, pairs = rng.normal(size=8), np.triu(rng.normal(size=(8, 8)), 1)
+    members = np.arange(256)[:, None] >> np.arange(8) & 1
+    scores = members @ alone + np.einsum("si,ij,sj->s", members, pairs, members)
+    asked = np.where(np.isin(members.sum(1), (0, 1, 7, 8)), scores, np.nan)
+    estimate = call(page, "(await import('/maths/scores.js')).shapleyValues(a.map(score => score ?? NaN), 8)", asked)
+    np.testing.assert_allclose(estimate, shapley_values(scores, exact_operator()), atol=1e-9)
+
+
 def test_the_order_of_pixels_is_that_of_python(page: Any) -> None:
     rough = np.maximum(np.random.default_rng(1).normal(size=(12, 12)), 0).astype(np.float32)
     enlarged = call(page, "[...(await import('/ui/heat.js')).resizeMap(a, 12, 12, 48, 48)]", rough.ravel())

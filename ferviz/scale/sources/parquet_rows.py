@@ -55,6 +55,8 @@ class ParquetRows:
                 parquet = import_parquet().ParquetFile(file)
                 _column(parquet.schema_arrow, IMAGES, file)
                 rows = parquet.metadata.num_rows
+            if rows < 0:
+                raise DataError(f"{file} is damaged (it says that it has {rows:,} rows); get a complete copy")
             parts: Sequence[tuple[int, int | None]] = [(0, None)] if len(files) > MAX_OPENED else cut(rows, shard_size)
             for first, count in parts:
                 yield Descriptor(number, "parquet", name, size, first, count)
