@@ -147,7 +147,7 @@ def _map_size(path: PathLike, schema: Any) -> tuple[int, int]:
         height, width = json.loads((schema.metadata or {})[METADATA])["map_size"]
         if not all(isinstance(side, int) and 0 < side <= MAX_SIDE for side in (height, width)):
             raise ValueError("sides are positive numbers")
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise DataError(f"{path} does not tell the size of its maps; name a table of ferviz scale") from error
     return height, width
 

@@ -87,7 +87,7 @@ class Plan:
                 for number, line in enumerate(lines):
                     if wanted is None or number in wanted:
                         yield Descriptor.from_json(line)
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise DataError(f"{self.path / SHARDS} is damaged ({error}); make a new plan in another folder") from error
 
     def check(self) -> None:
@@ -181,7 +181,7 @@ def load_plan(folder: PathLike) -> Plan:
         return Plan(**{**known, "folder": str(path.parent), "settings": settings})
     except FileNotFoundError:
         raise DataError(f"{folder} holds no plan; make one with: ferviz scale plan SOURCE --out {folder}") from None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise DataError(f"{path} cannot be read ({error}); make a new plan in another folder") from error
 
 

@@ -247,7 +247,7 @@ class RunDirectory:
 
     @staticmethod
     def _reason(path: Path) -> str:
-        with contextlib.suppress(OSError, ValueError, AttributeError):
+        with contextlib.suppress(OSError, ValueError, AttributeError, RecursionError):
             return str(json.loads(path.read_bytes()).get("reason", ""))
         return ""
 

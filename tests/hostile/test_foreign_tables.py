@@ -195,3 +195,18 @@ def test_more_pictures_than_fit_into_memory_are_told_at_the_first(
     monkeypatch.setattr(folder_reader, "MAX_BYTES", 3 * 8 * 8 * 3 - 1)
     with pytest.raises(DataError, match="has 3 pictures of 8 x 8 pixels"):
         read_data(folder, cache=False)
+
+
+def test_what_a_table_of_a_run_says_of_itself_may_be_nested_deeply(tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow", reason="the extra scale is not installed")
+    from pyarrow import parquet
+
+    from ferviz.scale.explained.run_records import read_records
+    from ferviz.scale.face_table import METADATA, read_maps
+
+    path = tmp_path / "t.parquet"
+    table = arrow.table({"id": ["a"]}).replace_schema_metadata({METADATA: b'{"map_size": ' + b"[" * 50_000})
+    parquet.write_table(table, path)
+    for read in (read_records, read_maps):
+        with pytest.raises(DataError, match="name a table of ferviz scale"):
+            read(path)

@@ -189,7 +189,7 @@ def _facts(file: Path) -> dict[str, Any]:
             or not isinstance(facts["model_sha256"], str)
         ):
             raise TypeError("targets are a list, and hashes texts")
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise DataError(f"{file} does not tell how it was made; name a table of ferviz scale") from error
     return dict(facts)
 
@@ -218,4 +218,7 @@ def _batches(file: Path, columns: list[str]) -> Iterator[Any]:
                 raise DataError(
                     f"the column {name} of {file} is {kind} instead of {wanted}; name a table of ferviz scale"
                 )
-        yield from (batch for batch in parquet.iter_batches(_ROWS, columns=columns) if batch.num_rows)
+        for batch in parquet.iter_batches(_ROWS, columns=columns):
+            batch.validate(full=True)  # texts of a damaged file may not be UTF-8
+            if batch.num_rows:
+                yield batch

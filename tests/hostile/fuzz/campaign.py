@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fuzz.target import Target
+from fuzz.worker import SOUND
 
 ROOT = Path(__file__).resolve().parents[3]
 BUILD = ROOT / "build" / "fuzz"
@@ -199,16 +200,19 @@ def _last_words(folder: Path) -> str:
 def _count(target: Target, folder: Path, number: int, seed: int, kind: str, detail: str, tally: Tally) -> None:
     tally.cases += 1
     tally.kinds[kind] += 1
-    if kind in ("read", "refused"):
+    if kind in SOUND:
         return
+    kept = folder / f"bad-{number}{target.suffix}"
+    data = (
+        kept if kept.exists() else folder / "case" / f"case{target.suffix}"
+    ).read_bytes()  # of a crash, its own file
+    kept.unlink(missing_ok=True)
     signature = (kind, detail.split(":")[0] if kind == "crashed" else " ".join(detail.split(" ")[:2]))
     tally.signatures[signature] += 1
     if tally.signatures[signature] > KEPT:
         return
-    case = folder / "case" / f"case{target.suffix}"
-    kept = folder / "findings"
-    kept.mkdir(exist_ok=True)
-    data = case.read_bytes()
+    findings = folder / "findings"
+    findings.mkdir(exist_ok=True)
     name = f"{kind}-{hashlib.sha256(data).hexdigest()[:10]}"
-    (kept / f"{name}{target.suffix}").write_bytes(data)
-    (kept / f"{name}.txt").write_text(f"{target.name}, seed {seed}, case {number}\n{kind}: {detail}\n")
+    (findings / f"{name}{target.suffix}").write_bytes(data)
+    (findings / f"{name}.txt").write_text(f"{target.name}, seed {seed}, case {number}\n{kind}: {detail}\n")

@@ -21,6 +21,9 @@ from fuzz.target import Target
 MEMORY = 6 * 1024**3
 """Bytes of address space beyond what a worker has when it begins."""
 
+SOUND = ("read", "refused")
+"""How a case may end."""
+
 LONGEST = 3000
 """Characters in a message."""
 
@@ -163,4 +166,6 @@ def work(target: Target, folder: Path, seed: int, start: int, stop: int) -> None
         case.write_bytes(data)
         tell(case=number)
         outcome = run_case(target, case, guard)
+        if outcome.kind not in SOUND:  # its parent reads it when the next case has this one's place
+            (folder / f"bad-{number}{target.suffix}").write_bytes(data)
         tell(done=number, kind=outcome.kind, detail=outcome.detail)
