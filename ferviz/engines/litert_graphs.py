@@ -103,6 +103,12 @@ class LiteRTGraphs:
                 raise ModelError(
                     f"LiteRT could not run the compiled network ({_first(error)}); compile it again"
                 ) from error
+            size = len(next(iter(chunk.values())))
+            for key in outputs:
+                if answer[key].shape[:1] != (size,):
+                    raise ModelError(
+                        f"the compiled network answers {size} pictures with {key!r} of shape {answer[key].shape}; compile it again"
+                    )
             if count <= rows:
                 return {key: answer[key] for key in outputs}
             for key in outputs:
