@@ -254,3 +254,17 @@ def test_a_process_that_is_killed_is_one_sentence_and_the_next_one_works(served_
         text += client.recv(4096)
     client.close()
     assert events(served_data.ask("/api/run", "POST", job()))[-1] == {"end": True}
+
+
+def test_the_check_is_shown_beside_the_network(page: Any, data: Any) -> None:
+    checked = ferviz.check(ferviz.load_model(), data)
+    page.evaluate("document.getElementById('check').click()")
+    until(page, "!document.getElementById('badge').hidden")
+    badge = page.inner_text("#badge")
+    if checked.usable:
+        assert f"{100 * checked.current.accuracy:.1f} % of {checked.current.n} faces right" in badge
+        assert badge.startswith("fed as it was trained" if checked.current_is_best else "fed wrongly")
+    else:
+        assert badge.startswith("no way of feeding it beats a guess")
+    assert page.get_attribute("#badge", "class") == ("good" if checked.usable and checked.current_is_best else "bad")
+    assert not page.is_visible("#check"), "what is known is not asked again"
