@@ -19,7 +19,8 @@ from ferviz.attribution.resize import resize_maps
 from ferviz.attribution.targets import Target, parse_targets, resolve, target_weights
 from ferviz.data.dataset import Dataset
 from ferviz.data.provenance import Provenance, join_provenance
-from ferviz.engines.base import INPUT, Array, require
+from ferviz.engines.base import INPUT, Array
+from ferviz.engines.protocols import require
 from ferviz.errors import ModelError, UsageError, check_integer
 from ferviz.faces.crops import as_faces, center_crop
 from ferviz.faces.face import Face

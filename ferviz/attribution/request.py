@@ -10,7 +10,8 @@ import numpy as np
 
 from ferviz import fills
 from ferviz.attribution.targets import resolve
-from ferviz.engines.base import Array, Engine, GuidedGradients, LayerInterventions, PredictedTargets, require, supports
+from ferviz.engines.base import Array, Engine
+from ferviz.engines.protocols import GuidedGradients, LayerInterventions, PredictedTargets, require, supports
 from ferviz.errors import ModelError, NoFaceError, UsageError
 from ferviz.faces.regions import FaceRegions
 from ferviz.models.compiled.explainer import TaughtExplainer

@@ -154,7 +154,7 @@ def _save_bare(
 
 def _warn(explanation: Explanation | None, model: Model | None, console: Console) -> None:
     """Print what may mislead, as far as it was not printed when the network was loaded."""
-    from ferviz.engines.base import engine_notes
+    from ferviz.engines.protocols import engine_notes
 
     if explanation is not None and model is not None:
         # Only once it has run does an engine know whether it had to hand over to another one.

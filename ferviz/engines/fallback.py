@@ -6,18 +6,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ferviz.engines.base import (
-    LOGITS,
-    Array,
-    Engine,
-    GraphBacked,
-    KerasBacked,
-    LayerInfo,
-    PictureShape,
-    Randomisable,
-    require,
-)
+from ferviz.engines.base import LOGITS, Array, Engine, LayerInfo, PictureShape
 from ferviz.engines.litert import LiteRTEngine
+from ferviz.engines.protocols import GraphBacked, KerasBacked, Randomisable, require
 from ferviz.errors import NotCompiledError
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferviz import emotions
-from ferviz.engines.base import Described, GraphBacked, NetworkFacts, PictureShape, supports
+from ferviz.engines.base import NetworkFacts, PictureShape
+from ferviz.engines.protocols import Described, GraphBacked, supports
 from ferviz.engines.registry import ENGINE_CHOICES, KERAS, ONNX, Opener, find_opener
 from ferviz.engines.torch.torch_import import torch
 from ferviz.errors import ModelError, UnknownNameError, UsageError

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ferviz.engines.base import Engine, KerasBacked, Randomisable, require, supports
+from ferviz.engines.base import Engine
+from ferviz.engines.protocols import KerasBacked, Randomisable, require, supports
 from ferviz.errors import ModelError
 from ferviz.models.model import Model
 from ferviz.numerics import glorot_uniform

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ferviz.engines.base import GraphBacked, GraphExport, KerasBacked, require, supports
+from ferviz.engines.protocols import GraphBacked, GraphExport, KerasBacked, require, supports
 from ferviz.errors import ModelError
 from ferviz.models.model import Model, as_model
 

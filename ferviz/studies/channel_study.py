@@ -10,7 +10,8 @@ import numpy as np
 from ferviz.attribution.resize import resize_maps
 from ferviz.data.dataset import Dataset
 from ferviz.dreaming.ascent.border import border_reach
-from ferviz.engines.base import Array, LayerInterventions, require
+from ferviz.engines.base import Array
+from ferviz.engines.protocols import LayerInterventions, require
 from ferviz.errors import ModelError, UsageError
 from ferviz.faces.regions import REGIONS
 from ferviz.models.model import Model

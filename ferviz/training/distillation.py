@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ferviz.engines.base import KerasBacked, supports
+from ferviz.engines.protocols import KerasBacked, supports
 from ferviz.errors import ModelError
 from ferviz.models.architectures.layers import load_keras
 from ferviz.training.fine_tuning import load_trained

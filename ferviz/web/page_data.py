@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ferviz.attribution.methods.registry import METHODS
-from ferviz.engines.base import KerasBacked
 from ferviz.engines.fallback import FallbackEngine
 from ferviz.engines.litert import LiteRTEngine
+from ferviz.engines.protocols import KerasBacked
 from ferviz.faces.landmarks.points import TEMPLATE
 from ferviz.faces.regions import MERGED, REGIONS, drawing
 from ferviz.fills import NOISE

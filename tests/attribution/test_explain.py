@@ -12,7 +12,7 @@ from ferviz.attribution.explain import AttributionJob, explain
 from ferviz.attribution.methods.registry import METHODS, methods
 from ferviz.attribution.request import LazyMasks, MethodInput
 from ferviz.attribution.targets import parse_targets, target_weights
-from ferviz.engines.base import CAPABILITIES
+from ferviz.engines.protocols import CAPABILITIES
 from ferviz.errors import ModelError, UnknownNameError, UsageError
 from ferviz.faces.crops import as_faces
 from ferviz.models.input_spec import InputSpec

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ferviz.engines.base import (
-    INPUT,
-    LOGITS,
+from ferviz.engines.base import INPUT, LOGITS, Engine
+from ferviz.engines.fallback import KerasFallbackEngine
+from ferviz.engines.keras.keras_predict import KerasPredictEngine
+from ferviz.engines.litert import LiteRTEngine
+from ferviz.engines.protocols import (
     Described,
-    Engine,
     GraphBacked,
     GraphExport,
     GuidedGradients,
@@ -27,9 +28,6 @@ from ferviz.engines.base import (
     require,
     supports,
 )
-from ferviz.engines.fallback import KerasFallbackEngine
-from ferviz.engines.keras.keras_predict import KerasPredictEngine
-from ferviz.engines.litert import LiteRTEngine
 from ferviz.engines.registry import ENGINES, find_opener
 from ferviz.errors import ModelError, UnknownNameError, UsageError
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ferviz.engines.base import INPUT, GuidedGradients, LayerInterventions, Noting, PredictedTargets, supports
+from ferviz.engines.base import INPUT
+from ferviz.engines.protocols import GuidedGradients, LayerInterventions, Noting, PredictedTargets, supports
 from ferviz.errors import ModelError, UnknownNameError, UsageError
 from ferviz.models.features import default_layer
 

@@ -111,7 +111,7 @@ def test_everything_runs_on_it_without_tensorflow(tmp_path: Path) -> None:
         import ferviz
         from ferviz.attribution.methods.registry import METHODS
         from ferviz.data.dataset import Dataset
-        from ferviz.engines.base import KerasBacked
+        from ferviz.engines.protocols import KerasBacked
         from ferviz.emotions import label_scheme
         from torch_networks import Functional, seeded
 

@@ -19,7 +19,7 @@ from ferviz.attribution.methods import (
     tf_keras_vis,
 )
 from ferviz.attribution.methods.method import LAYER, PICTURE, Method, method_from_maps
-from ferviz.engines.base import GuidedGradients, KerasBacked, LayerInterventions
+from ferviz.engines.protocols import GuidedGradients, KerasBacked, LayerInterventions
 from ferviz.registry import Registry
 
 AUTO = "auto"

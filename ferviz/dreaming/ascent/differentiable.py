@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ferviz.dreaming.ascent.engine_network import spread
-from ferviz.engines.base import LOGITS, GraphBacked, supports
+from ferviz.engines.base import LOGITS
 from ferviz.engines.compiler.freeze import freeze
 from ferviz.engines.graph import GraphEngine
 from ferviz.engines.graph.graph_trace import Trace
+from ferviz.engines.protocols import GraphBacked, supports
 from ferviz.errors import ModelError, UnknownNameError
 from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model

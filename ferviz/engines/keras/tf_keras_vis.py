@@ -10,7 +10,8 @@ import numpy as np
 
 from ferviz.engines.backend import keras as get_keras
 from ferviz.engines.backend import tensorflow
-from ferviz.engines.base import INPUT, Array, KerasBacked, require
+from ferviz.engines.base import INPUT, Array
+from ferviz.engines.protocols import KerasBacked, require
 from ferviz.errors import ModelError
 from ferviz.native_logs import without_warnings
 

@@ -12,7 +12,7 @@ from ferviz.attribution.metrics import rank_correlation
 from ferviz.attribution.receptive_fields import Placement, placement
 from ferviz.data.dataset import Dataset
 from ferviz.data.duplicates import duplicate_groups
-from ferviz.engines.base import supports
+from ferviz.engines.protocols import supports
 from ferviz.errors import DataError, ModelError, NoFaceError
 from ferviz.evaluation.panel.method_maps import MethodMaps, control_maps, curve_areas, method_maps
 from ferviz.evaluation.panel.panel_faces import stratified_faces

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ferviz.engines.base import Array, Engine, TaughtValues, supports
+from ferviz.engines.base import Array, Engine
 from ferviz.engines.litert import LiteRTEngine
+from ferviz.engines.protocols import TaughtValues, supports
 from ferviz.errors import ModelError
 from ferviz.paths import is_file
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ferviz.engines.base import Array, LayerInterventions, supports
+from ferviz.engines.base import Array
 from ferviz.engines.fallback import FallbackEngine
+from ferviz.engines.protocols import LayerInterventions, supports
 from ferviz.errors import NotCompiledError, UnknownNameError, UsageError
 from ferviz.faces.landmarks.points import SIDE, TEMPLATE
 from ferviz.faces.regions import REGIONS, region_masks
