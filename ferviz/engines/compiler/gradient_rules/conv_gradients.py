@@ -1,4 +1,4 @@
-"""Gradients of what slides a window over a map, in operations that LiteRT has: convolutions and poolings."""
+"""Gradient rules of layers: products with weights, and what slides a window over a map, convolutions and poolings."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ from typing import Any
 import numpy as np
 
 from ferviz.engines.backend import tensorflow
+from ferviz.engines.compiler.gradient_rules.rule import UnsupportedOpError, constant, rule
 
 LOWEST = -3e38
-
-
-class UnsupportedOpError(Exception):
-    """Raised by a gradient rule for a variant of its operation that it does not cover; the message names what it is."""
 
 
 @dataclass(frozen=True)
@@ -205,3 +202,27 @@ def average_pool(op: Any, g: Any) -> Any:
     share = (1.0 / np.outer(*counts)).astype(np.float32)[None, :, :, None]
     ones = np.ones((*kernel, g.shape[3], 1), np.float32)
     return tf.nn.depthwise_conv2d(spread_and_fit(g * share, w), ones, [1, 1, 1, 1], "VALID")
+
+
+@rule("MatMul", "BatchMatMulV2")
+def _matmul(op: Any, g: Any) -> list[Any]:
+    names = ("transpose_a", "transpose_b") if op.type == "MatMul" else ("adj_x", "adj_y")
+    first, second = (op.get_attr(name) for name in names)
+    if first or constant(op.inputs[1]) is None:
+        raise UnsupportedOpError("a product of two activations")
+    return [tensorflow().matmul(g, op.inputs[1], transpose_b=not second), None]
+
+
+@rule("Conv2D", "DepthwiseConv2dNative")
+def _convolution(op: Any, g: Any) -> list[Any]:
+    return [convolution(op, g, constant(op.inputs[1])), None]
+
+
+@rule("MaxPool")
+def _max_pool(op: Any, g: Any) -> list[Any]:
+    return [max_pool(op, g)]
+
+
+@rule("AvgPool")
+def _average_pool(op: Any, g: Any) -> list[Any]:
+    return [average_pool(op, g)]
