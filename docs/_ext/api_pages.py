@@ -42,7 +42,7 @@ ferviz.evaluation.panel.stability.Stability
 ferviz.evaluation.panel.panel_result.MethodRow
 ferviz.evaluation.panel.region_agreement.RegionAgreement
 ferviz.attribution.receptive_fields.Placement
-ferviz.engines.litert.CompiledNetwork
+ferviz.engines.compiled_network.CompiledNetwork
 ferviz.engines.litert.LiteRTEngine
 ferviz.faces.detectors.detector.Detector
 ferviz.faces.detectors.detector.Detection

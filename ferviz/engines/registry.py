@@ -113,8 +113,9 @@ def _open_tflite(source: Any, trust: bool) -> Engine:
 
 
 def _is_compiled(source: Any) -> bool:
-    litert = sys.modules.get("ferviz.engines.litert")
-    return litert is not None and isinstance(source, litert.CompiledNetwork)
+    from ferviz.engines.compiled_network import CompiledNetwork
+
+    return isinstance(source, CompiledNetwork)
 
 
 def _open_litert(source: Any, trust: bool) -> Engine:

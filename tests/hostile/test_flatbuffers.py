@@ -20,7 +20,8 @@ from ai_edge_litert import schema_py_generated as schema
 from ferviz import known_files, sandbox
 from ferviz.cli import run
 from ferviz.engines.base import LayerInfo
-from ferviz.engines.litert import CompiledNetwork, LiteRTEngine
+from ferviz.engines.compiled_network import CompiledNetwork
+from ferviz.engines.litert import LiteRTEngine
 from ferviz.engines.tflite import admission, tflite_child
 from ferviz.engines.tflite.verify import verify
 from ferviz.errors import ModelError

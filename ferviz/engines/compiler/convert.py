@@ -28,6 +28,7 @@ import numpy as np
 
 from ferviz.engines.backend import tensorflow
 from ferviz.engines.base import INPUT
+from ferviz.engines.compiled_network import CompiledNetwork
 from ferviz.engines.compiler.erf import without_erf
 from ferviz.engines.compiler.explainer_graph import ExplainerWeights, explain_graph, head_graph
 from ferviz.engines.compiler.flatbuffer import merge
@@ -35,7 +36,6 @@ from ferviz.engines.compiler.freeze import Frozen, LayerOutput, freeze
 from ferviz.engines.compiler.gradient_rules import RULES
 from ferviz.engines.compiler.gradient_rules.elementwise_gradients import guided_relu
 from ferviz.engines.compiler.gradient_rules.rule import Rule, UnsupportedOpError
-from ferviz.engines.litert import CompiledNetwork
 from ferviz.errors import ModelError, UnknownNameError
 from ferviz.native_logs import silenced, without_warnings
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ferviz.engines.base import LayerInfo
-from ferviz.engines.litert import CompiledNetwork
+from ferviz.engines.compiled_network import CompiledNetwork
 from ferviz.engines.tflite.admission import remember_compiled
 from ferviz.errors import ModelError, UsageError
 from ferviz.files import PathLike, atomic, to_json
