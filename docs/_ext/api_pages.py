@@ -46,11 +46,11 @@ ferviz.engines.compiled_network.CompiledNetwork
 ferviz.engines.litert.LiteRTEngine
 ferviz.faces.detectors.detector.Detector
 ferviz.faces.detectors.detector.Detection
-ferviz.dreaming.terms.Term
+ferviz.dreaming.terms.term.Term
 ferviz.dreaming.judging.Judgement
 ferviz.dreaming.transforms.Transforms
 ferviz.dreaming.regularizers.Regularizers
-ferviz.dreaming.parameterization.Parameterization
+ferviz.dreaming.parameterizations.parameterization.Parameterization
 ferviz.evaluation.metrics.ClassFigures
 ferviz.evaluation.metrics.Reliability
 ferviz.evaluation.metrics.McNemar

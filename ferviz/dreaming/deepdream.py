@@ -18,7 +18,7 @@ from ferviz.dreaming.ascent.ascent_config import AscentConfig
 from ferviz.dreaming.ascent.differentiable import takes_any_size
 from ferviz.dreaming.face_statistics import resized
 from ferviz.dreaming.objectives import Objective
-from ferviz.dreaming.parameterization import Pixels, Pyramid
+from ferviz.dreaming.parameterizations.spatial import Pixels, Pyramid
 from ferviz.dreaming.regularizers import Regularizers
 from ferviz.dreaming.transforms import Transforms
 from ferviz.errors import PictureError, UsageError

@@ -18,7 +18,7 @@ from ferviz.dreaming.deepdream import SMALLEST, Octaves, deepdream, deepdream_co
 from ferviz.dreaming.face_statistics import face_statistics
 from ferviz.dreaming.facets import facets
 from ferviz.dreaming.objectives import Objective, bind, odds
-from ferviz.dreaming.parameterization import Parameterization
+from ferviz.dreaming.parameterizations.parameterization import Parameterization
 from ferviz.dreaming.priors import Prior, around
 from ferviz.dreaming.priors import prior as prior_of
 from ferviz.dreaming.regularizers import Regularizers

@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from ferviz.data.dataset import Dataset
-from ferviz.dreaming.class_terms import Logit, LogOdds, LogProbability
 from ferviz.dreaming.face_statistics import face_statistics
-from ferviz.dreaming.terms import Channel, Direction, Diversity, Layer, Neuron, Term
+from ferviz.dreaming.terms.class_terms import Logit, LogOdds, LogProbability
+from ferviz.dreaming.terms.layer_terms import Channel, Direction, Diversity, Layer, Neuron
+from ferviz.dreaming.terms.term import Term
 from ferviz.engines.base import LOGITS, LayerInfo
 from ferviz.errors import UnknownNameError, UsageError
 from ferviz.models.model import Model

@@ -13,9 +13,10 @@ import numpy as np
 
 from ferviz.dreaming.face_statistics import FaceStatistics
 from ferviz.dreaming.objectives import Objective
-from ferviz.dreaming.parameterization import Components, Parameterization
+from ferviz.dreaming.parameterizations.parameterization import Parameterization
+from ferviz.dreaming.parameterizations.spatial import Components
+from ferviz.dreaming.parameterizations.spectra import Fourier, Phase
 from ferviz.dreaming.regularizers import Regularizers
-from ferviz.dreaming.spectra import Fourier, Phase
 from ferviz.errors import UnknownNameError, UsageError
 
 PRIORS = {

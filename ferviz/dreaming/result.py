@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ferviz.data.dataset import Dataset
-from ferviz.dreaming.class_terms import class_index
 from ferviz.dreaming.judging import Judgement, judge
 from ferviz.dreaming.objectives import Objective
 from ferviz.dreaming.sheets.dream_titles import dream_names, dream_title
+from ferviz.dreaming.terms.class_terms import class_index
 from ferviz.errors import DataError, UsageError
 from ferviz.files import PathLike, atomic, check_output, check_suffix
 from ferviz.models.model import Model

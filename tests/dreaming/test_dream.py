@@ -19,11 +19,12 @@ from ferviz.dreaming.ascent.differentiable import DreamNetwork, takes_any_size
 from ferviz.dreaming.deepdream import Octaves
 from ferviz.dreaming.dream import DreamConfig
 from ferviz.dreaming.face_statistics import face_statistics
-from ferviz.dreaming.parameterization import Pixels
+from ferviz.dreaming.parameterizations.spatial import Pixels
 from ferviz.dreaming.priors import PRIORS, prior
 from ferviz.dreaming.regularizers import Regularizers
 from ferviz.dreaming.sheets.dream_titles import dream_names, dream_title
-from ferviz.dreaming.terms import Channel, Layer, Term, window
+from ferviz.dreaming.terms.layer_terms import Channel, Layer, window
+from ferviz.dreaming.terms.term import Term
 from ferviz.dreaming.transforms import NONE
 from ferviz.engines.base import LayerInfo
 from ferviz.errors import PictureError, UnknownNameError, UsageError

@@ -22,9 +22,10 @@ from ferviz.dreaming.ascent.engine_network import EngineNetwork
 from ferviz.dreaming.deepdream import Octaves
 from ferviz.dreaming.dream import DreamConfig
 from ferviz.dreaming.objectives import Objective
-from ferviz.dreaming.parameterization import Parameterization, Pixels
+from ferviz.dreaming.parameterizations.parameterization import Parameterization
+from ferviz.dreaming.parameterizations.spatial import Pixels
+from ferviz.dreaming.parameterizations.spectra import Fourier
 from ferviz.dreaming.regularizers import Regularizers
-from ferviz.dreaming.spectra import Fourier
 from ferviz.dreaming.transforms import NONE
 from ferviz.engines.base import INPUT
 from ferviz.errors import FervizError, ModelError, UsageError

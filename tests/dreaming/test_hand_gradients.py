@@ -9,12 +9,13 @@ import pytest
 
 from ferviz import objectives
 from ferviz.dreaming.ascent.engine_network import scaled_vjp
-from ferviz.dreaming.class_terms import LogOdds
 from ferviz.dreaming.objectives import Objective, bind
-from ferviz.dreaming.parameterization import Components, Parameterization, Pixels, Pyramid, Sum
+from ferviz.dreaming.parameterizations.parameterization import Parameterization, Sum
+from ferviz.dreaming.parameterizations.spatial import Components, Pixels, Pyramid
+from ferviz.dreaming.parameterizations.spectra import Fourier, Phase
 from ferviz.dreaming.regularizers import Regularizers
-from ferviz.dreaming.spectra import Fourier, Phase
-from ferviz.dreaming.terms import Term
+from ferviz.dreaming.terms.class_terms import LogOdds
+from ferviz.dreaming.terms.term import Term
 from ferviz.dreaming.transforms import NONE, Transforms, blur_band, blurred, blurred_by, warp_matrix
 from ferviz.engines.base import LOGITS, LayerInfo
 from ferviz.errors import ModelError

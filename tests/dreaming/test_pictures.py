@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from ferviz.dreaming import face_statistics as statistics
-from ferviz.dreaming.parameterization import Components, Pixels, Pyramid, Sum
+from ferviz.dreaming.parameterizations.parameterization import Sum
+from ferviz.dreaming.parameterizations.spatial import Components, Pixels, Pyramid
+from ferviz.dreaming.parameterizations.spectra import Fourier, Phase
 from ferviz.dreaming.priors import PRIORS, prior
 from ferviz.dreaming.regularizers import Regularizers
-from ferviz.dreaming.spectra import Fourier, Phase
 from ferviz.dreaming.transforms import NONE, Transforms
 from ferviz.errors import UnknownNameError, UsageError
 

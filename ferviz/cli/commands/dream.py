@@ -287,7 +287,7 @@ def _objectives(model: Model, wanted: ObjectiveOptions, image: bool, faces: Data
 
 def _check_objective(model: Model, wanted: ObjectiveOptions) -> None:
     """Raise UnknownNameError for a layer or a class that the network does not have."""
-    from ferviz.dreaming.class_terms import class_index
+    from ferviz.dreaming.terms.class_terms import class_index
 
     if wanted.layer:
         model.layer(wanted.layer)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ferviz.dreaming.parameterization import Parameterization
+from ferviz.dreaming.parameterizations.parameterization import Parameterization
 from ferviz.dreaming.regularizers import Regularizers
 from ferviz.dreaming.transforms import Transforms
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from ferviz.dreaming.objectives import Objective
-from ferviz.dreaming.terms import Direction, Layer, Neuron
+from ferviz.dreaming.terms.layer_terms import Direction, Layer, Neuron
 from ferviz.engines.base import LOGITS
 from ferviz.models.model import Model
 

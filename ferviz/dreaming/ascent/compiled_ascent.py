@@ -18,7 +18,7 @@ from ferviz.dreaming.ascent.ascent_config import (
     inside,
 )
 from ferviz.dreaming.objectives import Objective
-from ferviz.dreaming.parameterization import SLOPE
+from ferviz.dreaming.parameterizations.parameterization import SLOPE
 from ferviz.dreaming.transforms import blurred
 from ferviz.engines.precision import convolution_precision
 

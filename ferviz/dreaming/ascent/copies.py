@@ -11,9 +11,9 @@ from ferviz.dreaming.ascent.ascent_config import inside
 from ferviz.dreaming.ascent.differentiable import graph_engine_of
 from ferviz.dreaming.face_statistics import face_statistics, resized
 from ferviz.dreaming.objectives import Objective, diversity
-from ferviz.dreaming.parameterization import SLOPE
+from ferviz.dreaming.parameterizations.parameterization import SLOPE
 from ferviz.dreaming.priors import Prior
-from ferviz.dreaming.terms import Diversity
+from ferviz.dreaming.terms.layer_terms import Diversity
 from ferviz.engines.base import LOGITS
 from ferviz.errors import ModelError
 from ferviz.models.model import Model

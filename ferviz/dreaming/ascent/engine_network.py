@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ferviz.dreaming.parameterization import Vjp
+from ferviz.dreaming.parameterizations.parameterization import Vjp
 from ferviz.engines.base import INPUT, LOGITS
 from ferviz.errors import ModelError
 from ferviz.models.input_spec import InputSpec

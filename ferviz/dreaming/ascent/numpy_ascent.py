@@ -23,7 +23,7 @@ from ferviz.dreaming.ascent.ascent_config import (
 )
 from ferviz.dreaming.ascent.engine_network import EngineNetwork
 from ferviz.dreaming.objectives import Objective
-from ferviz.dreaming.parameterization import SLOPE, Vjp
+from ferviz.dreaming.parameterizations.parameterization import SLOPE, Vjp
 from ferviz.dreaming.transforms import blur_band, blurred_by
 from ferviz.numerics import sigmoid
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ferviz.dreaming.class_terms import Logit
 from ferviz.dreaming.objectives import Objective
-from ferviz.dreaming.terms import Channel, Layer, Neuron
+from ferviz.dreaming.terms.class_terms import Logit
+from ferviz.dreaming.terms.layer_terms import Channel, Layer, Neuron
 
 
 def dream_title(objectives: Sequence[Objective], whose: str, pictured: bool) -> tuple[str, str]:

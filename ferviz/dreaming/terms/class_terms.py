@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ferviz.dreaming.terms import Scores, Term, one_hot
+from ferviz.dreaming.terms.term import Scores, Term, one_hot
 from ferviz.emotions import canonical
+from ferviz.engines.backend import tensorflow
 from ferviz.engines.base import LOGITS
 from ferviz.errors import UnknownNameError
 from ferviz.numerics import log_softmax, softmax
@@ -52,7 +53,7 @@ class Logit(Term):
             tensor: (N, K).
             parameter: (K,).
         """
-        return _tf().linalg.matvec(tensor, parameter)
+        return tensorflow().linalg.matvec(tensor, parameter)
 
     def value_and_gradient(self, tensor: np.ndarray, parameter: np.ndarray) -> Scores:
         """Compute the logit and its gradient; see `Term.value_and_gradient`.
@@ -75,7 +76,7 @@ class LogProbability(Logit):
             tensor: (N, K).
             parameter: (K,).
         """
-        return _tf().linalg.matvec(_tf().nn.log_softmax(tensor), parameter)
+        return tensorflow().linalg.matvec(tensorflow().nn.log_softmax(tensor), parameter)
 
     def value_and_gradient(self, tensor: np.ndarray, parameter: np.ndarray) -> Scores:
         """Compute the logarithm of the probability and its gradient; see `Term.value_and_gradient`.
@@ -98,7 +99,7 @@ class LogOdds(Logit):
             tensor: (N, K).
             parameter: (K,).
         """
-        tf = _tf()
+        tf = tensorflow()
         others = tf.reduce_logsumexp(tensor - 1e9 * parameter, 1)
         return tf.linalg.matvec(tensor, parameter) - others
 
@@ -134,9 +135,3 @@ def class_index(target: str | int, labels: Sequence[str]) -> int:
     if canonical(target) not in names:
         raise UnknownNameError("class", target, labels, "this model")
     return names.index(canonical(target))
-
-
-def _tf() -> Any:
-    from ferviz.engines.backend import tensorflow
-
-    return tensorflow()

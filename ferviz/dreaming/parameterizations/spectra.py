@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ferviz.dreaming.parameterization import Parameterization, Size, Vjp
+from ferviz.dreaming.parameterizations.parameterization import Parameterization, Size, Vjp
+from ferviz.engines.backend import tensorflow
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Fourier(Parameterization):
             variables: (F, D) tensor.
             size: (h, w, c).
         """
-        tf = _tf()
+        tf = tensorflow()
         height, width, channels = size
         parts = tf.reshape(variables, (-1, 2, channels, height, width // 2 + 1))
         spectrum = tf.complex(parts[:, 0], parts[:, 1]) * self._fall(height, width).astype(np.complex64)
@@ -57,7 +58,7 @@ class Fourier(Parameterization):
         """
         if not self.energy:
             return super().penalty(variables, size)
-        return self.energy * _tf().reduce_mean(_tf().square(self.offset(variables, size)), [1, 2, 3])
+        return self.energy * tensorflow().reduce_mean(tensorflow().square(self.offset(variables, size)), [1, 2, 3])
 
     def offset_vjp(self, variables: np.ndarray, size: Size) -> tuple[np.ndarray, Vjp]:
         """Transform the spectrum to a picture; see `Parameterization.offset_vjp`.
@@ -132,7 +133,7 @@ class Phase(Parameterization):
             variables: (F, D) tensor.
             size: (h, w, c).
         """
-        tf = _tf()
+        tf = tensorflow()
         height, width, channels = size
         phases = tf.reshape(variables, (-1, channels, height, width // 2 + 1))
         magnitude = self.magnitude.astype(np.float32)
@@ -171,9 +172,3 @@ def _at_spectrum(gradient: np.ndarray, size: Size) -> np.ndarray:
     if width % 2 == 0:
         twice[-1] = 1.0
     return np.fft.rfft2(gradient.transpose(0, 3, 1, 2)) * twice / (height * width)
-
-
-def _tf() -> Any:
-    from ferviz.engines.backend import tensorflow
-
-    return tensorflow()

@@ -1,0 +1,1 @@
+"""The variables that the ascent changes, and the pictures that follow from them."""

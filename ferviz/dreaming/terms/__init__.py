@@ -1,0 +1,1 @@
+"""The single ideas that objectives are made of."""
