@@ -75,6 +75,7 @@ ferviz.data.summary.Agreement
 ferviz.data.dataset.Table
 ferviz.data.dataset.Answers
 ferviz.results.Result
+ferviz.rendering.printed_result.PrintedResult
 ferviz.results.Writer
 ferviz.scale.planner.Plan
 ferviz.scale.settings.ScaleSettings

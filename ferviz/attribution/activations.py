@@ -18,18 +18,9 @@ from ferviz.models.features import activation_after
 from ferviz.models.model import Model, as_model
 from ferviz.models.prediction import face_record, picture_records
 from ferviz.registry import split_names
-from ferviz.rendering.marks import vector_figure
-from ferviz.rendering.printing import (
-    DPI,
-    MILLIMETRES,
-    PrintSize,
-    long_figure,
-    page_figures,
-    print_size,
-    screen_or_print,
-)
+from ferviz.rendering.printed_result import PrintedResult
+from ferviz.rendering.printing import PrintSize, figure_size, screen_or_print
 from ferviz.rendering.sheets.bare import fill_axes
-from ferviz.results import Result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,7 +75,7 @@ def activations(
 
 
 @dataclass(frozen=True, eq=False)
-class Activations(Result):
+class Activations(PrintedResult):
     """What `ferviz.activations` returns.
 
     Attributes:
@@ -179,33 +170,19 @@ class Activations(Result):
         if ax is not None:
             names, maps = ActivationSheet(self, mode, cmap, **options).tiles()
             return fill_axes(ax, maps, names, title)
-        size = print_size(figsize[0] * MILLIMETRES if figsize else width_mm, max(DPI, dpi or DPI), font_size)
-        sheet = ActivationSheet(self, mode, cmap, title, size, **options)
-        return vector_figure(sheet.pages()[0], size.inches, figsize and figsize[1])
+        options |= {"cmap": cmap, "title": title, "width_mm": width_mm, "dpi": dpi, "font_size": font_size}
+        return self.first_page(mode, figsize=figsize, **options)
 
-    def pages(self, mode: str = "mean", **options: Any) -> list[Figure]:
-        """Return all faces as printed pages: what a PDF file holds.
-
-        Args:
-            mode: as in `plot`.
-            **options: the keyword arguments of `plot`, without `ax` and `figsize`.
-        """
-        return page_figures(*self._printed(mode, **options))
-
-    def long_page(self, mode: str = "mean", **options: Any) -> Figure:
-        """Return all pages below each other: what an SVG file holds.
-
-        Args:
-            mode: as for `pages`.
-            **options: as for `pages`.
-        """
-        return long_figure(*self._printed(mode, **options))
-
-    def _printed(
-        self, mode: str, *, cmap: str | None = None, title: str | None = None, width_mm: float | None = None,
+    def printed_pages(
+        self, mode: str = "mean", *, cmap: str | None = None, title: str | None = None, width_mm: float | None = None,
         dpi: float | None = None, font_size: float | None = None, figsize: tuple[float, float] | None = None, **options: Any,
     ) -> tuple[list[Image.Image], PrintSize]:  # fmt: skip
-        size = print_size(figsize[0] * MILLIMETRES if figsize else width_mm, max(DPI, dpi or DPI), font_size)
+        """Return all faces as printed pages, and their size.
+
+        Args:
+            mode, cmap, title, width_mm, dpi, font_size, figsize, **options: as in `plot`.
+        """
+        size = figure_size(figsize, width_mm, dpi, font_size)
         return ActivationSheet(self, mode, cmap, title, size, **options).pages(), size
 
     def to_dict(self) -> dict[str, Any]:

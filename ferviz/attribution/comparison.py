@@ -23,7 +23,7 @@ from ferviz.files import PathLike, manifest
 from ferviz.models.model import Model
 from ferviz.registry import split_names
 from ferviz.rendering.marks import vector_figure
-from ferviz.rendering.printing import DPI, MILLIMETRES, PrintSize, print_size, screen_or_print
+from ferviz.rendering.printing import PrintSize, figure_size, screen_or_print
 from ferviz.rendering.sheets.sheet import PERCENTILE, is_signed
 from ferviz.results import Result
 
@@ -142,7 +142,7 @@ class ExplanationComparison(Result):
         Raises:
             UsageError: there is no such page.
         """
-        size = print_size(figsize[0] * MILLIMETRES if figsize else width_mm, max(DPI, dpi or DPI), font_size)
+        size = figure_size(figsize, width_mm, dpi, font_size)
         return vector_figure(self._drawn(1.0, size), size.inches, figsize and figsize[1])
 
     def to_dict(self) -> dict[str, Any]:

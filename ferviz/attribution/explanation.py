@@ -27,19 +27,11 @@ from ferviz.models.face_records import (
     read_provenance,
 )
 from ferviz.models.prediction import Prediction, face_record, picture_records
-from ferviz.rendering.marks import vector_figure
-from ferviz.rendering.printing import (
-    DPI,
-    MILLIMETRES,
-    WIDTH,
-    long_figure,
-    page_figures,
-    print_size,
-    screen_or_print,
-)
+from ferviz.rendering.printed_result import PrintedResult
+from ferviz.rendering.printing import PrintSize, figure_size, screen_or_print
 from ferviz.rendering.sheets.sheet import Sheet
 from ferviz.rendering.tiles import has_evidence
-from ferviz.results import Result, read_npz
+from ferviz.results import read_npz
 from ferviz.tables.selection import Selection, positions
 from ferviz.trust.verdict import BETTER, Trust, read_trust
 
@@ -49,7 +41,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Explanation(Result):
+class Explanation(PrintedResult):
     """What `ferviz.explain` returns.
 
     Neither kind of map is ever normalised, so maps compare across faces and targets.
@@ -252,44 +244,27 @@ class Explanation(Result):
             from ferviz.rendering.sheets.bare import map_axes
 
             return map_axes(replace(self.sheet(shared_scale, vmax), cmap=cmap), ax, title)
-        width_mm = figsize[0] * MILLIMETRES if figsize else width_mm
-        options = (shared_scale, vmax, cmap, title, width_mm, dpi, font_size)
-        return vector_figure(self._pages(*options)[0], (width_mm or WIDTH) / MILLIMETRES, figsize and figsize[1])
+        return self.first_page(
+            figsize=figsize, title=title, cmap=cmap, shared_scale=shared_scale, vmax=vmax, width_mm=width_mm, dpi=dpi,
+            font_size=font_size,
+        )  # fmt: skip
 
-    def pages(
-        self, *, title: str | None = None, cmap: str | None = None, shared_scale: bool = True, vmax: float | None = None,
-        width_mm: float | None = None, dpi: float | None = None, font_size: float | None = None,
-    ) -> list[Figure]:  # fmt: skip
-        """Return all faces as printed pages: what a PDF file holds.
-
-        Args:
-            title, cmap, shared_scale, vmax, width_mm, dpi, font_size: as in `plot`.
-        """
-        pages = self._pages(shared_scale, vmax, cmap, title, width_mm, dpi, font_size)
-        return page_figures(pages, print_size(width_mm))
-
-    def long_page(
-        self, *, title: str | None = None, cmap: str | None = None, shared_scale: bool = True, vmax: float | None = None,
-        width_mm: float | None = None, dpi: float | None = None, font_size: float | None = None,
-    ) -> Figure:  # fmt: skip
-        """Return all pages below each other: what an SVG file holds.
+    def printed_pages(
+        self, *, figsize: tuple[float, float] | None = None, title: str | None = None, cmap: str | None = None,
+        shared_scale: bool = True, vmax: float | None = None, width_mm: float | None = None, dpi: float | None = None,
+        font_size: float | None = None,
+    ) -> tuple[list[Image.Image], PrintSize]:  # fmt: skip
+        """Return all faces as printed pages, and their size.
 
         Args:
-            title, cmap, shared_scale, vmax, width_mm, dpi, font_size: as in `plot`.
+            figsize, title, cmap, shared_scale, vmax, width_mm, dpi, font_size: as in `plot`.
         """
-        pages = self._pages(shared_scale, vmax, cmap, title, width_mm, dpi, font_size)
-        return long_figure(pages, print_size(width_mm))
-
-    def _pages(
-        self, shared_scale: bool, vmax: float | None, cmap: str | None, title: str | None, width_mm: float | None,
-        dpi: float | None, font_size: float | None,
-    ) -> list[Image.Image]:  # fmt: skip
         from ferviz.rendering.sheets.overlays import explanation_pages
 
         if not len(self):
             raise UsageError("there is no face to draw")
-        sheet = self._drawn(self, shared_scale, vmax, cmap, title)
-        return explanation_pages(sheet, print_size(width_mm, max(DPI, dpi or DPI), font_size))
+        size = figure_size(figsize, width_mm, dpi, font_size)
+        return explanation_pages(self._drawn(self, shared_scale, vmax, cmap, title), size), size
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as plain data.

@@ -9,9 +9,9 @@ import numpy as np
 
 from ferviz.errors import UsageError, check_integer
 from ferviz.models.model import Model, as_model
-from ferviz.rendering.printing import DPI, PrintSize, long_figure, page_figures, print_size, screen_or_print
+from ferviz.rendering.printed_result import PrintedResult
+from ferviz.rendering.printing import PrintSize, figure_size, screen_or_print
 from ferviz.rendering.sheets.filter_tiles import CELLS, KernelGrid, kernel_pages, kernel_picture
-from ferviz.results import Result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,7 +61,7 @@ def filters(model: Model, layer: str) -> Filters:
 
 
 @dataclass(frozen=True, eq=False)
-class Filters(Result):
+class Filters(PrintedResult):
     """What `ferviz.filters` returns.
 
     Attributes:
@@ -104,40 +104,31 @@ class Filters(Result):
         return kernel_picture(grids, **self._words(), zoom=zoom, printing=size)
 
     def plot(
-        self, *, max_channels: int | None = None, shared_scale: bool = True, width_mm: float | None = None,
-        dpi: float | None = None, font_size: float | None = None,
+        self, *, max_channels: int | None = None, shared_scale: bool = True, figsize: tuple[float, float] | None = None,
+        width_mm: float | None = None, dpi: float | None = None, font_size: float | None = None,
     ) -> Figure:  # fmt: skip
         """Return the first printed page as a matplotlib Figure (made without pyplot).
 
         Args:
             max_channels, shared_scale, dpi, font_size: as for `picture`.
+            figsize: (width, height) of the figure in inches; None = by `width_mm`, and as tall as its content.
             width_mm: of the page; None = 174.
         """
-        return self.pages(
-            max_channels=max_channels, shared_scale=shared_scale, width_mm=width_mm, dpi=dpi, font_size=font_size
-        )[0]
+        return self.first_page(
+            max_channels=max_channels, shared_scale=shared_scale, figsize=figsize, width_mm=width_mm, dpi=dpi,
+            font_size=font_size,
+        )  # fmt: skip
 
-    def pages(self, **options: Any) -> list[Figure]:
-        """Return all kernels as printed pages: what a PDF file holds.
-
-        Args:
-            **options: the keyword arguments of `plot`.
-        """
-        return page_figures(*self._printed(**options))
-
-    def long_page(self, **options: Any) -> Figure:
-        """Return all pages below each other: what an SVG file holds.
-
-        Args:
-            **options: the keyword arguments of `plot`.
-        """
-        return long_figure(*self._printed(**options))
-
-    def _printed(
-        self, *, max_channels: int | None = None, shared_scale: bool = True, width_mm: float | None = None,
-        dpi: float | None = None, font_size: float | None = None,
+    def printed_pages(
+        self, *, max_channels: int | None = None, shared_scale: bool = True, figsize: tuple[float, float] | None = None,
+        width_mm: float | None = None, dpi: float | None = None, font_size: float | None = None,
     ) -> tuple[list[Image.Image], PrintSize]:  # fmt: skip
-        size = print_size(width_mm, max(DPI, dpi or DPI), font_size)
+        """Return all kernels as printed pages, and their size.
+
+        Args:
+            max_channels, shared_scale, figsize, width_mm, dpi, font_size: as in `plot`.
+        """
+        size = figure_size(figsize, width_mm, dpi, font_size)
         return kernel_pages(self._grids(max_channels, shared_scale), size, **self._words()), size
 
     def to_dict(self) -> dict[str, Any]:

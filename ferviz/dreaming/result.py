@@ -17,18 +17,10 @@ from ferviz.dreaming.terms.class_terms import class_index
 from ferviz.errors import DataError, UsageError
 from ferviz.files import PathLike, atomic, check_output, check_suffix
 from ferviz.models.model import Model
-from ferviz.rendering.marks import vector_figure
-from ferviz.rendering.printing import (
-    DPI,
-    MILLIMETRES,
-    PrintSize,
-    long_figure,
-    page_figures,
-    print_size,
-    screen_or_print,
-)
+from ferviz.rendering.printed_result import PrintedResult
+from ferviz.rendering.printing import PrintSize, figure_size, screen_or_print
 from ferviz.rendering.sheets.bare import fill_axes
-from ferviz.results import Result, read_npz
+from ferviz.results import read_npz
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,7 +36,7 @@ ARRAYS = ("images", "trace", "probability", "frames", "before", "probability_bef
 
 
 @dataclass(frozen=True, eq=False)
-class Dream(Result):
+class Dream(PrintedResult):
     """K pictures that a network responds to most.
 
     Attributes:
@@ -279,30 +271,20 @@ class Dream(Result):
         """
         if ax is not None:
             return fill_axes(ax, list(self.images), self.names, title)
-        size = print_size(figsize[0] * MILLIMETRES if figsize else width_mm, max(DPI, dpi or DPI), font_size)
-        return vector_figure(self._sheet(title, columns, size).pages()[0], size.inches, figsize and figsize[1])
+        return self.first_page(
+            title=title, columns=columns, figsize=figsize, width_mm=width_mm, dpi=dpi, font_size=font_size
+        )
 
-    def pages(self, **options: Any) -> list[Figure]:
-        """Return all dreams as printed pages: what a PDF file holds.
-
-        Args:
-            **options: the keyword arguments of `plot`, without `ax`.
-        """
-        return page_figures(*self._printed(**options))
-
-    def long_page(self, **options: Any) -> Figure:
-        """Return all pages below each other: what an SVG file holds.
-
-        Args:
-            **options: as for `pages`.
-        """
-        return long_figure(*self._printed(**options))
-
-    def _printed(
+    def printed_pages(
         self, *, title: str | None = None, columns: int | None = None, figsize: tuple[float, float] | None = None,
         width_mm: float | None = None, dpi: float | None = None, font_size: float | None = None,
     ) -> tuple[list[Image.Image], PrintSize]:  # fmt: skip
-        size = print_size(figsize[0] * MILLIMETRES if figsize else width_mm, max(DPI, dpi or DPI), font_size)
+        """Return all dreams as printed pages, and their size.
+
+        Args:
+            title, columns, figsize, width_mm, dpi, font_size: as in `plot`.
+        """
+        size = figure_size(figsize, width_mm, dpi, font_size)
         return self._sheet(title, columns, size).pages(), size
 
     def _warnings(self) -> tuple[str, ...]:

@@ -106,6 +106,24 @@ def print_size(width_mm: float | None = None, dpi: float | None = None, font_siz
     return PrintSize(width_mm or WIDTH, dpi or DPI, font_size or FONT_SIZE)
 
 
+def figure_size(
+    figsize: tuple[float, float] | None = None,
+    width_mm: float | None = None,
+    dpi: float | None = None,
+    font_size: float | None = None,
+) -> PrintSize:
+    """Return the size of the pages of a figure, whose maps have DPI dots an inch or more.
+
+    Args:
+        figsize: (width, height) of the figure in inches; only the width counts.
+        width_mm, dpi, font_size: as for `print_size`; the width is that of `figsize` where that is given.
+
+    Raises:
+        UsageError: there is no such page.
+    """
+    return print_size(figsize[0] * MILLIMETRES if figsize else width_mm, max(DPI, dpi or DPI), font_size)
+
+
 def screen_or_print(width_mm: float | None, dpi: float | None, font_size: float | None) -> PrintSize | None:
     """Return the size of a printed page where one is asked for, None for a page on screens.
 
