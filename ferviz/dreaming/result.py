@@ -12,15 +12,15 @@ import numpy as np
 from ferviz.data.dataset import Dataset
 from ferviz.dreaming.judging import Judgement, judge
 from ferviz.dreaming.objectives import Objective
+from ferviz.dreaming.sheets import dream_captions
 from ferviz.dreaming.sheets.dream_titles import dream_names, dream_title
 from ferviz.dreaming.terms.class_terms import class_index
-from ferviz.errors import DataError, UsageError
-from ferviz.files import PathLike, atomic, check_output, check_suffix
+from ferviz.errors import UsageError
+from ferviz.files import PathLike, atomic
 from ferviz.models.model import Model
 from ferviz.rendering.printed_result import PrintedResult
 from ferviz.rendering.printing import PrintSize, figure_size, screen_or_print
 from ferviz.rendering.sheets.bare import fill_axes
-from ferviz.results import read_npz
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from ferviz.dreaming.sheets.dream_sheet import DreamSheet
 
-ANIMATIONS = (".gif", ".webp")
-"""Suffixes of the formats that `animate` writes."""
 
 ARRAYS = ("images", "trace", "probability", "frames", "before", "probability_before")
 """The arrays of a dream's .npz file."""
@@ -124,18 +122,9 @@ class Dream(PrintedResult):
         Raises:
             DataError: for a file that is not there or is no dream.
         """
-        arrays, document = read_npz(path, ARRAYS, "a dream")
-        try:
-            names, predicted = (tuple(each[key] for each in document["dreams"]) for key in ("objective", "predicted"))
-            dream = cls(
-                arrays["images"], names, tuple(document["targets"]), arrays["trace"], arrays["probability"], predicted,
-                arrays["frames"], document["settings"], None, arrays["before"], arrays["probability_before"],
-            )  # fmt: skip
-        except (KeyError, TypeError) as error:
-            raise DataError(f"{path} is not a dream that ferviz saved as .npz ({error})") from error
-        if problem := _problem(dream):
-            raise DataError(f"{path} is not a dream that ferviz saved as .npz ({problem})")
-        return dream
+        from ferviz.dreaming.dream_file import read_dream
+
+        return read_dream(path)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -208,21 +197,7 @@ class Dream(PrintedResult):
         Returns:
             (K,) lists of lines.
         """
-        captions = []
-        for k in range(len(self)):
-            if self.targets[k]:
-                was = f" (before {self.probability_before[k]:.2f})" if len(self.before) else ""
-                lines = [_verdict("this network", self.targets[k], self.predicted[k], self.probability[k], was)]
-            else:
-                lines = [f"{self.trace[k, 0]:.3g} to {self.scores[k]:.3g}"]
-            if self.judgement is not None:
-                j = self.judgement
-                lines += [
-                    _verdict(name, j.targets[k], predicted[k], probability[k])
-                    for name, predicted, probability in zip(j.judges, j.predicted, j.probability, strict=True)
-                ]
-            captions.append(lines)
-        return captions
+        return dream_captions.captions(self)
 
     def picture(
         self, *, side: int | None = None, columns: int | None = None, zoom: float = 1.0, title: str | None = None,
@@ -306,7 +281,7 @@ class Dream(PrintedResult):
         return DreamSheet(
             self.images, self.names, self.captions(), self.trace, self.before,
             title=str(heading[0]) if title is None else title, subtitle=str(heading[1]) if title is None else "",
-            notes=self._notes(),
+            notes=dream_captions.notes(self),
             warnings=self._warnings(), side=side, columns=columns, zoom=zoom,
             printing=printing,
         )  # fmt: skip
@@ -325,7 +300,7 @@ class Dream(PrintedResult):
             OutputExistsError: the file is there and `force` is false.
             OutputError: the file cannot be written.
         """
-        from ferviz.dreaming.sheets.dream_sheet import animation
+        from ferviz.dreaming.sheets.animation import animation, check_animation
 
         check_animation(path, force)
         if not len(self.frames):
@@ -377,84 +352,8 @@ class Dream(PrintedResult):
         judgement = None if self.judgement is None else self.judgement.to_dict()
         return super().manifest() | {"targets": self.targets, "judgement": judgement, "settings": self.settings}
 
-    def _notes(self) -> tuple[str, ...]:
-        s = self.settings
-        if s.get("octaves"):
-            largest = s["octaves"][-1]
-            how = f"DeepDream of a picture, {len(s['octaves'])} octaves up to {largest[1]} x {largest[0]}"
-        else:
-            prior = s.get("prior")
-            strength = "" if prior in (None, "none", "spectrum") else f" at strength {s.get('strength', 1):g}"
-            begun = "from a picture, " if s.get("start") == "picture" else ""
-            how = f"{begun}prior: {prior}{strength}"
-        samples = f"{s.get('samples')} sample" + ("" if s.get("samples") == 1 else "s")
-        digest = f" ({str(s.get('model_sha256'))[:8]})" if s.get("model_sha256") else ""
-        notes = [
-            f"{how}; {s.get('steps')} steps, {samples} each, seed {s.get('seed')}; network {s.get('model')}{digest}."
-        ]
-        under = "Under each picture: what is raised, over the steps"
-        if any(self.targets):
-            under += '; "this network" is the one that dreams, and how sure it is of the class'
-        if self.judgement is not None:
-            under += "; the other names are judges that took no part"
-        notes.append(f"{under}.")
-        if isinstance(s.get("margins"), dict) and s["margins"]:
-            cells = ", ".join(f"{count} along each border of {layer}" for layer, count in s["margins"].items())
-            notes.append(f"Cells that see the padding do not count: {cells}.")
-        if s.get("copies") not in (None, 1):
-            notes.append("Each copy has its own start and its own views, and is rewarded for being unlike the others.")
-        return (*notes, "A dream shows what moves this network, not how people look.")
-
-
-def check_animation(path: PathLike, force: bool = False) -> None:
-    """Check that an animation may be written to a path; call it before the work.
-
-    Args:
-        path: the file.
-        force: an existing file may be replaced.
-
-    Raises:
-        UsageError: for another suffix than .gif or .webp.
-        OutputExistsError: the file is there and `force` is false.
-        OutputError: the path's folder is not there, or the path is a folder.
-    """
-    check_suffix(path, ANIMATIONS)
-    check_output(path, force)
-
-
-def _problem(dream: Dream) -> str:
-    """-> what in a dream's fields does not fit the rest, "" = nothing."""
-    images, count = dream.images, len(dream.objective)
-    shape = images.shape
-    if len(shape) not in (3, 4) or shape[0] != count or 0 in shape or shape[3:] not in ((), (3,)):
-        return f"{count} pictures cannot have the shape {shape}"
-    if dream.frames.ndim != len(shape) + 1 or dream.frames.shape[1:] != shape:
-        return f"frames of pictures {shape} cannot have the shape {dream.frames.shape}"
-    if images.dtype != np.uint8 or dream.frames.dtype != np.uint8:
-        return "its pictures are not uint8"
-    if dream.trace.ndim != 2 or len(dream.trace) != count or not dream.trace.shape[1] or dream.trace.dtype.kind != "f":
-        return "its trace is not a row of numbers for each picture"
-    if dream.probability.shape != (count,) or dream.probability.dtype.kind != "f":
-        return "its probabilities are not a number for each picture"
-    if any(len(names) != count for names in (dream.targets, dream.predicted)):
-        return "it has not a target and a prediction for each picture"
-    if not all(isinstance(name, str) for name in (*dream.objective, *dream.targets, *dream.predicted)):
-        return "its names are not texts"
-    if dream.before.dtype != np.uint8 or (len(dream.before) and dream.before.shape != shape):
-        return f"the pictures before cannot have the shape {dream.before.shape}"
-    known = dream.probability_before
-    if known.shape != (len(dream.before),) or known.dtype.kind != "f":
-        return "its probabilities before are not a number for each picture"
-    return "" if isinstance(dream.settings, dict) else "its settings are no object"
-
 
 def _target(model: Model, objective: Objective) -> str:
     """-> the class that an objective raises most, "" where it raises none."""
     target = objective.target
     return "" if target == "" else model.labels[class_index(target, model.labels)]
-
-
-def _verdict(judge: str, target: str, predicted: str, probability: float, before: str = "") -> str:
-    if np.isnan(probability):
-        return f"{judge}: {predicted} (does not know {target})"
-    return f"{judge}: {target} {probability:.2f}{before}" + ("" if predicted == target else f", predicts {predicted}")

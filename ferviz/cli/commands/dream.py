@@ -165,7 +165,8 @@ def command(
     Without options, one dream of every class. --out FILE.png, .jpg or .webp is the sheet with captions, .npz the exact pixels,
     .json the numbers, .pdf or .svg a figure. A dream shows what excites the network; see the documentation for what it does not prove.
     """
-    from ferviz.dreaming.result import ANIMATIONS, Dream, check_animation
+    from ferviz.dreaming.result import Dream
+    from ferviz.dreaming.sheets.animation import ANIMATIONS, check_animation
     from ferviz.files import check_suffix
 
     console = Console(output.quiet)

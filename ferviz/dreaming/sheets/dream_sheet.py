@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -75,7 +74,7 @@ class DreamSheet:
         """
         shown = slice(start, start + count)
         first = self._first()
-        across, wide = _layout(self.images, len(self.images) + (first is not None))
+        across, wide = columns_and_side(self.images, len(self.images) + (first is not None))
         across, wide = self.columns or across, self.side or round(wide * self.zoom)
         size, large = round((15 if wide >= 120 * self.zoom else 11) * self.zoom), wide >= 120 * self.zoom
         small, gap = round((12 if large else 10) * self.zoom), round(14 * self.zoom if large else 6 * self.zoom)
@@ -166,40 +165,13 @@ def course_line(values: np.ndarray, width: int, height: int) -> Image.Image:
     return drawn.resize((width, height), Image.Resampling.LANCZOS)
 
 
-def animation(frames: np.ndarray, names: Sequence[str], suffix: str, seconds: float, side: int | None = None) -> bytes:
-    """Draw the way to the dreams as an endless animation.
+def columns_and_side(images: np.ndarray, count: int) -> tuple[int, int]:
+    """Return how many dreams stand in a row, and the side of each in pixels, by their number and their own size.
 
     Args:
-        frames: (T, K, H, W) or (T, K, H, W, 3) uint8.
-        names: (K,) names.
-        suffix: ".gif" or ".webp".
-        seconds: of the way; the last frame rests for two more.
-        side: as for `dream_sheet`.
-
-    Returns:
-        The bytes of the file.
+        images: (K, H, W[, 3]) uint8.
+        count: cells of the sheet.
     """
-    across, wide = _layout(frames[0], len(frames[0]))
-    wide = side or min(wide, 144)
-    pages = []
-    for frame in frames:
-        cells = [
-            vstack([line(shorten(n, 12, wide), 12), enlarged(i, wide)], 2) for i, n in zip(frame, names, strict=True)
-        ]
-        pages.append(grid(cells, across, (8, 8)))
-    durations = [max(20, round(1000 * seconds / len(pages)))] * len(pages)
-    durations[-1] += 2000
-    if suffix == ".gif":  # one palette for all frames, or grey flickers
-        palette = pages[-1].quantize(255)
-        pages = [page.quantize(palette=palette, dither=Image.Dither.NONE) for page in pages]
-    buffer = io.BytesIO()
-    kind, options = ("GIF", {"disposal": 1}) if suffix == ".gif" else ("WEBP", {"quality": 90, "method": 4})
-    pages[0].save(buffer, kind, save_all=True, append_images=pages[1:], duration=durations, loop=0, **options)
-    return buffer.getvalue()
-
-
-def _layout(images: np.ndarray, count: int) -> tuple[int, int]:
-    """-> (columns, side of a dream in pixels) that suit the number of cells and the dreams' own size."""
     longest = max(images.shape[1:3])
     if longest > 144:
         return (1 if count == 1 else 2), longest
