@@ -36,11 +36,11 @@ import numpy as np
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 
 from ferviz.attribution.explain import explain
+from ferviz.attribution.maps.resize import resize_maps
 from ferviz.attribution.methods import cam
 from ferviz.attribution.methods.method import run_method
 from ferviz.attribution.methods.registry import METHODS
 from ferviz.attribution.request import MethodInput
-from ferviz.attribution.resize import resize_maps
 from ferviz.engines.backend import tensorflow
 from ferviz.engines.base import Engine
 from ferviz.models.compiled.compile import compile_model, open_compiled

@@ -24,8 +24,8 @@ from truth import network
 
 import ferviz
 from ferviz.attribution.explain import AttributionJob
+from ferviz.attribution.maps.metrics import mass_inside, pointing_game
 from ferviz.attribution.methods.registry import METHODS
-from ferviz.attribution.metrics import mass_inside, pointing_game
 from ferviz.data.dataset import Dataset
 from ferviz.engines.backend import keras as get_keras
 from ferviz.engines.keras import KerasEngine

@@ -19,9 +19,9 @@ from trust import unseen
 
 import ferviz
 from ferviz.attribution.explain import explain
+from ferviz.attribution.maps.metrics import rank_correlation
 from ferviz.attribution.methods.grid_shapley import coalition_scores
 from ferviz.attribution.methods.kernel_shap import Coalitions, draw_coalitions, kernel_values
-from ferviz.attribution.metrics import rank_correlation
 from ferviz.attribution.request import MethodInput
 from ferviz.models.model import Model
 

@@ -32,10 +32,10 @@ from trust import unseen
 
 import ferviz
 from ferviz.attribution.explain import explain
+from ferviz.attribution.maps.metrics import rank_correlation
+from ferviz.attribution.maps.resize import cell_shares
 from ferviz.attribution.methods.region_shapley import log_odds
-from ferviz.attribution.metrics import rank_correlation
 from ferviz.attribution.request import LazyMasks
-from ferviz.attribution.resize import cell_shares
 from ferviz.attribution.targets import PREDICTED
 from ferviz.evaluation.metrics import wilson
 from ferviz.faces.crops import as_faces

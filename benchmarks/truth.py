@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from ferviz.attribution.explain import explain
+from ferviz.attribution.maps.metrics import mass_inside, pointing_game, rank_correlation
 from ferviz.attribution.methods.registry import METHODS, methods
-from ferviz.attribution.metrics import mass_inside, pointing_game, rank_correlation
 from ferviz.data.synthetic.cartoons import CartoonSet, make
 from ferviz.engines.backend import keras as get_keras
 from ferviz.engines.keras import KerasEngine

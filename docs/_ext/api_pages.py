@@ -41,7 +41,7 @@ ferviz.trust.verdict.Verdict
 ferviz.evaluation.panel.stability.Stability
 ferviz.evaluation.panel.panel_result.MethodRow
 ferviz.evaluation.panel.region_agreement.RegionAgreement
-ferviz.attribution.receptive_fields.Placement
+ferviz.attribution.maps.receptive_fields.Placement
 ferviz.engines.compiled_network.CompiledNetwork
 ferviz.engines.litert.LiteRTEngine
 ferviz.faces.detectors.detector.Detector

@@ -11,9 +11,9 @@ import numpy as np
 from ferviz.attribution import titles
 from ferviz.attribution.explain import AttributionJob, is_quickly_tested, join
 from ferviz.attribution.explanation import Explanation
+from ferviz.attribution.maps.metrics import rank_correlation
+from ferviz.attribution.maps.resize import resize_maps
 from ferviz.attribution.methods.registry import METHODS
-from ferviz.attribution.metrics import rank_correlation
-from ferviz.attribution.resize import resize_maps
 from ferviz.attribution.targets import PREDICTED
 from ferviz.engines.base import Array
 from ferviz.errors import UsageError

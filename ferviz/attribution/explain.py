@@ -10,12 +10,12 @@ import numpy as np
 
 from ferviz.attribution.explanation import Explanation
 from ferviz.attribution.layers import resolve_layers
+from ferviz.attribution.maps.receptive_fields import Placement, centres, placement
+from ferviz.attribution.maps.resize import resize_maps
 from ferviz.attribution.methods import cam
 from ferviz.attribution.methods.method import LAYER, Method, run_method
 from ferviz.attribution.methods.registry import AUTO, METHODS
-from ferviz.attribution.receptive_fields import Placement, centres, placement
 from ferviz.attribution.request import MethodInput, MethodOutput
-from ferviz.attribution.resize import resize_maps
 from ferviz.attribution.targets import Target, parse_targets, resolve, target_weights
 from ferviz.data.dataset import Dataset
 from ferviz.data.provenance import Provenance, join_provenance

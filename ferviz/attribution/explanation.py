@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ferviz.attribution.explanation_table import COLUMNS, table_rows
-from ferviz.attribution.region_values import region_records
+from ferviz.attribution.maps.region_values import region_records
 from ferviz.attribution.sheets import explanation_sheet
 from ferviz.attribution.targets import PREDICTED
 from ferviz.data.provenance import Provenance
@@ -295,7 +295,7 @@ class Explanation(PrintedResult):
         Returns:
             box, score, landmarks, label, probabilities, for faces of a data set row, true and split, `evidence` (see `evidence`), for
             methods that ask region by region `regions`: {target: {region: value}} and more (see
-            `ferviz.attribution.region_values.KINDS`), and where the maps were tested
+            `ferviz.attribution.maps.region_values.KINDS`), and where the maps were tested
             `verdict`: {target: {outcome, margin, srg, calibrated, reason}} (see `ferviz.trust.verdict.Verdict`).
         """
         more: dict[str, Any] = {} if self.provenance is None else self.provenance.record(face)

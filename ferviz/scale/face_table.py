@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ferviz.attribution.explanation import Explanation
-from ferviz.attribution.region_values import region_records
+from ferviz.attribution.maps.region_values import region_records
 from ferviz.errors import DataError
 from ferviz.faces.regions import REGIONS
 from ferviz.files import PathLike, to_json

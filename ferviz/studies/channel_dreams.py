@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ferviz.attribution.receptive_fields import Placement, centres, placement
+from ferviz.attribution.maps.receptive_fields import Placement, centres, placement
 from ferviz.dreaming import objectives
 from ferviz.dreaming.ascent.border import border_reach
 from ferviz.dreaming.dream import dream

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ferviz.attribution.resize import resize_maps
+from ferviz.attribution.maps.resize import resize_maps
 from ferviz.data.dataset import Dataset
 from ferviz.dreaming.ascent.border import border_reach
 from ferviz.engines.base import Array

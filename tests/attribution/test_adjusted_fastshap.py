@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ferviz.attribution.maps.resize import cell_shares
 from ferviz.attribution.methods.adjusted_fastshap import posterior
-from ferviz.attribution.resize import cell_shares
 from ferviz.faces.landmarks.points import TEMPLATE
 from ferviz.faces.regions import REGIONS, region_masks
 

@@ -12,8 +12,8 @@ from scipy.stats import spearmanr
 
 from ferviz.attribution.comparison import ExplanationComparison, agreement, compare_explanations
 from ferviz.attribution.explain import explain
-from ferviz.attribution.metrics import mass_inside, pointing_game, rank_correlation
-from ferviz.attribution.resize import resize_maps
+from ferviz.attribution.maps.metrics import mass_inside, pointing_game, rank_correlation
+from ferviz.attribution.maps.resize import resize_maps
 from ferviz.errors import OutputExistsError, UnknownNameError, UsageError
 from ferviz.images import read_manifest
 from ferviz.models.input_spec import InputSpec

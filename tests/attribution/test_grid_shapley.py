@@ -11,10 +11,10 @@ import pytest
 
 from ferviz.attribution.explain import explain
 from ferviz.attribution.explanation import Explanation
+from ferviz.attribution.maps.resize import resize_maps
 from ferviz.attribution.methods.grid_shapley import grid_shapley, reliability
 from ferviz.attribution.methods.kernel_shap import all_pairs, draw_coalitions, kernel_values
 from ferviz.attribution.request import MethodInput
-from ferviz.attribution.resize import resize_maps
 from ferviz.errors import DataError, UsageError
 from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ferviz.attribution.explain import explain
-from ferviz.attribution.metrics import rank_correlation
-from ferviz.attribution.resize import resize_maps
+from ferviz.attribution.maps.metrics import rank_correlation
+from ferviz.attribution.maps.resize import resize_maps
 from ferviz.faces.face import Face
 from ferviz.faces.landmarks.points import TEMPLATE
 from ferviz.faces.regions import REGIONS, region_masks

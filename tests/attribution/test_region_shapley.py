@@ -164,7 +164,7 @@ def test_the_table_of_an_explanation_has_the_regions_values() -> None:
 
 
 def test_the_record_of_a_face_has_its_regions() -> None:
-    from ferviz.attribution.region_values import region_line, region_records
+    from ferviz.attribution.maps.region_values import region_line, region_records
 
     details = {name: [[float(i), -1.0]] for i, name in enumerate(REGIONS)} | {"seen": [[30.0, 0]], "hidden": [[2.0, 0]]}
     records = region_records({"details": details}, 0, ["happy", "sad"])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ferviz.attribution.explain import explain
-from ferviz.attribution.resize import resize_maps
+from ferviz.attribution.maps.resize import resize_maps
 from ferviz.errors import UsageError
 from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model

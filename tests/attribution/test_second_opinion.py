@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ferviz.attribution.explain import explain as explain_and_test
-from ferviz.attribution.metrics import rank_correlation
+from ferviz.attribution.maps.metrics import rank_correlation
 from ferviz.errors import ModelError
 from ferviz.models.input_spec import InputSpec
 from ferviz.models.load import load_model
@@ -94,7 +94,7 @@ def test_methods_against_tf_keras_vis(kind: str, ours: str, theirs: str, exact: 
 
 def test_their_picture_size_map_aligns_corners_and_ours_does_not(engine: Any) -> None:
     """The documented difference: with `expand` the evidence of the outermost cells sits on the picture's border."""
-    from ferviz.attribution.resize import resize_maps
+    from ferviz.attribution.maps.resize import resize_maps
 
     model = Model("functional", "", LABELS, InputSpec(18, 18, 1), engine("functional"))
     raw = explain(model, faces(2, 18), "tf-keras-vis:gradcam", "happy", "relu2")

@@ -90,7 +90,7 @@ def test_what_does_not_depend_on_the_learning_fails_the_randomisation_test(
 
 def test_the_contrast_of_two_mouths_is_at_the_mouth(learned: Any, unseen: Any) -> None:
     from ferviz.attribution.explain import explain
-    from ferviz.attribution.metrics import mass_inside
+    from ferviz.attribution.maps.metrics import mass_inside
 
     happy = unseen.labels == unseen.names.index("happy")
     made = explain(learned, unseen.images[happy], target="happy-sad")

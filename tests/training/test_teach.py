@@ -12,7 +12,7 @@ import pytest
 
 import ferviz
 from ferviz.attribution.explain import AttributionJob, explain
-from ferviz.attribution.metrics import rank_correlation
+from ferviz.attribution.maps.metrics import rank_correlation
 from ferviz.engines.backend import keras as get_keras
 from ferviz.engines.keras import KerasEngine
 from ferviz.errors import DataError, ModelError, OutputExistsError, UsageError

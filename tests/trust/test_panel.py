@@ -127,7 +127,7 @@ def test_the_correlation_of_maps():
 
 @pytest.mark.slow
 def test_cells_are_found_where_they_look(engine):
-    from ferviz.attribution.receptive_fields import placement
+    from ferviz.attribution.maps.receptive_fields import placement
     from ferviz.models.input_spec import InputSpec
     from ferviz.models.model import Model
 

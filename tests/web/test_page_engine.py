@@ -10,8 +10,8 @@ import pytest
 
 import ferviz
 from ferviz import fills
+from ferviz.attribution.maps.resize import resize_maps
 from ferviz.attribution.methods.region_shapley import exact_operator, shapley_values
-from ferviz.attribution.resize import resize_maps
 from ferviz.data.synthetic.cartoons import make
 from ferviz.faces.regions import region_masks
 from ferviz.trust.controls import centre_blob

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ferviz import fills
+from ferviz.attribution.maps.resize import cell_shares, resize_maps
 from ferviz.attribution.methods.fastshap import fastshap
 from ferviz.attribution.methods.region_shapley import coalition_logits, log_odds
 from ferviz.attribution.request import MethodInput, MethodOutput
-from ferviz.attribution.resize import cell_shares, resize_maps
 from ferviz.engines.base import Array
 from ferviz.faces.regions import REGIONS
 

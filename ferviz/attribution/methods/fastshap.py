@@ -6,8 +6,8 @@ from functools import cache
 
 import numpy as np
 
+from ferviz.attribution.maps.resize import resize_maps
 from ferviz.attribution.request import MethodInput, MethodOutput
-from ferviz.attribution.resize import resize_maps
 from ferviz.attribution.targets import is_class, resolve
 from ferviz.engines.base import Array
 from ferviz.errors import ModelError

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ferviz import fills
+from ferviz.attribution.maps.resize import resize_maps
 from ferviz.attribution.methods.kernel_shap import all_pairs, draw_coalitions, kernel_values
 from ferviz.attribution.methods.region_shapley import log_odds
 from ferviz.attribution.request import LazyMasks, MethodInput, MethodOutput
-from ferviz.attribution.resize import resize_maps
 from ferviz.engines.base import Array
 from ferviz.errors import UsageError, check_integer
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ferviz.attribution.maps.resize import resize_maps
 from ferviz.attribution.request import LazyMasks, MethodInput, MethodOutput
-from ferviz.attribution.resize import resize_maps
 from ferviz.engines.base import Array
 from ferviz.errors import ModelError, UsageError, check_integer
 from ferviz.faces.regions import REGIONS

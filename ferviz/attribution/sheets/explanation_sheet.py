@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ferviz.attribution import titles
-from ferviz.attribution.region_values import region_labels, region_line
+from ferviz.attribution.maps.region_values import region_labels, region_line
 from ferviz.attribution.targets import ALL, PREDICTED
 from ferviz.faces.face import captions
 from ferviz.models.features import MIN_CELLS

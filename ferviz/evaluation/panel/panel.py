@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
+from ferviz.attribution.maps.metrics import rank_correlation
+from ferviz.attribution.maps.receptive_fields import Placement, placement
 from ferviz.attribution.methods.method import LAYER, Method
 from ferviz.attribution.methods.registry import METHODS
-from ferviz.attribution.metrics import rank_correlation
-from ferviz.attribution.receptive_fields import Placement, placement
 from ferviz.data.dataset import Dataset
 from ferviz.data.duplicates import duplicate_groups
 from ferviz.engines.protocols import supports

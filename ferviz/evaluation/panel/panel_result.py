@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ferviz.attribution import titles
+from ferviz.attribution.maps.receptive_fields import Placement
 from ferviz.attribution.methods.registry import METHODS
-from ferviz.attribution.receptive_fields import Placement
 from ferviz.engines.base import Array
 from ferviz.evaluation.metrics import wilson
 from ferviz.evaluation.panel.bootstrap import cluster_interval, known_mean

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ferviz.attribution.explanation import Explanation
-from ferviz.attribution.metrics import rank_correlation
+from ferviz.attribution.maps.metrics import rank_correlation
 from ferviz.engines.base import Array
 from ferviz.faces.face import Face
 from ferviz.faces.landmarks.ladder import TEMPLATE_SOURCE

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ferviz.attribution.maps.resize import cell_shares, resize_maps
 from ferviz.attribution.methods.kernel_shap import draw_coalitions
 from ferviz.attribution.methods.region_shapley import log_odds
 from ferviz.attribution.request import LazyMasks, MethodInput
-from ferviz.attribution.resize import cell_shares, resize_maps
 from ferviz.engines.base import INPUT
 from ferviz.faces.face import Face
 from ferviz.faces.landmarks.ladder import locate_landmarks

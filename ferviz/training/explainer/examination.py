@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ferviz.attribution.maps.metrics import rank_correlation
+from ferviz.attribution.maps.resize import cell_shares
 from ferviz.attribution.methods.region_shapley import coalition_scores, exact_operator, shapley_values
-from ferviz.attribution.metrics import rank_correlation
-from ferviz.attribution.resize import cell_shares
 from ferviz.engines.base import Array
 from ferviz.faces.face import Face
 from ferviz.faces.landmarks.ladder import locate_landmarks
