@@ -23,7 +23,7 @@ from trust import unseen
 from truth import network
 
 import ferviz
-from ferviz.attribution.explain import AttributionJob
+from ferviz.attribution.attribution_job import AttributionJob
 from ferviz.attribution.maps.metrics import mass_inside, pointing_game
 from ferviz.attribution.methods.registry import METHODS
 from ferviz.data.dataset import Dataset

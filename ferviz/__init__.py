@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ferviz import register, scale
     from ferviz.attribution.activations import Activations, activations
+    from ferviz.attribution.attribution_job import AttributionJob
     from ferviz.attribution.comparison import ExplanationComparison, compare_explanations
-    from ferviz.attribution.explain import AttributionJob, explain
+    from ferviz.attribution.explain import explain
     from ferviz.attribution.explanation import Explanation
     from ferviz.attribution.filters import Filters, filters
     from ferviz.attribution.methods.registry import methods
@@ -77,7 +78,8 @@ _ADDRESSES = {
     "ferviz.register": "register",
     "ferviz.attribution.activations": "Activations activations",
     "ferviz.attribution.comparison": "ExplanationComparison compare_explanations",
-    "ferviz.attribution.explain": "AttributionJob explain",
+    "ferviz.attribution.attribution_job": "AttributionJob",
+    "ferviz.attribution.explain": "explain",
     "ferviz.attribution.explanation": "Explanation",
     "ferviz.attribution.filters": "Filters filters",
     "ferviz.attribution.methods.registry": "methods",

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ferviz.attribution import titles
-from ferviz.attribution.explain import AttributionJob, is_quickly_tested, join
+from ferviz.attribution.attribution_job import AttributionJob, join
+from ferviz.attribution.explain import is_quickly_tested
 from ferviz.attribution.explanation import Explanation
 from ferviz.attribution.maps.metrics import rank_correlation
 from ferviz.attribution.maps.resize import resize_maps

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from ferviz.attribution.attribution_job import FUSED, AttributionJob
 from ferviz.attribution.chunk_store import ChunkStore
-from ferviz.attribution.explain import FUSED, AttributionJob
 from ferviz.attribution.explanation import Explanation
 from ferviz.data.dataset import Dataset
 from ferviz.data.provenance import Provenance

@@ -164,7 +164,7 @@ def _warn(explanation: Explanation | None, model: Model | None, console: Console
 
 
 def _check_question(model: Model, options: ExplainOptions) -> None:
-    from ferviz.attribution.explain import AttributionJob
+    from ferviz.attribution.attribution_job import AttributionJob
     from ferviz.attribution.methods.registry import AUTO
 
     # How many faces there are decides which method "auto" is, so its settings are checked later.

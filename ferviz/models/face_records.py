@@ -10,7 +10,7 @@ import numpy as np
 from ferviz.data.provenance import Provenance
 from ferviz.faces.face import Face
 from ferviz.faces.landmarks.ladder import SOURCES
-from ferviz.models.prediction import Prediction
+from ferviz.models.prediction import Prediction, predictions_of
 from ferviz.printable import is_printable
 
 MAX_NAME = 4096
@@ -80,11 +80,7 @@ def read_dataset_records(
         Face(p) if points is None or sources is None else
         Face(p, landmarks=points[i], landmark_source=SOURCES[int(sources[i, 0])]) for i, p in enumerate(pixels)
     )  # fmt: skip
-    predictions = tuple(
-        Prediction(labels[int(row.argmax())], dict(zip(labels, row.tolist(), strict=True)), face)
-        for row, face in zip(shares, faces, strict=True)
-    )
-    return faces, predictions
+    return faces, tuple(predictions_of(labels, shares, faces))
 
 
 def read_provenance(arrays: dict[str, np.ndarray], count: int) -> Provenance:

@@ -15,7 +15,7 @@ from ferviz.faces.face import Face
 from ferviz.models import features
 from ferviz.models.bundled import is_bundled
 from ferviz.models.input_spec import InputSpec
-from ferviz.models.prediction import Prediction, Predictions, check_finite
+from ferviz.models.prediction import Predictions, check_finite, predictions_of
 from ferviz.numerics import sigmoid, softmax
 
 CAUTIONS = (
@@ -183,10 +183,7 @@ class Model:
 
         faces = as_faces(faces)
         probabilities = self.probabilities_of(self._logits(faces, batch_size))
-        return Predictions(
-            Prediction(self.labels[int(row.argmax())], dict(zip(self.labels, map(float, row), strict=True)), face)
-            for row, face in zip(probabilities, faces, strict=True)
-        )
+        return predictions_of(self.labels, probabilities, faces)
 
     def probabilities_of(self, logits: Array) -> Array:
         """Turn logits into probabilities.

@@ -105,6 +105,20 @@ class Predictions(list[Prediction]):
         return to_frame(self.table())
 
 
+def predictions_of(labels: Sequence[str], probabilities: np.ndarray, faces: Sequence[Face]) -> Predictions:
+    """Return a network's predictions as objects.
+
+    Args:
+        labels: K class names, in the order of the outputs.
+        probabilities: (N, K) float.
+        faces: the N faces.
+    """
+    return Predictions(
+        Prediction(labels[int(row.argmax())], dict(zip(labels, row.tolist(), strict=True)), face)
+        for row, face in zip(probabilities, faces, strict=True)
+    )
+
+
 def face_record(face: Face, prediction: Prediction | None = None, **more: Any) -> dict[str, Any]:
     """Return one face as plain data; every output with faces holds this record.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ferviz.attribution.explain import AttributionJob
+from ferviz.attribution.attribution_job import AttributionJob
 from ferviz.errors import FervizError, PictureError, UsageError
 from ferviz.faces.face import Face
 from ferviz.images import read_image

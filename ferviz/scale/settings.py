@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ferviz.attribution.explain import AttributionJob
+from ferviz.attribution.attribution_job import AttributionJob
 from ferviz.engines.fallback import FallbackEngine
 from ferviz.errors import ModelError, UsageError, check_integer
 from ferviz.faces.face import Face

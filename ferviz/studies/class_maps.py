@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ferviz.attribution.explain import AttributionJob
+from ferviz.attribution.attribution_job import AttributionJob
 from ferviz.engines.base import Array
 from ferviz.faces.crops import as_faces
 from ferviz.models.model import Model

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ferviz.attribution.explain import AttributionJob
+from ferviz.attribution.attribution_job import AttributionJob
 from ferviz.errors import UsageError
 from ferviz.faces.detectors.detector import Detector
 from ferviz.faces.detectors.registry import AUTO, NONE, open_detector

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ferviz.attribution.explain import AttributionJob, explain
+from ferviz.attribution.attribution_job import AttributionJob
+from ferviz.attribution.explain import explain
 from ferviz.attribution.explanation import Explanation
 from ferviz.attribution.stream import explain_dataset
 from ferviz.data.dataset import Dataset

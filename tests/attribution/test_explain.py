@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ferviz.attribution import explain as explaining
-from ferviz.attribution.explain import AttributionJob, explain
+from ferviz.attribution import attribution_job
+from ferviz.attribution.attribution_job import AttributionJob, join
+from ferviz.attribution.explain import explain
 from ferviz.attribution.methods.registry import METHODS, methods
 from ferviz.attribution.request import LazyMasks, MethodInput
 from ferviz.attribution.targets import parse_targets, target_weights
@@ -131,13 +132,13 @@ def test_a_job_parses_nothing_again(model_of: Any, monkeypatch: pytest.MonkeyPat
         raise AssertionError("nothing is checked for a chunk")
 
     for name in ("parse_targets", "resolve_layers", "check_integer", "require", "target_weights", "as_model"):
-        monkeypatch.setattr(explaining, name, fail)
+        monkeypatch.setattr(attribution_job, name, fail)
     monkeypatch.setattr(type(job.method), "resolve_settings", fail)
     parts = [job(as_faces(faces(4)[i : i + 2])) for i in (0, 2)]
-    np.testing.assert_array_equal(np.concatenate([part.raw for part in parts]), explaining.join(parts).raw)
-    np.testing.assert_allclose(explaining.join(parts).raw, whole.raw, atol=1e-5)
-    assert [len(values) for values in explaining.join(parts).settings["details"].values()] == [4, 4]
-    assert explaining.join(parts).settings.keys() == whole.settings.keys()
+    np.testing.assert_array_equal(np.concatenate([part.raw for part in parts]), join(parts).raw)
+    np.testing.assert_allclose(join(parts).raw, whole.raw, atol=1e-5)
+    assert [len(values) for values in join(parts).settings["details"].values()] == [4, 4]
+    assert join(parts).settings.keys() == whole.settings.keys()
 
 
 @pytest.fixture

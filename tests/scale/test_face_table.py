@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 
 import ferviz
 from ferviz import scale
-from ferviz.attribution.explain import AttributionJob
+from ferviz.attribution.attribution_job import AttributionJob
 from ferviz.errors import DataError, OutputExistsError, UsageError
 from ferviz.images import encode
 from ferviz.scale.face_table import pack_maps, unpack_maps

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import ferviz
-from ferviz.attribution.explain import AttributionJob, explain
+from ferviz.attribution.attribution_job import AttributionJob
+from ferviz.attribution.explain import explain
 from ferviz.attribution.maps.metrics import rank_correlation
 from ferviz.engines.backend import keras as get_keras
 from ferviz.engines.keras import KerasEngine

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import ferviz
-from ferviz.attribution.explain import MAX_TESTED, AttributionJob
+from ferviz.attribution.attribution_job import AttributionJob
+from ferviz.attribution.explain import MAX_TESTED
 from ferviz.attribution.methods.registry import METHODS
 from ferviz.engines.base import LayerInfo
 from ferviz.errors import ModelError, UnknownNameError

@@ -76,8 +76,8 @@ def command(
     Draws their maps side by side, with the rank correlation of each pair: 1 where they order the pixels alike. Every combination of
     the methods, layers and networks named is drawn, and below each map stands whether it points at what its network needs.
     """
+    from ferviz.attribution.attribution_job import AttributionJob
     from ferviz.attribution.comparison import ExplanationComparison, choose_places, compare_explanations
-    from ferviz.attribution.explain import AttributionJob
     from ferviz.attribution.methods.registry import METHODS
     from ferviz.files import check_suffix
     from ferviz.images import list_pictures

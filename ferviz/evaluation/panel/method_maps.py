@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ferviz.attribution.explain import AttributionJob
+from ferviz.attribution.attribution_job import AttributionJob
 from ferviz.attribution.explanation import Explanation
 from ferviz.attribution.methods.method import LAYER
 from ferviz.attribution.methods.registry import METHODS

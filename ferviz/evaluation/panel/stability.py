@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ferviz.attribution.explain import AttributionJob
+from ferviz.attribution.attribution_job import AttributionJob
 from ferviz.engines.base import Array
 from ferviz.evaluation.panel.bootstrap import known_mean
 from ferviz.faces.crops import as_faces

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ferviz import fills
-from ferviz.attribution.explain import AttributionJob
+from ferviz.attribution.attribution_job import AttributionJob
 from ferviz.attribution.methods.method import LAYER
 from ferviz.errors import UsageError
 from ferviz.evaluation.check.check import check

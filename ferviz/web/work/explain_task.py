@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ferviz.attribution.explain import AttributionJob
+from ferviz.attribution.attribution_job import AttributionJob
 from ferviz.attribution.methods.method import run_method
 from ferviz.attribution.request import MethodInput
 from ferviz.engines.base import INPUT

@@ -17,7 +17,7 @@ from ferviz.errors import UsageError
 from ferviz.paths import PathLike, exists, is_folder
 
 if TYPE_CHECKING:
-    from ferviz.attribution.explain import AttributionJob
+    from ferviz.attribution.attribution_job import AttributionJob
     from ferviz.data.dataset import Dataset
 
 STREAMED = ".npz"
@@ -70,7 +70,7 @@ def explain_data(
     Returns:
         The exit code.
     """
-    from ferviz.attribution.explain import AttributionJob
+    from ferviz.attribution.attribution_job import AttributionJob
     from ferviz.attribution.explanation import Explanation
     from ferviz.data.where import parse_where
     from ferviz.files import check_output, check_suffix
