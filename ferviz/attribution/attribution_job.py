@@ -34,14 +34,11 @@ from ferviz.trust.verdict import Trust, join_trust, judge
 PATIENT, HASTY = 500, 20
 """Passes through the network a face that `auto` may choose: for as many faces as one picture shows, and for more or larger ones."""
 
-
 PLACES = NOMINAL, MEASURED = "nominal", "measured"
 """Where the cells of a layer's map can be drawn: evenly spread, or where they look."""
 
-
 PLACED = 8
 """Faces on which it is measured where a layer's cells look."""
-
 
 FUSED = "+"
 """Joins the names of layers whose maps were fused."""

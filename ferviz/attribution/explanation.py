@@ -9,31 +9,22 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ferviz.attribution.explanation_table import COLUMNS, table_rows
+from ferviz.attribution.maps.evidence import evidence_of
 from ferviz.attribution.maps.region_values import region_records
 from ferviz.attribution.sheets import explanation_sheet
 from ferviz.attribution.targets import PREDICTED
 from ferviz.data.provenance import Provenance
 from ferviz.data.where import mask_of, parse_where, prediction_columns
-from ferviz.errors import DataError, UsageError
+from ferviz.errors import UsageError
 from ferviz.faces.crops import pad_crops
 from ferviz.faces.face import Face
 from ferviz.files import PathLike, manifest
-from ferviz.models.face_records import (
-    check_maps,
-    check_object,
-    check_texts,
-    read_dataset_records,
-    read_picture_records,
-    read_provenance,
-)
 from ferviz.models.prediction import Prediction, face_record, picture_records
 from ferviz.rendering.printed_result import PrintedResult
 from ferviz.rendering.printing import PrintSize, figure_size, screen_or_print
 from ferviz.rendering.sheets.sheet import Sheet
-from ferviz.rendering.tiles import has_evidence
-from ferviz.results import read_npz
 from ferviz.tables.selection import Selection, positions
-from ferviz.trust.verdict import BETTER, Trust, read_trust
+from ferviz.trust.verdict import Trust
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -332,13 +323,7 @@ class Explanation(PrintedResult):
             {target: {"max", "min", "argmax"}}: the greatest and the least value of the map, and (x, y) of the greatest, in 0..1 of
             the face's width and height; None for a map without evidence.
         """
-        evidence: dict[str, dict[str, Any]] = {}
-        for name, heat in zip(self.target_names(face), self.raw[face], strict=True):
-            row, column = np.unravel_index(int(np.argmax(heat)), heat.shape)
-            place = [round(float((column + 0.5) / heat.shape[1]), 3), round(float((row + 0.5) / heat.shape[0]), 3)]
-            greatest, least = float(np.max(heat)), float(np.min(heat))
-            evidence[name] = {"max": greatest, "min": least, "argmax": place if has_evidence(heat) else None}
-        return evidence
+        return {name: evidence_of(heat) for name, heat in zip(self.target_names(face), self.raw[face], strict=True)}
 
     def inputs(self) -> list[PathLike]:
         """Return the pictures that the faces come from."""
@@ -365,34 +350,9 @@ class Explanation(PrintedResult):
         Raises:
             DataError: the file is not there, or is not such a file.
         """
-        arrays, record = read_npz(path, ("heatmaps", "raw", "images"), "an explanation")
-        try:
-            names = check_texts(record["grids"], "grids")
-            stored = "pictures" in record  # else a run over a data set, whose faces are arrays
-            wanted = ["sizes"] if stored else ["probabilities", "rows", "true", "split"]
-            wanted += ["rows", "true", "split"] if stored and record.get("provenance") else []
-            wanted += [] if stored or not record.get("landmarks") else ["landmarks", "landmark_source"]
-            more = read_npz(path, [*wanted, *(f"grids/{name}" for name in names)], "an explanation")[0]
-            grids = {name: check_maps(more[f"grids/{name}"], name) for name in names}
-            if stored:
-                faces, predictions = read_picture_records(record["pictures"], arrays["images"], more["sizes"])
-            else:
-                faces, predictions = read_dataset_records(record, arrays["images"], more)
-            heatmaps, raw = (check_maps(arrays[name], name) for name in ("heatmaps", "raw"))
-            targets, warnings = (check_texts(record[name], name) for name in ("targets", "warnings"))
-            method, layer = check_texts([record["method"], record["layer"]], "method and layer")
-            settings = check_object(record["settings"], "settings")
-            origin = read_provenance(more, len(faces)) if "rows" in wanted else None
-            explanation = cls(
-                heatmaps, raw, faces, targets, method, layer, predictions, settings, warnings, None, grids, origin
-            )
-            if not stored:
-                return explanation
-            verdicts = [face.get("verdict") for picture in record["pictures"] for face in picture["faces"]]
-            named = [explanation.target_names(number) for number in range(len(faces))]
-            return replace(explanation, trust=read_trust(record["test"], verdicts, named))
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, UsageError) as error:
-            raise DataError(f"{path} is not an explanation that ferviz saved as .npz ({error})") from error
+        from ferviz.attribution.explanation_file import read_explanation
+
+        return read_explanation(path)
 
     def cautions(self) -> tuple[str, ...]:
         """Return `warnings`, and one more where the map is coarse and no warning says so."""
@@ -400,13 +360,7 @@ class Explanation(PrintedResult):
 
     def remarks(self) -> tuple[str, ...]:
         """Return a phrase about each face: its verdict, or how many of its maps passed; () where the maps were not tested."""
-        if self.trust is None:
-            return ()
-        rows = self.trust.verdicts
-        if len(self.targets) == 1:
-            return tuple(row[0].sentence[:1].lower() + row[0].sentence[1:] for row in rows)
-        passed = [sum(verdict.outcome == BETTER for verdict in row) for row in rows]
-        return tuple(f"{count} of {len(self.targets)} maps better than a centre blob" for count in passed)
+        return () if self.trust is None else self.trust.phrases()
 
     def alternative(self, network: Sequence[str] | None = None) -> str:
         """Return what to ask where a map is not better than a centre blob, with the command to type; "" where there is none.

@@ -122,6 +122,15 @@ class Trust:
         """
         return replace(self, verdicts=tuple(self.verdicts[face] for face in at))
 
+    def phrases(self) -> tuple[str, ...]:
+        """Return a phrase about each face: the verdict on its only map, or how many of its maps passed."""
+        return tuple(
+            row[0].sentence[:1].lower() + row[0].sentence[1:]
+            if len(row) == 1
+            else f"{sum(v.outcome == BETTER for v in row)} of {len(row)} maps better than a centre blob"
+            for row in self.verdicts
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return how the maps were tested: steps, fills, delta, calibrated; the verdicts stand with the faces."""
         return {"steps": self.steps, "fills": list(FILLS), "delta": self.delta, "calibrated": self.calibrated}

@@ -224,7 +224,7 @@ def _mutate_run(data: bytes, rng: Random, seeds: Sequence[bytes]) -> bytes:
 
 
 def _prepare_results() -> None:
-    import ferviz.attribution.explanation
+    import ferviz.attribution.explanation_file
     import ferviz.dreaming.dream_file
     import ferviz.dreaming.result  # noqa: F401
 
