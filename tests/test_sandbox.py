@@ -115,7 +115,7 @@ def test_without_an_interpreter_there_is_no_child(monkeypatch):
 
 ECHO = """
 import os, sys, time
-from ferviz.sandbox import channel, read_message, write_message
+from ferviz.sandbox.messages import channel, read_message, write_message
 reader, writer = channel()
 print("what is printed does not get between the messages", flush=True)
 while True:

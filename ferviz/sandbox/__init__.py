@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import struct
 import subprocess
 import sys
 import threading
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from ferviz.native_logs import QUIET
+from ferviz.sandbox.messages import read_message, write_message
 
 Status = Literal["ok", "refused", "missing", "failed", "crashed", "timeout", "memory", "unavailable"]
 
@@ -30,7 +30,6 @@ REFUSED, MISSING, MEMORY = 3, 4, 5
 _BOOT = Path(__file__).with_name("child.py")
 _ROOT = Path(__file__).parents[2]
 _LARGEST_OUTPUT = 16 * 1024**2
-_LENGTH = struct.Struct("<Q")
 _KEPT_VARIABLES = (
     "PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "USERPROFILE",
     "APPDATA", "LOCALAPPDATA", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS",
@@ -134,7 +133,8 @@ def start(target: str | Path, *arguments: str, limits: Limits) -> Child:
     """Start a process that answers messages for as long as it is kept.
 
     Args:
-        target: the path of a script (Path), or the name of a module (str), executed as `__main__`; it takes its messages from `channel`.
+        target: the path of a script (Path), or the name of a module (str), executed as `__main__`; it takes its messages from
+            `ferviz.sandbox.messages.channel`.
         arguments: its command line.
         limits: what it may take.
 
@@ -275,46 +275,6 @@ class Child:
         if any(word in errors for word in _OUT_OF_MEMORY):
             return "memory"
         return "crashed" if code < 0 or code >= 0xC0000000 else "failed"
-
-
-def channel() -> tuple[IO[bytes], IO[bytes]]:
-    """Return, within a child, the streams that `read_message` and `write_message` take; what else is printed goes to standard error."""
-    reader, writer = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    return reader, writer
-
-
-def write_message(stream: IO[bytes], content: bytes | memoryview) -> None:
-    """Write the length of a message and the message.
-
-    Args:
-        stream: a pipe.
-        content: its bytes.
-    """
-    stream.write(_LENGTH.pack(memoryview(content).nbytes))
-    stream.write(content)
-    stream.flush()
-
-
-def read_message(stream: IO[bytes], largest: int = 4 * 1024**3) -> bytes:
-    """Read one message.
-
-    Args:
-        stream: a pipe.
-        largest: bytes that it may have.
-
-    Returns:
-        Its bytes.
-
-    Raises:
-        EOFError: the stream ended, or the message is too large.
-    """
-    head = stream.read(_LENGTH.size)
-    length = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else largest + 1
-    content = stream.read(length) if length <= largest else b""
-    if length > largest or len(content) < length:
-        raise EOFError
-    return content
 
 
 def _search_path() -> list[str]:

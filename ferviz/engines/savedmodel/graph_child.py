@@ -15,7 +15,8 @@ import numpy as np
 
 from ferviz.engines.savedmodel.graph_runner import GraphRunner, describe_error, import_runtime
 from ferviz.errors import ModelError, UntrustedModelError
-from ferviz.sandbox import MEMORY, MISSING, channel, read_message, write_message
+from ferviz.sandbox import MEMORY, MISSING
+from ferviz.sandbox.messages import channel, read_message, write_message
 
 
 def main(folder: Path) -> None:

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from ferviz.engines.torch.onnx_export import DONE, REFUSED, UNREADABLE, reason_of
-from ferviz.sandbox import channel, read_message, write_message
+from ferviz.sandbox.messages import channel, read_message, write_message
 
 
 def main() -> None:

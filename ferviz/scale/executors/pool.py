@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import IO
 
-from ferviz.sandbox import read_message, write_message
+from ferviz.sandbox.messages import read_message, write_message
 from ferviz.scale.descriptors import Descriptor
 from ferviz.scale.executors.registry import processors
 from ferviz.scale.planner import Plan

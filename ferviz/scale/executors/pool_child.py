@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from ferviz.sandbox import channel, read_message, write_message
+from ferviz.sandbox.messages import channel, read_message, write_message
 from ferviz.scale.descriptors import Descriptor
 from ferviz.scale.planner import load_plan
 from ferviz.scale.shard_job import explain_shard

@@ -21,7 +21,7 @@ from ferviz.errors import FervizError, ModelError, UsageError
 from ferviz.files import to_json
 from ferviz.models.load import load_model
 from ferviz.models.model import Model
-from ferviz.sandbox import channel, read_message, write_message
+from ferviz.sandbox.messages import channel, read_message, write_message
 from ferviz.web.labelled import Labelled
 
 MAX_JOB = 64 * 1024**2

@@ -10,7 +10,8 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from ferviz.files import to_json
-from ferviz.sandbox import ChildError, Limits, read_message, start, write_message
+from ferviz.sandbox import ChildError, Limits, start
+from ferviz.sandbox.messages import read_message, write_message
 
 _LOG = logging.getLogger(__name__)
 
