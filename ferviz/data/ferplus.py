@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ferviz.data.csv_reader import USAGES, fields_of, header_of, lines_of
+from ferviz.data.csv_lines import fields_of, header_of, lines_of
+from ferviz.data.csv_reader import USAGES
 from ferviz.data.dataset import Table
 from ferviz.emotions import FERPLUS
 from ferviz.errors import DataError

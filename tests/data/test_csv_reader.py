@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ferviz.data import csv_reader
+from ferviz.data import csv_lines, csv_reader
 from ferviz.data.csv_reader import parse_face, parse_pixels
 from ferviz.data.read import read_data
 from ferviz.errors import DataError, UnknownNameError
@@ -197,7 +197,7 @@ def test_not_a_table(tmp_path: Path) -> None:
 def test_a_line_without_end_is_one_bad_row_and_never_held_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_reader, "LINE_LIMIT", 64)
+    monkeypatch.setattr(csv_lines, "LINE_LIMIT", 64)
     path = tmp_path / "t.csv"
     path.write_text("emotion,pixels,Usage\n0,1 2 3 4,Training\n" + "7" * 1000 + "\n1,5 6 7 8,PublicTest\n")
     with pytest.raises(DataError, match=r"line 3.*too long"):

@@ -9,7 +9,7 @@ from math import isqrt
 from pathlib import Path
 from typing import IO, Any
 
-from ferviz.data import csv_reader
+from ferviz.data import csv_lines, csv_reader
 from ferviz.data.dataset import choose_splits
 from ferviz.errors import DataError
 from ferviz.paths import open_regular
@@ -76,7 +76,7 @@ class CsvRows:
         details, splits = shard.details, shard.details.get("splits")
         with shard_file(path, shard).open("rb") as file:
             file.seek(details["offset"])
-            lines: Iterator[bytes] = (line for _, line in csv_reader.lines_of(file) if line.strip())
+            lines: Iterator[bytes] = (line for _, line in csv_lines.lines_of(file) if line.strip())
             row = details["row"]
             if not details[
                 "offset"
@@ -91,7 +91,7 @@ def _samples(
     columns, separator = details["columns"], details["separator"].encode()
     at = {name: columns.index(name) for name in ("emotion", "pixels", "usage") if name in columns}
     for number, line in enumerate(lines, row):
-        fields = csv_reader.fields_of(line, separator)
+        fields = csv_lines.fields_of(line, separator)
         usage = csv_reader.usage_of(fields[at["usage"]][:40]) if "usage" in at and len(fields) == len(columns) else ""
         if splits is not None and usage not in splits:
             continue
@@ -116,9 +116,9 @@ class _Rows:
 
     def __init__(self, file: IO[bytes], path: Path) -> None:
         self.file, self.path = file, path
-        is_old = b"\r" in file.readline(csv_reader.LINE_LIMIT).rstrip(b"\r\n")
+        is_old = b"\r" in file.readline(csv_lines.LINE_LIMIT).rstrip(b"\r\n")
         file.seek(0)
-        self._lines = csv_reader.lines_of(file)
+        self._lines = csv_lines.lines_of(file)
         self.separator, self.columns = csv_reader.columns_of(next(self._lines, (0, b""))[1], path)
         self._tell = (lambda: 0) if is_old else file.tell
         self.pixels = 0
@@ -131,7 +131,7 @@ class _Rows:
         start, row = self._tell(), 0
         for _, line in self._lines:
             if line.strip():
-                fields = csv_reader.fields_of(line, self.separator)
+                fields = csv_lines.fields_of(line, self.separator)
                 if row < _SETTLED and len(fields) == width:
                     sizes[len(fields[column].split())] += 1
                 is_complete = len(fields) == width
