@@ -12,7 +12,7 @@ from pathlib import Path
 import ferviz
 from ferviz.faces.landmarks.ladder import locate_landmarks
 from ferviz.faces.regions import REGIONS, FaceRegions
-from ferviz.images import list_pictures
+from ferviz.images.listing import list_pictures
 
 # python examples/folder_to_table.py FOLDER; without a folder, the portrait beside this script.
 here = Path(__file__).parent

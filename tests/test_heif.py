@@ -12,7 +12,8 @@ from PIL import Image, features
 
 from ferviz import images
 from ferviz.errors import PictureError
-from ferviz.heif import heif_format
+from ferviz.images import listing
+from ferviz.images.heif import heif_format
 
 avif = pytest.mark.skipif(not features.check("avif"), reason="this Pillow is built without AVIF")
 ORIENTATION = 274
@@ -137,8 +138,8 @@ def test_without_a_reader_the_sentence_names_what_to_install(monkeypatch: pytest
 def test_folders_list_what_phones_write(tmp_path: Path) -> None:
     for name in ("a.HEIC", "b.avif", "c.jpg", "d.txt"):
         (tmp_path / name).touch()
-    assert [p.name for p in images.list_pictures(tmp_path)] == ["a.HEIC", "b.avif", "c.jpg"]
-    assert images.is_picture("a.heif")
+    assert [p.name for p in listing.list_pictures(tmp_path)] == ["a.HEIC", "b.avif", "c.jpg"]
+    assert listing.is_picture("a.heif")
 
 
 @pytest.mark.parametrize("suffix", [".heic", ".jpeg"])

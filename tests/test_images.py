@@ -16,6 +16,7 @@ from PIL import Image
 
 from ferviz import images
 from ferviz.errors import OutputExistsError, PictureError, UsageError
+from ferviz.images import listing
 
 
 def scene(height: int = 11, width: int = 17) -> np.ndarray:
@@ -158,7 +159,7 @@ def test_netpbm_in_text_in_bytes_and_with_more_than_eight_bits(tmp_path: Path) -
     ]:
         (tmp_path / "face.pgm").write_bytes(content)
         np.testing.assert_array_equal(images.read_image(tmp_path / "face.pgm")[0, :, 1], row)
-    assert images.list_pictures(tmp_path) == [tmp_path / "face.pgm"]
+    assert listing.list_pictures(tmp_path) == [tmp_path / "face.pgm"]
 
 
 def test_big_endian_sixteen_bit_is_not_swapped(tmp_path: Path) -> None:
@@ -345,7 +346,7 @@ def test_files_folders_and_patterns_in_natural_order(tmp_path: Path) -> None:
         path.touch()
 
     def names(*paths: Path) -> list[str]:
-        return [str(p.relative_to(tmp_path)) for p in images.list_pictures(paths)]
+        return [str(p.relative_to(tmp_path)) for p in listing.list_pictures(paths)]
 
     assert names(tmp_path) == ["1.JPG", "2.png", "10.png", "[a].png", "sub/3.webp"]
     assert names(tmp_path / "*.png")[:2] == ["2.png", "10.png"]

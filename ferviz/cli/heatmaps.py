@@ -59,7 +59,7 @@ def explain_pictures(
     """
     from ferviz.attribution.explanation import Explanation
     from ferviz.files import check_suffix
-    from ferviz.images import list_pictures
+    from ferviz.images.listing import list_pictures
 
     # Everything that was typed is checked before the output is, and that before the work.
     explain_options.check_method()

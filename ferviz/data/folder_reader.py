@@ -13,7 +13,8 @@ from ferviz import paths
 from ferviz.data.dataset import BadRows, Table
 from ferviz.emotions import FER2013, FERPLUS, SCHEMES, canonical
 from ferviz.errors import DataError, PictureError
-from ferviz.images import is_picture, read_image
+from ferviz.images import read_image
+from ferviz.images.listing import is_picture
 
 MAX_BYTES = 8 * 1024**3
 """Bytes of faces in memory at once; all of FER2013 has 80 MB."""

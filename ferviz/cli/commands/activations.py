@@ -68,7 +68,7 @@ def command(
     from ferviz.attribution.activations import Activations, activations, choose_layers
     from ferviz.errors import UsageError
     from ferviz.files import check_suffix
-    from ferviz.images import list_pictures
+    from ferviz.images.listing import list_pictures
     from ferviz.models.prediction import face_record, picture_record
 
     console = Console(output.quiet)

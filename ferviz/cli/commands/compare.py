@@ -80,7 +80,7 @@ def command(
     from ferviz.attribution.comparison import ExplanationComparison, choose_places, compare_explanations
     from ferviz.attribution.methods.registry import METHODS
     from ferviz.files import check_suffix
-    from ferviz.images import list_pictures
+    from ferviz.images.listing import list_pictures
 
     names = split_names(methods, METHODS)
     for method in names:

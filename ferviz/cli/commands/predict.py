@@ -59,7 +59,7 @@ def command(
     """
     from ferviz.cli.face_files import FaceFiles
     from ferviz.cli.prediction_report import PredictionReport, annotate_picture, annotation_paths, network_facts
-    from ferviz.images import list_pictures
+    from ferviz.images.listing import list_pictures
 
     if output.as_json + jsonl + as_csv > 1:
         raise UsageError(

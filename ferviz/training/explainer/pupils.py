@@ -16,7 +16,8 @@ from ferviz.data.read import read_data
 from ferviz.errors import DataError
 from ferviz.faces.crops import as_faces
 from ferviz.faces.face import Face
-from ferviz.images import is_picture, list_pictures, read_image
+from ferviz.images import read_image
+from ferviz.images.listing import is_picture, list_pictures
 from ferviz.paths import is_folder
 
 FEWEST = 64
