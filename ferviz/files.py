@@ -1,34 +1,19 @@
-"""Files: written atomically, with a manifest that tells how they were made; checksums; the folder of cached files."""
+"""Files: written atomically or not at all; locks, checksums, and the folder of cached files."""
 
 from __future__ import annotations
 
 import contextlib
-import csv
 import hashlib
-import io
-import json
 import os
-import platform
 import secrets
 import stat
-import struct
-import sys
-import time
-import zipfile
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from importlib import metadata
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
-
-import numpy as np
 
 from ferviz.errors import OutputError, OutputExistsError, UsageError
 from ferviz.paths import PathLike as PathLike
 from ferviz.paths import fit_name, is_file, is_folder
-
-FORMULAS = ("=", "+", "-", "@", "\t", "\r")
-"""A cell that begins with one of these is a formula to a spreadsheet program."""
 
 
 def check_output(path: PathLike, force: bool = False) -> Path:
@@ -235,105 +220,6 @@ def write_text(path: PathLike, text: str, force: bool = True) -> None:
     """
     with atomic(path, force) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def write_npz(path: PathLike, arrays: dict[str, np.ndarray], manifest: dict[str, Any], force: bool = True) -> None:
-    """Write arrays to one compressed NPZ file, atomically.
-
-    Args:
-        path: the file.
-        arrays: {name: array}.
-        manifest: how they were made; stored as JSON text under "manifest".
-        force: replace an existing file.
-    """
-    with atomic(path, force) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays, manifest=np.array(to_json(manifest)))  # type: ignore[arg-type]
-
-
-def is_intact_zip(path: PathLike) -> bool:
-    """Return whether a zip archive (.npz, .keras) can be read, every byte of it as its checksums say.
-
-    Args:
-        path: the file.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return bool(archive.namelist()) and archive.testzip() is None
-    except (OSError, ValueError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error):
-        return False
-
-
-def csv_text(rows: Iterable[Sequence[Any]]) -> str:
-    """Return rows of cells as CSV (RFC 4180 with bare newlines), safe to open in a spreadsheet program.
-
-    Args:
-        rows: the lines' cells. None becomes an empty cell; text that a spreadsheet program would take for a formula (file names and
-            class names may come from anybody) gets an apostrophe before it; numbers stay as they are.
-
-    Returns:
-        The text, each line ended by a newline.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for row in rows:
-        writer.writerow([_safe_cell(cell) for cell in row])
-    # Bytes of a file's name that are not UTF-8 become an escape, so that the text can always be encoded.
-    return text.getvalue().encode("utf-8", "backslashreplace").decode()
-
-
-def _safe_cell(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULAS) else cell
-
-
-def to_json(value: Any, indent: int | None = None) -> str:
-    """Return a value as JSON.
-
-    Args:
-        value: plain data; NumPy's numbers and arrays become plain numbers and lists, paths become text, NaN and infinity null.
-        indent: spaces of indentation, None = all on one line.
-
-    Returns:
-        The text. Bytes of a file's name that are not UTF-8 become JSON's own escape (\\udcff), so that the text can always be encoded.
-    """
-    text = json.dumps(_plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, float):
-        return value if np.isfinite(value) else None
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    return value
-
-
-def manifest(**facts: Any) -> dict[str, Any]:
-    """Return a run's manifest: how a result was made.
-
-    Versions are read from the installed packages' metadata, so that nothing is imported. SOURCE_DATE_EPOCH (seconds since 1970)
-    takes the place of the clock, so that the same run can give the same bytes.
-
-    Args:
-        **facts: entries of the caller's: the command, its settings, the answer.
-
-    Returns:
-        {schema_version, the facts, versions (of ferviz and of the packages that it runs on), platform, created (UTC)}.
-    """
-    versions = {"python": platform.python_version()}
-    for package in ("ferviz", "numpy", "tensorflow", "keras", "ai-edge-litert", "opencv-python-headless", "pillow"):
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[package] = metadata.version(package)
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    written = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(epoch) if epoch.isdecimal() else None))
-    return {"schema_version": 1, **facts, "versions": versions, "platform": sys.platform, "created": written}
 
 
 def sha256(path: PathLike) -> str:

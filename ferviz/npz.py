@@ -1,15 +1,19 @@
-"""Read arrays from an NPZ file that may come from anybody: every size is checked before the memory for it is asked for."""
+"""NPZ files: written with a manifest, and read even from strangers: every size is checked before the memory for it is asked for."""
 
 from __future__ import annotations
 
 import math
+import struct
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterable
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from ferviz.files import atomic
+from ferviz.manifests import to_json
 from ferviz.paths import PathLike, open_regular
 
 MAX_BYTES = 8 * 1024**3
@@ -96,3 +100,29 @@ def _read_array(member: BinaryIO, size: int, name: str) -> np.ndarray:
             f"{name} holds numbers that stand for no character"
         )  # CPython dies of such a string, or trips over it
     return content.view(dtype).reshape(shape, order="F" if is_fortran else "C")
+
+
+def write_npz(path: PathLike, arrays: dict[str, np.ndarray], manifest: dict[str, Any], force: bool = True) -> None:
+    """Write arrays to one compressed NPZ file, atomically.
+
+    Args:
+        path: the file.
+        arrays: {name: array}.
+        manifest: how they were made; stored as JSON text under "manifest".
+        force: replace an existing file.
+    """
+    with atomic(path, force) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays, manifest=np.array(to_json(manifest)))  # type: ignore[arg-type]
+
+
+def is_intact_zip(path: PathLike) -> bool:
+    """Return whether a zip archive (.npz, .keras) can be read, every byte of it as its checksums say.
+
+    Args:
+        path: the file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return bool(archive.namelist()) and archive.testzip() is None
+    except (OSError, ValueError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error):
+        return False

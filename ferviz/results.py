@@ -22,11 +22,13 @@ import numpy as np
 
 from ferviz.documents.render import check_jinja, render
 from ferviz.errors import DataError, UnknownNameError
-from ferviz.files import PathLike, atomic, check_output, check_suffix, csv_text, manifest, to_json
+from ferviz.files import PathLike, atomic, check_output, check_suffix
 from ferviz.images import FORMATS, encode
+from ferviz.manifests import manifest, to_json
 from ferviz.npz import ArchiveError, read_arrays
 from ferviz.paths import check_is_no_input
 from ferviz.registry import Registry
+from ferviz.tables.csv_table import csv_text
 from ferviz.tables.frames import check_parquet, to_frame, write_parquet
 
 if TYPE_CHECKING:

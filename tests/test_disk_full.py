@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ferviz import files
+from ferviz import files, npz
 from ferviz.data import cache
 from ferviz.data.dataset import Table
 from ferviz.errors import OutputError
@@ -66,7 +66,7 @@ def test_every_format_is_whole_or_the_old_one(suffix: str, space: int, full_afte
     "write",
     [
         lambda path: files.write_text(path, "x" * 9999),
-        lambda path: files.write_npz(path, {"noise": NOISE}, {}),
+        lambda path: npz.write_npz(path, {"noise": NOISE}, {}),
         lambda path: write_image(path, NOISE, force=True),
     ],
     ids=["text", "arrays", "picture"],

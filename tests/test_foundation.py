@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import ferviz
-from ferviz import errors, files
+from ferviz import errors, files, manifests, npz
 from ferviz.emotions import FER2013, SCHEMES, canonical, label_scheme
 from ferviz.registry import Registry
 
@@ -64,7 +64,7 @@ def test_registry_loads_lazily_and_suggests():
     with pytest.raises(errors.UnknownNameError, match="did you mean 'eager'"):
         registry["eagre"]
     with pytest.raises(ValueError, match="registered already"):
-        registry.add("lazy", "again", "ferviz.files:to_json")
+        registry.add("lazy", "again", "ferviz.manifests:to_json")
 
 
 def test_schemes_map_fer2013():
@@ -130,7 +130,7 @@ def test_atomic_gives_ordinary_permissions(tmp_path):
 
 
 def test_npz_holds_arrays_and_manifest(tmp_path):
-    files.write_npz(tmp_path / "a.npz", {"heatmaps": np.eye(3, dtype=np.float32)}, files.manifest(seed=7))
+    npz.write_npz(tmp_path / "a.npz", {"heatmaps": np.eye(3, dtype=np.float32)}, manifests.manifest(seed=7))
     with np.load(tmp_path / "a.npz", allow_pickle=False) as read:
         assert read["heatmaps"].dtype == np.float32
         assert np.array_equal(read["heatmaps"], np.eye(3))
@@ -141,7 +141,7 @@ def test_npz_holds_arrays_and_manifest(tmp_path):
 
 def test_json_is_plain_and_strict():
     value = {"a": np.float32(0.5), "b": np.arange(2), "c": float("nan"), "d": (1, files.Path("x")), "e": np.bool_(True)}
-    assert json.loads(files.to_json(value)) == {"a": 0.5, "b": [0, 1], "c": None, "d": [1, "x"], "e": True}
+    assert json.loads(manifests.to_json(value)) == {"a": 0.5, "b": [0, 1], "c": None, "d": [1, "x"], "e": True}
 
 
 def test_sha256_of_a_folder_sees_names_and_bytes(tmp_path):

@@ -13,7 +13,7 @@ PACKAGE = Path(ferviz.__file__).parent
 
 # A module imports only from names to the left of its own (and from its own package).
 ORDER = [
-    "printable", "errors", "registry", "emotions", "paths", "files", "native_logs", "sandbox", "known_files", "npz", "images",
+    "printable", "errors", "registry", "emotions", "manifests", "paths", "files", "native_logs", "sandbox", "known_files", "npz", "images",
     "numerics", "tables", "documents",
     "fills", "results", "rendering", "faces", "data", "engines", "models", "trust", "attribution", "dreaming",
     "evaluation", "studies", "reports", "training", "scale", "video", "web", "register", "cli",

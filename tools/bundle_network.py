@@ -18,8 +18,9 @@ import numpy as np
 from ferviz.data.dataset import Dataset
 from ferviz.emotions import SCHEMES
 from ferviz.errors import DataError, ModelError, OutputError
-from ferviz.files import atomic, manifest, sha256, to_json, write_text
+from ferviz.files import atomic, sha256, write_text
 from ferviz.known_files import SHIPPED
+from ferviz.manifests import manifest, to_json
 from ferviz.training.run_folder import CONFIG, HISTORY
 
 ASSETS = Path(__file__).resolve().parents[1] / "ferviz" / "assets"

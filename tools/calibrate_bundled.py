@@ -14,7 +14,8 @@ import numpy as np
 import ferviz
 from ferviz.data.dataset import Dataset
 from ferviz.data.duplicates import also_in, duplicate_groups
-from ferviz.files import to_json, write_text
+from ferviz.files import write_text
+from ferviz.manifests import to_json
 from ferviz.trust.calibration import FILE, calibrate
 
 

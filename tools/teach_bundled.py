@@ -13,7 +13,7 @@ import click
 from bundle_network import ASSETS, MAX_COMPILED, note_shipped
 
 from ferviz.errors import ModelError
-from ferviz.files import to_json
+from ferviz.manifests import to_json
 from ferviz.models.compiled.file import read_compiled
 from ferviz.models.load import load_model
 from ferviz.training.explainer.teach import TeachConfig, TeachingProgress, teach

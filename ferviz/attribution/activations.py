@@ -13,7 +13,8 @@ from ferviz.engines.base import LayerInfo
 from ferviz.errors import ModelError, UsageError, check_integer
 from ferviz.faces.crops import as_faces, pad_crops
 from ferviz.faces.face import Face
-from ferviz.files import PathLike, manifest
+from ferviz.files import PathLike
+from ferviz.manifests import manifest
 from ferviz.models.features import activation_after
 from ferviz.models.model import Model, as_model
 from ferviz.models.prediction import face_record, picture_records

@@ -22,7 +22,8 @@ from typing import IO, Any
 import numpy as np
 
 from ferviz.errors import OutputError
-from ferviz.files import lock_file, sync_folder, to_json
+from ferviz.files import lock_file, sync_folder
+from ferviz.manifests import to_json
 from ferviz.paths import exists
 
 LOG = "run.jsonl"

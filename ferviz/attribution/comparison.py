@@ -20,7 +20,8 @@ from ferviz.engines.base import Array
 from ferviz.errors import UsageError
 from ferviz.faces.crops import as_faces
 from ferviz.faces.face import Face
-from ferviz.files import PathLike, manifest
+from ferviz.files import PathLike
+from ferviz.manifests import manifest
 from ferviz.models.model import Model
 from ferviz.registry import split_names
 from ferviz.rendering.marks import vector_figure

@@ -18,7 +18,8 @@ from ferviz.data.where import mask_of, parse_where, prediction_columns
 from ferviz.errors import UsageError
 from ferviz.faces.crops import pad_crops
 from ferviz.faces.face import Face
-from ferviz.files import PathLike, manifest
+from ferviz.files import PathLike
+from ferviz.manifests import manifest
 from ferviz.models.prediction import Prediction, face_record, picture_records
 from ferviz.rendering.printed_result import PrintedResult
 from ferviz.rendering.printing import PrintSize, figure_size, screen_or_print

@@ -26,7 +26,9 @@ from ferviz.data.provenance import Provenance
 from ferviz.errors import OutputError, OutputExistsError, UsageError
 from ferviz.faces.crops import as_faces
 from ferviz.faces.landmarks.ladder import SOURCES
-from ferviz.files import PathLike, atomic, check_output, check_suffix, is_intact_zip, manifest, sync_folder, to_json
+from ferviz.files import PathLike, atomic, check_output, check_suffix, sync_folder
+from ferviz.manifests import manifest, to_json
+from ferviz.npz import is_intact_zip
 from ferviz.paths import exists, fit_name, is_folder
 from ferviz.results import names_only
 

@@ -169,7 +169,7 @@ def print_json(command: str, document: Mapping[str, object], indent: int | None 
         document: everything else.
         indent: spaces of a level; None prints one line.
     """
-    from ferviz.files import to_json
+    from ferviz.manifests import to_json
 
     text = to_json({"schema_version": 1, "command": command, **document}, indent=indent)
     # What JSON may hold as it is and a terminal would obey stands only inside strings, where its escape means the same.

@@ -58,8 +58,8 @@ class FaceFiles:
         Raises:
             OutputError: the folder cannot be made, or a file cannot be written.
         """
-        from ferviz.files import manifest
         from ferviz.images import write_image
+        from ferviz.manifests import manifest
         from ferviz.models.prediction import face_record
 
         written = []

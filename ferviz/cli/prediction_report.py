@@ -80,8 +80,8 @@ class PredictionReport:
 
     def _print_csv(self, record: dict[str, Any] | None) -> None:
         # The header names the network's classes, which are known from the first face on; errors before it wait.
-        from ferviz.files import csv_text
         from ferviz.models.prediction import table_columns, table_rows
+        from ferviz.tables.csv_table import csv_text
 
         self._waiting += [record] if record is not None else []
         if self.model is None and record is not None:
@@ -95,8 +95,10 @@ class PredictionReport:
         self._waiting = []
 
     def _write(self, path: Path) -> None:
-        from ferviz.files import csv_text, manifest, to_json, write_text
+        from ferviz.files import write_text
+        from ferviz.manifests import manifest, to_json
         from ferviz.models.prediction import table_columns, table_rows
+        from ferviz.tables.csv_table import csv_text
 
         labels = self.model.labels if self.model else ()
         if path.suffix.lower() == ".csv":
@@ -165,8 +167,9 @@ def annotate_picture(path: Path, predictions: list[Prediction], target: Path, fo
         force: replace an existing file.
         model: the network, for the manifest.
     """
-    from ferviz.files import make_folder, manifest
+    from ferviz.files import make_folder
     from ferviz.images import read_image, write_image
+    from ferviz.manifests import manifest
     from ferviz.rendering.annotate import Mark, annotate
 
     pixels = read_image(path)

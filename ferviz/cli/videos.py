@@ -76,7 +76,8 @@ def run_video(
         UsageError, UnknownNameError, OutputError: an option cannot be used, before the network is loaded.
         NoFaceError: no frame shows a face.
     """
-    from ferviz.files import check_output, csv_text
+    from ferviz.files import check_output
+    from ferviz.tables.csv_table import csv_text
     from ferviz.video.drawing import frame_picture
     from ferviz.video.history import TrackHistory
     from ferviz.video.pipeline import FrameAnalyzer

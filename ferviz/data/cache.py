@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from ferviz.data.dataset import BadRow, Table
-from ferviz.files import cache_dir, to_json
+from ferviz.files import cache_dir
+from ferviz.manifests import to_json
 
 VERSION = 2
 """Part of every key: it is raised whenever the meaning of the readers or of the cache's layout changes."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ferviz.documents.parts import Page
 from ferviz.errors import UsageError
-from ferviz.files import to_json
+from ferviz.manifests import to_json
 from ferviz.printable import printable
 
 if TYPE_CHECKING:

@@ -16,7 +16,9 @@ import numpy as np
 
 from ferviz.emotions import FER2013, canonical
 from ferviz.errors import UsageError
-from ferviz.files import PathLike, manifest, write_npz
+from ferviz.files import PathLike
+from ferviz.manifests import manifest
+from ferviz.npz import write_npz
 
 COMPONENTS = 256
 """How many components the asset holds: 92 % of the variance; with half as many, wrinkles and teeth are missing."""

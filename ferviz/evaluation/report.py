@@ -9,8 +9,9 @@ from ferviz.errors import OutputExistsError
 from ferviz.evaluation.comparison import ModelComparison
 from ferviz.evaluation.evaluation import Evaluation
 from ferviz.evaluation.plots import percent
-from ferviz.files import PathLike, atomic, check_output, make_folder, to_json
+from ferviz.files import PathLike, atomic, check_output, make_folder
 from ferviz.images import FORMATS
+from ferviz.manifests import to_json
 from ferviz.paths import exists, fit_name, is_folder
 from ferviz.results import FIGURES
 

@@ -27,8 +27,9 @@ import numpy.typing as npt
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from ferviz.errors import PictureError, UsageError
-from ferviz.files import PathLike, atomic, to_json
+from ferviz.files import PathLike, atomic
 from ferviz.images.heif import HEAD, heif_format, open_heif
+from ferviz.manifests import to_json
 from ferviz.native_logs import WARNING_FILTERS
 from ferviz.paths import as_typed, is_folder, open_regular, unseen
 

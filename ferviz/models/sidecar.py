@@ -23,11 +23,12 @@ import numpy as np
 
 from ferviz import emotions
 from ferviz.errors import ModelError, UsageError
-from ferviz.files import PathLike, to_json, write_npz, write_text
+from ferviz.files import PathLike, write_text
+from ferviz.manifests import to_json
 from ferviz.models.formats.detect import check_regular_file
 from ferviz.models.formats.read import wrap_parse_errors
 from ferviz.models.input_spec import InputSpec
-from ferviz.npz import ArchiveError, read_arrays
+from ferviz.npz import ArchiveError, read_arrays, write_npz
 from ferviz.paths import is_file
 
 SUFFIX = ".ferviz.json"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ferviz.data.dataset import Dataset
-from ferviz.files import manifest, to_json
+from ferviz.manifests import manifest, to_json
 from ferviz.models.model import Model
 
 SIZES = {

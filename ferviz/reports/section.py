@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ferviz.documents.parts import PageSection
-from ferviz.files import to_json
+from ferviz.manifests import to_json
 
 
 @dataclass(frozen=True)

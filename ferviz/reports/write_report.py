@@ -12,7 +12,8 @@ from ferviz.documents.parts import Page, PageSection, PageTable
 from ferviz.documents.render import check_jinja
 from ferviz.documents.result_page import made_by
 from ferviz.errors import DataError, ModelError, NoFaceError, OutputError, UsageError
-from ferviz.files import PathLike, atomic, check_output, check_suffix, manifest
+from ferviz.files import PathLike, atomic, check_output, check_suffix
+from ferviz.manifests import manifest
 from ferviz.paths import exists, fit_name, is_file
 from ferviz.reports.accuracy_section import accuracy_section, check_section
 from ferviz.reports.budget import render_within

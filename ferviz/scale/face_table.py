@@ -13,7 +13,8 @@ from ferviz.attribution.explanation import Explanation
 from ferviz.attribution.maps.region_values import region_records
 from ferviz.errors import DataError
 from ferviz.faces.regions import REGIONS
-from ferviz.files import PathLike, to_json
+from ferviz.files import PathLike
+from ferviz.manifests import to_json
 from ferviz.printable import printable
 from ferviz.rendering.tiles import has_evidence
 from ferviz.scale.arrow import arrow_errors, import_arrow, import_parquet

@@ -16,7 +16,8 @@ import numpy as np
 
 from ferviz.errors import DataError, OutputError, check_integer
 from ferviz.faces.face import Face
-from ferviz.files import PathLike, atomic, make_folder, manifest, sha256, to_json
+from ferviz.files import PathLike, atomic, make_folder, sha256
+from ferviz.manifests import manifest, to_json
 from ferviz.paths import exists, is_folder, is_same
 from ferviz.scale.arrow import import_parquet
 from ferviz.scale.descriptors import Descriptor

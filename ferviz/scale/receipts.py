@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from ferviz.files import to_json
+from ferviz.manifests import to_json
 
 Status = Literal["done", "failed", "spent", "stopped"]
 

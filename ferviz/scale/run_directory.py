@@ -26,7 +26,8 @@ from typing import Any
 import numpy as np
 
 from ferviz.errors import DataError, OutputError
-from ferviz.files import PathLike, atomic, make_folder, sync_folder, to_json
+from ferviz.files import PathLike, atomic, make_folder, sync_folder
+from ferviz.manifests import to_json
 from ferviz.scale.receipt_names import parse_receipt_names, receipt_name
 from ferviz.scale.receipts import Receipt
 

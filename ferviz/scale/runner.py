@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ferviz.errors import DataError, OutputError, check_integer
-from ferviz.files import PathLike, exclusive, manifest
+from ferviz.files import PathLike, exclusive
+from ferviz.manifests import manifest
 from ferviz.scale.executors.pool import explain_alone
 from ferviz.scale.executors.registry import AUTO, EXECUTORS, choose_executor
 from ferviz.scale.planner import Plan, load_plan

@@ -18,7 +18,8 @@ from ferviz.attribution.attribution_job import AttributionJob
 from ferviz.engines.fallback import FallbackEngine
 from ferviz.errors import ModelError, UsageError, check_integer
 from ferviz.faces.face import Face
-from ferviz.files import PathLike, to_json
+from ferviz.files import PathLike
+from ferviz.manifests import to_json
 from ferviz.models.load import load_model
 from ferviz.paths import exists
 from ferviz.scale.predictions import NO_MAPS, PredictedFaces, PredictionJob

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from ferviz.errors import DataError
-from ferviz.files import atomic, is_intact_zip, to_json
+from ferviz.files import atomic
+from ferviz.manifests import to_json
 from ferviz.models.architectures.layers import load_keras
+from ferviz.npz import is_intact_zip
 from ferviz.paths import exists
 
 NAME = "state.npz"

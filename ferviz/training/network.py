@@ -13,7 +13,8 @@ import numpy as np
 from ferviz.data.dataset import Dataset
 from ferviz.engines.precision import processor_flags
 from ferviz.errors import DataError
-from ferviz.files import atomic, to_json, write_text
+from ferviz.files import atomic, write_text
+from ferviz.manifests import to_json
 from ferviz.models.architectures import build
 from ferviz.models.architectures.layers import load_keras
 

@@ -14,9 +14,11 @@ from ferviz.data.read import read_data, relabel
 from ferviz.data.splits import sample
 from ferviz.emotions import LabelScheme, label_scheme
 from ferviz.errors import DataError, OutputError, OutputExistsError, UsageError
-from ferviz.files import PathLike, csv_text, make_folder, manifest, to_json, write_text
+from ferviz.files import PathLike, make_folder, write_text
+from ferviz.manifests import manifest, to_json
 from ferviz.models.network_address import parse_network
 from ferviz.paths import exists, is_file, unseen
+from ferviz.tables.csv_table import csv_text
 from ferviz.training.checkpoint import COLUMNS, State
 from ferviz.training.checkpoint import NAME as STATE
 from ferviz.training.config import TrainConfig

@@ -14,7 +14,8 @@ from ferviz.data.dataset import Dataset
 from ferviz.emotions import LabelScheme
 from ferviz.errors import DataError
 from ferviz.evaluation.metrics import confusion
-from ferviz.files import PathLike, is_intact_zip
+from ferviz.files import PathLike
+from ferviz.npz import is_intact_zip
 from ferviz.training import run_folder
 from ferviz.training.batches import Source, class_weights, resize_faces, soft_targets
 from ferviz.training.checkpoint import State, load_state, save_state

@@ -11,8 +11,9 @@ from typing import Any
 import cv2
 
 from ferviz.errors import OutputError
-from ferviz.files import PathLike, atomic, csv_text, sync
+from ferviz.files import PathLike, atomic, sync
 from ferviz.images import Pixels
+from ferviz.tables.csv_table import csv_text
 from ferviz.video.pipeline import FrameResult
 from ferviz.video.reading import count_frames, quiet_ffmpeg
 from ferviz.video.records import frame_columns, frame_rows

@@ -16,7 +16,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from ferviz.errors import UsageError
-from ferviz.files import to_json
+from ferviz.manifests import to_json
 from ferviz.printable import printable
 from ferviz.web.labelled import Labelled
 from ferviz.web.network_store import MAX_NETWORK, NetworkStore, RefusedError, TooLargeError, limited

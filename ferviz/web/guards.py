@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
-from ferviz.files import to_json
+from ferviz.manifests import to_json
 
 App = Callable[..., Awaitable[None]]
 

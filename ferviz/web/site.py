@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ferviz.errors import OutputExistsError
-from ferviz.files import atomic, make_folder, to_json
+from ferviz.files import atomic, make_folder
+from ferviz.manifests import to_json
 from ferviz.models.bundled import ASSETS
 from ferviz.paths import exists, is_file, is_folder
 from ferviz.web.page_data import StudioNetwork, example_pictures, page_data

@@ -182,7 +182,7 @@ def test_half_a_file_never_stays(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ferviz.files.np.savez_compressed", full)
+    monkeypatch.setattr("numpy.savez_compressed", full)
     with pytest.raises(OutputError, match="No space left"):
         made().save(tmp_path / "a.npz")
     assert list(tmp_path.iterdir()) == []

@@ -12,9 +12,9 @@ import pytest
 
 from ferviz.cli import run
 from ferviz.cli.commands import predict
-from ferviz.files import csv_text
 from ferviz.images import read_image, read_manifest, write_image
 from ferviz.models.prediction import Prediction
+from ferviz.tables.csv_table import csv_text
 
 LABELS = ("angry", "happy", "sad")
 

@@ -17,13 +17,13 @@ from ferviz.emotions import label_scheme
 from ferviz.errors import DataError, ModelError, UsageError
 from ferviz.faces import crops
 from ferviz.faces.face import Face, captions
-from ferviz.files import csv_text
 from ferviz.models.infer_spec import infer_input
 from ferviz.models.input_spec import InputSpec
 from ferviz.models.prediction import Prediction
 from ferviz.models.sidecar import read_sidecar
 from ferviz.npz import ArchiveError, read_arrays
 from ferviz.printable import printable
+from ferviz.tables.csv_table import csv_text
 
 
 def explanation():

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ferviz.data.synthetic import cartoons
-from ferviz.files import csv_text
 from ferviz.images import read_image, write_image
+from ferviz.tables.csv_table import csv_text
 
 ROOT = Path(__file__).resolve().parents[2]
 PORTRAIT = ROOT / "examples" / "astronaut.png"

@@ -56,7 +56,7 @@ class ReportCommand(SectionedCommand):
 def extract(file: str) -> None:
     """Print the numbers of a report, or of any HTML file that ferviz wrote, as JSON."""
     from ferviz.documents.read_record import read_record
-    from ferviz.files import to_json
+    from ferviz.manifests import to_json
 
     echo(to_json(read_record(file), indent=2))
 

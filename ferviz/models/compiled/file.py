@@ -24,7 +24,8 @@ from ferviz.engines.base import LayerInfo
 from ferviz.engines.compiled_network import CompiledNetwork
 from ferviz.engines.tflite.admission import remember_compiled
 from ferviz.errors import ModelError, UsageError
-from ferviz.files import PathLike, atomic, to_json
+from ferviz.files import PathLike, atomic
+from ferviz.manifests import to_json
 from ferviz.models.compiled.explainer import Lesson
 from ferviz.models.formats.detect import check_regular_file
 from ferviz.models.input_spec import InputSpec

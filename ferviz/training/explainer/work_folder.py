@@ -14,7 +14,8 @@ import numpy as np
 
 from ferviz.errors import DataError, OutputExistsError
 from ferviz.faces.face import Face
-from ferviz.files import atomic, make_folder, to_json, write_text
+from ferviz.files import atomic, make_folder, write_text
+from ferviz.manifests import to_json
 from ferviz.models.model import Model
 from ferviz.npz import ArchiveError, read_arrays
 from ferviz.paths import exists, is_file, open_regular

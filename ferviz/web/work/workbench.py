@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ferviz.errors import FervizError, ModelError, UsageError
-from ferviz.files import to_json
+from ferviz.manifests import to_json
 from ferviz.models.load import load_model
 from ferviz.models.model import Model
 from ferviz.sandbox.messages import channel, read_message, write_message

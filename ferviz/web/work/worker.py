@@ -9,7 +9,7 @@ import logging
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
-from ferviz.files import to_json
+from ferviz.manifests import to_json
 from ferviz.sandbox import ChildError, Limits, start
 from ferviz.sandbox.messages import read_message, write_message
 
