@@ -185,7 +185,7 @@ def writer(suffix: str, summary: str, *, needs: Sequence[str]) -> Callable[[F], 
     Raises:
         ValueError: the suffix is taken.
     """
-    from ferviz.results import WRITERS, Writer
+    from ferviz.writers import WRITERS, Writer
 
     def add(write: F) -> F:
         WRITERS.add(suffix, summary, Writer(write, tuple(needs)))

@@ -16,6 +16,7 @@ TOOL = runpy.run_path(str(Path(__file__).resolve().parents[1] / "tools" / "chang
         ("ferviz/engines/keras/affine.py", "tests/engines"),
         ("ferviz/cli/__init__.py", "tests/cli"),
         ("ferviz/numerics.py", "tests/test_numerics.py"),
+        ("ferviz/images/listing.py", "tests/test_images.py"),
         ("ferviz/errors.py", "tests/test_foundation.py"),
         ("tests/models/test_load.py", "tests/models/test_load.py"),
         ("tests/models/conftest.py", "tests/models"),

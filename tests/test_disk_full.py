@@ -15,7 +15,8 @@ from ferviz.data import cache
 from ferviz.data.dataset import Table
 from ferviz.errors import OutputError
 from ferviz.images import write_image
-from ferviz.results import WRITERS, Result
+from ferviz.results import Result
+from ferviz.writers import WRITERS
 
 NOISE = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
 
@@ -92,6 +93,7 @@ def test_every_writer_goes_through_atomic() -> None:
         "native_logs.py": "the null device",
         "network_store.py": "a network that was uploaded, in a temporary folder of its own",
         "shown_figure.py": "bytes in memory, for a notebook",
+        "writers.py": "to the temporary path of Result.save",
     }
     writing = (
         ".write_text(",

@@ -18,7 +18,7 @@ from ferviz.errors import OutputExistsError, UnknownNameError
 from ferviz.evaluation.metrics import wilson
 from ferviz.faces.detectors.registry import DETECTORS
 from ferviz.models.architectures import ARCHITECTURES
-from ferviz.results import WRITERS
+from ferviz.writers import WRITERS
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 LONG = {"video_timeline.py"}  # sixty frames; tests/video covers its steps

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +16,7 @@ PACKAGE = Path(ferviz.__file__).parent
 ORDER = [
     "printable", "errors", "registry", "emotions", "manifests", "paths", "files", "native_logs", "sandbox", "known_files", "npz", "images",
     "numerics", "tables", "documents",
-    "fills", "results", "rendering", "faces", "data", "engines", "models", "trust", "attribution", "dreaming",
+    "fills", "writers", "results", "rendering", "faces", "data", "engines", "models", "trust", "attribution", "dreaming",
     "evaluation", "studies", "reports", "training", "scale", "video", "web", "register", "cli",
 ]  # fmt: skip
 FRAMEWORKS = {"tensorflow", "keras", "jax", "torch", "tf_keras_vis"}
@@ -86,6 +87,12 @@ def test_frameworks_stay_in_their_packages():
 def test_every_package_is_in_the_order():
     parts = {part(m) for m in MODULES} - {"__init__", "__main__", "assets"}
     assert parts == set(ORDER)
+
+
+def test_the_page_about_the_architecture_has_the_order():
+    text = (PACKAGE.parent / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    assert [name.strip("/") for row in rows for name in re.findall(r"`([\w/]+)`", row)] == ORDER
 
 
 def test_packages_do_not_shadow_public_functions():

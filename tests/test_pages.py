@@ -22,7 +22,7 @@ import pytest
 import ferviz
 from ferviz.attribution.methods.registry import METHODS
 from ferviz.cli import run
-from ferviz.results import WRITERS
+from ferviz.writers import WRITERS
 
 ROOT = Path(__file__).parents[1]
 NOISE = np.random.default_rng(0).integers(0, 255, (2, 48, 48)).astype(np.uint8)

@@ -15,7 +15,7 @@ from ferviz.engines.registry import ENGINES
 from ferviz.faces.detectors.detector import Detection
 from ferviz.faces.detectors.registry import DETECTORS
 from ferviz.models.architectures import ARCHITECTURES
-from ferviz.results import WRITERS
+from ferviz.writers import WRITERS
 
 FACES = np.random.default_rng(0).integers(0, 255, (2, 48, 48)).astype(np.uint8)
 

@@ -12,7 +12,8 @@ from PIL import Image
 
 from ferviz.errors import DataError, OutputError, OutputExistsError, UnknownNameError, UsageError
 from ferviz.images import FORMATS, read_manifest
-from ferviz.results import FIGURES, WRITERS, Result, Writer, read_npz, write_figure
+from ferviz.results import Result, read_npz
+from ferviz.writers import FIGURES, WRITERS, Writer, write_figure
 
 
 class Drawn(Result):

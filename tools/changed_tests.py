@@ -16,7 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 ALWAYS = ("tests/test_layout.py", "tests/test_names.py", "tests/test_public_api.py")
 OF_MODULES = {"numerics": "tests/test_numerics.py", "results": "tests/test_results.py", "register": "tests/test_register.py",
-              "images": "tests/test_images.py", "heif": "tests/test_heif.py"}  # fmt: skip
+              "images": "tests/test_images.py", "sandbox": "tests/test_sandbox.py", "writers": "tests/test_results.py",
+              "fills": "tests/test_fills.py", "paths": "tests/test_paths.py"}  # fmt: skip
 
 
 def tests_of(path: str) -> str:
@@ -30,7 +31,8 @@ def tests_of(path: str) -> str:
         return path if parts[-1].startswith("test_") and path.endswith(".py") else "/".join(parts[:-1])
     if parts[0] == "ferviz":
         name = Path(parts[1]).stem
-        return f"tests/{name}" if len(parts) > 2 else OF_MODULES.get(name, "tests/test_foundation.py")
+        has_folder = len(parts) > 2 and name not in OF_MODULES
+        return f"tests/{name}" if has_folder else OF_MODULES.get(name, "tests/test_foundation.py")
     if parts[0] == "examples":
         return "tests/test_examples.py"
     return "tests/test_pages.py" if path.endswith(".md") else ""

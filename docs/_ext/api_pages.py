@@ -76,7 +76,7 @@ ferviz.data.dataset.Table
 ferviz.data.dataset.Answers
 ferviz.results.Result
 ferviz.rendering.printed_result.PrintedResult
-ferviz.results.Writer
+ferviz.writers.Writer
 ferviz.scale.planner.Plan
 ferviz.scale.settings.ScaleSettings
 ferviz.scale.predictions.PredictionJob

@@ -30,7 +30,7 @@ from ferviz.files import PathLike, atomic, check_output, check_suffix, sync_fold
 from ferviz.manifests import manifest, to_json
 from ferviz.npz import is_intact_zip
 from ferviz.paths import exists, fit_name, is_folder
-from ferviz.results import names_only
+from ferviz.writers import names_only
 
 GRIDS = "grids."  # names of arrays are names of files while a run goes on; in the .npz they are grids/<name>
 PARTS = ".parts"

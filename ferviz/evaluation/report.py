@@ -13,7 +13,7 @@ from ferviz.files import PathLike, atomic, check_output, make_folder
 from ferviz.images import FORMATS
 from ferviz.manifests import to_json
 from ferviz.paths import exists, fit_name, is_folder
-from ferviz.results import FIGURES
+from ferviz.writers import FIGURES
 
 if TYPE_CHECKING:
     from ferviz.results import Result

@@ -10,8 +10,9 @@ from ferviz.errors import ModelError
 from ferviz.models.model import Model
 from ferviz.models.require_graph import require_graph
 from ferviz.rendering.printing import PrintSize, print_size, screen_or_print
-from ferviz.results import DPI as SCREEN_DPI
-from ferviz.results import Result, rasterised
+from ferviz.results import Result
+from ferviz.writers import DPI as SCREEN_DPI
+from ferviz.writers import rasterised
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

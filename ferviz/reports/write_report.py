@@ -23,8 +23,8 @@ from ferviz.reports.question import SIZES, Question
 from ferviz.reports.section import Answer
 from ferviz.reports.study_section import study_section
 from ferviz.reports.trust_section import trust_section
-from ferviz.results import names_only
 from ferviz.studies.kept_answers import remembering
+from ferviz.writers import names_only
 
 SECTIONS: dict[str, tuple[str, Callable[[Question], Answer]]] = {
     "check": ("Is it fed right?", check_section),

@@ -16,7 +16,7 @@ from ferviz.models.prediction import Prediction
 from ferviz.rendering.marks import Box, Raster, Word, marks_of
 from ferviz.rendering.printing import PrintSize
 from ferviz.rendering.sheets.overlays import explanation_pages, explanation_picture
-from ferviz.results import names_only
+from ferviz.writers import names_only
 
 
 @pytest.fixture

@@ -152,7 +152,7 @@ def command(
 
 def _typed(words: list[str]) -> str:
     """-> the command line, with the names of files in place of absolute paths: folders say who made a report."""
-    from ferviz.results import names_only
+    from ferviz.writers import names_only
 
     shown = []
     for word in words:
