@@ -9,18 +9,11 @@ from typing import TYPE_CHECKING, Any
 from ferviz.cli.bare_files import any_part, check_bare, names, write_pictures
 from ferviz.cli.console import Console, print_json
 from ferviz.cli.inputs import check_detector, keep_compiled, open_model
-from ferviz.cli.options import (
-    BareOptions,
-    BatchOptions,
-    DrawingOptions,
-    ExplainOptions,
-    FaceOptions,
-    ModelOptions,
-    OutputOptions,
-    PlaceOptions,
-    PrintOptions,
-    TestOptions,
-)
+from ferviz.cli.options.drawing_options import BareOptions, DrawingOptions, PrintOptions
+from ferviz.cli.options.explain_options import ExplainOptions, PlaceOptions, TestOptions
+from ferviz.cli.options.input_options import FaceOptions
+from ferviz.cli.options.network_options import BatchOptions, ModelOptions
+from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.outputs import check_outputs, files_of, inputs_of, output_path, typed
 from ferviz.cli.pictures import PictureFaces, find_all, note_pages, report
 from ferviz.paths import PathLike, exists

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ferviz.cli.console import Console
-from ferviz.cli.options import DataOptions, FaceOptions, ModelOptions
+from ferviz.cli.options.input_options import DataOptions, FaceOptions
+from ferviz.cli.options.network_options import ModelOptions
 from ferviz.errors import UsageError
 from ferviz.paths import exists
 

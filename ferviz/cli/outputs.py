@@ -13,7 +13,7 @@ from ferviz.cli.sections import OptionGroup
 from ferviz.paths import PathLike, check_is_no_input, exists, fit_name, is_same
 
 if TYPE_CHECKING:
-    from ferviz.cli.options import OutputOptions
+    from ferviz.cli.options.output_options import OutputOptions
     from ferviz.models.model import Model
 
 ASKED = 80

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ferviz.cli.console import Console
-from ferviz.cli.options import FaceOptions
+from ferviz.cli.options.input_options import FaceOptions
 from ferviz.errors import FervizError
 
 if TYPE_CHECKING:

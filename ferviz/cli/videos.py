@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 
 from ferviz.cli.console import Console, echo, echo_data, print_json
 from ferviz.cli.inputs import open_model
-from ferviz.cli.options import ExplainOptions, FaceOptions, ModelOptions, OutputOptions, VideoOptions
+from ferviz.cli.options.explain_options import ExplainOptions
+from ferviz.cli.options.input_options import FaceOptions, VideoOptions
+from ferviz.cli.options.network_options import ModelOptions
+from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.outputs import check_outputs, default_output, files_of, inputs_of, typed
 from ferviz.cli.tables import track_lines
 from ferviz.errors import NoFaceError, UsageError

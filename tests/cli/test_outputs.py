@@ -13,7 +13,7 @@ import pytest
 
 from ferviz.cli import run
 from ferviz.cli.networks import split_networks
-from ferviz.cli.options import ModelOptions
+from ferviz.cli.options.network_options import ModelOptions
 from ferviz.cli.outputs import check_outputs, default_output
 from ferviz.data.dataset import Dataset
 from ferviz.data.splits import choose_split

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ferviz.cli import run
-from ferviz.cli.options import OutputOptions
+from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.outputs import default_output
 from ferviz.errors import UsageError
 
@@ -149,7 +149,7 @@ def test_large_pictures_do_not_stay_in_memory(tmp_path: Path, monkeypatch: pytes
     from ferviz.cli import pictures
     from ferviz.cli.commands import predict
     from ferviz.cli.console import Console
-    from ferviz.cli.options import FaceOptions
+    from ferviz.cli.options.input_options import FaceOptions
     from ferviz.faces.face import Face
     from ferviz.models.model import Model
 

@@ -9,7 +9,10 @@ import click
 
 from ferviz.cli.console import Console, print_json
 from ferviz.cli.inputs import check_detector, open_model
-from ferviz.cli.options import BatchOptions, DrawingOptions, FaceOptions, ModelOptions, OutputOptions, PrintOptions
+from ferviz.cli.options.drawing_options import DrawingOptions, PrintOptions
+from ferviz.cli.options.input_options import FaceOptions
+from ferviz.cli.options.network_options import BatchOptions, ModelOptions
+from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.outputs import check_outputs, files_of, inputs_of, output_path, typed
 from ferviz.cli.pictures import find_all, note_pages, report
 from ferviz.cli.sections import SectionedCommand, options

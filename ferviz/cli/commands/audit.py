@@ -8,7 +8,9 @@ import click
 
 from ferviz.cli.console import Console, echo, print_json
 from ferviz.cli.inputs import open_data, open_model, printed_warnings
-from ferviz.cli.options import BatchOptions, DataOptions, ModelOptions, OutputOptions
+from ferviz.cli.options.input_options import DataOptions
+from ferviz.cli.options.network_options import BatchOptions, ModelOptions
+from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.outputs import check_outputs, files_of, inputs_of
 from ferviz.cli.sections import Number, SectionedCommand, options
 from ferviz.errors import UsageError

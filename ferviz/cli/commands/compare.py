@@ -9,15 +9,11 @@ import click
 from ferviz.cli.console import Console, print_json
 from ferviz.cli.inputs import check_detector, open_model
 from ferviz.cli.networks import split_networks
-from ferviz.cli.options import (
-    BatchOptions,
-    ExplainOptions,
-    FaceOptions,
-    ModelOptions,
-    OutputOptions,
-    PrintOptions,
-    TestOptions,
-)
+from ferviz.cli.options.drawing_options import PrintOptions
+from ferviz.cli.options.explain_options import ExplainOptions, TestOptions
+from ferviz.cli.options.input_options import FaceOptions
+from ferviz.cli.options.network_options import BatchOptions, ModelOptions
+from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.outputs import check_outputs, files_of, inputs_of, output_path, typed
 from ferviz.cli.pictures import find_all
 from ferviz.cli.sections import SectionedCommand, options

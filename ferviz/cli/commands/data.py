@@ -8,7 +8,8 @@ import click
 
 from ferviz.cli.console import Console, echo, print_json
 from ferviz.cli.inputs import open_data
-from ferviz.cli.options import DataOptions, OutputOptions
+from ferviz.cli.options.input_options import DataOptions
+from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.outputs import check_outputs, inputs_of, output_path, typed
 from ferviz.cli.sections import SectionedCommand, options
 

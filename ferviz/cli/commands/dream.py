@@ -14,7 +14,10 @@ from ferviz.cli.bare_files import any_part, check_bare, enlarge, names, write_pi
 from ferviz.cli.console import Console, print_json
 from ferviz.cli.inputs import open_data, open_model
 from ferviz.cli.networks import split_networks
-from ferviz.cli.options import DataOptions, FaceOptions, ModelOptions, OutputOptions, PrintOptions
+from ferviz.cli.options.drawing_options import PrintOptions
+from ferviz.cli.options.input_options import DataOptions, FaceOptions
+from ferviz.cli.options.network_options import ModelOptions
+from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.outputs import check_outputs, files_of, inputs_of, output_path, typed
 from ferviz.cli.sections import Number, OptionGroup, SectionedCommand, option, options
 from ferviz.errors import UsageError

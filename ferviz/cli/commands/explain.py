@@ -6,18 +6,11 @@ import click
 
 from ferviz.cli.console import echo
 from ferviz.cli.heatmaps import explain_pictures
-from ferviz.cli.options import (
-    BareOptions,
-    BatchOptions,
-    DrawingOptions,
-    ExplainOptions,
-    FaceOptions,
-    ModelOptions,
-    OutputOptions,
-    PlaceOptions,
-    PrintOptions,
-    TestOptions,
-)
+from ferviz.cli.options.drawing_options import BareOptions, DrawingOptions, PrintOptions
+from ferviz.cli.options.explain_options import ExplainOptions, PlaceOptions, TestOptions
+from ferviz.cli.options.input_options import FaceOptions
+from ferviz.cli.options.network_options import BatchOptions, ModelOptions
+from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.sections import options
 from ferviz.cli.short_forms import PictureCommand
 

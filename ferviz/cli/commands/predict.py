@@ -10,7 +10,9 @@ import click
 
 from ferviz.cli.console import Console
 from ferviz.cli.inputs import open_model
-from ferviz.cli.options import FaceOptions, ModelOptions, OutputOptions
+from ferviz.cli.options.input_options import FaceOptions
+from ferviz.cli.options.network_options import ModelOptions
+from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.outputs import check_outputs, inputs_of
 from ferviz.cli.pictures import PictureFaces, faces_of
 from ferviz.cli.sections import options

@@ -11,7 +11,9 @@ import click
 
 from ferviz.cli.console import Console, echo
 from ferviz.cli.inputs import keep_compiled, open_data, open_model, printed_warnings
-from ferviz.cli.options import DataOptions, ModelOptions, OutputOptions
+from ferviz.cli.options.input_options import DataOptions
+from ferviz.cli.options.network_options import ModelOptions
+from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.sections import SectionedCommand, options
 from ferviz.errors import UsageError
 

@@ -11,7 +11,8 @@ import click
 
 from ferviz.cli.console import Console, echo, print_json
 from ferviz.cli.inputs import open_model
-from ferviz.cli.options import ModelOptions, OutputOptions
+from ferviz.cli.options.network_options import ModelOptions
+from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.outputs import check_outputs, files_of, inputs_of, output_path
 from ferviz.cli.sections import Number, SectionedCommand, options
 from ferviz.errors import UsageError

@@ -13,7 +13,8 @@ import click
 from ferviz.cli.console import Console, duration, print_json
 from ferviz.cli.inputs import open_data
 from ferviz.cli.networks import split_networks
-from ferviz.cli.options import DataOptions, OutputOptions
+from ferviz.cli.options.input_options import DataOptions
+from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.sections import NamedValue, Number, OptionGroup, SectionedCommand, option, options
 from ferviz.paths import is_file
 from ferviz.training.config import Augmentation, TrainConfig

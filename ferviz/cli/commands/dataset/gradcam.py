@@ -5,7 +5,10 @@ from __future__ import annotations
 import click
 
 from ferviz.cli.commands.dataset.explain import explain_data
-from ferviz.cli.options import BatchOptions, DataOptions, ExplainOptions, ModelOptions, OutputOptions, WhereOptions
+from ferviz.cli.options.explain_options import ExplainOptions
+from ferviz.cli.options.input_options import DataOptions, WhereOptions
+from ferviz.cli.options.network_options import BatchOptions, ModelOptions
+from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.sections import SectionedCommand, options
 
 

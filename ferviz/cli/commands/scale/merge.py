@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ferviz.cli.console import Console, print_json
-from ferviz.cli.options import OutputOptions
+from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.outputs import check_outputs
 from ferviz.cli.sections import SectionedCommand, options
 

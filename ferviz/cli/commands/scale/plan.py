@@ -8,7 +8,10 @@ from typing import Any
 import click
 
 from ferviz.cli.console import Console, duration, print_json
-from ferviz.cli.options import BatchOptions, ExplainOptions, FaceOptions, ModelOptions, OutputOptions, TestOptions
+from ferviz.cli.options.explain_options import ExplainOptions, TestOptions
+from ferviz.cli.options.input_options import FaceOptions
+from ferviz.cli.options.network_options import BatchOptions, ModelOptions
+from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.outputs import inputs_of
 from ferviz.cli.sections import SectionedCommand, options
 from ferviz.paths import check_is_no_input, is_folder

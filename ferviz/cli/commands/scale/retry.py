@@ -9,7 +9,7 @@ import click
 
 from ferviz.cli.commands.scale.run import finish
 from ferviz.cli.console import Console
-from ferviz.cli.options import OutputOptions
+from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.sections import SectionedCommand, options
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ferviz.cli.console import Console, echo, print_json
-from ferviz.cli.options import OutputOptions
+from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.sections import SectionedCommand, options
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ferviz.cli.console import echo, print_json
-from ferviz.cli.options import OutputOptions
+from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.sections import SectionedCommand, options
 
 

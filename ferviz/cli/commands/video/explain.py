@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import click
 
-from ferviz.cli.options import ExplainOptions, FaceOptions, ModelOptions, OutputOptions, VideoOptions
+from ferviz.cli.options.explain_options import ExplainOptions
+from ferviz.cli.options.input_options import FaceOptions, VideoOptions
+from ferviz.cli.options.network_options import ModelOptions
+from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.sections import SectionedCommand, options
 from ferviz.cli.videos import explain_video
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from ferviz.cli.commands.studio import StudioPage, run_studio
-from ferviz.cli.options import ModelOptions, OutputOptions
+from ferviz.cli.options.network_options import ModelOptions
+from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.sections import SectionedCommand, options
 
 
