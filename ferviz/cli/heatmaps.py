@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from ferviz.cli.options.network_options import BatchOptions, ModelOptions
 from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.outputs import check_outputs, files_of, inputs_of, output_path, typed
 from ferviz.cli.pictures import PictureFaces, find_all, note_pages, report
+from ferviz.cli.sections import OptionBundle
 from ferviz.paths import PathLike, exists
 
 SIDE = 512
@@ -26,26 +28,29 @@ if TYPE_CHECKING:
     from ferviz.models.model import Model
 
 
-def explain_pictures(
-    command: str,
-    paths: Sequence[str],
-    explain_options: ExplainOptions,
-    test: TestOptions,
-    place: PlaceOptions,
-    batch: BatchOptions,
-    drawing: DrawingOptions,
-    printing: PrintOptions,
-    bare: BareOptions,
-    model_options: ModelOptions,
-    faces: FaceOptions,
-    output: OutputOptions,
-) -> int:
+@dataclass(frozen=True)
+class HeatmapOptions(OptionBundle):
+    """What the commands take that draw heatmaps over the faces of pictures."""
+
+    explain: ExplainOptions
+    test: TestOptions
+    place: PlaceOptions
+    drawing: DrawingOptions
+    printing: PrintOptions
+    bare: BareOptions
+    model: ModelOptions
+    batch: BatchOptions
+    faces: FaceOptions
+    output: OutputOptions
+
+
+def explain_pictures(command: str, paths: Sequence[str], asked: HeatmapOptions) -> int:
     """Explain every face of the pictures, write the result and report it.
 
     Args:
         command: the command's name, for file names and JSON.
         paths: its arguments: pictures, folders, patterns.
-        explain_options, test, place, batch, drawing, printing, bare, model_options, faces, output: its options.
+        asked: its options.
 
     Returns:
         The exit code.
@@ -54,20 +59,19 @@ def explain_pictures(
     from ferviz.files import check_suffix
     from ferviz.images.listing import list_pictures
 
+    explain_options, model_options, drawing, output = asked.explain, asked.model, asked.drawing, asked.output
     # Everything that was typed is checked before the output is, and that before the work.
     explain_options.check_method()
     console = Console(output.quiet)
     files = list_pictures(paths)
-    inputs = [*files, *inputs_of(model_options, faces)]
-    asked = typed("method", "target", "layer")
-    out = output_path(
-        output, paths, files, command, asked=asked, inputs=inputs, taken=any_part if bare.asked else exists
-    )
-    if bare.asked:
-        check_bare(out, bare.bare_heatmap)
+    inputs = [*files, *inputs_of(model_options, asked.faces)]
+    words, taken = typed("method", "target", "layer"), any_part if asked.bare.asked else exists
+    out = output_path(output, paths, files, command, asked=words, inputs=inputs, taken=taken)
+    if asked.bare.asked:
+        check_bare(out, asked.bare.bare_heatmap)
     check_suffix(out, Explanation.suffixes())
     check_outputs([out], inputs)
-    check_detector(faces)
+    check_detector(asked.faces)
     model: Model | None = None
     if any(map(exists, files)):
         model = open_model(model_options, console)
@@ -75,7 +79,7 @@ def explain_pictures(
         inputs += files_of(model)
         check_outputs([out], inputs)
         Explanation.check_path(out, output.force)
-    pictures = find_all(files, faces, console)
+    pictures = find_all(files, asked.faces, console)
     crops = [face for picture in pictures for face in picture.faces]
     explanation: Explanation | None = None
     if crops and model is not None:
@@ -88,16 +92,16 @@ def explain_pictures(
             explain_options.method,
             explain_options.target,
             explain_options.layer or None,
-            batch.batch_size,
+            asked.batch.batch_size,
             seed=output.seed,
-            test=test.test,
-            place=place.place,
+            test=asked.test.test,
+            place=asked.place.place,
             **dict(explain_options.settings),
         )
         if chosen := explanation.settings.get("chosen"):
             console.say(f"method {explanation.method}: {chosen}")
-        if bare.asked:
-            out, *others = _save_bare(explanation, out, bare, drawing, output.force, inputs)
+        if asked.bare.asked:
+            out, *others = _save_bare(explanation, out, asked.bare, drawing, output.force, inputs)
             for path in others:
                 console.say(f"wrote {path}")
         else:
@@ -108,7 +112,7 @@ def explain_pictures(
                 vmax=drawing.vmax,
                 zoom=drawing.zoom,
                 cmap=drawing.cmap,
-                **printing.given(),
+                **asked.printing.given(),
             )
             note_pages(len(explanation), page_size(len(explanation.targets)), out, console)
     if output.as_json:

@@ -34,17 +34,7 @@ def open_model(options: ModelOptions, console: Console) -> Model:
     """
     from ferviz.models.load import load_model
 
-    model = load_model(
-        options.model,
-        labels=options.labels,
-        scaling=options.scaling,
-        weights=options.weights,
-        engine=options.engine,
-        trust=options.trust,
-        cache=not options.no_cache,
-        input=options.input,
-        architecture=options.architecture,
-    )
+    model = load_model(options.model, **options.arguments(), cache=not options.no_cache)
     for note in model.notes:
         console.warn(note)
     return model

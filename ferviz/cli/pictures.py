@@ -46,16 +46,7 @@ def faces_of(path: str | Path, options: FaceOptions) -> PictureFaces:
     from ferviz.faces.find import find_faces
 
     try:
-        faces = find_faces(
-            path,
-            detector=options.detector,
-            detector_model=options.detector_model,
-            threshold=options.threshold,
-            min_size=options.min_size,
-            largest=options.largest,
-            max_side=options.max_side,
-            tilt=options.tilt,
-        )
+        faces = find_faces(path, **options.arguments())
     except FervizError as error:
         return PictureFaces(str(path), [], error)
     return PictureFaces(str(path), faces)

@@ -4,7 +4,8 @@
     @options(out="<picture>_gradcam.png")
     def command(model: ModelOptions, output: OutputOptions) -> int: ...
 
-The annotations of the function say which groups the command takes, so that mypy checks every use of an option.
+The annotations of the function say which groups the command takes, so that mypy checks every use of an option. Commands that take the
+same groups are annotated with a bundle of them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import Field, field, fields
 from typing import Any, ClassVar, ParamSpec, TypeVar, get_type_hints
 
@@ -38,6 +39,10 @@ class OptionGroup:
     def inputs(self) -> list[PathLike]:
         """Return the files that the options name to be read; no output replaces one of them."""
         return []
+
+
+class OptionBundle:
+    """Base of bundles: frozen dataclasses whose fields are groups, for commands that take the same groups."""
 
 
 class SectionOption(click.Option):
@@ -116,11 +121,10 @@ def options(
     """
 
     def decorate(function: Callable[..., R]) -> Callable[..., R]:
-        groups = {
-            name: kind
-            for name, kind in get_type_hints(function).items()
-            if isinstance(kind, type) and issubclass(kind, OptionGroup)
-        }
+        bundles = _of_kind(get_type_hints(function), OptionBundle)
+        groups = _of_kind(get_type_hints(function), OptionGroup)
+        for bundle in bundles.values():
+            groups |= _of_kind(get_type_hints(bundle), OptionGroup)
         declared = {name: fields(kind) for name, kind in groups.items()}  # type: ignore[arg-type]
         every = [part.name for parts in declared.values() for part in parts]
         unknown = {*defaults, *helps, *without} - set(every)
@@ -133,6 +137,8 @@ def options(
             for name, parts in declared.items():
                 given = {part.name: values.pop(part.name) for part in parts if part.name not in without}
                 values[name] = groups[name](**given)
+            for name, bundle in bundles.items():
+                values[name] = bundle(**{part.name: values.pop(part.name) for part in fields(bundle)})  # type: ignore[arg-type]
             return function(**values)
 
         for name in reversed(groups):
@@ -143,6 +149,50 @@ def options(
         return call
 
     return decorate
+
+
+def _of_kind(hints: Mapping[str, Any], kind: type) -> dict[str, type]:
+    return {name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, kind)}
+
+
+def names_option(*flags: str, help: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Give a command an option of names that can be repeated.
+
+    Args:
+        *flags: the spellings, and the parameter's name: "--layer", "-l", "layers".
+        help: one sentence or two.
+
+    Returns:
+        The decorator.
+    """
+    return click.option(*flags, multiple=True, metavar="NAME", help=help)
+
+
+def list_option(
+    flag: str, rows: Callable[[], Iterable[tuple[str, str]]], help: str
+) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Give a command an option that prints a list of names and ends the command.
+
+    Args:
+        flag: the spelling: "--methods".
+        rows: gives the names, each with what is said about it.
+        help: one sentence.
+
+    Returns:
+        The decorator.
+    """
+
+    def show(context: click.Context, _: click.Parameter, asked: bool) -> None:
+        if not asked or context.resilient_parsing:
+            return
+        from ferviz.cli.console import echo
+
+        formatter = context.make_formatter()
+        formatter.write_dl(list(rows()))
+        echo(formatter.getvalue().removesuffix("\n"))
+        context.exit()
+
+    return click.option(flag, is_flag=True, is_eager=True, expose_value=False, callback=show, help=help)
 
 
 def _add(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from ferviz.cli.options.input_options import FaceOptions, VideoOptions
 from ferviz.cli.options.network_options import ModelOptions
 from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.outputs import check_outputs, default_output, files_of, inputs_of, typed
+from ferviz.cli.sections import OptionBundle
 from ferviz.cli.tables import track_lines
 from ferviz.errors import NoFaceError, UsageError
 
@@ -25,31 +26,35 @@ SLACK = 0.25
 """Seconds by which a video may be shorter than its header declares."""
 
 
-def explain_video(
-    command: str,
-    path: str,
-    explain: ExplainOptions,
-    video: VideoOptions,
-    model: ModelOptions,
-    faces: FaceOptions,
-    output: OutputOptions,
-) -> int:
+@dataclass(frozen=True)
+class VideoHeatmapOptions(OptionBundle):
+    """What the commands take that draw heatmaps over the faces of a video."""
+
+    explain: ExplainOptions
+    video: VideoOptions
+    model: ModelOptions
+    faces: FaceOptions
+    output: OutputOptions
+
+
+def explain_video(command: str, path: str, asked: VideoHeatmapOptions) -> int:
     """Explain one video frame by frame; --out is <stem>_<command>.mp4 if no output is named.
 
     Args:
         command: the command's name, for the output and JSON.
         path: the video.
-        explain, video, model, faces, output: the command's options.
+        asked: the command's options.
 
     Returns:
         The exit code.
     """
-    explain.check_method()
+    asked.explain.check_method()
+    output, video = asked.output, asked.video
     if not (output.out or video.table or video.timeline):
-        asked, inputs = typed("method", "target", "layer"), [path, *inputs_of(model, faces)]
-        out = default_output([path], command, ".mp4", asked=asked, force=output.force, inputs=inputs)
+        words, inputs = typed("method", "target", "layer"), [path, *inputs_of(asked.model, asked.faces)]
+        out = default_output([path], command, ".mp4", asked=words, force=output.force, inputs=inputs)
         output = replace(output, out=str(out))
-    return run_video(command, path, explain, video, model, faces, output)
+    return run_video(command, path, asked.explain, video, asked.model, asked.faces, output)
 
 
 def run_video(

@@ -37,7 +37,7 @@ class ScaleSettings:
 
     Attributes:
         model: the network's file, None = the bundled one.
-        labels, scaling, weights, engine, trust: as of `ferviz.load_model`.
+        labels, scaling, weights, input, architecture, engine, trust: as of `ferviz.load_model`.
         method, target, layer, batch_size, seed, test: as of `ferviz.explain`.
         settings: of the method; the method "none" predicts only.
         detector: "none" where each picture is a face crop; else as of `ferviz.find_faces`, and a picture may have several faces.
@@ -49,6 +49,8 @@ class ScaleSettings:
     labels: str | Sequence[str] | None = None
     scaling: str | None = None
     weights: str | None = None
+    input: str | Sequence[int | None] | None = None
+    architecture: str | None = None
     engine: str = "auto"
     trust: bool = False
     method: str = "gradcam"
@@ -82,9 +84,10 @@ class ScaleSettings:
             raise UsageError(
                 "a sharded run loads its network in each process; name a file instead of a network in memory"
             )
-        path = None if model is None else os.fspath(model)
-        if path is not None and exists(path):
-            path = os.fspath(Path(path).absolute())
+        path = None if model is None else _absolute(os.fspath(model))
+        for name in ("weights", "architecture"):
+            if isinstance(arguments.get(name), str | os.PathLike):
+                arguments[name] = _absolute(os.fspath(arguments[name]))
         asked = cls(model=path, **arguments)
         check_integer("batch_size", asked.batch_size, 1)
         job = asked._open()
@@ -139,6 +142,8 @@ class ScaleSettings:
             labels=self.labels,
             scaling=self.scaling,
             weights=self.weights,
+            input=self.input,
+            architecture=self.architecture,
             engine=self.engine,
             trust=self.trust,
         )
@@ -151,6 +156,14 @@ class ScaleSettings:
             model, method, self.target, layer, self.settings, self.batch_size, self.seed, self.test
         )
         return job.with_templates()
+
+
+def _absolute(address: str) -> str:
+    """-> a file, or FILE.py:NAME, with the folder it is in; anything else as it is."""
+    file, colon, name = address.rpartition(":")
+    if colon and file.endswith(".py"):
+        return f"{_absolute(file)}:{name}"
+    return os.fspath(Path(address).absolute()) if exists(address) else address
 
 
 def _check_alone(settings: ScaleSettings) -> None:

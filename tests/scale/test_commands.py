@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from ferviz.cli import run as ferviz
+from ferviz.errors import UsageError
 from ferviz.scale.run_directory import RunDirectory
+from ferviz.scale.settings import ScaleSettings
 
 
 def document(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -57,6 +59,48 @@ def test_a_shard_in_quarantine_is_named_and_ends_with_its_own_code(
     assert ferviz(["scale", "status", folder, "--json"]) == 0
     assert document(capsys)["quarantined"] == {"1": "it ended with\x1b[31m signal 9"}
     assert ferviz(["scale", "retry", folder]) == 0
+
+
+def test_all_that_names_the_network_reaches_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+
+    def plan(source: str, out: Path, **settings: Any) -> None:
+        given.update(settings)
+        raise UsageError("enough")
+
+    monkeypatch.setattr("ferviz.scale.plan", plan)
+    named = {
+        "model": "a.pth",
+        "labels": "7",
+        "scaling": "0..1",
+        "weights": "b.pth",
+        "input": "48x48x1",
+        "architecture": "c.py:Net",
+    }
+    words = [word for name, value in named.items() for word in (f"--{name}", value)]
+    assert ferviz(["scale", "plan", "faces.npy", *words, "--engine", "torch", "--trust"]) == 2
+    assert {name: given[name] for name in (*named, "engine", "trust")} == named | {"engine": "torch", "trust": True}
+
+
+def test_the_files_of_a_plan_are_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("net.py", "net.h5", "net.json"):
+        Path(name).touch()
+    asked: dict[str, Any] = {}
+
+    def load(path: str, **given: Any) -> None:
+        asked.update(given, path=path)
+        raise UsageError("enough")
+
+    monkeypatch.setattr("ferviz.scale.settings.load_model", load)
+    with pytest.raises(UsageError, match="enough"):
+        ScaleSettings.prepare("net.json", weights="net.h5", architecture="net.py:Net")
+    assert [asked[name] for name in ("path", "weights", "architecture")] == [
+        str(tmp_path / "net.json"), str(tmp_path / "net.h5"), f"{tmp_path / 'net.py'}:Net"
+    ]  # fmt: skip
+    with pytest.raises(UsageError, match="enough"):
+        ScaleSettings.prepare(architecture="timm:resnet18")
+    assert (asked["path"], asked["architecture"]) == (None, "timm:resnet18")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from ferviz.cli.options.network_options import BatchOptions, ModelOptions
 from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.outputs import check_outputs, files_of, inputs_of, output_path, typed
 from ferviz.cli.pictures import find_all, note_pages, report
-from ferviz.cli.sections import SectionedCommand, options
+from ferviz.cli.sections import SectionedCommand, names_option, options
 from ferviz.paths import exists
 
 if TYPE_CHECKING:
@@ -24,12 +24,10 @@ if TYPE_CHECKING:
 
 @click.command("activations", cls=SectionedCommand)
 @click.argument("pictures", nargs=-1, required=True, metavar="PICTURE|FOLDER...")
-@click.option(
+@names_option(
     "--layer",
     "-l",
     "layers",
-    multiple=True,
-    metavar="NAME",
     help='A layer (see: ferviz layers); several: conv3,conv5, or repeat; "all" for every map.  '
     "[default: up to eight between the convolutions]",
 )

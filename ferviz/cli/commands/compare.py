@@ -16,7 +16,7 @@ from ferviz.cli.options.network_options import BatchOptions, ModelOptions
 from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.outputs import check_outputs, files_of, inputs_of, output_path, typed
 from ferviz.cli.pictures import find_all
-from ferviz.cli.sections import SectionedCommand, options
+from ferviz.cli.sections import SectionedCommand, names_option, options
 from ferviz.errors import UsageError
 from ferviz.paths import exists
 from ferviz.registry import split_names
@@ -27,21 +27,10 @@ if TYPE_CHECKING:
 
 @click.command("compare", cls=SectionedCommand)
 @click.argument("pictures", nargs=-1, required=True, metavar="PICTURE|FOLDER...")
-@click.option(
-    "--method",
-    "methods",
-    multiple=True,
-    metavar="NAME",
-    help="A method; several: gradcam,layercam, or repeat.  [default: gradcam and layercam]",
+@names_option(
+    "--method", "methods", help="A method; several: gradcam,layercam, or repeat.  [default: gradcam and layercam]"
 )
-@click.option(
-    "--layer",
-    "-l",
-    "layers",
-    multiple=True,
-    metavar="NAME",
-    help="A layer; several: conv3,conv5, or repeat.  [default: the last map]",
-)
+@names_option("--layer", "-l", "layers", help="A layer; several: conv3,conv5, or repeat.  [default: the last map]")
 @click.option(
     "--against",
     multiple=True,

@@ -12,19 +12,17 @@ from ferviz.cli.inputs import open_model
 from ferviz.cli.options.network_options import ModelOptions
 from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.outputs import check_outputs, files_of, inputs_of, output_path
-from ferviz.cli.sections import SectionedCommand, options
+from ferviz.cli.sections import SectionedCommand, names_option, options
 from ferviz.errors import UsageError
 from ferviz.registry import split_names
 
 
 @click.command("compile", cls=SectionedCommand)
 @click.argument("network", required=False, metavar="[MODEL]")
-@click.option(
+@names_option(
     "--layer",
     "-l",
     "layers",
-    multiple=True,
-    metavar="NAME",
     help="A layer that can be explained from the file; several: conv3,conv5, or repeat.  [default: every map]",
 )
 @options(out="<model>.ferviz", without=("seed",))

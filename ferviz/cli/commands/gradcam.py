@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ferviz.cli.heatmaps import explain_pictures
-from ferviz.cli.options.drawing_options import BareOptions, DrawingOptions, PrintOptions
-from ferviz.cli.options.explain_options import ExplainOptions, PlaceOptions, TestOptions
-from ferviz.cli.options.input_options import FaceOptions
-from ferviz.cli.options.network_options import BatchOptions, ModelOptions
-from ferviz.cli.options.output_options import OutputOptions
+from ferviz.cli.heatmaps import HeatmapOptions, explain_pictures
 from ferviz.cli.sections import options
 from ferviz.cli.short_forms import PictureCommand
 
@@ -17,19 +12,7 @@ from ferviz.cli.short_forms import PictureCommand
 @click.command("gradcam", cls=PictureCommand, kinds=("dataset", "video"))
 @click.argument("pictures", nargs=-1, required=True, metavar="PICTURE|FOLDER...")
 @options(out="<picture>_gradcam.png", without=("method", "settings"))
-def command(
-    pictures: tuple[str, ...],
-    explain: ExplainOptions,
-    test: TestOptions,
-    place: PlaceOptions,
-    drawing: DrawingOptions,
-    printing: PrintOptions,
-    bare: BareOptions,
-    model: ModelOptions,
-    batch: BatchOptions,
-    faces: FaceOptions,
-    output: OutputOptions,
-) -> int:
+def command(pictures: tuple[str, ...], asked: HeatmapOptions) -> int:
     """Show where a network looks: Grad-CAM over the face.
 
     Takes pictures, folders (with everything below) and patterns such as "shots/*.jpg". --out FILE.png, .jpg or .webp is a picture,
@@ -38,6 +21,4 @@ def command(
     A video or a data set has options of its own: see ferviz video gradcam --help and ferviz dataset gradcam --help; the short forms
     ferviz gradcam clip.mp4 and ferviz gradcam fer2013.csv --out maps.npz work too.
     """
-    return explain_pictures(
-        "gradcam", pictures, explain, test, place, batch, drawing, printing, bare, model, faces, output
-    )
+    return explain_pictures("gradcam", pictures, asked)

@@ -12,7 +12,7 @@ import click
 from ferviz.cli.console import Console, echo, print_json
 from ferviz.cli.inputs import open_data, open_model
 from ferviz.cli.networks import split_networks
-from ferviz.cli.options.input_options import DataOptions
+from ferviz.cli.options.input_options import UNSEEN, DataOptions
 from ferviz.cli.options.network_options import BatchOptions, ModelOptions
 from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.outputs import check_outputs, default_output, files_of, inputs_of, typed
@@ -87,9 +87,7 @@ def extract(file: str) -> None:
 @options(
     out="<data>_report.html",
     defaults={"split": "auto"},
-    helps={
-        "split": "The faces, which the network was not trained on; auto = PublicTest, or the only split; all = everything."
-    },
+    helps={"split": UNSEEN},
 )
 def command(
     path: str,

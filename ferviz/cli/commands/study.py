@@ -10,36 +10,24 @@ import click
 
 from ferviz.cli.console import Console, echo, print_json
 from ferviz.cli.inputs import open_data, open_model
-from ferviz.cli.options.input_options import DataOptions, WhereOptions
+from ferviz.cli.options.input_options import UNSEEN, DataOptions, WhereOptions
 from ferviz.cli.options.network_options import BatchOptions, ModelOptions
 from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.outputs import check_outputs, default_output, files_of, inputs_of, typed
-from ferviz.cli.sections import SectionedCommand, options
+from ferviz.cli.sections import SectionedCommand, list_option, options
 from ferviz.errors import UsageError
 
 
-def _list_studies(context: click.Context, _: click.Parameter, asked: bool) -> None:
-    if not asked or context.resilient_parsing:
-        return
+def _studies() -> list[tuple[str, str]]:
     from ferviz.studies.registry import studies
 
-    formatter = context.make_formatter()
-    formatter.write_dl(list(studies().items()))
-    echo(formatter.getvalue().removesuffix("\n"))
-    context.exit()
+    return list(studies().items())
 
 
 @click.command("study", cls=SectionedCommand)
 @click.argument("name")
 @click.argument("path", metavar="DATA")
-@click.option(
-    "--studies",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_list_studies,
-    help="List the studies, and stop.",
-)
+@list_option("--studies", _studies, "List the studies, and stop.")
 @click.option("--faces", type=click.IntRange(1), default=300, show_default=True, help="How many faces are measured.")
 @click.option(
     "--by",
@@ -65,9 +53,7 @@ def _list_studies(context: click.Context, _: click.Parameter, asked: bool) -> No
 @options(
     out="<data>_study_<name>.png; FILE.csv for the table, FILE.json for everything, FILE.npz with the maps",
     defaults={"split": "auto"},
-    helps={
-        "split": "The faces, which the network was not trained on; auto = PublicTest, or the only split; all = everything."
-    },
+    helps={"split": UNSEEN},
     without=("scheme",),
 )
 def command(

@@ -9,11 +9,11 @@ import click
 
 from ferviz.cli.console import Console, echo, print_json
 from ferviz.cli.inputs import open_data, open_model
-from ferviz.cli.options.input_options import DataOptions
+from ferviz.cli.options.input_options import UNSEEN, DataOptions
 from ferviz.cli.options.network_options import BatchOptions, ModelOptions
 from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.outputs import check_outputs, files_of, inputs_of
-from ferviz.cli.sections import SectionedCommand, options
+from ferviz.cli.sections import SectionedCommand, names_option, options
 from ferviz.errors import UsageError
 from ferviz.registry import split_names
 
@@ -24,19 +24,11 @@ if TYPE_CHECKING:
 @click.command("trust", cls=SectionedCommand)
 @click.argument("path", metavar="DATA")
 @click.option("--faces", type=click.IntRange(1), default=100, show_default=True, help="How many faces.")
-@click.option(
-    "--method",
-    "methods",
-    multiple=True,
-    metavar="NAME",
-    help="A method to test; several: gradcam,rise, or repeat.  [default: all]",
-)
-@click.option(
+@names_option("--method", "methods", help="A method to test; several: gradcam,rise, or repeat.  [default: all]")
+@names_option(
     "--layer",
     "-l",
     "layers",
-    multiple=True,
-    metavar="NAME",
     help="A layer to test them at; several: conv3,conv5, or repeat.  [default: the last map, and the next larger one]",
 )
 @click.option(
@@ -46,9 +38,7 @@ if TYPE_CHECKING:
 @options(
     out="none; FILE.png for a picture, .csv for a table, .json for everything",
     defaults={"split": "auto"},
-    helps={
-        "split": "Faces to test on, which the network was not trained on; auto = PublicTest, or the only split; all = everything."
-    },
+    helps={"split": UNSEEN},
     without=("scheme", "votes"),
 )
 def command(

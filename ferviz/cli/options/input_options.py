@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
 
 import click
 
@@ -11,6 +11,9 @@ from ferviz.cli.sections import Number, OptionGroup, option
 from ferviz.paths import PathLike
 
 TILTS = ["retry", "all", "none"]
+
+UNSEEN = "The faces, which the network was not trained on; auto = PublicTest, or the only split; all = everything."
+"""What --split means to commands that measure a network."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,10 @@ class FaceOptions(OptionGroup):
     def inputs(self) -> list[PathLike]:
         """Return the detector's network."""
         return [self.detector_model] if self.detector_model else []
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the options as keyword arguments of `find_faces`."""
+        return {part.name: getattr(self, part.name) for part in fields(self)}
 
 
 @dataclass(frozen=True)

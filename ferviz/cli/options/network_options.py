@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import click
 
@@ -73,6 +73,10 @@ class ModelOptions(OptionGroup):
         """Return the network's files as far as they are named, and where its sidecar is looked for."""
         code = [self.architecture.rpartition(":")[0]] if self.architecture and ".py:" in self.architecture else []
         return [path for file in (self.model, self.weights) if file for path in (file, *beside(file))] + code
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the options as keyword arguments of `load_model`, without the path and the use of the cache."""
+        return {part.name: getattr(self, part.name) for part in fields(self) if part.name not in ("model", "no_cache")}
 
     def words(self) -> list[str]:
         """Return what names the network, as it is typed; an engine, and whether the cache is used, do not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from ferviz.cli.options.input_options import DataOptions, WhereOptions
 from ferviz.cli.options.network_options import BatchOptions, ModelOptions
 from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.outputs import check_outputs, default_output, files_of, inputs_of, typed
-from ferviz.cli.sections import SectionedCommand, options
+from ferviz.cli.sections import OptionBundle, SectionedCommand, options
 from ferviz.errors import UsageError
 from ferviz.paths import PathLike, exists, is_folder
 
@@ -28,47 +29,40 @@ MAX_PAGED = 480
 """Most faces that a PDF file shows: ten pages."""
 
 
+@dataclass(frozen=True)
+class DatasetOptions(OptionBundle):
+    """What the commands take that explain the faces of a data set."""
+
+    explain: ExplainOptions
+    model: ModelOptions
+    batch: BatchOptions
+    data: DataOptions
+    where: WhereOptions
+    output: OutputOptions
+
+
 @click.command("explain", cls=SectionedCommand)
 @click.argument("path", metavar="DATA")
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")
 @options(out="<data>_explain.npz", without=("scheme", "votes"))
-def command(
-    path: str,
-    resume: bool,
-    explain: ExplainOptions,
-    model: ModelOptions,
-    batch: BatchOptions,
-    data: DataOptions,
-    where: WhereOptions,
-    output: OutputOptions,
-) -> int:
+def command(path: str, resume: bool, asked: DatasetOptions) -> int:
     """Explain every face of a data set.
 
     DATA is fer2013.csv, icml_face_data.csv, or folders split/class/*.png. A .npz file holds the maps with the faces, their rows and
     labels; it is written chunk by chunk, so that memory does not grow with the data, and --resume continues after an interruption.
     Other formats show the faces, best of all a few of them: --where "true=fear predicted=sad" --out fear.png.
     """
-    return explain_data("explain", path, resume, explain, model, batch, data, where, output)
+    return explain_data("explain", path, resume, asked)
 
 
-def explain_data(
-    command: str,
-    path: str,
-    resume: bool,
-    explain: ExplainOptions,
-    model: ModelOptions,
-    batch: BatchOptions,
-    data: DataOptions,
-    where: WhereOptions,
-    output: OutputOptions,
-) -> int:
+def explain_data(command: str, path: str, resume: bool, asked: DatasetOptions) -> int:
     """Explain the faces of a data set, into a .npz file chunk by chunk, into another format at once.
 
     Args:
         command: the command's name, for file names and JSON.
         path: the data set.
         resume: continue an interrupted run.
-        explain, model, batch, data, where, output: the command's options.
+        asked: the command's options.
 
     Returns:
         The exit code.
@@ -79,27 +73,28 @@ def explain_data(
     from ferviz.files import check_output, check_suffix
     from ferviz.models.face_selection import select_faces
 
+    explain, data, where, output = asked.explain, asked.data, asked.where, asked.output
     explain.check_method()
     if where.where is not None:
         parse_where(where.where)
     console = Console(output.quiet)
-    inputs = [path, *inputs_of(model, data)]
-    asked = typed("method", "target", "layer", "where")
-    out = Path(output.out) if output.out else _default_output(command, path, asked, resume, output.force, inputs)
+    inputs = [path, *inputs_of(asked.model, data)]
+    words = typed("method", "target", "layer", "where")
+    out = Path(output.out) if output.out else _default_output(command, path, words, resume, output.force, inputs)
     check_suffix(out, Explanation.suffixes())
     streamed = out.suffix.lower() == STREAMED
     if resume and not streamed:
         raise UsageError(f"--resume continues a run that writes a .npz file; {out} is made in one go")
     check_outputs([out], inputs)
     faces = open_data(path, data, console, split=data.split, seed=output.seed)
-    network = open_model(model, console)
+    network = open_model(asked.model, console)
     job = AttributionJob.prepare(
         network,
         explain.method,
         explain.target,
         explain.layer or None,
         dict(explain.settings),
-        batch.batch_size,
+        asked.batch.batch_size,
         output.seed,
     )
     check_outputs([out], files_of(network))

@@ -75,11 +75,7 @@ def command(
         max_tries=max_tries,
         progress=lambda shards: console.progress(shards, "listing shards"),
         model=model.model,
-        labels=model.labels,
-        scaling=model.scaling,
-        weights=model.weights,
-        engine=model.engine,
-        trust=model.trust,
+        **model.arguments(),
         method=explain.method,
         target=list(explain.target),
         layer=list(explain.layer) or None,
@@ -110,13 +106,5 @@ def command(
 
 def _search(faces: FaceOptions) -> dict[str, Any]:
     """-> the arguments of `find_faces` besides the detector; {} where each picture is one face."""
-    if faces.detector == "none":
-        return {}
-    return {
-        "threshold": faces.threshold,
-        "min_size": faces.min_size,
-        "largest": faces.largest,
-        "detector_model": faces.detector_model,
-        "max_side": faces.max_side,
-        "tilt": faces.tilt,
-    }
+    arguments = {name: value for name, value in faces.arguments().items() if name != "detector"}
+    return {} if faces.detector == "none" else arguments
