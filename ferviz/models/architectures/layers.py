@@ -144,6 +144,77 @@ def conv(filters: int, seeds: Seeds, name: str, kernel: int = 3, stride: int = 1
     )
 
 
+def conv_stages(
+    x: Any,
+    widths: Sequence[int],
+    counts: Sequence[int],
+    seeds: Seeds,
+    activation_name: str,
+    dropout: float,
+    kernel: int = 3,
+    momentum: float | None = None,
+) -> Any:
+    """Add stages of convolutions, each of which ends in a max-pooling that halves the map.
+
+    Args:
+        x: the picture (N, h, w, c).
+        widths: channels of each stage.
+        counts: convolutions of each stage.
+        seeds: of the network.
+        activation_name: one of ACTIVATIONS, after each convolution.
+        dropout: after each stage.
+        kernel: the side of the kernels.
+        momentum: of the batch normalisation after each activation; None = there is none.
+
+    Returns:
+        The last map (N, h', w', C).
+    """
+    keras = load_keras()
+    for stage, (filters, count) in enumerate(zip(widths, counts, strict=True), 1):
+        for number in range(1, count + 1):
+            x = conv(filters, seeds, f"stage{stage}_conv{number}", kernel, bias=True)(x)
+            x = activation(activation_name, f"stage{stage}_{activation_name}{number}")(x)
+            if momentum is not None:
+                x = keras.layers.BatchNormalization(momentum=momentum, name=f"stage{stage}_norm{number}")(x)
+        x = keras.layers.MaxPooling2D(2, name=f"stage{stage}_halve")(x)
+        if check_fraction(dropout, "dropout"):
+            x = keras.layers.Dropout(dropout, seed=seeds(), name=f"stage{stage}_dropout")(x)
+    return x
+
+
+def dense_layers(
+    x: Any,
+    widths: Sequence[int],
+    seeds: Seeds,
+    activation_name: str,
+    dropout: float,
+    momentum: float | None = None,
+) -> Any:
+    """Add flattening and dense layers.
+
+    Args:
+        x: a map (N, h, w, C).
+        widths: units of each layer; there may be none.
+        seeds: of the network.
+        activation_name: one of ACTIVATIONS, after each layer.
+        dropout: after each layer.
+        momentum: of the batch normalisation after each activation; None = there is none.
+
+    Returns:
+        Features (N, units).
+    """
+    keras = load_keras()
+    x = keras.layers.Flatten(name="flatten")(x)
+    for number, units in enumerate(check_sizes(widths, "dense_widths") if widths else (), 1):
+        x = dense(units, seeds, f"dense{number}")(x)
+        x = activation(activation_name, f"dense{number}_{activation_name}")(x)
+        if momentum is not None:
+            x = keras.layers.BatchNormalization(momentum=momentum, name=f"dense{number}_norm")(x)
+        if check_fraction(dropout, "dense_dropout"):
+            x = keras.layers.Dropout(dropout, seed=seeds(), name=f"dense{number}_dropout")(x)
+    return x
+
+
 def pooled_head(x: Any, classes: int, dropout: float, seeds: Seeds, logits: bool) -> Any:
     """Add global average pooling, dropout and one dense layer.
 

@@ -9,12 +9,10 @@ from ferviz.models.architectures.layers import (
     MEAN,
     STD,
     Seeds,
-    activation,
-    check_fraction,
     check_sizes,
     classifier,
-    conv,
-    dense,
+    conv_stages,
+    dense_layers,
     load_keras,
     pixel_input,
 )
@@ -63,19 +61,6 @@ def build(
     counts = check_sizes(blocks, "blocks", len(widths))
     seeds = Seeds(seed)
     start, x = pixel_input(height, width, channels, mean, std)
-    for stage, (filters, count) in enumerate(zip(widths, counts, strict=True), 1):
-        for number in range(1, count + 1):
-            x = conv(filters, seeds, f"stage{stage}_conv{number}", bias=True)(x)
-            x = activation(activation_name, f"stage{stage}_{activation_name}{number}")(x)
-            x = keras.layers.BatchNormalization(momentum=momentum, name=f"stage{stage}_norm{number}")(x)
-        x = keras.layers.MaxPooling2D(2, name=f"stage{stage}_halve")(x)
-        if check_fraction(dropout, "dropout"):
-            x = keras.layers.Dropout(dropout, seed=seeds(), name=f"stage{stage}_dropout")(x)
-    x = keras.layers.Flatten(name="flatten")(x)
-    for number, units in enumerate(check_sizes(dense_widths, "dense_widths") if dense_widths else (), 1):
-        x = dense(units, seeds, f"dense{number}")(x)
-        x = activation(activation_name, f"dense{number}_{activation_name}")(x)
-        x = keras.layers.BatchNormalization(momentum=momentum, name=f"dense{number}_norm")(x)
-        if check_fraction(dense_dropout, "dense_dropout"):
-            x = keras.layers.Dropout(dense_dropout, seed=seeds(), name=f"dense{number}_dropout")(x)
+    x = conv_stages(x, widths, counts, seeds, activation_name, dropout, momentum=momentum)
+    x = dense_layers(x, dense_widths, seeds, activation_name, dense_dropout, momentum=momentum)
     return keras.Model(start, classifier(x, classes, 0.0, seeds, logits), name="vgg")
