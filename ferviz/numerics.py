@@ -1,4 +1,4 @@
-"""From logits to probabilities and back: the three functions that every package would otherwise write again."""
+"""From logits to probabilities and back: the functions that every package would otherwise write again."""
 
 from __future__ import annotations
 
@@ -40,6 +40,22 @@ def log_softmax(logits: Any, axis: int = -1) -> np.ndarray:
     values, dtype = _floating(logits)
     shifted = values - values.max(axis, keepdims=True)
     return (shifted - np.log(np.exp(shifted).sum(axis, keepdims=True))).astype(dtype)
+
+
+def logsumexp(values: Any, axis: int = -1) -> np.ndarray:
+    """Return the logarithm of the sum of exponentials, without overflow.
+
+    Args:
+        values: numbers of any shape, of which at least one is finite along `axis`, the others finite or -inf.
+        axis: the axis that is summed over.
+
+    Returns:
+        Values without that axis, of the same float type; integers become float64. Computed in float64.
+    """
+    numbers, dtype = _floating(values)
+    highest = numbers.max(axis, keepdims=True)
+    total = np.log(np.exp(numbers - highest).sum(axis, keepdims=True)) + highest
+    return np.asarray(total.squeeze(axis).astype(dtype))
 
 
 def sigmoid(logits: Any) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ferviz.numerics import log_softmax, sigmoid, softmax
+from ferviz.numerics import log_softmax, logsumexp, sigmoid, softmax
 
 EXTREME = np.array([[1000.0, -1000.0], [0, 0]])
 
@@ -20,7 +20,13 @@ def test_log_softmax_is_exact_where_the_softmax_is_zero() -> None:
     np.testing.assert_allclose(log_softmax(EXTREME)[1], np.log(0.5))
 
 
+def test_logsumexp_neither_overflows_nor_counts_what_is_left_out() -> None:
+    np.testing.assert_allclose(logsumexp(EXTREME), [1000, np.log(2)])
+    np.testing.assert_allclose(logsumexp(EXTREME, axis=0), [1000, 0])
+    assert logsumexp([3.0, -np.inf]) == 3
+
+
 def test_the_float_type_is_kept() -> None:
-    for function in (softmax, log_softmax, sigmoid):
+    for function in (softmax, log_softmax, logsumexp, sigmoid):
         assert function(EXTREME.astype(np.float32)).dtype == np.float32
         assert function(np.array([1, 2])).dtype == np.float64

@@ -15,6 +15,7 @@ from ferviz.engines.protocols import LayerInterventions, require
 from ferviz.errors import ModelError, UsageError
 from ferviz.faces.regions import REGIONS
 from ferviz.models.model import Model
+from ferviz.numerics import logsumexp
 from ferviz.studies.channel_dreams import ChannelDreams, dream_channels
 from ferviz.studies.region_scores import locate
 from ferviz.studies.resampling import mean_intervals
@@ -188,9 +189,7 @@ def log_odds(logits: Array, classes: np.ndarray) -> np.ndarray:
     values, at = logits.astype(np.float64), np.arange(len(logits))
     own = values[at, classes].copy()
     values[at, classes] = -np.inf
-    top = values.max(1)
-    result: np.ndarray = own - top - np.log(np.exp(values - top[:, None]).sum(1))
-    return result
+    return np.asarray(own - logsumexp(values))
 
 
 def _profile(model: Model, chosen: StudyFaces, activation: Array, progress: Progress | None) -> np.ndarray:

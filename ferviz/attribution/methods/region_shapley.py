@@ -14,6 +14,7 @@ from ferviz.attribution.targets import is_class
 from ferviz.engines.base import Array
 from ferviz.errors import UsageError, check_integer
 from ferviz.faces.regions import REGIONS, region_masks
+from ferviz.numerics import logsumexp
 
 SPREAD = tuple((fill, border) for fill in ("harmonic", "blur", "mean") for border in (-1.0, 0.0, 1.0))
 """The fills and the borders' shifts in pixels under which `spread` computes the values."""
@@ -137,8 +138,7 @@ def log_odds(logits: np.ndarray, weights: np.ndarray) -> _Values:
     scores: _Values = np.einsum("npk,ntk->ntp", logits, weights, optimize=True)
     for sample, target in np.argwhere(is_class(weights)):
         others = np.delete(logits[sample], int(weights[sample, target].argmax()), axis=-1)
-        greatest = others.max(-1, keepdims=True)
-        scores[sample, target] -= (np.log(np.exp(others - greatest).sum(-1, keepdims=True)) + greatest)[:, 0]
+        scores[sample, target] -= logsumexp(others)
     return scores
 
 

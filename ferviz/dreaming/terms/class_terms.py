@@ -13,7 +13,7 @@ from ferviz.emotions import canonical
 from ferviz.engines.backend import tensorflow
 from ferviz.engines.base import LOGITS
 from ferviz.errors import UnknownNameError
-from ferviz.numerics import log_softmax, softmax
+from ferviz.numerics import log_softmax, logsumexp, softmax
 
 
 @dataclass(frozen=True)
@@ -111,9 +111,7 @@ class LogOdds(Logit):
             parameter: (K,).
         """
         others = tensor - 1e9 * parameter
-        largest = others.max(1)
-        total = largest + np.log(np.exp(others - largest[:, None]).sum(1))
-        return tensor @ parameter - total, parameter - softmax(others)
+        return tensor @ parameter - logsumexp(others), parameter - softmax(others)
 
 
 def class_index(target: str | int, labels: Sequence[str]) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ferviz import numerics
 from ferviz.engines.backend import keras as get_keras
 from ferviz.engines.backend import tensorflow
 from ferviz.engines.base import INPUT, Array
@@ -112,8 +113,7 @@ def _functional(engine: Any, batch: Array, softmax: bool) -> Any:
     outputs = np.asarray(model(batch[:2], training=False))
     wanted = engine.logits(batch[:2])
     if softmax:
-        powers = np.exp(wanted - wanted.max(1, keepdims=True))
-        wanted = powers / powers.sum(1, keepdims=True)
+        wanted = numerics.softmax(wanted)
     if outputs.shape != wanted.shape or not np.allclose(outputs, wanted, atol=1e-2, rtol=1e-2):
         raise ModelError("tf-keras-vis cannot take the logits out of this network; it needs an activation to take away")
     return model

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ferviz.faces.landmarks.points import SIDE, TEMPLATE, Points, mirrored
 from ferviz.native_logs import silenced
+from ferviz.numerics import sigmoid
 
 ASSET = Path(__file__).resolve().parents[2] / "assets" / "landmarks.tflite"
 """The network's file, made by tools/train_landmarks.py."""
@@ -50,7 +51,7 @@ def decoded(outputs: np.ndarray) -> tuple[Points, np.ndarray, np.ndarray]:
     points = outputs[:, :10].reshape(-1, 5, 2).astype(float) * SCALE + TEMPLATE
     # The variance is that of a coordinate: a distance has two of them.
     error = SCALE * np.sqrt(2 * np.exp(np.clip(outputs[:, 10].astype(float), -20, 8)))
-    return points, error, 1 / (1 + np.exp(-np.clip(outputs[:, 11].astype(float), -50, 50)))
+    return points, error, sigmoid(outputs[:, 11].astype(float))
 
 
 class LandmarkNetwork:
