@@ -32,7 +32,6 @@ os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 
 import numpy as np
 
-from ferviz.cli.commands.dream import open_judge
 from ferviz.dreaming.ascent.ascent_config import AscentConfig
 from ferviz.dreaming.ascent.compiled_ascent import CompiledAscent
 from ferviz.dreaming.ascent.differentiable import DreamNetwork
@@ -44,6 +43,7 @@ from ferviz.dreaming.priors import prior
 from ferviz.engines.precision import has_bfloat16
 from ferviz.models.load import load_model
 from ferviz.models.model import Model
+from ferviz.models.network_address import parse_network
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "models"
 JUDGES = (
@@ -54,6 +54,12 @@ JUDGES = (
     "chetanvamsi_augmenting.keras?scaling=0..255&labels=7-alphabetical",
     "trial_gap_48.keras?scaling=0..255",
 )
+
+
+def open_network(address: str) -> Model:
+    """-> the network of a file with its conventions, such as net.h5?scaling=-1..1&labels=7."""
+    path, given = parse_network(address)
+    return load_model(path, **given)
 
 
 def our_step(model: Model, samples: int, name: str, precision: str = "single") -> Any:
@@ -159,9 +165,9 @@ def main() -> None:
     parser.add_argument("--skip-speed", action="store_true")
     parser.add_argument("--judge", action="append")
     arguments = parser.parse_args()
-    model = open_judge(arguments.model) if arguments.model else load_model()
+    model = open_network(arguments.model) if arguments.model else load_model()
     named = arguments.judge or [str(SHARED / name) for name in JUDGES if (SHARED / name.split("?")[0]).exists()]
-    judges = {judged.name: judged for judged in map(open_judge, named) if judged.sha256 != model.sha256}
+    judges = {judged.name: judged for judged in map(open_network, named) if judged.sha256 != model.sha256}
     walk, pictures = (None, None) if arguments.skip_peer else peer(model)
     if not arguments.skip_speed:
         speed(model, arguments.steps, arguments.rounds, walk)
