@@ -23,6 +23,7 @@ from ferviz.paths import PathLike
 
 P = ParamSpec("P")
 R = TypeVar("R")
+K = TypeVar("K")
 NO_TEXTS: Mapping[str, str] = {}
 NO_DEFAULTS: Mapping[str, object] = {}
 
@@ -151,7 +152,7 @@ def options(
     return decorate
 
 
-def _of_kind(hints: Mapping[str, Any], kind: type) -> dict[str, type]:
+def _of_kind(hints: Mapping[str, Any], kind: type[K]) -> dict[str, type[K]]:
     return {name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, kind)}
 
 
