@@ -78,8 +78,8 @@ def test_all_that_names_the_network_reaches_the_plan(monkeypatch: pytest.MonkeyP
         "architecture": "c.py:Net",
     }
     words = [word for name, value in named.items() for word in (f"--{name}", value)]
-    assert ferviz(["scale", "plan", "faces.npy", *words, "--engine", "torch", "--trust"]) == 2
-    assert {name: given[name] for name in (*named, "engine", "trust")} == named | {"engine": "torch", "trust": True}
+    assert ferviz(["scale", "plan", "faces.npy", *words, "--engine", "keras", "--trust"]) == 2
+    assert {name: given[name] for name in (*named, "engine", "trust")} == named | {"engine": "keras", "trust": True}
 
 
 def test_the_files_of_a_plan_are_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
