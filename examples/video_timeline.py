@@ -15,11 +15,8 @@ import numpy as np
 
 import ferviz
 from ferviz.images import write_image
-from ferviz.video.drawing import frame_picture
-from ferviz.video.history import TrackHistory
-from ferviz.video.pipeline import AnalysisOptions, FrameAnalyzer
 from ferviz.video.reading import Video
-from ferviz.video.writing import TableWriter, VideoWriter
+from ferviz.video.writing import VideoWriter
 
 
 def moving_portrait(path: Path, seconds: float = 3.0, rate: float = 20.0) -> Path:
@@ -42,27 +39,19 @@ parser.add_argument("--out", type=Path, default=Path("annotated.mp4"))
 args = parser.parse_args()
 
 source = args.video or moving_portrait(Path("portrait.mp4"))
-model = ferviz.load_model()
-analyzer = FrameAnalyzer(model, AnalysisOptions(method=args.method, detector_model=args.detector_model))
-history = TrackHistory(model.labels)
-middle = None
-with (
-    Video(source) as video,
-    VideoWriter(args.out, video.rate, force=True) as movie,
-    TableWriter(args.out.with_suffix(".csv"), model.labels) as table,
-):
-    for result in analyzer.run(video.frames()):
-        drawn = frame_picture(result.frame.pixels, result.faces, model.labels)
-        movie.add(drawn)
-        table.add(result)
-        history.add(result)
-        if result.frame.index == video.count * 2 // 3:
-            middle = drawn
+table, timeline = args.out.with_suffix(".csv"), args.out.with_name(f"{args.out.stem}_timeline.png")
+summary = ferviz.analyze_video(
+    ferviz.load_model(),
+    source,
+    ferviz.AnalysisOptions(method=args.method, detector_model=args.detector_model),
+    out=args.out,
+    table=table,
+    force=True,
+)
+summary.save(timeline, force=True)
+print(f"written: {args.out}, {table}, {timeline}")
 
-timeline = args.out.with_name(f"{args.out.stem}_timeline.png")
-history.summary(str(source), model, video.rate).save(timeline, force=True)
-print(f"written: {args.out}, {args.out.with_suffix('.csv')}, {timeline}")
-if middle is not None:
-    still = args.out.with_name(f"{args.out.stem}_frame.png")
-    write_image(still, middle, force=True)
-    print(f"written: {still}")
+still = args.out.with_name(f"{args.out.stem}_frame.png")
+with Video(args.out) as video:
+    write_image(still, next(video.frames(video.count * 2 // 3)).pixels, force=True)
+print(f"written: {still}")

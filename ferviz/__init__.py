@@ -73,6 +73,9 @@ if TYPE_CHECKING:
     from ferviz.training.config import Augmentation, TrainConfig
     from ferviz.training.explainer.teach import TeachConfig, Teaching, TeachingProgress, teach
     from ferviz.training.train import TrainingProgress, TrainingRun, train
+    from ferviz.video.analyze import analyze_video
+    from ferviz.video.pipeline import AnalysisOptions
+    from ferviz.video.result import VideoSummary
 
 _ADDRESSES = {
     "ferviz.register": "register",
@@ -125,11 +128,15 @@ _ADDRESSES = {
     "ferviz.training.config": "Augmentation TrainConfig",
     "ferviz.training.explainer.teach": "TeachConfig Teaching TeachingProgress teach",
     "ferviz.training.train": "TrainingProgress TrainingRun train",
+    "ferviz.video.analyze": "analyze_video",
+    "ferviz.video.pipeline": "AnalysisOptions",
+    "ferviz.video.result": "VideoSummary",
 }
 _HOME = {name: module for module, names in _ADDRESSES.items() for name in names.split()}
 
 __all__ = [
     "Activations",
+    "AnalysisOptions",
     "AttributionJob",
     "AuditResult",
     "Augmentation",
@@ -173,7 +180,9 @@ __all__ = [
     "UnknownNameError",
     "UntrustedModelError",
     "UsageError",
+    "VideoSummary",
     "activations",
+    "analyze_video",
     "architectures",
     "audit",
     "check",

@@ -27,6 +27,9 @@ COMMAND_FUNCTIONS: dict[str, list[str]] = {
     "activations": ["activations", "Activations.picture"],
     "dream": ["dream", "DreamConfig", "Octaves", "Dream.picture"],
     "predict": ["find_faces", "Model.predict"],
+    "video predict": ["analyze_video", "AnalysisOptions", "VideoSummary.plot", "explain"],
+    "video gradcam": ["analyze_video", "AnalysisOptions", "VideoSummary.plot", "explain"],
+    "video explain": ["analyze_video", "AnalysisOptions", "VideoSummary.plot", "explain"],
     "dataset explain": ["explain_dataset", "AttributionJob.prepare", "read_data", "explain"],
     "dataset gradcam": ["explain_dataset", "AttributionJob.prepare", "read_data", "explain"],
     "scale plan": ["scale.plan", "scale.ScaleSettings"],
@@ -50,9 +53,6 @@ COMMAND_FUNCTIONS: dict[str, list[str]] = {
 """Command -> the public functions and types behind it, the function itself first."""
 
 NO_FUNCTION = {
-    "video predict": "writes a video while it runs; there is no result to return",
-    "video gradcam": "as video predict",
-    "video explain": "as video predict",
     "video live": "serves a page",
     "studio": "serves a page",
     "live": "as video live",
@@ -85,6 +85,7 @@ OTHER_WORDS = {
     "compare": "second",
     "no-faces": "show_faces",
     "animate": "frames",
+    "heatmap": "method",
 }
 """Option -> the parameter's name where it cannot be the same."""
 
@@ -92,6 +93,9 @@ OF_COMMAND = {
     "explain": {"side"},  # of bare pictures
     "gradcam": {"side"},
     "predict": {"crops"},  # one file for each face
+    "video predict": {"timeline"},  # the summary, saved
+    "video explain": {"timeline"},
+    "video gradcam": {"timeline"},
     "layers": {"filters", "diagram"},  # which of two pictures
     "check": {"write", "labels", "scaling", "weights", "trust"},
     "study": {

@@ -18,6 +18,7 @@ GROUPS = {
     "Faces": "find_faces read_image Face detectors Detector",
     "Explaining": "explain Explanation explain_dataset AttributionJob compare_explanations ExplanationComparison activations Activations "
     "filters Filters methods",
+    "Video": "analyze_video AnalysisOptions VideoSummary",
     "Dreaming": "dream Dream DreamConfig objectives Objective Octaves",
     "Data": "read_data Dataset describe_data DataSummary readers label_scheme label_schemes LabelScheme",
     "Measuring": "check CheckResult evaluate Evaluation compare_models ModelComparison trust_report TrustReport audit AuditResult",
@@ -60,6 +61,10 @@ ferviz.evaluation.audit.run_record.RunRecord
 ferviz.evaluation.check.result.Convention
 ferviz.evaluation.check.candidates.Preprocessing
 ferviz.evaluation.check.label_orders.LabelOrder
+ferviz.video.result.TrackSummary
+ferviz.video.reading.Video
+ferviz.video.pipeline.FrameResult
+ferviz.video.pipeline.TrackedFace
 ferviz.training.train.TrainingProgress
 ferviz.training.explainer.teach.TeachingProgress
 ferviz.models.compiled.explainer.TaughtExplainer

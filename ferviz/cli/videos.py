@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -19,11 +19,8 @@ from ferviz.cli.tables import track_lines
 from ferviz.errors import NoFaceError, UsageError
 
 if TYPE_CHECKING:
-    from ferviz.video.pipeline import AnalysisOptions
+    from ferviz.video.pipeline import AnalysisOptions, FrameResult
     from ferviz.video.result import VideoSummary
-
-SLACK = 0.25
-"""Seconds by which a video may be shorter than its header declares."""
 
 
 @dataclass(frozen=True)
@@ -85,73 +82,68 @@ def run_video(
         NoFaceError: no frame shows a face.
     """
     from ferviz.files import check_output
-    from ferviz.tables.csv_table import csv_text
-    from ferviz.video.drawing import frame_picture
-    from ferviz.video.history import TrackHistory
-    from ferviz.video.pipeline import FrameAnalyzer
+    from ferviz.video.analyze import analyze_video
     from ferviz.video.reading import Video
-    from ferviz.video.records import frame_columns, frame_record, frame_rows
-    from ferviz.video.writing import TableWriter, VideoWriter
 
     console = Console(output.quiet)
     out, table, timeline = _outputs(video_options, output)
     _check_options(explain, video_options, faces)
     check_outputs((out, table, timeline), [path, *inputs_of(model_options, faces)])
-    start, stop = video_options.start, video_options.stop
-    with contextlib.ExitStack() as stack:
-        video = stack.enter_context(Video(path))
+    with Video(path) as video:
         model = open_model(model_options, console)
-        analyzer = FrameAnalyzer(model, analysis_options(faces, explain, video_options.half_life, output.seed))
-        history = TrackHistory(model.labels)
         check_outputs((out, table, timeline), files_of(model))
         for name in (out, table, timeline):  # after everything that was typed, before the work
             if name:
                 check_output(name, output.force)
-        movie = stack.enter_context(VideoWriter(out, video.output_rate(), output.force)) if out else None
-        lines = stack.enter_context(TableWriter(table, model.labels, output.force)) if table else None
-        end = stop or (video.count or None)
-        total = end - start if end else None
-        if printed == "csv":
-            echo_data(csv_text([frame_columns(model.labels)]))
-        results = analyzer.run(video.frames(start, stop), video_options.every)
-        for result in console.progress(results, "analyzing", total):
-            history.add(result)
-            if lines is not None:
-                lines.add(result)
-            if movie is not None:
-                movie.add(frame_picture(result.frame.pixels, result.faces, model.labels), result.frame.time)
-            if printed == "jsonl" and result.analyzed:
-                print_json(command, {"source": path, **frame_record(result)}, indent=None)
-            if printed == "csv" and result.analyzed:
-                echo_data(csv_text(frame_rows(result, model.labels)))
-        count, last = history.frames, history.end
-        if video.still and count > 1 and not history.faces:  # nothing is written of it
-            raise NoFaceError(
-                f"all {count} frames of {path} are the same and show no face; interlaced video looks so, which OpenCV cannot decode: "
-                "convert it first (ffmpeg -i FILE -vf yadif OUT.mp4)"
-            )
-    # Containers without a count give the duration times a rate: at a varying rate fewer frames fill all of it, and the
-    # sound may last longer than the pictures.
-    if total and count < total * 0.98 and last < (end or 0) / video.rate * 0.98 - SLACK:
-        console.warn(
-            f"{path} ends after {count} of the {total} frames that it declares; it is cut off, or its header is wrong"
+
+        def progress(results: Iterator[FrameResult], total: int | None) -> Iterable[FrameResult]:
+            return _printed(console.progress(results, "analyzing", total), command, path, model.labels, printed)
+
+        summary = analyze_video(
+            model,
+            video,
+            analysis_options(faces, explain, video_options.half_life, output.seed),
+            out=out,
+            table=table,
+            start=video_options.start,
+            stop=video_options.stop,
+            every=video_options.every,
+            force=output.force,
+            progress=progress,
+            log=console.warn,
         )
-    summary = history.summary(path, model, video.rate)
     if timeline:
         drawn = PurePath(timeline).suffix.lower() not in (".npz", ".json", ".csv")
         summary.save(timeline, output.force, **({"doubtful": video_options.doubtful} if drawn else {}))
     files = [name for name in (out, table, timeline) if name]
     for name in files:
         console.say(f"wrote {name}")
-    _report(summary, analyzer.detector, printed, console)
+    _report(summary, printed, console)
     if output.as_json:
         print_json(command, {**summary.to_dict(), "out": files})
-    if not history.faces:
+    if not summary.faces:
         raise NoFaceError(
-            f"no face was found in the {history.analyzed} frames of {path} that were analyzed; lower --threshold, "
+            f"no face was found in the {summary.analyzed} frames of {path} that were analyzed; lower --threshold, "
             "or try another --detector"
         )
     return 0
+
+
+def _printed(
+    results: Iterable[FrameResult], command: str, path: str, labels: Sequence[str], printed: str
+) -> Iterator[FrameResult]:
+    """Yield the results, and print each that was analyzed as a JSON line or as lines of CSV if these are asked for."""
+    from ferviz.tables.csv_table import csv_text
+    from ferviz.video.records import frame_columns, frame_record, frame_rows
+
+    if printed == "csv":
+        echo_data(csv_text([frame_columns(labels)]))
+    for result in results:
+        yield result
+        if printed == "jsonl" and result.analyzed:
+            print_json(command, {"source": path, **frame_record(result)}, indent=None)
+        if printed == "csv" and result.analyzed:
+            echo_data(csv_text(frame_rows(result, labels)))
 
 
 def analysis_options(
@@ -167,16 +159,8 @@ def analysis_options(
     """
     from ferviz.video.pipeline import AnalysisOptions
 
-    search = AnalysisOptions(
-        detector=faces.detector,
-        detector_model=faces.detector_model,
-        threshold=faces.threshold,
-        min_size=faces.min_size,
-        max_side=faces.max_side,
-        largest=faces.largest,
-        half_life=half_life,
-        seed=seed,
-    )
+    arguments = {name: value for name, value in faces.arguments().items() if name != "tilt"}
+    search = AnalysisOptions(**arguments, half_life=half_life, seed=seed)
     if explain is None:
         return search
     return replace(
@@ -227,7 +211,7 @@ def _check_options(explain: ExplainOptions | None, video: VideoOptions, faces: F
         open_detector(faces.detector, faces.detector_model)
 
 
-def _report(summary: VideoSummary, detector: str, printed: str, console: Console) -> None:
+def _report(summary: VideoSummary, printed: str, console: Console) -> None:
     """Say how much was seen and what spoils it, and print the lines of each track if they are asked for."""
     tracks = f"{len(summary.tracks)} {'track' if len(summary.tracks) == 1 else 'tracks'}"
     doubtful = sum(bool(track.doubt) for track in summary.tracks)
@@ -235,7 +219,7 @@ def _report(summary: VideoSummary, detector: str, printed: str, console: Console
     console.say(
         f"{summary.source}: {summary.frames} frames, {summary.analyzed} analyzed, {summary.faces} faces in {tracks}"
     )
-    if detector == "haar" and summary.faces:
+    if summary.detector == "haar" and summary.faces:
         console.warn(_about_haar())
     if printed == "text":
         for line in track_lines(summary.to_dict()):

@@ -67,6 +67,7 @@ class VideoSummary(Result):
         faces: how many faces these show.
         end: the time of the last frame, in seconds.
         tracks: the tracks, in the order in which they appeared.
+        detector: what searched the frames; "none" where each frame was one face.
     """
 
     source: str
@@ -79,6 +80,7 @@ class VideoSummary(Result):
     faces: int
     end: float
     tracks: tuple[TrackSummary, ...] = field(repr=False)
+    detector: str = ""
     command: ClassVar[str] = "video"
 
     def plot(self, *, max_tracks: int = 6, doubtful: bool = False) -> Figure:
@@ -121,6 +123,7 @@ class VideoSummary(Result):
             "source": self.source,
             "model": self.model,
             "sha256": self.sha256,
+            "detector": self.detector,
             "frames": self.frames,
             "analyzed": self.analyzed,
             "rate": self.rate,

@@ -14,6 +14,8 @@ import pytest
 from ferviz.faces.detectors.detector import Detection
 from ferviz.faces.face import Face
 from ferviz.faces.landmarks.points import SIDE, TEMPLATE
+from ferviz.models.input_spec import InputSpec
+from ferviz.models.model import Model
 from ferviz.models.prediction import Prediction
 from ferviz.video.pipeline import TrackedFace
 
@@ -56,13 +58,13 @@ class SquaresAndWalls(Squares):
         return [replace(d, landmarks=None) if d.box[1] > 65 else d for d in super().detect(pixels, threshold, min_size)]
 
 
-class Colours:
+class Colours(Model):
     """Says how red, green and blue a crop is, as angry, happy and sad."""
 
-    origin = None
-    name, sha256, labels, notes = "colours", "0" * 64, LABELS, ()
+    def __init__(self) -> None:
+        super().__init__("colours", "0" * 64, LABELS, InputSpec(), engine=None)
 
-    def predict(self, faces):
+    def predict(self, faces, batch_size=64):
         means = [f.pixels.reshape(-1, 3).mean(0) + 1e-3 for f in faces]
         return [
             Prediction(LABELS[int(m.argmax())], dict(zip(LABELS, map(float, m / m.sum()), strict=True)), f)

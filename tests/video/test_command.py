@@ -108,7 +108,7 @@ MOMENTS = [0, 40, 80, 120, 500, 540, 580, 1000, 1400, 1440, 1480, 1520, 2000, 20
 def test_frames_at_a_varying_rate_keep_their_times(
     faked: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("ferviz.video.drawing.frame_picture", lambda pixels, faces, legend: pixels)
+    monkeypatch.setattr("ferviz.video.analyze.frame_picture", lambda pixels, faces, legend: pixels)
     monkeypatch.chdir(tmp_path)
     assert run(["predict", str(VARIABLE), "--out", "a.mp4", "--table", "a.csv", "--timeline", "a.png", "--json"]) == 0
     captured = capsys.readouterr()
