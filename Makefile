@@ -40,7 +40,7 @@ TORCH_INDEX ?= --extra-index-url https://download.pytorch.org/whl/cpu
 
 test-frameworks: $(FRAMEWORKS)/installed
 	$(FRAMEWORKS)/bin/python -m pytest -q tests/engines/test_torch_engine.py tests/engines/test_torch_parity.py \
-		tests/engines/test_torch_to_onnx.py tests/engines/test_contract.py tests/models/test_torch_files.py
+		tests/engines/test_torch_to_onnx.py tests/engines/test_torch_device.py tests/engines/test_contract.py tests/models/test_torch_files.py
 
 $(FRAMEWORKS)/installed: $(VENV)/installed-dev
 	$(BIN)/python -m venv $(FRAMEWORKS)

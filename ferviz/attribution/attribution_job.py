@@ -19,7 +19,7 @@ from ferviz.attribution.request import MethodInput, MethodOutput
 from ferviz.attribution.targets import Target, parse_targets, resolve, target_weights
 from ferviz.data.provenance import join_provenance
 from ferviz.engines.base import INPUT, Array
-from ferviz.engines.protocols import require
+from ferviz.engines.protocols import ForwardOnly, supports
 from ferviz.errors import ModelError, UsageError, check_integer
 from ferviz.faces.crops import center_crop
 from ferviz.faces.face import Face
@@ -114,6 +114,7 @@ class AttributionJob:
         model = as_model(model)
         method, layer, chosen = _choose(model, method, layer, passes)
         entry = METHODS[method]
+        entry.check_engine(model.engine, method)
         if len(model.labels) < 2:
             raise ModelError(f"{model.name} has one output unit; ferviz explains networks with two classes or more")
         targets = parse_targets(target, model.labels)
@@ -123,8 +124,6 @@ class AttributionJob:
         resolved = entry.resolve_settings(settings or {}, any(target.contrast for target in targets))
         check_integer("batch_size", batch_size, 1)
         check_integer("seed", seed, 0)
-        for protocol in entry.needs:
-            require(model.engine, protocol, method)
         weights = target_weights(targets, model.labels, 1)
         explainer = find_explainer(model, str(resolved.get("explainer", ""))) if entry.needs_explainer else None
         return cls(
@@ -294,7 +293,8 @@ def _choose(
     if method != AUTO:
         return method, layer, ""
     if layer is not None:
-        return "gradcam", layer, "a layer was named"
+        # Score-CAM is the method of a layer that needs no gradients.
+        return "scorecam" if supports(model.engine, ForwardOnly) else "gradcam", layer, "a layer was named"
     best = recommended(model, passes)
     return best.method, best.layer, best.reason
 

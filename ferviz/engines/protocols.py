@@ -69,6 +69,20 @@ class PredictedTargets(Protocol):
 
 
 @runtime_checkable
+class ForwardOnly(Protocol):
+    """An engine without gradients, whose `gradients` always raises ModelError.
+
+    Attributes:
+        no_gradients: the sentence that it raises: why there are none, and which file to load for them.
+    """
+
+    @property
+    def no_gradients(self) -> str:
+        """Why there are no gradients, and which file to load for them."""
+        ...
+
+
+@runtime_checkable
 class GraphBacked(Protocol):
     """An engine that can have its network as one TensorFlow graph: what compiling, dreams, diagrams and kernels need."""
 
@@ -169,6 +183,7 @@ CAPABILITIES: dict[type, str] = {
     GuidedGradients: "guided gradients",
     LayerInterventions: "logits from a changed layer",
     PredictedTargets: "gradients of the predicted class",
+    ForwardOnly: "answers and nothing else",
     GraphBacked: "the network's graph",
     GraphExport: "an export as a graph",
     Randomisable: "weights that can be drawn anew",
@@ -184,6 +199,7 @@ _MEMBERS: dict[type, str] = {
     GuidedGradients: "guided_gradients",
     LayerInterventions: "logits_from",
     PredictedTargets: "takes_predicted",
+    ForwardOnly: "no_gradients",
     GraphBacked: "graph_engine",
     GraphExport: "exported_graph",
     Randomisable: "randomised",

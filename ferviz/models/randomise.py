@@ -23,7 +23,7 @@ def randomised(model: Model, seed: int = 0, images: np.ndarray | None = None) ->
 
     Every kernel is drawn whole. (Shuffling its first axis, as some toolkits do, leaves a 1 x 1 kernel as it is.) Kernels whose layer
     does not say how they begin (no layer of an ONNX file does), or lets them begin as constants, are drawn as Glorot and Bengio draw
-    them. With pictures, batch
+    them; quantised ones of a TensorFlow Lite file are shuffled within each of their outputs. With pictures, batch
     normalisation learns their mean and variance in the new network; with those of the old one the signal would fade or explode.
 
     Args:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from ferviz.attribution.attribution_job import AttributionJob
+from ferviz.attribution.methods.registry import AUTO
 from ferviz.data.dataset import Dataset
 from ferviz.emotions import canonical
 from ferviz.errors import DataError
@@ -26,6 +27,7 @@ from ferviz.studies.study_faces import (
     draw_evenly,
     predict_faces,
 )  # fmt: skip
+from ferviz.trust.recommendation import lack_of_gradients
 
 COLUMNS = ["class", "faces", "groups", "region", "first", "second", "difference", "low", "high", "p_holm"]
 """Columns of the main table: the region's mean Shapley value for the label, in log-odds, in each network, and the mean of the paired
@@ -46,7 +48,7 @@ def comparison_study(
     *,
     second: Model,
     faces: int = 200,
-    method: str = "gradcam",
+    method: str = AUTO,
     fill: str = BASE[0],
     seed: int = 0,
     batch_size: int = 64,
@@ -59,7 +61,7 @@ def comparison_study(
         data: labelled faces that neither was trained on.
         second: the second network; its labels may stand in another order, and faces of classes that either lacks are left out.
         faces: how many, of each label as many as there are.
-        method: of the heatmaps; at each network's own default layer.
+        method: of the heatmaps; at each network's own default layer. "auto" is Grad-CAM, or occlusion where a network has no gradients.
         fill: what stands where a region is hidden.
         seed: of the choice of faces, of fills and of tests.
         batch_size: pictures in one pass through a network.
@@ -73,6 +75,8 @@ def comparison_study(
         DataError: the two networks share fewer than two classes.
     """
     second = as_model(second)
+    if method == AUTO:
+        method = "occlusion" if any(map(lack_of_gradients, (model, second))) else "gradcam"
     shared = [n for n in map(canonical, model.labels) if n in set(map(canonical, second.labels))]
     if len(shared) < 2:
         raise DataError(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from ferviz.engines.protocols import ForwardOnly, supports
 from ferviz.errors import FervizError, ModelError
 from ferviz.models.bundled import ASSETS
 from ferviz.models.compiled.explainer import is_taught
@@ -48,16 +49,18 @@ def recommended(model: Model, passes: int) -> Recommendation:
 
     Returns:
         What was measured for this very network, if a method passed the test at this price more often than noise does; else what was
-        measured for networks of its kind: those whose last map has about as many cells.
+        measured for networks of its kind: those whose last map has about as many cells. For a network without gradients or without
+        maps of layers it may cost more than that: the methods that cost little need both.
 
     Raises:
         ModelError: the network's sidecar cannot be read.
     """
-    own = _kept(model)
-    choice = _choice(own, passes, "this network") if own else None
-    if choice and (choice.method not in TAUGHT or is_taught(model)):
-        return choice
-    kind = _nearest(model)
+    own, lack = _kept(model), lack_of_gradients(model)
+    for price in [price for price in BUDGETS if price >= passes] if lack else [passes]:
+        choice = _choice(own, price, "this network") if own else None
+        if choice and (choice.method not in TAUGHT or is_taught(model)):
+            return choice
+    kind, passes = _nearest(model), BUDGETS[-1] if lack else passes
     general = _choice(kind, passes, kind["name"])
     if general is not None and general.method in TAUGHT and not is_taught(model):
         general = _choice(kind, passes, f"{kind['name']} without its explainer", "untaught")
@@ -65,9 +68,22 @@ def recommended(model: Model, passes: int) -> Recommendation:
     why = (
         f"at {_price(passes)} no method passes the test on this network more often than noise; {general.reason}"
         if own
-        else f"{general.reason}; for this one ferviz trust --write finds out"
+        else f"{lack}{'; ' if lack else ''}{general.reason}; for this one ferviz trust --write finds out"
     )
     return Recommendation(general.method, None, why)
+
+
+def lack_of_gradients(model: Model) -> str:
+    """Return why a network has no gradients at a map, which Grad-CAM and everything else that costs little look at; "" where it has.
+
+    Args:
+        model: the network.
+    """
+    if supports(model.engine, ForwardOnly):
+        return "it has no gradients here"
+    return (
+        "" if any(layer.spatial and len(layer.shape) == 3 for layer in model.layers) else "it has no layer with a map"
+    )
 
 
 def recommended_layer(model: Model, method: str) -> str | None:

@@ -17,6 +17,7 @@ from ferviz.engines.keras.keras_predict import KerasPredictEngine
 from ferviz.engines.litert import LiteRTEngine
 from ferviz.engines.protocols import (
     Described,
+    ForwardOnly,
     GraphBacked,
     GraphExport,
     GuidedGradients,
@@ -24,6 +25,7 @@ from ferviz.engines.protocols import (
     LayerInterventions,
     Noting,
     PredictedTargets,
+    Randomisable,
     engine_notes,
     require,
     supports,
@@ -323,34 +325,37 @@ def test_without_layers_there_are_no_activations(name: str, get: Any, batch: np.
 
 @pytest.mark.parametrize("name", WITHOUT_GRADIENTS)
 def test_without_gradients_one_sentence_says_so(name: str, get: Any, batch: np.ndarray) -> None:
-    with pytest.raises(ModelError, match=r"load|Keras|\.keras"):
+    with pytest.raises(ModelError, match=r"load|Keras|\.keras") as info:
         get(name).gradients(batch, INPUT, some_weights(3, 1, CLASSES))
+    assert str(info.value) == get(name).no_gradients
 
 
 def test_optional_protocols_are_declared(get: Any) -> None:
     expected = {
         "keras": (GuidedGradients, LayerInterventions, PredictedTargets, GraphBacked, KerasBacked),
-        "keras-predict": (KerasBacked,),
-        "savedmodel": (),
+        "keras-predict": (ForwardOnly, KerasBacked),
+        "savedmodel": (ForwardOnly,),
         "litert": (GuidedGradients, LayerInterventions),
-        "fallback": (GuidedGradients, LayerInterventions, GraphBacked, KerasBacked, Noting),
-        "onnx": (GuidedGradients, LayerInterventions, PredictedTargets, GraphBacked, Described),
-        "onnx-any-size": (GuidedGradients, LayerInterventions, PredictedTargets, GraphBacked, Described),
-        "tflite": (Described,),
+        "fallback": (GuidedGradients, LayerInterventions, GraphBacked, Randomisable, KerasBacked, Noting),
+        "onnx": (GuidedGradients, LayerInterventions, PredictedTargets, GraphBacked, Randomisable, Described),
+        "onnx-any-size": (GuidedGradients, LayerInterventions, PredictedTargets, GraphBacked, Randomisable, Described),
+        "tflite": (ForwardOnly, Randomisable, Described),
         "example": (),
     }
     every = (
         GuidedGradients,
         LayerInterventions,
         PredictedTargets,
+        ForwardOnly,
         GraphBacked,
         GraphExport,
+        Randomisable,
         KerasBacked,
         Noting,
         Described,
     )
     if importlib.util.find_spec("torch"):
-        expected["torch"] = (GuidedGradients, LayerInterventions, PredictedTargets, GraphExport, Noting)
+        expected["torch"] = (GuidedGradients, LayerInterventions, PredictedTargets, GraphExport, Randomisable, Noting)
     for name, protocols in expected.items():
         assert tuple(p for p in every if supports(get(name), p)) == protocols, name
 

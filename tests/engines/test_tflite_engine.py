@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import ferviz
+from ferviz.cli import run
 from ferviz.errors import ModelError, UnknownNameError
 
 LABELS = ("angry", "happy", "sad", "fear")
@@ -69,6 +70,37 @@ def test_methods_with_gradients_say_where_to_get_the_network(model: ferviz.Model
         ferviz.compile_model(model)
 
 
+@pytest.mark.slow
+def test_what_chooses_a_method_itself_chooses_one_without_gradients(model: ferviz.Model, faces: np.ndarray) -> None:
+    from ferviz.data.dataset import Dataset
+    from ferviz.emotions import label_scheme
+
+    named = ferviz.load_model(model.origin.path, labels="angry,happy,sad,neutral", scaling="0..1")  # type: ignore[union-attr]
+    labels = named.logits(faces).argmax(1)
+    data = Dataset(faces, labels, np.full(19, "PublicTest"), np.arange(19), label_scheme(named.labels))
+    maps = ferviz.explain(named, faces[:2], method="auto")
+    assert maps.settings["chosen"].startswith("it has no gradients here")
+    assert maps.trust is not None
+    answer = ferviz.study("mean-maps", named, data, faces=6)
+    assert answer.settings["method"] == f"{maps.method} input"
+    assert np.isfinite(answer.arrays["right"]).any()
+    other = ferviz.study("compare", named, data, second=named, faces=6)
+    assert other.settings["method"] == "occlusion"
+    assert np.nanmax(np.abs(other.arrays["difference"])) == 0
+    report = ferviz.trust_report(named, data, methods="occlusion,scorecam", faces=8, steps=4)
+    assert all(row.randomised is not None for row in report.rows if not row.control)
+    assert [note for note in report.notes if "holds no gradients" in note] == [
+        note for note in report.notes if "gradients" in note
+    ]
+
+
+def test_what_cannot_be_done_with_it_is_one_sentence(model: ferviz.Model) -> None:
+    for ask in (ferviz.diagram, ferviz.compile_model, lambda m: ferviz.dream(m, "happy", steps=2)):
+        with pytest.raises(ModelError, match=r"\.keras.*\.onnx") as info:
+            ask(model)
+        assert "\n" not in str(info.value)
+
+
 def test_quantised_numbers_are_what_they_stand_for(files: Any, engine: Any, faces: np.ndarray) -> None:
     model = ferviz.load_model(files["quantised"], labels=LABELS)
     assert model.input.scaling == "0..1"  # the input's own scale says so
@@ -93,7 +125,9 @@ def test_labels_packed_into_the_file_are_taken(files: Any, tmp_path: Path) -> No
     assert ferviz.load_model(path).labels == LABELS
 
 
-def test_a_network_for_a_chip_is_refused(tmp_path: Path, files: Any) -> None:
+def test_a_network_for_a_chip_and_half_a_file_are_refused(
+    tmp_path: Path, files: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
@@ -106,6 +140,10 @@ def test_a_network_for_a_chip_is_refused(tmp_path: Path, files: Any) -> None:
     path.write_bytes(bytes(builder.Output()))
     with pytest.raises(ModelError, match=r"Edge TPU.*give the Keras or ONNX file"):
         ferviz.load_model(path)
+    for damaged in (path.read_bytes(), files["float"].read_bytes()[:3000]):
+        path.write_bytes(damaged)
+        assert run(["layers", "--model", str(path)]) == 4
+        assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 @pytest.mark.slow

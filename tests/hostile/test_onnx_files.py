@@ -73,6 +73,32 @@ def test_a_model_of_scikit_learn_is_refused(small: Any) -> None:
     refused(small, "scikit-learn")
 
 
+def test_each_bad_file_is_one_line_and_exit_code_4(small: Any, onnx_files: Any, tmp_path: Path, capsys: Any) -> None:
+    eeg, trees, custom, outside = (onnx.ModelProto() for _ in range(4))
+    for other in (eeg, trees, custom, outside):
+        other.CopyFrom(small)
+    eeg.graph.input[0].CopyFrom(onnx_files.helper.make_tensor_value_info("x", 1, (1, 14, 1000)))
+    trees.opset_import[0].domain = "ai.onnx.ml"
+    custom.graph.node[0].op_type, custom.graph.node[0].domain = "FusedConv", "com.microsoft"
+    tensor = outside.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = 1
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", "../secret.bin"
+    (tmp_path / "secret.bin").write_bytes(b"\0" * 144)
+    for model, words in (
+        (eeg, "a sequence of numbers"), (trees, "scikit-learn"), (custom, r"com\.microsoft\.FusedConv"),
+        (outside, "outside of its folder"),
+    ):  # fmt: skip
+        folder = tmp_path / "net"
+        folder.mkdir(exist_ok=True)
+        (folder / "net.onnx").write_bytes(model.SerializeToString())
+        assert run(["layers", "--model", str(folder / "net.onnx")]) == 4
+        printed = capsys.readouterr()
+        assert len(printed.err.splitlines()) == 1
+        assert re.search(words, printed.err), printed.err
+
+
 def test_inputs_that_are_no_numbers_are_refused(small: Any, onnx_files: Any) -> None:
     small.graph.input[0].type.tensor_type.elem_type = 8
     refused(small, "takes no numbers")

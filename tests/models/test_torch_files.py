@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 import warnings
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ferviz.cli import run
 from ferviz.errors import ModelError, UntrustedModelError, UsageError
 from ferviz.models.input_spec import InputSpec
 from ferviz.models.load import load_model
@@ -27,6 +29,7 @@ from ferviz.models.pytorch.torch_file import CHECKPOINT, EXPORTED, SAFETENSORS, 
 from tests.torch_networks import CLASSES, SIZE, Functional, InPlace, Plain, pictures, seeded, tensor
 
 LABELS = "a,b,c,d"
+NETWORKS = Path(__file__).parents[1] / "torch_networks.py"
 CODE = """
 from torch import nn
 import helper
@@ -252,6 +255,38 @@ def test_damaged_files_are_one_sentence(tmp_path: Path) -> None:
     page.write_bytes(b"<!DOCTYPE html><html>not found</html>")
     with pytest.raises(ModelError, match="web page"):
         open_functional(page)
+
+
+def test_each_bad_file_is_one_line_and_exit_code_4(
+    code: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sentinel, plain = tmp_path / "was here", f"{NETWORKS}:Plain"
+    state, net = seeded(Plain()).state_dict(), seeded(Functional())
+    net.extra = Code(sentinel)
+    for name, content in (
+        ("whole", net), ("sound", state), ("lacks", {n: v for n, v in state.items() if n != "fc.bias"}),
+        ("more", {**state, "more.weight": torch.zeros(3, 3)}),
+    ):  # fmt: skip
+        torch.save(content, tmp_path / f"{name}.pth")
+    content = (tmp_path / "sound.pth").read_bytes()
+    (tmp_path / "cut.pth").write_bytes(content[: len(content) // 2])
+    assert run(["layers", str(tmp_path / "sound.pth"), "--architecture", plain, "--input", "18x18x1"]) == 0
+    capsys.readouterr()
+    for name, architecture, size, words in (
+        ("whole", None, "18x18x1", r"torch_networks\.Functional.*--trust"),
+        ("lacks", plain, "18x18x1", r"lacks fc\.bias"),
+        ("more", plain, "18x18x1", r"more\.weight"),
+        ("sound", f"{code}:Needs", "18x18x1", "depth"),
+        ("sound", plain, "24x24x1", "cannot be run on pictures of 24 x 24 x 1"),
+        ("cut", plain, "18x18x1", r"cut\.pth"),
+    ):
+        chosen = [] if architecture is None else ["--architecture", architecture]
+        assert run(["layers", str(tmp_path / f"{name}.pth"), *chosen, "--input", size]) == 4
+        printed = capsys.readouterr()
+        assert len(printed.err.splitlines()) == 1
+        assert re.search(words, printed.err), printed.err
+        assert not printed.out
+    assert not sentinel.exists()
 
 
 def test_a_live_module_in_one_line(faces: np.ndarray) -> None:

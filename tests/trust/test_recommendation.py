@@ -11,11 +11,13 @@ import pytest
 import ferviz
 from ferviz.attribution.attribution_job import AttributionJob
 from ferviz.attribution.explain import MAX_TESTED
+from ferviz.attribution.methods.method import LAYER
 from ferviz.attribution.methods.registry import METHODS
 from ferviz.engines.base import LayerInfo
 from ferviz.errors import ModelError, UnknownNameError
+from ferviz.evaluation.panel.panel import usable_methods
 from ferviz.models.compiled.cache import Origin
-from ferviz.trust.recommendation import BUDGETS, recommended, recommended_layer
+from ferviz.trust.recommendation import BUDGETS, _shipped, recommended, recommended_layer
 
 BEST = {"method": "saliency", "layer": None, "better": 0.75}
 
@@ -101,6 +103,37 @@ def test_auto_with_a_layer_is_grad_cam_there(network):
     model, _ = network
     job = AttributionJob.prepare(model, "auto", layer="early")
     assert (job.name, job.layers, job.chosen) == ("gradcam", ("early",), "a layer was named")
+
+
+@pytest.mark.parametrize("passes", BUDGETS)
+def test_a_network_without_gradients_gets_a_method_that_needs_none(network, passes):
+    model, _ = network
+    model.engine.no_gradients = "there are no gradients in this file"
+    best = recommended(model, passes)
+    assert best.method == "rise"
+    assert best.reason.startswith("it has no gradients here; better than a centre blob on 93 %")
+    assert not any(METHODS[each["recommendation"]["500"]["method"]].gradients for each in _shipped())
+    keep(model, recommendation={"1": None, "20": None, "500": BEST | {"method": "occlusion"}})
+    assert recommended(model, passes).method == "occlusion"
+    keep(
+        model, recommendation={"1": None, "20": BEST | {"method": "region-occlusion"}, "500": BEST | {"method": "rise"}}
+    )
+    assert recommended(model, passes).method == ("rise" if passes == 500 else "region-occlusion")
+    job = AttributionJob.prepare(model, "auto", layer="early")
+    assert (job.name, job.layers) == ("scorecam", ("early",))
+    for method in ("gradcam", "eigencam", "saliency", "smoothgrad", "integrated-gradients", "guided-backprop"):
+        with pytest.raises(ModelError, match="there are no gradients in this file"):
+            AttributionJob.prepare(model, method)
+    assert {"rise", "occlusion", "scorecam", "regions", "shapley"} <= set(usable_methods(model))
+    assert not any(METHODS[name].gradients for name in usable_methods(model))
+
+
+def test_a_network_without_maps_gets_a_method_of_the_picture(network):
+    model, _ = network
+    model.engine.layers = ()
+    assert [recommended(model, passes).method for passes in BUDGETS] == ["rise"] * 3
+    assert recommended(model, 1).reason.startswith("it has no layer with a map; ")
+    assert not any(METHODS[name].at == LAYER for name in usable_methods(model))
 
 
 def test_named_methods_are_not_chosen(network):

@@ -9,7 +9,8 @@ from numbers import Integral, Real
 from typing import Any
 
 from ferviz.attribution.request import MethodInput, MethodOutput
-from ferviz.engines.base import INPUT, Array
+from ferviz.engines.base import INPUT, Array, Engine
+from ferviz.engines.protocols import ForwardOnly, require, supports
 from ferviz.errors import ModelError, UnknownNameError, UsageError
 
 LAYER, PICTURE = "layer", "picture"
@@ -34,6 +35,7 @@ class Method:
         signed: the settings under which the maps show evidence for and against, where by default they do not; a contrast of classes
             uses them. Empty = the maps are always signed, or never.
         magnitude: by default the maps show how much a pixel matters, not evidence; a contrast of classes leaves them so.
+        gradients: it asks for gradients, which some files do not hold.
         needs: the optional engine protocols of `ferviz.engines.base` that it cannot do without.
         needs_regions: it asks for `MethodInput.face_regions()`: the faces' landmarks are located before it runs.
         needs_explainer: it asks for `MethodInput.explainer`: the network has to be taught first (`ferviz teach`). Its setting `explainer`
@@ -47,11 +49,36 @@ class Method:
     title: str = ""
     signed: Mapping[str, Any] = field(default_factory=dict)
     magnitude: bool = False
+    gradients: bool = False
     needs: tuple[type, ...] = ()
     needs_regions: bool = False
     needs_explainer: bool = False
     caution: str = ""
     from_maps: bool = False
+
+    def runs_on(self, engine: Engine) -> bool:
+        """Return whether an engine has what the method needs.
+
+        Args:
+            engine: of a network.
+        """
+        blind = self.gradients and supports(engine, ForwardOnly)
+        return not blind and all(supports(engine, protocol) for protocol in self.needs)
+
+    def check_engine(self, engine: Engine, name: str) -> None:
+        """Check that an engine has what the method needs.
+
+        Args:
+            engine: of a network.
+            name: the method's name in the registry.
+
+        Raises:
+            ModelError: says what is missing.
+        """
+        if self.gradients and supports(engine, ForwardOnly):
+            raise ModelError(engine.no_gradients)
+        for protocol in self.needs:
+            require(engine, protocol, name)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -86,7 +113,7 @@ def method_from_maps(function: Callable[..., Array], at: str = LAYER, **properti
         at: "layer", or "picture" for activation and gradient of the picture itself.
         **properties: further attributes of `Method`: title, signed, magnitude, caution.
     """
-    return Method(function, at, from_maps=True, **properties)
+    return Method(function, at, gradients=True, from_maps=True, **properties)
 
 
 def run_method(method: Method, request: MethodInput, **settings: Any) -> MethodOutput:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 @click.command("compare", cls=SectionedCommand)
 @click.argument("pictures", nargs=-1, required=True, metavar="PICTURE|FOLDER...")
 @names_option(
-    "--method", "methods", help="A method; several: gradcam,layercam, or repeat.  [default: gradcam and layercam]"
+    "--method",
+    "methods",
+    help="A method; several: gradcam,layercam, or repeat.  [default: gradcam and layercam; occlusion and rise without gradients]",
 )
 @names_option("--layer", "-l", "layers", help="A layer; several: conv3,conv5, or repeat.  [default: the last map]")
 @click.option(
@@ -66,6 +68,7 @@ def command(
     from ferviz.attribution.methods.registry import METHODS
     from ferviz.files import check_suffix
     from ferviz.images.listing import list_pictures
+    from ferviz.trust.recommendation import lack_of_gradients
 
     names = split_names(methods, METHODS)
     for method in names:
@@ -81,7 +84,10 @@ def command(
     if any(map(exists, files)):
         networks = [open_model(options, console) for options in (model, *others)]
         places = choose_places(networks, layers or (None,))
-        names = names or (["gradcam"] if len(places) > 1 or others else ["gradcam", "layercam"])
+        usual = ["gradcam", "layercam"]
+        if any(map(lack_of_gradients, networks)):
+            usual = ["scorecam"] if layers else ["occlusion", "rise"]
+        names = names or (usual[:1] if len(places) > 1 or others else usual)
         for network in networks:
             for place in places:
                 for method in names:

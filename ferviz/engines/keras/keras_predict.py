@@ -58,6 +58,14 @@ class KerasPredictEngine:
             logits -= np.log(np.maximum(1 - outputs, _TINY))
         return logits
 
+    @property
+    def no_gradients(self) -> str:
+        """Why layers and gradients cannot be reached."""
+        return (
+            f"Keras runs on {running().config.backend()} here, where a network predicts but its layers cannot be reached; "
+            "start a new process with KERAS_BACKEND=tensorflow for this"
+        )
+
     def activations(self, batch: Array, layers: Sequence[str]) -> list[Array]:
         """Raise an error, for layers are reached on TensorFlow only.
 
@@ -68,7 +76,7 @@ class KerasPredictEngine:
         Raises:
             ModelError: always.
         """
-        raise ModelError(_why())
+        raise ModelError(self.no_gradients)
 
     def gradients(self, batch: Array, layer: str, weights: Array, of: str = LOGITS) -> tuple[Array, Array, Array]:
         """Raise an error, for layers are reached on TensorFlow only.
@@ -80,7 +88,7 @@ class KerasPredictEngine:
         Raises:
             ModelError: always.
         """
-        raise ModelError(_why())
+        raise ModelError(self.no_gradients)
 
 
 def head(network: Any) -> str:
@@ -97,10 +105,3 @@ def head(network: Any) -> str:
         return "softmax"
     name = getattr(getattr(last, "activation", None), "__name__", "")
     return name if name in ("softmax", "sigmoid") else "linear"
-
-
-def _why() -> str:
-    return (
-        f"Keras runs on {running().config.backend()} here, where a network predicts but its layers cannot be reached; "
-        "start a new process with KERAS_BACKEND=tensorflow for this"
-    )

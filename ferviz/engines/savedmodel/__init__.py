@@ -55,6 +55,7 @@ class SavedModelEngine:
     """
 
     name = "savedmodel"
+    no_gradients = _WHY
     layers: Sequence[LayerInfo] = ()
 
     def __init__(self, folder: str | Path, trust: bool = False) -> None:

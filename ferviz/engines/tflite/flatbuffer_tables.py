@@ -33,7 +33,7 @@ class Flatbuffer:
         FlatbufferError: it is too short or carries another identifier.
     """
 
-    def __init__(self, content: bytes, identifier: bytes) -> None:
+    def __init__(self, content: bytes | bytearray, identifier: bytes) -> None:
         if len(content) < 12 or content[4:8] != identifier:
             raise FlatbufferError(f"it does not begin as a {identifier.decode()} file does")
         if len(content) >= 1 << 31:

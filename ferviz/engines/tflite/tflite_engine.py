@@ -16,6 +16,7 @@ from ferviz.engines.base import INPUT, LOGITS, Array, LayerInfo, NetworkFacts, P
 from ferviz.engines.tflite.admission import admit
 from ferviz.engines.tflite.flatbuffer_tables import Flatbuffer
 from ferviz.engines.tflite.operator_rules import RULES
+from ferviz.engines.tflite.random_constants import drawn_anew
 from ferviz.engines.tflite.tflite_facts import tflite_facts
 from ferviz.engines.tflite.tflite_graph import Operator, Subgraph, read_graphs
 from ferviz.errors import ModelError, UnknownNameError, UsageError
@@ -70,14 +71,19 @@ class TFLiteEngine:
     """
 
     name = "tflite"
+    no_gradients = _WHY
 
     def __init__(self, path: Path) -> None:
-        self._where, self._lock = str(path), threading.RLock()
         content = path.read_bytes()
-        admit(content, name=self._where, advice=_ADVICE)
+        admit(content, name=str(path), advice=_ADVICE)
+        graph = read_graphs(content).subgraphs[0]
+        head, output = _find_head(graph, str(path))
+        self._open(_with_output(content, output), str(path), head)
+
+    def _open(self, content: bytes, where: str, head: str) -> None:
+        """Take the content of a file that was admitted, whose output are the logits."""
+        self._where, self._lock, self._content, self.head = where, threading.RLock(), content, head
         self._graph = read_graphs(content).subgraphs[0]
-        self.head, self._output = _find_head(self._graph, self._where)
-        self._content = _with_output(content, self._output)
         self._interpreters: dict[tuple[int, bool], Any] = {}
         interpreter = self._interpreter(preserving=False)
         (self._given,), (self._answer,) = interpreter.get_input_details(), interpreter.get_output_details()
@@ -165,6 +171,21 @@ class TFLiteEngine:
             ModelError: always.
         """
         raise ModelError(_WHY)
+
+    def randomised(self, seed: int, batch: Array | None) -> TFLiteEngine:
+        """Return an engine for the same network with weights drawn anew, as `Randomisable`.
+
+        Args:
+            seed: of the weights.
+            batch: is not needed, for the file has merged its normalisations into its kernels.
+
+        Raises:
+            ModelError: the file has no kernels that could be drawn.
+        """
+        engine = TFLiteEngine.__new__(TFLiteEngine)
+        # Other numbers in kernels make no other file of one that was admitted: sizes and operators are the same.
+        engine._open(drawn_anew(self._content, seed, self._where), self._where, self.head)
+        return engine
 
     # -- inside ----------------------------------------------------------------------------------------------------
 

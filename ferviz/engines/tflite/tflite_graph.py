@@ -112,7 +112,7 @@ class TFLiteGraphs:
     signatures: tuple[Signature, ...]
 
 
-def read_graphs(content: bytes) -> TFLiteGraphs:
+def read_graphs(content: bytes | bytearray) -> TFLiteGraphs:
     """Read a TensorFlow Lite file.
 
     Args:

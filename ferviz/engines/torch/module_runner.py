@@ -30,6 +30,7 @@ class ModuleRunner:
     Attributes:
         module: the copy.
         trace: what its first run told.
+        device: where it runs.
 
     Raises:
         ModelError: it cannot be copied, or cannot be run on such pictures, or returns something else than scores.
@@ -84,7 +85,7 @@ class ModuleRunner:
             tensor = tensor.permute(0, 3, 1, 2)
             if not self._channels_last:
                 tensor = tensor.clone(memory_format=torch.contiguous_format)
-        return tensor.to(self._device, self._dtype)
+        return tensor.to(self.device, self._dtype)
 
     def each(self, compute: Callable[..., tuple[Array, ...]], batch: Array, *more: Array) -> tuple[Array, ...]:
         """Compute arrays, for all pictures at once or, where the network takes only one, for each picture.
@@ -130,7 +131,7 @@ class ModuleRunner:
         self._channels_last = channels_last
         self.module.to(memory_format=torch.channels_last if channels_last else torch.preserve_format)
         values = next((v for v in (*module.parameters(), *module.buffers()) if v.is_floating_point()), torch.zeros(()))
-        self._device, self._dtype = values.device, values.dtype
+        self.device, self._dtype = values.device, values.dtype
         for name, weight in module.state_dict().items():
             if weight.is_floating_point() and not weight.isfinite().all():
                 raise ModelError(

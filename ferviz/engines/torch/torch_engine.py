@@ -107,7 +107,11 @@ class TorchEngine:
             if self._exported is None:
                 height, width, channels = self.input_shape
                 shape = (height or self._side, width or self._side, channels)
-                self._exported = ExportedEngine(export_onnx(own_copy(self._source).eval().cpu(), shape), self)
+                module = own_copy(self._source).eval()
+                try:
+                    self._exported = ExportedEngine(export_onnx(module.cpu(), shape), self)
+                finally:
+                    module.to(self._runner.device)  # where nobody else uses the module, this engine runs it
             return self._exported
 
     # -- the three primitives --------------------------------------------------------------------------------------

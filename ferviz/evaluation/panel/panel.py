@@ -12,7 +12,7 @@ from ferviz.attribution.methods.method import LAYER, Method
 from ferviz.attribution.methods.registry import METHODS
 from ferviz.data.dataset import Dataset
 from ferviz.data.duplicates import duplicate_groups
-from ferviz.engines.protocols import supports
+from ferviz.engines.protocols import ForwardOnly, supports
 from ferviz.errors import DataError, ModelError, NoFaceError
 from ferviz.evaluation.panel.method_maps import MethodMaps, control_maps, curve_areas, method_maps
 from ferviz.evaluation.panel.panel_faces import stratified_faces
@@ -80,6 +80,8 @@ def trust_report(
     places = _layers(model, names, None if layers is None else split_names(layers, known))
     located, groups, notes = locate_landmarks(as_faces(images)), duplicate_groups(images), []
     has_regions = show_regions(located).mean() >= MIN_FACES
+    if supports(model.engine, ForwardOnly):
+        notes.append(f"what needs gradients was left out: {model.engine.no_gradients}")
     if not has_regions:
         names, refusal = _without_regions(names, located, methods is not None)
         notes.append(refusal)
@@ -151,11 +153,11 @@ def usable_methods(model: Model) -> list[str]:
     Args:
         model: the network.
     """
-
-    taught = is_taught(model)
+    taught, has_maps = is_taught(model), any(layer.spatial for layer in model.layers)
 
     def fits(method: Method) -> bool:
-        return all(supports(model.engine, p) for p in method.needs) and (taught or not method.needs_explainer)
+        reaches = has_maps or method.at != LAYER
+        return reaches and method.runs_on(model.engine) and (taught or not method.needs_explainer)
 
     return [name for name in METHODS if not name.startswith("tf-keras-vis") and fits(METHODS[name])]
 
@@ -224,7 +226,7 @@ def _placements(
     model: Model, images: np.ndarray, layers: Iterable[str], seed: int, log: Progress
 ) -> tuple[tuple[Placement, ...], tuple[str, ...]]:
     measured, notes = [], []
-    for layer in layers:
+    for layer in () if supports(model.engine, ForwardOnly) else layers:
         log(f"where the cells of {layer} look")
         try:
             measured.append(placement(model, images[:8], layer, seed))

@@ -57,6 +57,12 @@ def check_regular_file(path: PathLike, what: str = "network") -> Path:
     return Path(text)
 
 
+_FRAMEWORKS = {
+    ".onnx": "ONNX", ".tflite": "TensorFlow Lite", **dict.fromkeys((".pt", ".pth", ".pt2", ".t7", ".ckpt", ".safetensors"), "PyTorch"),
+}  # fmt: skip
+"""What the name of a file says that it is, where its content is nothing that is known."""
+
+
 def detect_format(path: PathLike) -> str:
     """Detect the format of a network.
 
@@ -95,7 +101,8 @@ def detect_format(path: PathLike) -> str:
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if text.startswith((b"{", b'"{')):
         return JSON
-    raise ModelError(f"{path} is no Keras network: it is {describe_file(path, head)}")
+    kind = _FRAMEWORKS.get(path.suffix.lower(), "Keras")
+    raise ModelError(f"{path} is no {kind} network: it is {describe_file(path, head)}")
 
 
 def _has_later_signature(stream: object, size: int) -> bool:
