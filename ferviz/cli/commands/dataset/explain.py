@@ -69,9 +69,11 @@ def explain_data(command: str, path: str, resume: bool, asked: DatasetOptions) -
     """
     from ferviz.attribution.attribution_job import AttributionJob
     from ferviz.attribution.explanation import Explanation
+    from ferviz.attribution.methods.registry import AUTO
     from ferviz.data.where import parse_where
     from ferviz.files import check_output, check_suffix
     from ferviz.models.face_selection import select_faces
+    from ferviz.trust.recommendation import lack_of_gradients
 
     explain, data, where, output = asked.explain, asked.data, asked.where, asked.output
     explain.check_method()
@@ -88,15 +90,18 @@ def explain_data(command: str, path: str, resume: bool, asked: DatasetOptions) -
     check_outputs([out], inputs)
     faces = open_data(path, data, console, split=data.split, seed=output.seed)
     network = open_model(asked.model, console)
+    has_choice = command == "explain" and not typed("method")
     job = AttributionJob.prepare(
         network,
-        explain.method,
+        AUTO if has_choice and lack_of_gradients(network) else explain.method,
         explain.target,
         explain.layer or None,
         dict(explain.settings),
         asked.batch.batch_size,
         output.seed,
     )
+    if job.chosen:
+        console.say(f"method {job.name}: {job.chosen}")
     check_outputs([out], files_of(network))
     if streamed:
         # Only explain_dataset knows whether an interrupted run is there, which --resume may finish over its output.
