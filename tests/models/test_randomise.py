@@ -42,56 +42,6 @@ def test_an_onnx_network(kind: str, onnx_files: Any, engine: Any, faces: np.ndar
     np.testing.assert_array_equal(model.logits(faces), before)
 
 
-@pytest.mark.parametrize("kind", ["float", "quantised"])
-def test_a_tflite_network(kind: str, converted: Any, engine: Any, faces: np.ndarray, tmp_path: Path) -> None:
-    path = tmp_path / "net.tflite"
-    path.write_bytes(converted(engine("functional"), kind == "quantised"))
-    model = ferviz.load_model(path, labels=LABELS, scaling="0..1")
-    before = model.logits(faces)
-    network, again, other = (randomised(model, seed, faces) for seed in (1, 1, 2))
-    np.testing.assert_array_equal(network.logits(faces), again.logits(faces))
-    # Kernels that learned nothing: another order of the classes for many faces, and another one for each seed.
-    for one, two in ((network.logits(faces), before), (network.logits(faces), other.logits(faces))):
-        assert np.abs(one - two).max() > 1e-2
-    assert (network.head, network.engine.layers) == (model.head, model.engine.layers)
-    (maps,) = network.engine.activations(network.preprocess(faces), [network.default_layer()[0]])
-    assert maps.std() > 1e-3
-    if kind == "float":  # every offset begins as 0, so that nothing comes of nothing
-        np.testing.assert_array_equal(network.logits(np.zeros((1, 18, 18), np.uint8)), 0)
-        assert np.abs(model.logits(np.zeros((1, 18, 18), np.uint8))).max() > 1e-2
-    np.testing.assert_array_equal(model.logits(faces), before)
-
-
-def test_a_tflite_network_is_drawn_as_its_kernels_begin(converted: Any, engine: Any) -> None:
-    """Convolutions within Glorot's limits, one for each depthwise channel; quantised kernels keep each output's numbers."""
-    from ferviz.engines.tflite.random_constants import drawn_anew
-    from ferviz.engines.tflite.tflite_graph import read_graphs
-
-    def kernels(content: bytes) -> list[tuple[int, np.ndarray]]:
-        (graph, *_) = read_graphs(content).subgraphs
-        found = ((o.code, graph.tensors[o.inputs[1]].values) for o in graph.operators if o.code in (3, 4, 9))
-        return [(code, values) for code, values in found if values is not None]
-
-    old = converted(engine("functional"))
-    new = drawn_anew(old, 0, "net")
-    assert len(new) == len(old)
-    assert {code for code, _ in kernels(new)} == {3, 4, 9}
-    for (code, values), (_, learned) in zip(kernels(new), kernels(old), strict=True):
-        field = int(np.prod(values.shape[1:-1]))
-        ends = 2 if code == 4 else values.shape[0] + values.shape[-1]
-        limit = np.sqrt(6 / (field * ends))
-        assert 0.5 * limit < np.abs(values).max() <= limit * (1 + 1e-6)
-        assert not np.allclose(values, learned)
-    old = converted(engine("functional"), True)
-    for (code, values), (_, learned) in zip(kernels(drawn_anew(old, 0, "net")), kernels(old), strict=True):
-        rows, others = (
-            np.moveaxis(v, 3 if code == 4 else 0, 0).reshape(v.shape[3 if code == 4 else 0], -1)
-            for v in (values, learned)
-        )
-        assert (rows != others).any()
-        np.testing.assert_array_equal(np.sort(rows), np.sort(others))
-
-
 def test_its_compiled_form_loads_the_network(onnx_files: Any, engine: Any, faces: np.ndarray, tmp_path: Path) -> None:
     from ferviz.engines.fallback import FallbackEngine
     from ferviz.models.compiled.compile import compile_model, open_compiled
