@@ -28,6 +28,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "api_pages",
     "command_reference",
+    "example_report",
     "llms_text",
     "repository_links",
     "studio_page",

@@ -121,6 +121,23 @@ def test_every_picture_of_the_documentation_is_used() -> None:
     assert not [name for name in pictures if name not in text]
 
 
+def test_the_example_of_a_report_is_what_its_command_writes() -> None:
+    import ferviz
+
+    page = ROOT / "docs" / "how-to" / "report-bundled.html"
+    assert page.stat().st_size < 2_000_000
+    record = ferviz.read_record(page)
+    assert record["settings"]["model_sha256"] == ferviz.load_model().sha256, (
+        "the bundled network is another one: write it again"
+    )
+    text = (ROOT / "docs" / "how-to" / "report.md").read_text(encoding="utf-8")
+    assert 'href="report-bundled.html"' in text
+    assert f"$ {record['asked']}\n" in text
+    assert not record["settings"]["show_faces"]
+    assert not [name for name, section in record["sections"].items() if "not_measured" in section]
+    assert not list(check_site().assets(page.parent))  # type: ignore[attr-defined]
+
+
 def check_site() -> object:
     """The module tools/check_site.py."""
     path = ROOT / "tools" / "check_site.py"

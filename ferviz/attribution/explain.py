@@ -9,7 +9,9 @@ from typing import Any
 from ferviz.attribution.attribution_job import HASTY, MEASURED, NOMINAL, PATIENT, PLACED, PLACES, AttributionJob
 from ferviz.attribution.explanation import Explanation
 from ferviz.data.dataset import Dataset
+from ferviz.data.hugging_face import is_hugging_face
 from ferviz.data.provenance import Provenance
+from ferviz.data.read import read_data
 from ferviz.errors import UsageError
 from ferviz.faces.crops import as_faces
 from ferviz.faces.face import Face
@@ -40,7 +42,8 @@ def explain(
     Args:
         model: a network.
         faces: a Face, a list of them, uint8 crops (N, H, W) or (N, H, W, 3), or a Dataset, whose rows, labels and splits the
-            explanation keeps. Pictures of a data set that show no face stop nothing: methods that need regions give them a typical face's.
+            explanation keeps; a Hugging Face data set is read as one (see `read_data`). Pictures of a data set that show no face stop
+            nothing: methods that need regions give them a typical face's.
         method: one of `ferviz.methods()`, or "auto" for the one that `ferviz.trust_report` found best for this network, or for the
             bundled one: of those up to 500 passes a face for up to 48 small faces, else of those up to 20.
         target: "predicted", a class, "all", a contrast such as "happy-sad", a weighting such as "2*happy-sad-fear", several of them,
@@ -68,6 +71,8 @@ def explain(
         NoFaceError: there are no faces, or the method needs the regions of a face and a picture shows none.
     """
     model = as_model(model)
+    if is_hugging_face(faces):
+        faces = read_data(faces)
     if isinstance(faces, Dataset):
         faces = select_faces(model, faces, where, batch_size)
     elif where is not None:

@@ -15,11 +15,14 @@ import click
 
 from ferviz.cli.sections import SectionedCommand
 from ferviz.errors import UsageError
-from ferviz.paths import is_folder
+from ferviz.paths import exists, is_folder
 from ferviz.video import SUFFIXES
 
 TABLES = (".csv", ".parquet")
 """Suffixes of tables of faces."""
+
+RUN_PLAN = "plan.json"
+"""What lies in the folder of a sharded run."""
 
 NOUNS = {"video": "a video", "dataset": "a data set"}
 
@@ -64,8 +67,14 @@ class PictureCommand(SectionedCommand):
 
         Raises:
             click.UsageError: an option does not exist, or not for this kind of input.
-            UsageError: there are several videos or data sets.
+            UsageError: there are several videos or data sets, or the folder of a sharded run.
         """
+        for word in args:
+            if word and not word.startswith("-") and exists(Path(word) / RUN_PLAN):
+                raise UsageError(
+                    f"{word} is a sharded run, whose tables hold what the network says about each face; read {word}/parts, or "
+                    "take it with ferviz scale merge, evaluate, study or report"
+                )
         kind = self._kind(args, completing=bool(extra.get("resilient_parsing")))
         try:
             if kind is None:

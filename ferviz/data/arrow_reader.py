@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +85,8 @@ def read_arrow(path: Path, skip_bad: bool = False) -> Table:
         for batch, names, columns in _batches(file):
             subjects &= "subject" in columns
             for row in batch:
-                label = _label(row[columns["label"]], names)
-                pixels = _picture(row[columns["image"]], columns["image"], root.resolve())
+                label = label_text(row[columns["label"]], names)
+                pixels = cell_pixels(row[columns["image"]], columns["image"], root.resolve())
                 own = str(row[columns["split"]] or "") if "split" in columns else split
                 subject = str(row[columns["subject"]] or "") if "subject" in columns else ""
                 faces.add(number, number + 1, columns, pixels, label, own, subject)
@@ -131,13 +131,13 @@ def _batches(file: Path) -> Iterator[tuple[list[dict[str, Any]], Sequence[str], 
             if file.suffix.lower() == ".parquet":
                 table = parquet.ParquetFile(stream)
                 schema = table.schema_arrow
-                columns = _columns(file, schema.names)
+                columns = face_columns(file, schema.names)
                 batches = table.iter_batches(BATCH, columns=list(columns.values()))
             else:
                 start = stream.read(6)
                 stream.seek(0)
                 reader = ipc.open_file(stream) if start == b"ARROW1" else ipc.open_stream(stream)
-                schema, columns = reader.schema, _columns(file, reader.schema.names)
+                schema, columns = reader.schema, face_columns(file, reader.schema.names)
                 batches = _ipc_batches(reader, list(columns.values()))
             names = _label_names(schema, columns)
             for batch in batches:
@@ -157,8 +157,12 @@ def _ipc_batches(reader: Any, columns: list[str]) -> Iterator[Any]:
             yield batch.select(columns).slice(start, BATCH)
 
 
-def _columns(file: Path, names: Sequence[str]) -> dict[str, str]:
-    """-> {what a column holds: its name}.
+def face_columns(source: Path | str, names: Sequence[str]) -> dict[str, str]:
+    """Return {what a column holds: its name}.
+
+    Args:
+        source: what has the columns, for the message.
+        names: of the columns.
 
     Raises:
         DataError: there is no column of pictures, or none of labels.
@@ -170,7 +174,7 @@ def _columns(file: Path, names: Sequence[str]) -> dict[str, str]:
     for key in ("image", "label"):
         if key not in at:
             listed = printable(", ".join(names), 200)
-            raise DataError(f"{file} has no column of {key}s; name one of {listed} {key!r}")
+            raise DataError(f"{source} has no column of {key}s; name one of {listed} {key!r}")
     return {key: names[place] for key, place in at.items()}
 
 
@@ -183,11 +187,25 @@ def _label_names(schema: Any, columns: dict[str, str]) -> Sequence[str]:
             return names
     except (KeyError, TypeError, ValueError, RecursionError):
         pass
+    return usual_names(columns)
+
+
+def usual_names(columns: Mapping[str, str]) -> Sequence[str]:
+    """Return FER2013's names of numbered labels for its own columns; else none.
+
+    Args:
+        columns: {what a column holds: its name}.
+    """
     return FER2013 if (columns["image"].lower(), columns["label"].lower()) == (PIXELS, "emotion") else ()
 
 
-def _label(value: Any, names: Sequence[str]) -> str:
-    """-> a label as a name where its number has one."""
+def label_text(value: Any, names: Sequence[str]) -> str:
+    """Return a label as a name where its number has one.
+
+    Args:
+        value: the label as it is stored.
+        names: of numbered labels.
+    """
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names):
         return names[value]
     if isinstance(value, bytes):
@@ -195,8 +213,14 @@ def _label(value: Any, names: Sequence[str]) -> str:
     return "" if value is None else str(value)
 
 
-def _picture(value: Any, column: str, root: Path) -> np.ndarray | str:
-    """-> the pixels of a cell, (H, W, 3) uint8, or why there are none."""
+def cell_pixels(value: Any, column: str, root: Path) -> np.ndarray | str:
+    """Return the pixels of a cell, (H, W, 3) uint8, or why there are none.
+
+    Args:
+        value: the bytes of a picture, its path, numbers, or a dictionary that holds one of the first two.
+        column: the name of its column: text in the column "pixels" is grey levels.
+        root: the folder below which paths lie, resolved.
+    """
     if isinstance(value, dict):
         value = value.get("bytes") or value.get("path")
     if isinstance(value, str) and column.lower() == PIXELS:

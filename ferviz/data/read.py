@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from ferviz.data import arrow_reader, csv_reader, ferplus, folder_reader, picture_table
 from ferviz.data import cache as table_cache
 from ferviz.data.dataset import Dataset, Table
+from ferviz.data.hugging_face import is_hugging_face, read_hugging_face, source_of
 from ferviz.data.splits import random_split
 from ferviz.emotions import FER2013, SCHEMES, LabelScheme, label_scheme
 from ferviz.errors import DataError, UsageError
@@ -89,7 +91,7 @@ def readers() -> dict[str, str]:
 
 
 def read_data(
-    path: PathLike,
+    path: PathLike | Any,
     *,
     labels: str | Sequence[str] | LabelScheme = "7",
     votes: PathLike | None = None,
@@ -102,7 +104,8 @@ def read_data(
     """Read labelled faces into memory.
 
     Args:
-        path: a table (fer2013.csv, icml_face_data.csv), class folders, or what another reader takes; see `readers`.
+        path: a table (fer2013.csv, icml_face_data.csv), class folders, or what another reader takes, see `readers`; or a Hugging Face
+            data set, a `datasets.Dataset` or a dictionary of splits, as `load_dataset` returns it.
         labels: the label scheme: a name ("7", "6-merged", "6-dropped", "8-ferplus", "positive-negative", ...), class names in
             order ("happy,sad" or a sequence), or a LabelScheme. Faces without a label in it are left out and counted.
         votes: FERPlus' fer2013new.csv. With labels="8-ferplus" the majority vote is the label (faces without one are left
@@ -110,7 +113,8 @@ def read_data(
         split: one split or several; None means all. "random" ignores the official splits and draws new ones (a tenth becomes
             "PublicTest"), with a warning.
         skip_bad: leave out rows that cannot be read, and list them in `.bad`, instead of raising at the first.
-        cache: keep the faces as uint8 in the cache folder, keyed by content, so that the next time takes a fraction of a second.
+        cache: keep the faces as uint8 in the cache folder, keyed by content, so that the next time takes a fraction of a second. Objects
+            are not kept there.
         reader: a name that `readers` lists, or "auto".
         seed: seed of the random split.
 
@@ -120,17 +124,51 @@ def read_data(
     Raises:
         DataError: the source cannot be read (the message names file, line and column), or no face has a label in the scheme.
         UnknownNameError: an unknown scheme, split or reader.
+        UsageError: it is neither a path nor a data set.
     """
-    path = Path(path)
     scheme = labels if isinstance(labels, LabelScheme) else label_scheme(labels)
-    table = _table(path, scheme.labels, skip_bad, cache, reader)
+    if is_hugging_face(path):
+        if reader != "auto":
+            raise UsageError(f"the reader {reader!r} reads files, and this is an object; leave reader out")
+        table, source = read_hugging_face(path, skip_bad), source_of(path)
+    else:
+        path = as_path(path)
+        table, source = _table(path, scheme.labels, skip_bad, cache, reader), str(path)
     counts = None if votes is None else ferplus.read_votes(votes, table)
-    data = apply_scheme(table, scheme, counts, str(path))
+    data = apply_scheme(table, scheme, counts, source)
     if split == "random":
         return random_split(data, seed=seed)
     if split is not None:
         data = data.part(*([split] if isinstance(split, str) else split))
     return data
+
+
+def as_path(path: Any) -> Path:
+    """Return the path of a data set.
+
+    Args:
+        path: what the caller passed.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if isinstance(path, str | os.PathLike):
+        return Path(path)
+    raise UsageError(
+        f"labelled faces are a path, a ferviz.Dataset or a Hugging Face data set, not {type(path).__name__}; see ferviz.read_data"
+    )
+
+
+def as_dataset(data: Dataset | PathLike | Any) -> Dataset:
+    """Return labelled faces, reading them where they are not in memory yet.
+
+    Args:
+        data: a Dataset, which is returned itself, or what `read_data` takes.
+
+    Raises:
+        DataError, UsageError: as `read_data`.
+    """
+    return data if isinstance(data, Dataset) else read_data(data)
 
 
 def apply_scheme(table: Table, scheme: LabelScheme, votes: np.ndarray | None = None, source: str = "") -> Dataset:

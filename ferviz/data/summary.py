@@ -12,7 +12,9 @@ import numpy as np
 from ferviz.data.dataset import Dataset
 from ferviz.data.duplicates import duplicate_groups
 from ferviz.data.ferplus import majority
+from ferviz.data.read import as_dataset
 from ferviz.emotions import FERPLUS
+from ferviz.files import PathLike
 from ferviz.results import Result
 
 if TYPE_CHECKING:
@@ -184,15 +186,16 @@ class DataSummary(Result):
         return lines
 
 
-def describe_data(data: Dataset) -> DataSummary:
+def describe_data(data: Dataset | PathLike) -> DataSummary:
     """Summarise a data set.
 
     Args:
-        data: any Dataset, with one split or several.
+        data: any Dataset, with one split or several, or what `read_data` takes.
 
     Returns:
         The summary.
     """
+    data = as_dataset(data)
     splits = data.splits
     classes = len(data.scheme)
     group = duplicate_groups(data.images)

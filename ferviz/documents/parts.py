@@ -17,6 +17,15 @@ MAX_ROWS = 500
 """Rows of a table that are shown; a longer one makes a browser slow and is read by nobody."""
 
 
+def is_number(value: Any) -> bool:
+    """Return whether a cell of a table is a number.
+
+    Args:
+        value: the cell.
+    """
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 @dataclass(frozen=True)
 class PagePicture:
     """A picture of a document.
@@ -89,6 +98,12 @@ class PageTable:
     def rows(self) -> list[Sequence[Any]]:
         """The rows that are shown."""
         return list(self.table[1 : MAX_ROWS + 1])
+
+    @cached_property
+    def numeric(self) -> list[bool]:
+        """For each column whether it holds numbers, and nothing else but empty cells."""
+        columns = [[row[at] for row in self.rows if row[at] not in ("", None)] for at in range(len(self.columns))]
+        return [bool(cells) and all(map(is_number, cells)) for cells in columns]
 
     @property
     def left_out(self) -> int:

@@ -12,7 +12,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from ferviz.documents.parts import Page
+from ferviz.documents.parts import Page, is_number
 from ferviz.errors import UsageError
 from ferviz.manifests import to_json
 from ferviz.printable import printable
@@ -77,7 +77,7 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.FunctionLoader(_asset), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"shown": shown, "numeric": _is_number, "cells": shown_cells}
+    environment.filters |= {"shown": shown, "numeric": is_number, "cells": shown_cells}
     return environment
 
 
@@ -111,23 +111,19 @@ def shown_cells(rows: Sequence[Sequence[Any]]) -> list[list[str]]:
 
 
 def _shown_column(column: Sequence[Any]) -> list[str]:
-    filled = [value for value in column if value is not None]
+    filled = [value for value in column if value is not None and value != ""]
     if not filled or not all(isinstance(value, float) for value in filled):
         return [shown(value) for value in column]
     largest = max((abs(value) for value in filled if math.isfinite(value)), default=0.0)
     decimals = max(0, 3 - sum(largest >= power for power in (10, 100, 1000)))
     smallest = 0.5 * 10**-decimals  # what is smaller would be a row of zeros
 
-    def text(value: float | None) -> str:
-        if value is None or not math.isfinite(value):
+    def text(value: float | str | None) -> str:
+        if not isinstance(value, float) or not math.isfinite(value):
             return shown(value)
         return f"{value:.2g}" if 0 < abs(value) < smallest else f"{value:,.{decimals}f}"
 
     return [text(value) for value in column]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _safe(text: str) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ferviz.data.dataset import Dataset
 from ferviz.data.duplicates import also_in
-from ferviz.data.read import read_data
+from ferviz.data.read import as_dataset
 from ferviz.data.splits import AUTO, choose_split, random_split, sample
 from ferviz.errors import UsageError
 from ferviz.evaluation.evaluation import Evaluation
@@ -46,7 +46,7 @@ def evaluate(
 
     Args:
         model: a Model, the path of one, or None for the bundled one.
-        data: a Dataset or a path that `read_data` takes.
+        data: a Dataset, or what `read_data` takes.
         split: the split that is measured; "auto" is "PublicTest" of data with several splits, and everything of data with one. Data
             without splits is measured entirely; None measures everything; "random" measures the tenth that `random_split` holds out (so
             does `train` on a random split with the same seed), with a warning.
@@ -73,8 +73,7 @@ def evaluate(
         from ferviz.models.load import load_model
 
         model = load_model(model)
-    if not isinstance(data, Dataset):
-        data = read_data(data)
+    data = as_dataset(data)
     if occlude is not None and occlude not in OCCLUSIONS:
         raise UsageError(f"occlude {occlude!r} is not known; use {', '.join(OCCLUSIONS)}")
     augmentations = {name: TTA[name] for name in split_names(tta or (), TTA)}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ferviz.data.dataset import Dataset
-from ferviz.data.read import read_data
+from ferviz.data.read import as_dataset
 from ferviz.data.splits import AUTO, choose_split
 from ferviz.errors import UsageError, check_integer
 from ferviz.files import PathLike
@@ -38,7 +38,7 @@ def report(
 
     Args:
         model: the network, its path, or None for the bundled one.
-        data: labelled faces that it was not trained on, or a path that `read_data` takes.
+        data: labelled faces that it was not trained on, or what `read_data` takes.
         out: the file to write, .html. While the report is made, its finished sections lie in a folder `<out>.parts` beside it.
         split: the faces; "auto" is "PublicTest" of data with several splits and everything of data with one; None means all.
         quick: the slow sections rest on fewer faces, and the report says on how many.
@@ -67,7 +67,7 @@ def report(
         raise UsageError(f"max_mb has to be above 0 and at most {MAX_MB:g}, not {max_mb!r:.40}")
     check_report_path(out, resume, force)
     network = _open(model)
-    faces = choose_split(data if isinstance(data, Dataset) else read_data(data), split)
+    faces = choose_split(as_dataset(data), split)
     question = Question(
         network, faces, split_name(faces), quick, show_faces, judges_of(network, [_open(judge) for judge in judges]), seed, batch_size,
         progress=progress or (lambda text: None),

@@ -16,14 +16,19 @@ from ferviz.models.model import Model
 SIZES = {
     "check": (300, 3000),
     "trust": (12, 24),
-    "regions": (35, 210),
-    "variants": (4, 28),
-    "mean-maps": (105, 300),
-    "confusions": (40, 180),
+    "regions": (77, 210),
+    "variants": (7, 28),
+    "mean-maps": (168, 300),
+    "confusions": (48, 264),
+    "cells": (2, 6),
     "dreams": (32, 128),
 }
 """On how much each section of a quick and of a whole report rests: faces, for "variants" faces on which other fills and borders are tried,
-for "dreams" steps."""
+for "cells" mistakes, for "dreams" steps. Of seven classes a quick report has just so many faces that each bears an interval
+(`resampling.MIN_GROUPS`, `confusion_study.MIN_CELL`)."""
+
+UNITS = {"cells": "mistakes", "dreams": "steps"}
+"""What SIZES count where it is not faces."""
 
 
 @dataclass(frozen=True, eq=False)

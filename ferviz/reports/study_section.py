@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ferviz.documents.parts import PagePicture, PageSection, PageTable
@@ -21,11 +22,36 @@ TITLES = {
 WITH_FACES = ("confusions", "labels")
 """Studies whose pictures show single faces."""
 
+COLUMNS = {
+    "regions": {
+        "class": "class", "region": "region", "faces": "faces", "shapley": "adds, log-odds", "low": "from", "high": "to",
+        "spec_low": "least over fills", "spec_high": "most over fills", "p_holm": "p (Holm)", "flips": "flips without it",
+        "area": "share of the area", "mass": "share of the heatmap", "over_blob": "log2 over a centre blob",
+        "expected": "share of the action units",
+    },
+    "mean-maps": {
+        "class": "class", "right": "right faces", "wrong": "wrong faces", "p_smallest": "smallest p (max-T)",
+        "pixels_survive": "pixels with p < 0.05", "share_of_face": "share of the face", "largest_difference": "largest difference",
+    },
+    "confusions": {
+        "true": "label", "predicted": "called", "region": "region", "contrast": "push, logits", "difference": "more than on right ones",
+        "difference_low": "from", "difference_high": "to", "q": "q (BH)", "repair": "mistakes repaired", "harm": "right ones harmed",
+    },
+    "labels": {
+        "rank": "rank", "row": "row", "label": "label", "doubt": "doubt", "predicted": "network says", "confidence": "confidence",
+        "second": "second answer", "same_picture_other_label": "same picture labelled", "votes_majority": "most votes",
+        "votes_for_label": "votes for the label",
+    },
+}  # fmt: skip
+"""Study -> {column of its main table: heading in a report}; the numbers of the file have every column."""
+
+LISTED = {"labels": 40}
+"""Rows of a study's table in a report, MOST where it is not named; the numbers in the file have all."""
+
+MOST = 120
+
 MAX_WIDTH = 1400
 """Pixels of a study's picture."""
-
-MAX_LISTED = 40
-"""Rows of a study's table in the report; the numbers in the file have all."""
 
 
 def study_section(name: str, question: Question) -> Answer:
@@ -36,8 +62,7 @@ def study_section(name: str, question: Question) -> Answer:
         question: what the report is asked with.
     """
     options: dict[str, Any] = {"faces": question.size(name)} if name in SIZES else {}
-    if "variants" in option_names(name):
-        options["variants"] = question.size("variants")
+    options |= {option: question.size(option) for option in ("variants", "cells") if option in option_names(name)}
     answer = study(
         name, question.model, question.data, seed=question.seed, batch_size=question.batch_size, progress=question.progress, **options
     )  # fmt: skip
@@ -45,11 +70,27 @@ def study_section(name: str, question: Question) -> Answer:
     if question.show_faces or name not in WITH_FACES:
         alt = f"{TITLES[name]}, {answer.faces} faces. {answer.finding} The table below has its numbers."
         pictures = (PagePicture.of(answer.picture(), printable(alt), max_width=MAX_WIDTH),)
-    rows = answer.table()
-    listed = f", the first {MAX_LISTED} of {len(rows) - 1:,} rows" if len(rows) - 1 > MAX_LISTED else ""
+    rows = readable(name, answer.table())
+    most = LISTED.get(name, MOST)
+    listed = f", the first {most} of {len(rows) - 1:,} rows" if len(rows) - 1 > most else ""
     caption = f"{TITLES[name]}: {answer.faces:,} faces, {answer.groups:,} different{listed}"
-    table = PageTable(caption, rows[: MAX_LISTED + 1])
-    notes = answer.notes
     return Answer(
-        PageSection(TITLES[name], (answer.finding,), (table,), pictures, notes), answer.to_dict(), answer.finding
-    )
+        PageSection(TITLES[name], (answer.finding,), (PageTable(caption, rows[: most + 1]),), pictures, answer.notes),
+        answer.to_dict(), answer.finding,
+    )  # fmt: skip
+
+
+def readable(name: str, table: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    """Return the columns of a study's main table that a reader wants, under words; those without any value are left out.
+
+    Args:
+        name: of the study.
+        table: its rows, the names of the columns first.
+    """
+    names = list(table[0])
+    chosen = [
+        (names.index(column), heading)
+        for column, heading in COLUMNS[name].items()
+        if column in names and (len(table) == 1 or any(row[names.index(column)] != "" for row in table[1:]))
+    ]
+    return [[heading for _, heading in chosen], *([row[at] for at, _ in chosen] for row in table[1:])]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ferviz.attribution.attribution_job import HASTY
 from ferviz.attribution.methods.method import LAYER
 from ferviz.attribution.methods.registry import METHODS
 from ferviz.documents.parts import PagePicture, PageSection, PageTable
@@ -54,7 +55,7 @@ def trust_section(question: Question) -> Answer:
     except ModelError as error:  # an engine without gradients
         report = _test(question, BLACK_BOX)
         report = replace(report, notes=(*report.notes, f"{', '.join(names)} were left out: {error}"))
-    own = recommended(question.model, 1).method
+    own = _own_method(question)
     finding = _finding(report, own)
     alt = f"How much better than a centre blob each method's maps are, with intervals. {finding} The table below has the numbers."
     picture = PagePicture.of(report.picture(), printable(alt), max_width=MAX_WIDTH)
@@ -86,8 +87,13 @@ def panel_methods(question: Question) -> list[str]:
     Args:
         question: what the report is asked with.
     """
-    asked = {recommended(question.model, 1).method, *(QUICK if question.quick else WHOLE)}
+    asked = {_own_method(question), *(QUICK if question.quick else WHOLE)}
     return [name for name in usable_methods(question.model) if name in asked]
+
+
+def _own_method(question: Question) -> str:
+    """-> the method of the maps in the other sections, which leave the choice to `auto`."""
+    return recommended(question.model, HASTY).method
 
 
 def _row(report: TrustReport, row: MethodRow) -> list[object]:

@@ -19,7 +19,7 @@ from ferviz.reports.accuracy_section import accuracy_section, check_section
 from ferviz.reports.budget import render_within
 from ferviz.reports.dream_section import dream_section
 from ferviz.reports.gallery_section import gallery_section
-from ferviz.reports.question import SIZES, Question
+from ferviz.reports.question import SIZES, UNITS, Question
 from ferviz.reports.section import Answer
 from ferviz.reports.study_section import study_section
 from ferviz.reports.trust_section import trust_section
@@ -177,12 +177,13 @@ def _page(question: Question, answers: dict[str, Answer]) -> Page:
 def _shortened() -> PageSection:
     """-> what a quick report left out."""
     names = {name: title for name, (title, _) in SECTIONS.items()} | {
-        "variants": "Other fills and borders of the regions"
+        "variants": "Other fills and borders of the regions",
+        "cells": "Mistakes that are looked at",
     }
     rows: list[list[object]] = [["section", "rests on", "in a whole report"]]
     for name, (quick, full) in SIZES.items():
         if name in names:
-            unit = "steps" if name == "dreams" else "faces"
+            unit = UNITS.get(name, "faces")
             rows.append([names[name], f"{quick} {unit}", f"{full} {unit}"])
     text = "A quick report: its slow sections rest on fewer faces, so that intervals are wider, and the panel tests fewer methods."
     return PageSection("What was made short", (text,), (PageTable("At most so many, of those that there are", rows),))

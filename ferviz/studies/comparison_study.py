@@ -105,6 +105,11 @@ def comparison_study(
         f"Maps: {method} at {layers[0]} and {layers[1]}, the finer ones blurred to the coarser, mean 1 each, aligned by landmarks.",
         f"What is said holds for these two files, {labels}: other trainings of the same networks may differ as much.",
     ]
+    if located.uncertain.any():
+        count = int(located.uncertain.sum())
+        notes.append(
+            f"{count} faces show no landmarks: their regions are a typical face's, and their maps are left out."
+        )
     return Study(
         name="compare", finding=_finding(main, model, second, right), **describe(model, known), faces=len(chosen),
         groups=len(np.unique(chosen.groups)),

@@ -25,6 +25,8 @@ MIN_CELL = 20
 """A cell of fewer faces bears no numbers: its faces are shown."""
 
 MEDOIDS = 3
+SHOWN = MEDOIDS + 1
+"""Faces of a cell that are shown: those nearest its mean, and the one farthest from it."""
 
 CELLS = [
     "true",
@@ -62,7 +64,8 @@ def confusion_study(
     Args:
         model: the network.
         data: labelled faces that it was not trained on, with FERPlus' votes where there are some.
-        faces: how many are measured, divided among the cells and their references.
+        faces: how many are measured, divided among the cells and their references; few are kept for the heaviest cells, so that these
+            have numbers, and of the others some faces are shown.
         cells: of the confusion matrix, those with the most faces, weighted by the network's confidence.
         fill: what stands where a region is hidden.
         seed: of the choice of faces and of resampling.
@@ -75,10 +78,11 @@ def confusion_study(
     known = predict_faces(model, data, progress=progress)
     chosen = _rank(known)[:cells]
     rng = np.random.default_rng(seed)
-    each = max(MEDOIDS + 1, faces // max(1, 2 * len(chosen)))
-    pools = {cell: _drawn(known, *cell, each, rng) for cell in chosen}
-    for true, _ in chosen:
-        pools.setdefault((true, true), _drawn(known, true, true, each, rng))
+    counts = faces_of_cells(faces, len(chosen))
+    pools = {cell: _drawn(known, *cell, count, rng) for cell, count in zip(chosen, counts, strict=True)}
+    # The heaviest cell of a label comes first, and has the most faces.
+    for (true, _), count in zip(chosen, counts, strict=True):
+        pools.setdefault((true, true), _drawn(known, true, true, count if count > SHOWN else 0, rng))
     measured = np.unique(np.concatenate([*pools.values(), np.zeros(0, np.int64)]))
     part = known.take(measured)
     main: Table = [list(COLUMNS)]
@@ -116,7 +120,8 @@ def confusion_study(
     ]
     if small:
         notes.append(
-            f"Fewer than {MIN_CELL} faces, of the mistake or rightly predicted, so without numbers: {', '.join(small)}."
+            f"Fewer than {MIN_CELL} faces of the mistake or of the rightly predicted were measured, so without numbers: "
+            f"{', '.join(small)}."
         )
     if uncertain:
         notes.append(f"{uncertain} faces show no landmarks: their regions are a typical face's.")
@@ -127,6 +132,24 @@ def confusion_study(
         settings={"faces": faces, "cells": cells, "fill": fill, "seed": seed, "labels": list(known.labels), "regions": list(PARTS)},
         notes=tuple(notes),
     )  # fmt: skip
+
+
+def faces_of_cells(faces: int, cells: int) -> list[int]:
+    """Return how many faces of each cell are measured, and as many of its label that are predicted right.
+
+    Args:
+        faces: how many there are to measure in all.
+        cells: how many cells, the heaviest first.
+
+    Returns:
+        Where `faces` are enough for MIN_CELL of every cell and of its reference, as many of each; else that of the first ones, and
+        of the others those that are shown, without a reference.
+    """
+    if not cells:
+        return []
+    full = min(cells, max(1, (faces - SHOWN * cells) // (2 * MIN_CELL - SHOWN)))
+    each = max(SHOWN, (faces - SHOWN * (cells - full)) // (2 * full))
+    return [each] * full + [SHOWN] * (cells - full)
 
 
 def _rank(known: StudyFaces) -> list[tuple[int, int]]:

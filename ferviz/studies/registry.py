@@ -7,6 +7,7 @@ import inspect
 from typing import Any
 
 from ferviz.data.dataset import Dataset
+from ferviz.data.read import as_dataset
 from ferviz.errors import UnknownNameError, UsageError, check_integer
 from ferviz.files import PathLike
 from ferviz.fills import check_fill
@@ -35,7 +36,7 @@ def studies() -> dict[str, str]:
 def study(
     name: str,
     model: Model,
-    data: Dataset,
+    data: Dataset | PathLike,
     *,
     where: Where | None = None,
     seed: int = 0,
@@ -49,7 +50,7 @@ def study(
     Args:
         name: one of `ferviz.studies()`.
         model: a network.
-        data: labelled faces that it was not trained on; FERPlus' votes are used where the data has them.
+        data: labelled faces that it was not trained on, or what `read_data` takes; FERPlus' votes are used where the data has them.
         where: which faces: conditions such as "split=PublicTest confidence>0.5", a boolean mask, or indices; None = all.
         seed: of the choice of faces and of everything else that is drawn.
         batch_size: pictures in one pass through the network.
@@ -90,7 +91,7 @@ def study(
     networks = [model] if "second" not in options else [model, as_model(options["second"])]
     with remembering(keep, *networks) as (first, *others):
         options |= {"second": others[0]} if others else {}
-        faces = select_faces(first, data, where, progress=progress)
+        faces = select_faces(first, as_dataset(data), where, progress=progress)
         answer: Study = function(first, faces, seed=seed, batch_size=batch_size, progress=progress, **options)
     return answer
 

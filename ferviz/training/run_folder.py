@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ferviz.data.dataset import Dataset
-from ferviz.data.read import read_data, relabel
+from ferviz.data.read import as_dataset, relabel
 from ferviz.data.splits import sample
 from ferviz.emotions import LabelScheme, label_scheme
 from ferviz.errors import DataError, OutputError, OutputExistsError, UsageError
@@ -219,7 +219,7 @@ def finish(plan: Plan, history: list[dict[str, float]], best: dict[str, float]) 
 
 
 def _faces(data: Dataset | PathLike, labels: str | Sequence[str] | LabelScheme | None) -> Dataset:
-    faces = data if isinstance(data, Dataset) else read_data(data)
+    faces = as_dataset(data)
     if labels is None:
         return faces
     return relabel(faces, labels if isinstance(labels, LabelScheme) else label_scheme(labels))

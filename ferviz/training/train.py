@@ -82,7 +82,7 @@ def train(
     """Train a network and leave it, with its history, in a run folder.
 
     Args:
-        data: a Dataset, or a file or folder that `read_data` takes.
+        data: a Dataset, or what `read_data` takes.
         out: the run folder.
         architecture: a name that `ferviz.architectures()` lists.
         options: {option: value} of the architecture.

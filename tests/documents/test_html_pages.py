@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -107,6 +108,15 @@ def test_a_block_of_json_holds_no_markup() -> None:
     assert json.loads(text)["lines"] == "\u2028\u2029"
 
 
+def test_headings_of_numbers_stand_above_them() -> None:
+    table = PageTable("t", [["a", "n", "share", "empty", "mixed"], ["x", 3, 0.5, "", "y"], ["z", 12, "", None, 0.5]])
+    assert table.numeric == [False, True, True, False, False]
+    text = render(Page("t", "", (PageSection("s", tables=(table,)),), {}))
+    assert re.findall(r'<th scope="col"( class="number")?[^>]*>([^<]*)', text) == [
+        ("", "a"), (' class="number"', "n"), (' class="number"', "share"), ("", "empty"), ("", "mixed")
+    ]  # fmt: skip
+
+
 def test_long_tables_say_what_is_left_out() -> None:
     table = PageTable("many", [["row", "value"], *([i, f"value{i}"] for i in range(MAX_ROWS + 7))])
     text = render(Page("t", "", (PageSection("s", tables=(table,)),), {}))
@@ -197,10 +207,10 @@ def test_a_browser_shows_it_and_asks_nobody(file: Path, browser: Any, tmp_path: 
     ("column", "texts"),
     [
         ([0.69, 0.6267, None], ["0.690", "0.627", ""]), ([12.5, -0.25], ["12.50", "-0.25"]),
-        ([1e-7, 0.2, 0.0], ["1e-07", "0.200", "0.000"]), ([float("nan"), 1.5], ["nan", "1.500"]), ([3, 0.125], ["3", "0.125"]),
+        ([1e-7, 0.2, 0.0], ["1e-07", "0.200", "0.000"]), ([float("nan"), 1.5], ["nan", "1.500"]), ([3, 0.125], ["3", "0.125"]), (["", 0.5], ["", "0.500"]),
         (["a", 0.12345], ["a", "0.1235"]), ([True, None], ["yes", ""]),
     ],
-    ids=["shares", "tens", "small", "NaN", "counts and shares", "facts", "truth values"],
+    ids=["shares", "tens", "small", "NaN", "counts and shares", "none", "facts", "truth values"],
 )  # fmt: skip
 def test_floats_of_a_column_have_as_many_decimals(column: list[Any], texts: list[str]) -> None:
     assert [row[0] for row in shown_cells([[value] for value in column])] == texts

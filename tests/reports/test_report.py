@@ -31,10 +31,13 @@ from ferviz.reports.accuracy_section import accuracy_section, check_section
 from ferviz.reports.budget import render_within
 from ferviz.reports.dream_section import dream_section
 from ferviz.reports.gallery_section import chosen_faces, gallery_section
-from ferviz.reports.question import Question
+from ferviz.reports.question import SIZES, Question
 from ferviz.reports.section import Answer
-from ferviz.reports.study_section import study_section
+from ferviz.reports.study_section import COLUMNS, readable, study_section
 from ferviz.reports.write_report import SECTIONS, parts_of, write_report
+from ferviz.studies import confusion_study, label_study, mean_map_study, region_study
+from ferviz.studies.confusion_study import MIN_CELL, faces_of_cells
+from ferviz.studies.resampling import MIN_GROUPS
 from ferviz.studies.study_faces import predict_faces
 from ferviz.trust.recommendation import Recommendation
 
@@ -154,6 +157,45 @@ def test_what_cannot_be_measured_says_why(question: Question, cheap: None, tmp_p
         write_report(Question(question.model, question.data.take(np.arange(0)), "test"), tmp_path / "b.html")
 
 
+def test_a_report_says_what_it_lacks(question: Question, cheap: None, tmp_path: Path) -> None:
+    """One face; a class without faces; faces of a class that the network does not have."""
+    one = replace(question, data=question.data.take([0]))
+    record = read_record(write_report(one, tmp_path / "one.html"))["sections"]
+    assert (record["accuracy"]["n"], record["gallery"]["faces"][0]["row"]) == (1, 100)
+    part = replace(question, data=question.data.take(np.flatnonzero(question.data.labels != 1)))
+    record = read_record(write_report(part, tmp_path / "part.html"))["sections"]
+    assert record["accuracy"]["confusion"][1] == [0, 0, 0]
+    assert LABELS[1] not in {face["label"] for face in record["gallery"]["faces"]}
+    surprise = replace(question.data, scheme=label_scheme((LABELS[0], "surprise", LABELS[2])))
+    out = write_report(replace(question, data=surprise), tmp_path / "strange.html")
+    record = read_record(out)["sections"]
+    assert (record["accuracy"]["n"], len(record["gallery"]["faces"])) == (40, 5)
+    assert "20 surprise" in out.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_report_about_very_many_faces_stays_a_page(
+    question: Question, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    count = 100_000
+    monkeypatch.setattr(report_module, "SECTIONS", {name: SECTIONS[name] for name in ("accuracy", "labels", "gallery")})
+    images = np.random.default_rng(1).integers(0, 256, (count, 8, 8), np.uint8)
+    true = images[:, 1, :3].argmax(1)
+    true[::100] = (true[::100] + 1) % 3
+    data = Dataset(images, true, np.full(count, "test"), np.arange(count), question.data.scheme, None, "many.csv", "5a")
+    model = replace(question.model, input=InputSpec(8, 8, 1, scaling="0..255"))
+    out = write_report(replace(question, model=model, data=data), tmp_path / "many.html")
+    record = read_record(out)
+    assert record["settings"]["faces"] == count
+    assert record["sections"]["accuracy"]["accuracy"] == pytest.approx(
+        0.99, abs=1e-3
+    )  # of equal pixels, either may win
+    doubted = record["sections"]["labels"]["tables"]["labels"]
+    assert all(row["row"] % 100 == 0 for row in doubted)
+    assert len(out.read_bytes()) < 5_000_000
+    assert out.read_text(encoding="utf-8").count("<tr>") < 200
+
+
 def test_a_killed_report_goes_on(question: Question, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
 
@@ -235,6 +277,31 @@ def test_python_writes_what_the_command_writes(
             ferviz.report(question.model, question.data, tmp_path / "b.html", **wrong)
 
 
+def test_a_quick_report_has_faces_enough_for_intervals() -> None:
+    """Of seven classes: each class of the regions, right and wrong faces of each label, and the heaviest mistake with its reference."""
+    quick = {name: few for name, (few, _) in SIZES.items()}
+    assert quick["regions"] >= 7 * MIN_GROUPS
+    assert quick["variants"] >= 7
+    assert quick["mean-maps"] >= 2 * 7 * MIN_GROUPS
+    assert faces_of_cells(quick["confusions"], quick["cells"])[0] >= MIN_CELL
+    whole = {name: full for name, (_, full) in SIZES.items()}
+    assert min(faces_of_cells(whole["confusions"], whole["cells"])) >= MIN_CELL
+
+
+def test_a_report_has_the_columns_that_a_reader_wants() -> None:
+    table = [["rank", "row", "split", "label", "doubt", "votes_majority"], [1, 7, "test", "sad", 0.9, ""]]
+    assert readable("labels", table) == [["rank", "row", "label", "doubt"], [1, 7, "sad", 0.9]]
+    studies = {
+        "regions": region_study,
+        "mean-maps": mean_map_study,
+        "confusions": confusion_study,
+        "labels": label_study,
+    }
+    for name, module in studies.items():
+        assert set(COLUMNS[name]) <= set(module.COLUMNS), name
+        assert not any("_" in heading for heading in COLUMNS[name].values())
+
+
 def test_a_quick_report_says_what_it_made_short(question: Question, cheap: None, tmp_path: Path) -> None:
     text = write_report(question, tmp_path / "quick.html").read_text(encoding="utf-8")
     assert question.size("confusions") < replace(question, quick=False).size("confusions")
@@ -306,7 +373,9 @@ def test_the_panel_says_what_the_maps_are_worth(
     rows = trust_rows({"saliency": count // 2, "occlusion": passed}, count)
     report = TrustReport("pixels", "0" * 64, "made.csv", count, 6, ("mean", "blur", "harmonic"), 0.05, False, 0, rows)
     monkeypatch.setattr(trust_module, "trust_report", lambda *a, **b: report)
-    monkeypatch.setattr(trust_module, "recommended", lambda model, passes: Recommendation("saliency", None, ""))
+    # The maps of the other sections are those of `auto` for many faces, which may take 20 passes a face.
+    own = {1: "gradcam", 20: "saliency", 500: "occlusion"}
+    monkeypatch.setattr(trust_module, "recommended", lambda model, passes: Recommendation(own[passes], None, ""))
     monkeypatch.setattr(trust_module, "panel_methods", lambda question: ["saliency", "occlusion"])
     answer = trust_module.trust_section(question)
     assert f"(Saliency) beat a blob in the middle of the face on 50.0 % of {count} faces" in answer.finding

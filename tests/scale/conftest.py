@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -60,7 +59,7 @@ def in_child() -> Callable[..., int]:
     if not hasattr(os, "fork"):
         pytest.skip("this system does not fork")
 
-    def call(work: Callable[[], Any], fault: str = "", watch: Callable[[], bool] | None = None) -> int:
+    def call(work: Callable[[], Any], fault: str = "") -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # pytest has threads; the child does without them
             child = os.fork()
@@ -72,16 +71,7 @@ def in_child() -> Callable[..., int]:
                 code = 0
             finally:
                 os._exit(code)
-        while watch is not None:
-            ended, status = os.waitpid(child, os.WNOHANG)
-            if ended:
-                break
-            if watch():
-                os.kill(child, signal.SIGKILL)
-                _, status = os.waitpid(child, 0)
-                break
-        else:
-            _, status = os.waitpid(child, 0)
+        _, status = os.waitpid(child, 0)
         assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "the child raised an error"
         return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
 

@@ -15,6 +15,8 @@ from ferviz.cli import run as main
 from ferviz.errors import DataError, UsageError
 from ferviz.evaluation.evaluate import evaluate
 from ferviz.evaluation.label_matching import match_labels
+from ferviz.reports.question import SIZES
+from ferviz.reports.write_report import SECTIONS
 from ferviz.scale.explained import source_pictures
 from ferviz.scale.explained.run_records import is_explained
 from ferviz.scale.sources.csv_rows import CsvRows
@@ -157,6 +159,39 @@ def test_the_commands_take_the_folder_of_a_run(run: scale.Plan, tmp_path: Path, 
     assert main(["evaluate", run.folder, "--out", str(tmp_path / "page.png")]) == 0
     assert main(["study", "labels", run.folder, "--split", "all", "--out", str(tmp_path / "labels.json")]) == 0
     capsys.readouterr()
+    for command in ("predict", "explain"):  # which are about pictures
+        assert main([command, run.folder]) == 2
+        assert "ferviz scale merge" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_report_of_a_run_has_every_section(run: scale.Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the command to the file: the network's answers come from the tables, and each picture is read once at most."""
+    pytest.importorskip("jinja2", reason="the extra report is not installed")
+    for name, size in zip(SIZES, (20, 2, 2, 1, 4, 4, 1, 1), strict=True):
+        monkeypatch.setitem(SIZES, name, (size, size))
+    counts: dict[str, int] = {}
+    rows_of = source_pictures.rows_of
+
+    def count(sample: Any, *arguments: Any) -> Any:
+        counts[sample.id] = counts.get(sample.id, 0) + 1
+        return rows_of(sample, *arguments)
+
+    monkeypatch.setattr(source_pictures, "rows_of", count)
+    out = tmp_path / "report.html"
+    assert main(["report", run.folder, "--quick", "--split", "all", "--out", str(out)]) == 0
+    record = ferviz.read_record(out)
+    sections = record["sections"]
+    assert list(sections) == list(SECTIONS)
+    assert not [name for name, section in sections.items() if "not_measured" in section]
+    assert record["settings"]["faces"] == FACES - 1
+    answers = scale.read_explained(run.folder)
+    assert answers.answers is not None
+    predicted = answers.answers.probabilities.argmax(1)
+    order = [answers.answers.labels.index(name) for name in answers.names]
+    assert sections["accuracy"]["accuracy"] == pytest.approx(np.mean(np.array(order)[answers.labels] == predicted))
+    assert set(counts.values()) == {1}
+    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
 
 
 def test_a_run_can_predict_only(table: Path, read: ferviz.Dataset, tmp_path: Path) -> None:

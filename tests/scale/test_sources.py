@@ -247,6 +247,20 @@ def test_tar_files_in_a_folder_are_the_shards(members: dict[str, bytes], tmp_pat
     assert {s.id.partition("/")[0] for s in read} == {"000.tar", "001.tar"}
 
 
+def test_empty_shards_and_those_of_one_picture_are_shards(
+    members: dict[str, bytes], tmp_path: Path, table: Read
+) -> None:
+    folder = tmp_path / "tars"
+    folder.mkdir()
+    for number, part in enumerate(({}, {"a.png": members["0/a.png"]}, members, {})):
+        pack(folder / f"{number:03}.tar", part)
+    plan = scale.plan(folder, tmp_path / "run")
+    result = scale.run(plan, "inline")
+    assert (result.complete, result.done, result.counts.values) == (True, 4, (6, 5, 1, 0))
+    assert table(plan.path)["id"].tolist() == ["001.tar/a", *(f"002.tar/{s.id}" for s in samples(folder / "002.tar"))]
+    assert len(scale.read_maps(scale.merge(plan, tmp_path / "faces.parquet"))) == 5
+
+
 def test_a_tar_file_that_is_cut_off_anywhere_is_refused(members: dict[str, bytes], tmp_path: Path) -> None:
     data = pack(tmp_path / "a.tar", members).read_bytes()
     end = len(data.rstrip(b"\0"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,13 @@ from ferviz.cli import run
 from ferviz.data.dataset import Dataset
 from ferviz.emotions import LabelScheme, label_scheme
 from ferviz.errors import DataError, NoFaceError, UnknownNameError, UsageError
+from ferviz.faces.landmarks.ladder import TEMPLATE_SOURCE
 from ferviz.faces.landmarks.points import TEMPLATE
 from ferviz.faces.regions import REGIONS
 from ferviz.models.model import Model
+from ferviz.studies import region_scores
 from ferviz.studies.alignment import align, unit_mean
+from ferviz.studies.confusion_study import faces_of_cells
 from ferviz.studies.region_expectation import EXPECTED, rank_agreement
 from ferviz.studies.registry import STUDIES, study
 from ferviz.studies.study import Study
@@ -135,6 +139,19 @@ def test_confusions_finds_the_region_that_misleads(model: Model, data: Dataset) 
     assert len(answer.arrays["images"]) == len(roles)
 
 
+def test_the_heaviest_mistakes_have_faces_enough() -> None:
+    """Twenty faces of a mistake and twenty of its reference, or four that are shown."""
+    assert faces_of_cells(300, 6) == [25] * 6
+    assert faces_of_cells(100, 6) == [21, 21, 4, 4, 4, 4]
+    assert faces_of_cells(48, 2) == [22, 4]
+    assert faces_of_cells(1, 2) == [4, 4]
+    assert faces_of_cells(300, 0) == []
+    for faces in range(60, 400, 7):
+        counts = faces_of_cells(faces, 6)
+        assert counts[0] >= 20
+        assert sum(count * (2 if count > 4 else 1) for count in counts) <= faces
+
+
 def test_no_mistake_is_said(model: Model, data: Dataset) -> None:
     right = data.take(model.logits(data.images).argmax(1) == data.labels)
     assert "no mistake" in ask("confusions", model, right).finding
@@ -227,6 +244,24 @@ def test_names_of_strangers_are_text(name: str, data: Dataset, tmp_path: Path) -
     answer.save(tmp_path / "a.png")
     answer.save(tmp_path / "a.csv")
     assert not any(line.startswith("=") for line in (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines())
+
+
+@pytest.mark.parametrize("name", ["regions", "mean-maps", "confusions", "compare"])
+def test_faces_without_landmarks_have_a_typical_face_s(
+    name: str, model: Model, data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    located = region_scores.locate_landmarks
+    monkeypatch.setattr(
+        region_scores, "locate_landmarks",
+        lambda faces: [replace(face, landmark_source=TEMPLATE_SOURCE) for face in located(faces)],
+    )  # fmt: skip
+    wrong = replace(data, labels=np.where(np.arange(90) < 45, data.labels, (data.labels + 1) % 3))
+    answer = ask(name, model, wrong)
+    notes = " ".join(answer.notes)
+    count = 36 if name != "confusions" else answer.faces
+    assert re.search(rf"without landmarks[^.]*: {count}\.|\b{count} faces (show no|without) landmarks", notes)
+    assert answer.faces == (0 if name == "mean-maps" else count)
+    answer.plot()
 
 
 def test_what_cannot_be_studied_is_one_sentence(model: Model, data: Dataset) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ferviz.data.dataset import Dataset
 from ferviz.data.duplicates import also_in, duplicate_groups
-from ferviz.data.read import read_data
+from ferviz.data.read import as_dataset
 from ferviz.data.splits import AUTO, choose_split, random_split, sample
 from ferviz.errors import UsageError
 from ferviz.evaluation.audit.audit_result import AuditResult
@@ -40,7 +40,7 @@ def audit(
     Args:
         model: a Model, the path of one, or None for the bundled one. Of a network that `ferviz.train` made, the manifest in its run
             folder is read.
-        data: a Dataset or a path that `read_data` takes, with its training split where there is one.
+        data: a Dataset, or what `read_data` takes, with its training split where there is one.
         split: the split whose accuracy is in question; "auto" is "PublicTest" of data with several splits, and everything of data with
             one; "random" draws a tenth.
         claim: the accuracy that somebody gives for this network, 0 to 1; None = the one that is measured.
@@ -64,8 +64,7 @@ def audit(
         from ferviz.models.load import load_model
 
         model = load_model(model)
-    if not isinstance(data, Dataset):
-        data = read_data(data)
+    data = as_dataset(data)
     report = progress or (lambda _: None)
     if split == RANDOM:
         data = random_split(data, seed=seed)

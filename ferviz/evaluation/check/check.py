@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ferviz.data.dataset import Dataset
-from ferviz.data.read import read_data
+from ferviz.data.read import as_dataset
 from ferviz.data.splits import AUTO, choose_split
 from ferviz.emotions import canonical
 from ferviz.errors import DataError, ModelError
@@ -167,7 +167,7 @@ def check(
 
     Args:
         model: a Model with its present settings, the path of one, or None for the bundled one.
-        data: a Dataset or a path that `read_data` takes. Its training faces, where it has any, give the statistics of z-scores and show
+        data: a Dataset, or what `read_data` takes. Its training faces, where it has any, give the statistics of z-scores and show
             whether the network memorised them.
         split: the split that is tried, on which the network should not have been trained; "auto" is "PublicTest" of data with several
             splits, and everything of data with one; None, or data without splits, means all faces.
@@ -187,8 +187,7 @@ def check(
         from ferviz.models.load import load_model
 
         model = load_model(model)
-    if not isinstance(data, Dataset):
-        data = read_data(data)
+    data = as_dataset(data)
     report = progress or (lambda _: None)
     part = choose_split(data, split)
     rng = np.random.default_rng(seed)

@@ -12,6 +12,7 @@ from ferviz.attribution.methods.method import LAYER, Method
 from ferviz.attribution.methods.registry import METHODS
 from ferviz.data.dataset import Dataset
 from ferviz.data.duplicates import duplicate_groups
+from ferviz.data.read import as_dataset
 from ferviz.engines.protocols import ForwardOnly, supports
 from ferviz.errors import DataError, ModelError, NoFaceError
 from ferviz.evaluation.panel.method_maps import MethodMaps, control_maps, curve_areas, method_maps
@@ -22,6 +23,7 @@ from ferviz.evaluation.panel.stability import Stability, stability
 from ferviz.faces.crops import as_faces
 from ferviz.faces.face import Face
 from ferviz.faces.landmarks.ladder import locate_landmarks
+from ferviz.files import PathLike
 from ferviz.models.compiled.explainer import is_taught
 from ferviz.models.model import Model, as_model
 from ferviz.registry import split_names
@@ -40,7 +42,7 @@ MAX_PASSES = 2000
 
 def trust_report(
     model: Model,
-    data: Dataset,
+    data: Dataset | PathLike,
     *,
     methods: str | Sequence[str] | None = None,
     layers: str | Sequence[str] | None = None,
@@ -54,7 +56,7 @@ def trust_report(
 
     Args:
         model: the network.
-        data: faces that it was not trained on; their labels are not used.
+        data: faces that it was not trained on, or what `read_data` takes; their labels are not used.
         methods: names, in a sequence or with commas between; None = all that the engine can run, without those of other libraries.
         layers: for the methods that look at one; None = the default layer and the next earlier one with larger maps.
         faces: how many, as many of each predicted class as there are.
@@ -72,6 +74,7 @@ def trust_report(
         UnknownNameError: an unknown method or layer.
     """
     model, log = as_model(model), progress or (lambda text: None)
+    data = as_dataset(data)
     if not len(data):
         raise DataError("the data set has no faces; name another split")
     names = usable_methods(model) if methods is None else list(dict.fromkeys(split_names(methods, METHODS)))

@@ -17,7 +17,7 @@ def stratified_faces(
 
     Args:
         model: the network.
-        images: (N, H, W) or (N, H, W, 3) uint8.
+        images: (N, H, W) or (N, H, W, 3) uint8; of pictures that wait in a file, only some are read.
         faces: how many; fewer where there are fewer.
         seed: of the choice.
         batch_size: pictures in one pass through the network.
@@ -26,7 +26,7 @@ def stratified_faces(
         The chosen faces, and the numbers of their predicted classes.
     """
     rng = np.random.default_rng(seed)
-    pool = images[np.sort(rng.permutation(len(images))[: faces * POOL])]
+    pool = np.asarray(images[np.sort(rng.permutation(len(images))[: faces * POOL])])
     predicted = model.logits(pool, batch_size).argmax(1)
     # Each class's faces in random order; the first of every class come before the second of any.
     turn = np.empty(len(pool))

@@ -68,7 +68,7 @@ def figure(study: Study) -> Figure:
             axes = drawn.add_subplot(grid[number, 5:])
             bare(axes)
             words = (
-                f"too few faces to compare: {cell['measured']} like this, {cell['right']} of the label predicted right"
+                f"too few faces measured: {cell['measured']} like this, {cell['right']} of the label predicted right"
             )
             axes.text(0.0, 0.5, text(words), transform=axes.transAxes, fontsize=7.5, color=GREY, va="center")
     return drawn

@@ -47,6 +47,8 @@ def figure(study: Study) -> Figure:
     for number, label in enumerate(classes):
         axes = drawn.add_subplot(grid[number // COLUMNS, number % COLUMNS])
         _panel(axes, [r for r in records if r["class"] == label], label, reach, number % COLUMNS == 0)
+        if number + COLUMNS >= len(classes):
+            axes.set_xlabel("log-odds of the class", fontsize=7, color=GREY, labelpad=2)
     places = {"left": 0.09, "right": 0.985, "top": split - 0.1 / height, "bottom": bottom + 0.55 / height}
     tables = drawn.add_gridspec(1, 2, wspace=0.16, **places)
     regions = list(dict.fromkeys(record["region"] for record in records))

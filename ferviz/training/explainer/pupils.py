@@ -12,6 +12,7 @@ import numpy as np
 
 from ferviz.data.dataset import Dataset
 from ferviz.data.duplicates import also_in, duplicate_groups
+from ferviz.data.hugging_face import is_hugging_face
 from ferviz.data.read import read_data
 from ferviz.errors import DataError
 from ferviz.faces.crops import as_faces
@@ -33,13 +34,15 @@ def teaching_faces(data: Any) -> list[Face]:
     can judge the explainer. Labels are not looked at.
 
     Args:
-        data: a Dataset, a file or folder that `read_data` takes, a folder of face crops, or whatever `explain` takes as faces.
+        data: a Dataset, what `read_data` takes, a folder of face crops, or whatever `explain` takes as faces.
 
     Raises:
         DataError: there are too few, or the data cannot be read.
     """
     if isinstance(data, str | os.PathLike):
         data = _read(Path(data))
+    elif is_hugging_face(data):
+        data = read_data(data)
     faces = _of_dataset(data) if isinstance(data, Dataset) else _distinct(as_faces(data))
     if len(faces) < FEWEST:
         raise DataError(
