@@ -12,6 +12,7 @@ import numpy as np
 
 from ferviz.errors import DataError, UnknownNameError
 from ferviz.files import PathLike
+from ferviz.rendering.lettering import one_font
 from ferviz.results import Result, read_npz
 from ferviz.tables.frames import to_columns, to_frame
 
@@ -124,8 +125,7 @@ class Study(Result):
 
     def plot(self) -> Figure:
         """Return the study as a matplotlib Figure (made without pyplot)."""
-        figure: Figure = importlib.import_module(f"ferviz.studies.figures.{FIGURES[self.name]}").figure(self)
-        return figure
+        return one_font(importlib.import_module(f"ferviz.studies.figures.{FIGURES[self.name]}").figure(self))
 
     def text(self) -> str:
         """Return the finding, the main table and the notes as lines for a terminal."""

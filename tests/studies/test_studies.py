@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from ferviz.cli import run
 from ferviz.data.dataset import Dataset
@@ -232,7 +233,7 @@ def test_every_study_saves_itself_and_loads(name: str, model: Model, data: Datas
 def test_one_face_is_enough(name: str, model: Model, data: Dataset) -> None:
     answer = ask(name, model, data.take([0]))
     assert answer.finding.endswith(".")
-    answer.plot()
+    assert {word.get_fontfamily()[0] for word in answer.plot().findobj(Text)} == {"Aileron"}
 
 
 @pytest.mark.parametrize("name", list(STUDIES))
