@@ -50,10 +50,19 @@ $(FRAMEWORKS)/installed: $(VENV)/installed-dev
 	$(FRAMEWORKS)/bin/python -m pip install --quiet $(TORCH_INDEX) --group frameworks
 	@touch $@
 
-# Ray and Dask are large, so they have an environment of their own.
-test-scale:
-	$(MAKE) VENV=.venv-scale .venv-scale/installed-scale
-	FERVIZ_TEST_SCALE=1 .venv-scale/bin/python -m pytest tests/scale
+# Ray and Dask are large, so they have an environment of their own, in the same way.
+SCALE := .venv-scale
+
+test-scale: $(SCALE)/installed
+	FERVIZ_TEST_SCALE=1 $(SCALE)/bin/python -m pytest tests/scale
+
+$(SCALE)/installed: $(VENV)/installed-dev
+	$(BIN)/python -m venv $(SCALE)
+	$(BIN)/python -c 'import site; print(site.getsitepackages()[0])' \
+		> "$$($(SCALE)/bin/python -c 'import site; print(site.getsitepackages()[0])')/zz_shared.pth"
+	$(SCALE)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(SCALE)/bin/python -m pip install --quiet --group scale
+	@touch $@
 
 SECONDS ?= 20
 
@@ -90,13 +99,9 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --group dev
 	@touch $@
 
-$(VENV)/installed-scale: $(VENV)/installed-dev
-	$(BIN)/python -m pip install --quiet --editable ".[ray,dask]" polars duckdb psutil
-	@touch $@
-
 $(VENV)/installed-docs: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --group docs
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-scale $(FRAMEWORKS) demo dist build .pytest_cache .mypy_cache .ruff_cache docs/gallery docs/reference/api
+	rm -rf $(VENV) $(SCALE) $(FRAMEWORKS) demo dist build .pytest_cache .mypy_cache .ruff_cache docs/gallery docs/reference/api

@@ -25,7 +25,8 @@ def figure(study: Study) -> Figure:
     """
     images, records = study.arrays["images"], study.records()
     lines = max(1, -(-len(images) // COLUMNS))
-    drawn, bottom, top = page(study, "the labels that it doubts most", 1.9 * lines + 0.3)
+    tall = any(record["votes_majority"] is not None for record in records)  # captions of two lines and more
+    drawn, bottom, top = page(study, "the labels that it doubts most", (2.05 if tall else 1.9) * lines + 0.3)
     height = drawn.get_size_inches()[1]
     grid = drawn.add_gridspec(
         lines,
@@ -34,14 +35,14 @@ def figure(study: Study) -> Figure:
         right=0.985,
         top=top - 0.42 / height,
         bottom=bottom + 0.32 / height,
-        hspace=0.34,
+        hspace=0.46 if tall else 0.34,
         wspace=0.06,
     )
     for number, pixels in enumerate(np.asarray(images)):
         record = records[number]
         below = f"row {record['row']}"
         if record["votes_majority"] is not None:
-            below += f"; votes: {record['votes_majority']}"
+            below += f"\nvotes: {record['votes_majority']}"
         if record["same_picture_other_label"]:
             below += f"\nsame picture: {record['same_picture_other_label']}"
         axes = drawn.add_subplot(grid[number // COLUMNS, number % COLUMNS])

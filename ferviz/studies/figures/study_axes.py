@@ -48,8 +48,8 @@ def page(study: Study, title: str, body: float) -> tuple[Figure, float, float]:
     """
     from ferviz.rendering.shown_figure import ShownFigure
 
-    finding = textwrap.wrap(study.finding, 155)
-    notes = [line for note in study.notes for line in textwrap.wrap(note, _LETTERS)]
+    finding = textwrap.wrap(study.finding, 155, break_on_hyphens=False)
+    notes = [line for note in study.notes for line in textwrap.wrap(note, _LETTERS, break_on_hyphens=False)]
     head, foot = 0.62 + 0.19 * len(finding), 0.25 + LINE * len(notes)
     height = head + body + foot
     figure = ShownFigure(figsize=(WIDTH, height))
