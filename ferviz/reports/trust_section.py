@@ -10,7 +10,7 @@ from ferviz.attribution.attribution_job import HASTY
 from ferviz.attribution.methods.method import LAYER
 from ferviz.attribution.methods.registry import METHODS
 from ferviz.documents.parts import PagePicture, PageSection, PageTable
-from ferviz.errors import ModelError
+from ferviz.errors import ModelError, NoFaceError
 from ferviz.evaluation.metrics import wilson
 from ferviz.evaluation.panel.bootstrap import known_mean
 from ferviz.evaluation.panel.panel import trust_report, usable_methods
@@ -52,9 +52,12 @@ def trust_section(question: Question) -> Answer:
     names = panel_methods(question)
     try:
         report = _test(question, names)
-    except ModelError as error:  # an engine without gradients
-        report = _test(question, BLACK_BOX)
-        report = replace(report, notes=(*report.notes, f"{', '.join(names)} were left out: {error}"))
+    except (ModelError, NoFaceError) as error:  # an engine without gradients, or pictures without landmarks
+        apart = [name for name in names if METHODS[name].needs_regions]
+        left = [name for name in names if name not in apart] if isinstance(error, NoFaceError) else list(BLACK_BOX)
+        report = _test(question, left)
+        gone = ", ".join(name for name in names if name not in left)
+        report = replace(report, notes=(*report.notes, f"Left out: {gone}, because {error}."))
     own = _own_method(question)
     finding = _finding(report, own)
     alt = f"How much better than a centre blob each method's maps are, with intervals. {finding} The table below has the numbers."

@@ -101,7 +101,11 @@ def _votes(known: StudyFaces, votes: np.ndarray | None, best: np.ndarray | None,
     name = canonical(known.labels[known.true[at]])
     own = int(votes[at, FERPLUS.index(name)]) if name in FERPLUS else ""
     first = int(votes[at].argmax())
-    return [FERPLUS[best[at]] if best[at] >= 0 else f"none ({canonical(VOTE_COLUMNS[first])})", own, int(votes[at, first])]
+    return [
+        FERPLUS[best[at]] if best[at] >= 0 else f"none ({canonical(VOTE_COLUMNS[first])})",
+        own,
+        int(votes[at, first]),
+    ]
 
 
 def vote_matches(known: StudyFaces, classes: np.ndarray) -> np.ndarray:
