@@ -72,7 +72,7 @@ def read_hugging_face(data: Any, skip_bad: bool = False) -> Table:
             pixels = _pixels(row[columns["image"]], columns["image"])
             if not isinstance(pixels, str):
                 digest.update(f"{label}\n{pixels.shape}\n".encode())
-                digest.update(np.ascontiguousarray(pixels))
+                digest.update(pixels.tobytes())
             own = str(row[columns["split"]] or "") if "split" in columns else str(split)
             subject = str(row[columns["subject"]] or "") if "subject" in columns else ""
             faces.add(number, number + 1, columns, pixels, label, own, subject)
@@ -88,7 +88,7 @@ def _open(part: Any, source: str) -> tuple[dict[str, str], Sequence[str], Iterat
     features = part.features or {}
     names = getattr(features.get(columns["label"]), "names", None) or usual_names(columns)
     part = part.select_columns(list(columns.values()))
-    picture = features.get(columns["image"])
+    picture: Any = features.get(columns["image"])
     if type(picture).__name__ == "Image" and hasattr(part, "__getitem__"):
         # As bytes or a path, so that one damaged picture is one bad row; those of a stream may only be decoded where they come from.
         part = part.cast_column(columns["image"], type(picture)(decode=False))
