@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,8 +22,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import hypothesis
 import pytest
 
-# The same cases in every run, so that a failure can be had again; --hypothesis-profile=default draws others.
-hypothesis.settings.register_profile("repeatable", derandomize=True)
+# The same cases in every run, so that a failure can be had again; --hypothesis-profile=default draws others. No case is too slow.
+hypothesis.settings.register_profile(
+    "repeatable", derandomize=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("repeatable")
 
 # Whatever looks for garbage walks through all of TensorFlow's graphs: that was a tenth of the suite's time.
@@ -37,6 +40,9 @@ LONGEST = (
     "dreaming/test_engines", "attribution/test_second_opinion", "evaluation/test_commands", "data/test_cartoons",
 )  # fmt: skip
 """The files that take longest, in order. They come first, so that the processes of `make test` end at about the same time."""
+
+PATIENCE = 900.0
+"""Seconds that a test waits for what happens at once on an idle machine: no test may fail because others are at work."""
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -61,6 +67,22 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cache")
     os.environ["FERVIZ_CACHE"] = str(folder)
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patient_children() -> Iterator[None]:
+    """A process within limits that answers late does so because the machine is busy; where a test waits shortly, it means it."""
+    from ferviz import sandbox
+
+    real = sandbox.Child.deadline
+
+    def later(self: Any, wait: float | None = None) -> AbstractContextManager[None]:
+        wait = self.limits.wait if wait is None else wait
+        return real(self, wait if wait <= 5 else max(wait, PATIENCE))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sandbox.Child, "deadline", later)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -157,8 +179,17 @@ def browser() -> Iterator[Any]:
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         pytest.skip("there is no Chromium on this machine")
-    words = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    words = ["--no-sandbox", "--disable-dev-shm-usage", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     with api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=words)
+        opened = playwright.chromium.launch(executable_path=path, args=words, timeout=1000 * PATIENCE)
+        for name in ("new_context", "new_page"):
+            setattr(opened, name, partial(_patiently, getattr(opened, name)))
         yield opened
         opened.close()
+
+
+def _patiently(make: Callable[..., Any], **options: Any) -> Any:
+    """A context or a page of a browser whose every step may take long."""
+    made = make(**options)
+    made.set_default_timeout(1000 * PATIENCE)
+    return made

@@ -5,7 +5,9 @@ from __future__ import annotations
 import http.client
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -47,7 +49,7 @@ class Served:
 
     def ask(self, path: str = "/", method: str = "GET", body: Any = None, **headers: str) -> Any:
         """-> the answer. headers: with _ for -; the cookie and the origin of the page itself unless they are given."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=900)
         own = {"Host": f"127.0.0.1:{self.port}", "Cookie": f"ferviz-{self.port}={TOKEN}"}
         if method == "POST":
             own["Origin"] = f"http://127.0.0.1:{self.port}"
@@ -60,7 +62,7 @@ class Served:
 
     def stop(self) -> None:
         self.server.should_exit = self.server.force_exit = True
-        self.thread.join(timeout=10)
+        self.thread.join(timeout=900)
         self.studio.close()
         self.listener.close()
 
@@ -117,30 +119,53 @@ def served_data(faces_csv: Any) -> Iterator[Served]:
     server.stop()
 
 
-def until(page: Any, condition: str, seconds: float = 120) -> None:
+RECORDER = """addEventListener('DOMContentLoaded', () => {
+  const box = document.getElementById('message');
+  window.said = [];
+  if (box) new MutationObserver(() => said.push({ text: box.textContent, error: box.className === 'error' }))
+    .observe(box, { attributes: true, childList: true });
+});"""
+"""Keeps every sentence that the page says, so that none is missed where another one follows at once."""
+
+
+def until(page: Any, condition: str, seconds: float = 900) -> None:
     """Wait for a condition of the page; `page.wait_for_function` would need eval, which the page forbids."""
-    for _ in range(int(seconds / 0.02)):
-        if page.evaluate(f"() => Boolean({condition})"):
-            return
+    end = time.monotonic() + seconds
+    while not page.evaluate(f"() => Boolean({condition})"):
+        if time.monotonic() > end:
+            raise AssertionError(f"{condition} did not come true; the page said: {page.evaluate('window.said')}")
         page.wait_for_timeout(20)
-    raise AssertionError(f"{condition} did not come true; the page says: {page.inner_text('#message')}")
+
+
+def next_error(page: Any) -> str:
+    """-> the next error that the page says, or has said since it was last asked."""
+    until(page, "said.some(({ error }) => error)")
+    return str(page.evaluate("said.splice(0, said.findIndex(({ error }) => error) + 1).at(-1).text"))
 
 
 @pytest.fixture(scope="session")
 def open_page(browser: Any, served: Served) -> Iterator[Callable[..., Any]]:
-    """Open the page in a context of its own; its requests and complaints are on `page.requests` and `page.complaints`."""
+    """Open the page in a context of its own: `page.until(condition)` waits, `page.next_error()` is the next error that it says, its
+    requests and complaints are on `page.sent` and `page.complaints`."""
     contexts = []
 
-    def opened(fragment: str = "", ready: bool = True, server: Any = None, **context: Any) -> Any:
+    def opened(
+        fragment: str = "", ready: bool = True, server: Any = None, before: Any = None, **context: Any
+    ) -> Any:
         contexts.append(browser.new_context(viewport={"width": 1280, "height": 1000}, **context))
         page = contexts[-1].new_page()
+        page.add_init_script(RECORDER)
+        page.until, page.next_error = partial(until, page), partial(next_error, page)
         page.sent, page.complaints = [], []
         page.on("request", lambda request: page.sent.append(request.url))
         page.on("console", lambda message: page.complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        if before is not None:
+            before(page)
         page.goto((server or served).url + fragment)
         if ready:
-            until(page, "document.body.dataset.ready")
+            page.until("document.body.dataset.ready")
+            assert page.evaluate("document.body.dataset.ready") == "yes", page.evaluate("said")
         return page
 
     yield opened

@@ -93,7 +93,7 @@ async function dropNetwork(file) {
 /** Shows a face: its answer at once, then its map, then what takes longer. Of several that are asked for, the last one is shown. */
 async function showFace(crop) {
   stopRegions();
-  const started = performance.now(), { errors } = state, own = state.showing = {};
+  const started = performance.now(), own = state.showing = {};
   const located = await state.engine.call("face", crop.rgba, crop.width, crop.height, crop.points);
   const logits = await state.engine.call("logits", located.picture);
   const masks = await state.engine.call("masks", located.points);
@@ -106,8 +106,7 @@ async function showFace(crop) {
   if (state.room === "camera" || state.room === "data") enter("face"); // with a face, so that no example takes its place
   showBars();
   draw();
-  // The sentence of an error that came meanwhile stays.
-  if (state.errors === errors) say(located.source === "template" && located.face < 0.15 ? "This looks like no face; the regions are a typical face\u2019s." : "");
+  say(located.source === "template" && located.face < 0.15 ? "This looks like no face; the regions are a typical face\u2019s." : "");
   await updateMap();
   if (state.showing !== own) return;
   state.shownMilliseconds = performance.now() - started;

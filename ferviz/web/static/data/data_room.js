@@ -38,9 +38,14 @@ export const enterData = newest(async () => {
   grid.onFirst = started;
   while (grid.firstPaint === null) await new Promise((resolve) => setTimeout(resolve, 10));
   state.dataMilliseconds ??= grid.firstPaint - started;
-  await predict(record, index, $("data-progress"), changed);
-  for (const { record: other } of others()) await predict(other, index, $("data-progress"), changed);
-  show(true);
+  $("data-answers").setAttribute("aria-busy", "true");
+  try {
+    await predict(record, index, $("data-progress"), changed);
+    for (const { record: other } of others()) await predict(other, index, $("data-progress"), changed);
+  } finally {
+    show(true);
+    $("data-answers").setAttribute("aria-busy", "false");
+  }
 });
 
 const others = () => allNetworks().filter(({ record }) => record !== state.network);
@@ -85,8 +90,8 @@ function facesOf(predictions) {
 function show(more = false) {
   if (!index) return;
   const predictions = predictionsOf(state.network), complete = predictions?.done === index.count;
-  $("data-order").replaceChildren(...Object.entries(ORDERS).filter(([name]) => name !== "disagree" || others().length)
-    .map(([value, text]) => element("option", { value }, text)));
+  const orders = Object.entries(ORDERS).filter(([name]) => name !== "disagree" || others().length);
+  if ($("data-order").options.length !== orders.length) $("data-order").replaceChildren(...orders.map(([value, text]) => element("option", { value }, text)));
   $("data-order").value = view.order;
   drawMatrix($("matrix"), index, predictions, view.cell, (cell) => go({ order: "all", cell }));
   summarise(predictions);

@@ -105,7 +105,7 @@ function paintDream({ picture, width, height, channels }) {
 /** The class that the address asks to be dreamt of, dreamt of. */
 export function dreamOfLink() {
   const word = new URLSearchParams(location.hash.split("?")[1] ?? "").get("dream"), k = labels().indexOf(word);
-  if (word && k >= 0 && hasServer()) attempt(() => { at = { class: k }; return dream(); });
+  if (word && k >= 0 && hasServer() && at?.class !== k) attempt(() => { at = { class: k }; return dream(); });
 }
 
 /** Names the class that the button dreams of. */

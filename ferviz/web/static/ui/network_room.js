@@ -14,34 +14,37 @@ export function setUpNetworkRoom() {
 
 /** Draws the room for the face that is looked at. */
 export const showNetworkRoom = newest(async () => {
-  if (!state.face || state.room !== "network") return;
+  const { face } = state, address = location.hash;
+  if (!face || state.room !== "network") return;
   nameDream();
   const { table } = state.engine, names = table.layers.map(([name]) => name).filter((name) => table.activations.includes(name));
-  layer = names.includes(layer) ? layer : table.default;
+  const shown = layer = names.includes(layer) ? layer : table.default;
   const strip = element("div", { class: "row strip", role: "group", "aria-label": "Layers" }, ...names.map((name) => {
     const shape = table.layers.find(([other]) => other === name)[2];
-    const button = element("button", { type: "button", "aria-pressed": String(name === layer), title: `${shape.join(" x ")}` }, name);
+    const button = element("button", { type: "button", "aria-pressed": String(name === shown), title: `${shape.join(" x ")}` }, name);
     button.onclick = () => { layer = name; showNetworkRoom(); };
     return button;
   }));
-  const { values, width, height, channels } = await state.engine.call("activation", state.face.picture, layer);
+  const { values, width, height, channels } = await state.engine.call("activation", face.picture, shown);
+  if (state.face !== face || state.room !== "network") return; // somebody has gone on meanwhile
   const low = Math.min(0, values.reduce((a, b) => Math.min(a, b))), high = values.reduce((a, b) => Math.max(a, b));
   const tiles = Array.from({ length: Math.min(channels, SHOWN) }, (_, channel) => {
     const map = Float32Array.from({ length: width * height }, (_, i) => values[i * channels + channel]);
-    const canvas = element("canvas", {}), mean = map.reduce((a, b) => a + b) / map.length;
+    const canvas = element("canvas", {}), mean = map.reduce((a, b) => a + b) / map.length, open = () => showChannel(shown, channel, map, width, height);
     drawGrey(canvas, map, width, height, low, high);
-    const button = element("button", { type: "button", "aria-label": `Channel ${channel} of ${layer}, mean ${mean.toFixed(2)}` }, canvas, String(channel));
-    button.onclick = () => showChannel(channel, map, width, height);
-    return { button, mean, channel, open: () => showChannel(channel, map, width, height) };
+    const button = element("button", { type: "button", "aria-label": `Channel ${channel} of ${shown}, mean ${mean.toFixed(2)}` }, canvas, String(channel));
+    button.onclick = open;
+    return { button, open };
   });
   $("grid").replaceChildren(strip, ...tiles.map(({ button }) => button));
-  $("map-note").textContent = `${layer}: ${channels} channels of ${height} x ${width}, all on one scale, from ${low.toPrecision(2)} to ${high.toPrecision(2)}. Click one to lay it over the face.`;
-  const wanted = Number(location.hash.split("/")[3]);
-  if (location.hash.startsWith(`#/network/${encodeURIComponent(layer)}/`) && tiles[wanted]) tiles[wanted].open();
+  $("map-note").textContent = `${shown}: ${channels} channels of ${height} x ${width}, all on one scale, from ${low.toPrecision(2)} to ${high.toPrecision(2)}. Click one to lay it over the face.`;
+  if (location.hash !== address) return; // what the address asked for is not asked for any more
+  const wanted = Number(address.split("/")[3]);
+  if (address.startsWith(`#/network/${encodeURIComponent(shown)}/`) && tiles[wanted]) tiles[wanted].open();
   else dreamOfLink();
 });
 
-function showChannel(channel, map, width, height) {
+function showChannel(layer, channel, map, width, height) {
   state.map = { map, width, height, method: state.method, layer };
   history.replaceState(null, "", `#/network/${encodeURIComponent(layer)}/${channel}`);
   say(`Channel ${channel} of ${layer} lies over the face; this address leads here.`);

@@ -7,14 +7,18 @@ export const state = {
   data: null, engine: null, network: null, room: "face",
   face: null, original: null, current: null, hidden: null, undo: [],
   target: { plus: null, minus: null, follow: true }, method: "gradcam", layer: null, beside: "", fill: "harmonic", opacity: 0.7,
-  map: null, besideMap: null, regionValues: null, regionsExact: false, latencies: [], errors: 0,
+  map: null, besideMap: null, regionValues: null, regionsExact: false, latencies: [],
 };
 
-/** Says a sentence to everybody, screen readers too. */
+let errorStands = false;
+for (const kind of ["pointerdown", "click", "keydown", "change", "paste", "drop", "hashchange"]) addEventListener(kind, () => { errorStands = false; }, true);
+
+/** Says a sentence to everybody, screen readers too. An error's stays until something else is asked for: what comes late from before does not replace it. */
 export function say(text, isError = false) {
+  if (errorStands && !isError) return;
+  errorStands = isError;
   $("message").textContent = text;
   $("message").className = isError ? "error" : "";
-  if (isError) state.errors += 1;
 }
 
 /** Runs what a person asked for; an error becomes its sentence. */
