@@ -30,6 +30,8 @@ REFUSED, MISSING, MEMORY = 3, 4, 5
 _BOOT = Path(__file__).with_name("child.py")
 _ROOT = Path(__file__).parents[2]
 _LARGEST_OUTPUT = 16 * 1024**2
+_GRACE = 60.0
+"""Seconds that a child which has closed its pipes gets to end, and the end of its messages to arrive: little, except on a busy machine."""
 _KEPT_VARIABLES = (
     "PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "USERPROFILE",
     "APPDATA", "LOCALAPPDATA", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS",
@@ -239,7 +241,7 @@ class Child:
                     write_message(self._stdin, message)
                 answer = read_message(self.stdout)
         except (OSError, ValueError, EOFError) as error:
-            raise ChildError(self.end(grace=10)) from error
+            raise ChildError(self.end(grace=_GRACE)) from error
         except BaseException:  # Ctrl-C: the answer is still on its way, so the next one would be this one
             self.end()
             raise
@@ -258,7 +260,7 @@ class Child:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(grace)
         self._finalizer()
-        self._listener.join(1)
+        self._listener.join(_GRACE)
         errors = b"".join(self._errors)
         return Outcome(self._status(self.process.returncode, errors), output, errors)
 

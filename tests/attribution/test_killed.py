@@ -28,12 +28,37 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def child(table: Path, out: Path, *more: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "ferviz", "explain", str(table), "--out", str(out), "--batch-size", str(CHUNK)]
+PACED = """
+import os, signal, sys
+from ferviz.attribution.chunk_store import ChunkStore
+from ferviz.cli import run
+write = ChunkStore.write
+def paced(self, *arguments):
+    os.read(0, 1)
+    write(self, *arguments)
+def never(self, name):
+    while True:
+        signal.pause()
+ChunkStore.write, ChunkStore.blocks = paced, never
+sys.exit(run(sys.argv[1:]))
+"""
+"""A run that keeps a chunk for each byte of its standard input, and does not come to its end: it cannot outrun the one who kills it."""
+
+
+def child(table: Path, out: Path, *more: str, paced: bool = False) -> subprocess.Popen[bytes]:
+    command = [
+        sys.executable,
+        *(["-c", PACED] if paced else ["-m", "ferviz"]),
+        "explain",
+        str(table),
+        "--out",
+        str(out),
+    ]
     alike = {**os.environ, "SOURCE_DATE_EPOCH": "0"}  # the manifest's date
     return subprocess.Popen(
-        [*command, "--engine", "litert", "--quiet", *more], env=alike, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
+        [*command, "--batch-size", str(CHUNK), "--engine", "litert", "--quiet", *more],
+        env=alike, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
 
 
 def done(parts: Path) -> int:
@@ -69,16 +94,21 @@ def test_a_run_that_is_killed_at_random_points_ends_with_the_same_bytes(
     points = [0, *sorted(rng.integers(1, ROWS - 4 * CHUNK, 3).tolist()), ROWS]
     found = []
     for point in points:
-        process = child(table, out, "--resume")
+        chunks = 0 if point == 0 else ROWS if point == ROWS else -(-(point - max(done(parts), 0)) // CHUNK) + 1
+        process = child(table, out, "--resume", paced=True)
+        assert process.stdin is not None
+        process.stdin.write(max(chunks, 0) * b".")
+        process.stdin.flush()
         while process.poll() is None and done(parts) < point:
-            time.sleep(0.0005)
+            time.sleep(0.001)
         time.sleep(rng.random() * 0.005)
         process.send_signal(signal.SIGKILL)
-        process.communicate()
-        found.append((process.returncode, done(parts)))
-    killed = [faces for code, faces in found if code == -signal.SIGKILL]
-    assert len(killed) >= 3, found
-    assert any(0 < faces < ROWS for faces in killed), found
+        _, said = process.communicate()
+        assert process.returncode == -signal.SIGKILL, said.decode()
+        found.append(done(parts))
+    assert found[0] == 0, found
+    assert sum(0 < faces < ROWS for faces in found) >= 3, found
+    assert found[-1] == ROWS, found
     finish(table, out, "--resume")
     assert out.read_bytes() == whole
     assert sorted(p.name for p in tmp_path.iterdir()) == ["maps.npz"]

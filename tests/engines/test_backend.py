@@ -15,7 +15,7 @@ HOSTILE = '{"floatx": "float16", "epsilon": 1e-07, "backend": "jax", "image_data
 def python(code: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("TF_", "KERAS", "GRPC", "GLOG"))}
     return subprocess.run(
-        [sys.executable, "-c", code], env={**kept, "HOME": str(home), **environment}, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", code], env={**kept, "HOME": str(home), **environment}, capture_output=True, text=True, timeout=900
     )  # fmt: skip
 
 

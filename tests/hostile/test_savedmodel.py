@@ -422,7 +422,6 @@ def everything(tf, x, folder):
 @pytest.mark.slow
 def test_what_a_graph_may_do_to_its_own_process(tmp_path, monkeypatch):
     """Loops, 12 GiB from a few bytes, failures and crashes end in one sentence each, and the next picture is answered."""
-    monkeypatch.setattr(savedmodel, "LOADING", 500.0)
     engine = SavedModelEngine(build(tmp_path / "net", everything))
     process = engine._process._child.process
     expected = PICTURES.reshape(2, 16)[:, :3] - 1

@@ -179,27 +179,31 @@ def test_the_least_recently_used_entries_go_first(folder: Path) -> None:
     tidy(folder / "missing", cap=1)
 
 
-def _write(path: str, compiled: Any, start: float) -> None:
-    while time.time() < start:
-        pass
-    for _ in range(10):
+def _write(path: str, compiled: Any, gate: Any, enough: Any) -> None:
+    gate.wait()
+    while not enough.is_set():
         write_compiled(path, compiled, force=True)
 
 
 def test_two_processes_that_write_one_entry_leave_a_sound_one(entry: Any, tmp_path: Path) -> None:
     from ferviz.models.compiled.file import read_compiled
 
-    path, start = tmp_path / "e.ferviz", time.time() + 1.0
+    path = tmp_path / "e.ferviz"
     context = multiprocessing.get_context("fork")
-    writers = [context.Process(target=_write, args=(str(path), entry, start)) for _ in range(2)]
+    gate, enough = context.Barrier(2), context.Event()
+    writers = [context.Process(target=_write, args=(str(path), entry, gate, enough)) for _ in range(2)]
     for writer in writers:
         writer.start()
-    seen = 0
-    while any(writer.is_alive() for writer in writers):
-        if path.exists():
-            assert read_compiled(path).network.content == entry.network.content
-            seen += 1
+    seen: set[int] = set()
+    try:
+        while len(seen) < 6 and all(writer.is_alive() for writer in writers):
+            if path.exists():
+                assert read_compiled(path).network.content == entry.network.content
+                seen.add(path.stat().st_mtime_ns)
+    finally:
+        enough.set()
+        for writer in writers:
+            writer.join()
     assert [writer.exitcode for writer in writers] == [0, 0]
     assert read_compiled(path).network.content == entry.network.content
     assert [p.name for p in tmp_path.iterdir()] == ["e.ferviz"]
-    assert seen

@@ -17,7 +17,8 @@ from ferviz.training.train import train
 
 from .conftest import TINY
 
-# What is killed is forked from a process that has imported TensorFlow and computed nothing yet: one import for all of them.
+# What is killed is forked from a process that has imported TensorFlow and computed nothing yet: one import for all of them. It makes no
+# step before it is allowed, so that it cannot have ended before it is killed, however busy the machine is.
 PROGRAM = """
 import multiprocessing, os, random, signal, sys, time
 sys.path.insert(0, sys.argv[2])
@@ -26,23 +27,28 @@ from ferviz.engines import backend
 from ferviz.training.config import TrainConfig
 from ferviz.training.train import train
 backend.keras()
-def attempt(resume, pipe):
-    def slow(p):
-        time.sleep(0.02)
-        os.write(pipe, b".")
-    train(striped_faces(), out=sys.argv[1], options=TINY, resume=resume, progress=slow,
+def attempt(resume, progress):
+    train(striped_faces(), out=sys.argv[1], options=TINY, resume=resume, progress=progress,
           config=TrainConfig(seed=3, epochs=6, batch_size=32, warmup=0.5))
-for resume in (False, True):
-    here, there = os.pipe()
-    child = multiprocessing.get_context("fork").Process(target=attempt, args=(resume, there))
+rng = random.Random(0)
+for resume, steps in ((False, rng.randint(8, 20)), (True, rng.randint(1, 14))):  # of 42, and an epoch has seven
+    told, tell = os.pipe()
+    wait, allow = os.pipe()
+    def paced(p):
+        os.write(tell, b".")
+        os.read(wait, 1)
+    child = multiprocessing.get_context("fork").Process(target=attempt, args=(resume, paced))
     child.start()
-    os.read(here, 1)  # its first step
-    time.sleep(random.uniform(0.0, 0.4))  # both pauses together are shorter than its 42 steps
+    os.close(tell)
+    os.write(allow, steps * b".")
+    for _ in range(steps):
+        assert os.read(told, 1), "it ended by itself"
+    time.sleep(rng.uniform(0, 0.05))  # into the next step, or what comes before it
     child.kill()
     child.join()
     assert child.exitcode == -signal.SIGKILL, child.exitcode
     assert not os.path.exists(sys.argv[1] + "/manifest.json"), "it had ended before it was killed"
-attempt(True, there)
+attempt(True, lambda p: None)
 """
 
 

@@ -37,7 +37,13 @@ class Served:
         self.studio = Studio(site, None, labelled, opening)
         guards = Guards(self.studio.app, self.port, TOKEN)
         config = uvicorn.Config(
-            guards, log_level="critical", lifespan="off", ws="none", server_header=False, http=DeadlineProtocol
+            guards,
+            log_level="critical",
+            lifespan="off",
+            ws="none",
+            server_header=False,
+            http=DeadlineProtocol,
+            timeout_keep_alive=900,
         )
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.listener]}, daemon=True)
@@ -75,8 +81,17 @@ def site() -> Site:
 
 
 @pytest.fixture(scope="session")
-def served(site: Site) -> Iterator[Served]:
+def patient_server() -> Iterator[None]:
+    """A page on a busy machine may take as long as it likes with its questions; tests of these limits set their own."""
     pytest.importorskip("uvicorn", reason="the extra studio is not installed")
+    with pytest.MonkeyPatch.context() as patch:
+        for limit in ("deadline.HEADER_SECONDS", "app.JOB_SECONDS", "network_store.UPLOAD_SECONDS"):
+            patch.setattr(f"ferviz.web.{limit}", 900.0)
+        yield
+
+
+@pytest.fixture(scope="session")
+def served(site: Site, patient_server: None) -> Iterator[Served]:
     server = Served(site)
     yield server
     server.stop()
@@ -97,9 +112,8 @@ def faces_csv(tmp_path_factory: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
-def served_data(faces_csv: Any) -> Iterator[Served]:
+def served_data(faces_csv: Any, patient_server: None) -> Iterator[Served]:
     """A studio with data and two networks: the bundled one, and the same with two classes exchanged."""
-    pytest.importorskip("uvicorn", reason="the extra studio is not installed")
     model = ferviz.load_model()
     labels = list(model.labels)
     labels[3], labels[4] = labels[4], labels[3]
@@ -149,9 +163,7 @@ def open_page(browser: Any, served: Served) -> Iterator[Callable[..., Any]]:
     requests and complaints are on `page.sent` and `page.complaints`."""
     contexts = []
 
-    def opened(
-        fragment: str = "", ready: bool = True, server: Any = None, before: Any = None, **context: Any
-    ) -> Any:
+    def opened(fragment: str = "", ready: bool = True, server: Any = None, before: Any = None, **context: Any) -> Any:
         contexts.append(browser.new_context(viewport={"width": 1280, "height": 1000}, **context))
         page = contexts[-1].new_page()
         page.add_init_script(RECORDER)

@@ -172,11 +172,13 @@ def test_the_server_may_be_gone(page: Any) -> None:
     page.evaluate("document.querySelector('[data-room=face]').click()")
     page.route("**/examples/*", lambda route: route.abort())
     page.evaluate(
-        "studio.map = null; document.querySelector('#box').click(); document.querySelector('#examples button').click()"
+        "studio.shownMilliseconds = 0; document.querySelector('#box').click(); document.querySelector('#examples button').click()"
     )
-    page.until("studio.map")
+    page.until("studio.shownMilliseconds")
     error = page.next_error()
-    assert page.inner_text("#message") == error, "the face that was on its way is shown, and the sentence of the error stays"
+    assert page.inner_text("#message") == error, (
+        "the face that was on its way is shown, and the sentence of the error stays"
+    )
     page.unroute("**/examples/*")
 
 

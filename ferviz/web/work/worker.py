@@ -94,7 +94,7 @@ class Worker:
             yield {"error": _ENDS.get(error.outcome.status, "the work could not be begun")}
         except (OSError, ValueError, EOFError):
             finished, child, self._child = True, self._child, None
-            outcome = await asyncio.to_thread(child.end, b"", 2)
+            outcome = await asyncio.to_thread(child.end, b"", 30)
             _LOG.error(
                 "%s", outcome.errors.decode(errors="replace")
             )  # an error that nobody expected, or a killed process
