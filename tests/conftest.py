@@ -85,6 +85,16 @@ def patient_children() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def still_clock() -> Iterator[None]:
+    """What a command prints does not depend on how long it takes: lines of progress come after ten seconds, and a machine may be busy."""
+    from ferviz.cli.console import Console
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Console.__init__, "__defaults__", (False, lambda: 0.0))
+        yield
+
+
 @pytest.fixture(scope="session")
 def networks() -> ModuleType:
     """The module tests/networks.py. (`tests` cannot be imported by name: tf-keras-vis installs a package called so.)"""

@@ -90,12 +90,13 @@ def test_a_plot_shows_itself_once():
     from matplotlib import _pylab_helpers
     from matplotlib.figure import Figure
 
+    others = list(_pylab_helpers.Gcf.figs)
     figure = ferviz.explain(ferviz.load_model(), FACES, test=False).plot(width_mm=60)
     formatter = DisplayFormatter()
     shown, _ = formatter.format(figure)
     assert [kind for kind in shown if kind.startswith("image/")] == ["image/png"]
     assert Image.open(io.BytesIO(shown["image/png"])).width > 100
-    assert not _pylab_helpers.Gcf.figs, "pyplot would show it a second time"
+    assert list(_pylab_helpers.Gcf.figs) == others, "pyplot would show it a second time"
     formatter.formatters["image/png"].for_type(Figure, lambda figure: b"painted")
     assert formatter.format(figure)[0]["image/png"] == b"painted"
     assert pickle.loads(pickle.dumps(figure)).get_figwidth() == figure.get_figwidth()

@@ -157,7 +157,7 @@ def next_error(page: Any) -> str:
     return str(page.evaluate("said.splice(0, said.findIndex(({ error }) => error) + 1).at(-1).text"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def open_page(browser: Any, served: Served) -> Iterator[Callable[..., Any]]:
     """Open the page in a context of its own: `page.until(condition)` waits, `page.next_error()` is the next error that it says, its
     requests and complaints are on `page.sent` and `page.complaints`."""
