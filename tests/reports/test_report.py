@@ -57,8 +57,7 @@ class FirstPixels:
         return np.asarray(batch[:, 1, : self.classes, 0] / 32, np.float32)
 
 
-@pytest.fixture
-def question() -> Question:
+def made_question() -> Question:
     """60 faces of 3 classes. Of the last class a third is called happy, with more confidence than any other answer."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (60, 48, 48), dtype=np.uint8)
@@ -77,9 +76,25 @@ def question() -> Question:
 
 
 @pytest.fixture
+def question() -> Question:
+    return made_question()
+
+
+CHEAP_SECTIONS = {name: SECTIONS[name] for name in CHEAP}
+
+
+@pytest.fixture
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports without the sections that take seconds; those have tests with their studies."""
-    monkeypatch.setattr(report_module, "SECTIONS", {name: SECTIONS[name] for name in CHEAP})
+    monkeypatch.setattr(report_module, "SECTIONS", CHEAP_SECTIONS)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of the question, in a folder of its own, written once: nobody changes it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report_module, "SECTIONS", CHEAP_SECTIONS)
+        return write_report(made_question(), tmp_path_factory.mktemp("report") / "out.html")
 
 
 def test_accuracy_is_what_was_made(question: Question) -> None:
@@ -115,10 +130,9 @@ def test_the_gallery_follows_its_rules(question: Question) -> None:
     assert "said happy" in answer.section.pictures[-1].alt
 
 
-def test_the_file_has_every_section_and_its_numbers(question: Question, cheap: None, tmp_path: Path) -> None:
-    out = write_report(question, tmp_path / "out.html")
+def test_the_file_has_every_section_and_its_numbers(question: Question, out: Path) -> None:
     text = out.read_text(encoding="utf-8")
-    assert [p.name for p in tmp_path.iterdir()] == ["out.html"]
+    assert [p.name for p in out.parent.iterdir()] == ["out.html"]
     assert text.count("<script") == 1
     assert "<b>sad" not in text
     assert "/home/me" not in text
@@ -254,10 +268,7 @@ def test_a_file_that_is_too_large_says_what_it_left_out() -> None:
         render_within(page, 1000)
 
 
-def test_extract_prints_the_numbers(
-    question: Question, cheap: None, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    out = write_report(question, tmp_path / "out.html")
+def test_extract_prints_the_numbers(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert run(["report", "extract", str(out)]) == 0
     assert json.loads(capsys.readouterr().out) == read_record(out)
     assert run(["report", "extract", str(tmp_path / "none.html")]) != 0
@@ -265,11 +276,9 @@ def test_extract_prints_the_numbers(
     assert ".html" in capsys.readouterr().err
 
 
-def test_python_writes_what_the_command_writes(
-    question: Question, cheap: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = ferviz.report(question.model, question.data, tmp_path / "out.html", judges=[question.model], quick=True)
-    record, expected = ferviz.read_record(out), read_record(write_report(question, tmp_path / "other.html"))
+def test_python_writes_what_the_command_writes(question: Question, cheap: None, out: Path, tmp_path: Path) -> None:
+    other = ferviz.report(question.model, question.data, tmp_path / "out.html", judges=[question.model], quick=True)
+    record, expected = ferviz.read_record(other), read_record(out)
     assert record["settings"] == expected["settings"] | {"judges": ["pixels"]}
     assert record["sections"] == expected["sections"]
     for wrong in ({"max_mb": 21}, {"max_mb": 0}, {"seed": -1}, {"batch_size": 0}):
@@ -302,8 +311,8 @@ def test_a_report_has_the_columns_that_a_reader_wants() -> None:
         assert not any("_" in heading for heading in COLUMNS[name].values())
 
 
-def test_a_quick_report_says_what_it_made_short(question: Question, cheap: None, tmp_path: Path) -> None:
-    text = write_report(question, tmp_path / "quick.html").read_text(encoding="utf-8")
+def test_a_quick_report_says_what_it_made_short(question: Question, cheap: None, out: Path, tmp_path: Path) -> None:
+    text = out.read_text(encoding="utf-8")
     assert question.size("confusions") < replace(question, quick=False).size("confusions")
     row = f'{question.size("confusions")} faces</td>\n<td dir="auto">{replace(question, quick=False).size("confusions")} faces'
     assert row in text
@@ -392,8 +401,7 @@ def test_nothing_is_repeated_that_a_report_has_no_option_for(question: Question)
 
 
 @pytest.mark.slow
-def test_a_browser_shows_a_report(question: Question, cheap: None, browser: Any, tmp_path: Path) -> None:
-    out = write_report(question, tmp_path / "out.html")
+def test_a_browser_shows_a_report(out: Path, browser: Any) -> None:
     context = browser.new_context(java_script_enabled=False, viewport={"width": 320, "height": 700})
     page, asked, complaints = context.new_page(), [], []
     page.on("request", lambda request: asked.append(request.url))
@@ -408,10 +416,9 @@ def test_a_browser_shows_a_report(question: Question, cheap: None, browser: Any,
 
 
 @pytest.mark.slow
-def test_a_report_is_accessible(question: Question, cheap: None, browser: Any, tmp_path: Path) -> None:
+def test_a_report_is_accessible(out: Path, browser: Any) -> None:
     package = pytest.importorskip("axe_playwright_python", reason="the package axe-playwright-python is not installed")
     axe = (resources.files(package) / "axe.min.js").read_text(encoding="utf-8")
-    out = write_report(question, tmp_path / "out.html")
     for scheme, width in (("light", 1280), ("dark", 320)):
         page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
         page.goto(out.as_uri())
