@@ -276,7 +276,7 @@ def test_a_process_that_is_killed_is_one_sentence_and_the_next_one_works(served_
 def test_the_check_is_shown_beside_the_network(page: Any, data: Any) -> None:
     checked = ferviz.check(ferviz.load_model(), data)
     page.evaluate("document.getElementById('check').click()")
-    until(page, "!document.getElementById('badge').hidden")
+    page.until("!document.getElementById('badge').hidden")
     badge = page.inner_text("#badge")
     if checked.usable:
         assert f"{100 * checked.current.accuracy:.1f} % of {checked.current.n} faces right" in badge
