@@ -7,6 +7,7 @@ made here, one thread at a time or shared between threads, and undone whatever h
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import io
 import os
 import re
@@ -67,12 +68,36 @@ def without_warnings(output: bool = False) -> Iterator[None]:
     """Ignore Python's warnings for the time of the block; one thread at a time.
 
     Args:
-        output: drop what is printed on standard output too.
+        output: drop what is printed on standard output too, by native libraries as well.
     """
     with WARNING_FILTERS, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with contextlib.redirect_stdout(io.StringIO()) if output else contextlib.nullcontext():
+        if not output:
             yield
+            return
+        with contextlib.redirect_stdout(io.StringIO()), _without_native_output():
+            yield
+
+
+@contextlib.contextmanager
+def _without_native_output() -> Iterator[None]:
+    """Turn file descriptor 1 away for the time of the block: PyTorch's exporter prints whole graphs there before it fails."""
+    try:
+        original = os.dup(1)
+    except OSError:  # no standard output at all
+        yield
+        return
+    try:
+        with Path(os.devnull).open("wb") as sink:
+            os.dup2(sink.fileno(), 1)
+        yield
+    finally:
+        with contextlib.suppress(
+            OSError, TypeError, AttributeError
+        ):  # what C has in its buffer is for the sink; Windows has no such handle
+            ctypes.CDLL(None).fflush(None)
+        os.dup2(original, 1)
+        os.close(original)
 
 
 class _Redirection:

@@ -240,9 +240,9 @@ def require(engine: Engine, protocol: type[P], why: str) -> P:
     if supports(engine, protocol):
         return engine
     missing = CAPABILITIES.get(protocol, protocol.__name__)
+    files = ".keras, .h5" if protocol is KerasBacked else ".keras, .h5, .onnx"
     raise ModelError(
-        f"{why} needs {missing}, which the {engine.name} engine does not have; load the file that the network was made as "
-        "(.keras, .h5, .onnx) instead"
+        f"{why} needs {missing}, which the {engine.name} engine does not have; load the file that the network was made as ({files}) instead"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 import ferviz
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("onnx")
+onnx = pytest.importorskip("onnx")
+
+from tests.torch_networks import SIZE, Plain, seeded
 
 nn, functional = torch.nn, torch.nn.functional
 
@@ -54,6 +57,17 @@ def test_a_compiled_file_has_the_layers_and_maps_of_the_live_network(model: ferv
         np.testing.assert_allclose(ours, theirs, atol=(1e-5 if method != "saliency" else 1e-3) * np.abs(theirs).max())
 
 
+def test_dropout_that_was_left_on_is_off_in_the_compiled_file(tmp_path: Path) -> None:
+    faces = np.random.default_rng(0).integers(0, 255, (3, SIZE, SIZE), dtype=np.uint8)
+    model = ferviz.load_model(seeded(Plain()), input=(SIZE, SIZE, 1), labels="a,b,c,d", scaling="0..1")
+    assert any("dropout" in note for note in model.notes)
+    ferviz.compile_model(model, tmp_path / "net.ferviz", layers=[])
+    compiled = ferviz.load_model(tmp_path / "net.ferviz")
+    ours, theirs = (ferviz.explain(m, faces, method="gradcam", target="all").heatmaps for m in (compiled, model))
+    np.testing.assert_allclose(ours, theirs, atol=1e-5 * np.abs(theirs).max())
+    np.testing.assert_allclose(compiled.logits(faces), model.logits(faces), atol=1e-4)
+
+
 class Turned(nn.Module):
     """A spatial transformer, which the older exporter cannot write."""
 
@@ -71,7 +85,9 @@ class Turned(nn.Module):
 
 
 @pytest.mark.slow
-def test_the_newer_exporter_works_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_newer_exporter_works_in_a_process_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("onnxscript")
     from ferviz.engines.torch import onnx_exporters
 
@@ -83,6 +99,8 @@ def test_the_newer_exporter_works_in_a_process_of_its_own(monkeypatch: pytest.Mo
     model = ferviz.load_model(Turned(), input=(20, 20, 1), labels="7", scaling="0..1")
     faces = np.random.default_rng(0).integers(0, 255, (2, 20, 20), dtype=np.uint8)
     ferviz.compile_model(model, tmp_path / "net.ferviz")
+    ctypes.CDLL(None).fflush(None)
+    assert capfd.readouterr().out == ""  # the older exporter prints the graph where it gives up
     compiled = ferviz.load_model(tmp_path / "net.ferviz")
     ours, theirs = (ferviz.explain(m, faces, method="gradcam", target="all").heatmaps for m in (compiled, model))
     np.testing.assert_allclose(ours, theirs, atol=1e-5 * np.abs(theirs).max())
@@ -94,11 +112,12 @@ def test_a_network_that_no_other_process_can_build_is_exported_here(monkeypatch:
     def refused(module: Any, pictures: Any) -> bytes:
         raise RuntimeError("not this one")
 
+    content = onnx.ModelProto(producer_name="here").SerializeToString()
     monkeypatch.setattr(onnx_exporters, "export_by_tracing", refused)
-    monkeypatch.setattr(onnx_exporters, "export_by_dynamo", lambda module, pictures: b"here")
+    monkeypatch.setattr(onnx_exporters, "export_by_dynamo", lambda module, pictures: content)
     network = Small().eval()
     monkeypatch.setattr(Small, "__module__", "__main__")
-    assert onnx_export.export_onnx(network, (20, 20, 1)) == b"here"
+    assert onnx_export.export_onnx(network, (20, 20, 1)) == content
     monkeypatch.setattr(onnx_exporters, "export_by_dynamo", refused)
     with pytest.raises(ferviz.ModelError, match="not this one; not this one"):
         onnx_export.export_onnx(network, (20, 20, 1))

@@ -51,12 +51,26 @@ def export_onnx(module: Any, shape: tuple[int, int, int]) -> bytes:
     for export in (export_by_tracing, _export_by_dynamo):
         try:
             with without_warnings(output=True), silenced(everything=True):
-                return export(module, pictures)
+                return without_dropout(export(module, pictures))
         except Exception as error:  # an exporter runs code of the network's own
             reasons.append(reason_of(error))
     raise ModelError(
         f"the network {type(module).__name__} cannot be exported as ONNX ({'; '.join(reasons)}), so it is explained by PyTorch alone"
     )
+
+
+def without_dropout(content: bytes) -> bytes:
+    """Return an ONNX file without the dropout that its author left on: the network is explained as it answers without chance.
+
+    Args:
+        content: the file.
+    """
+    model = onnx_package().load_model_from_string(content)
+    nodes = [node for node in model.graph.node if node.op_type == "Dropout"]
+    for node in nodes:
+        node.op_type = "Identity"
+        del node.input[1:], node.output[1:], node.attribute[:]
+    return bytes(model.SerializeToString()) if nodes else content
 
 
 def reason_of(error: BaseException) -> str:
