@@ -14,8 +14,6 @@ import ferviz
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
-from tests.torch_networks import SIZE, Plain, seeded
-
 nn, functional = torch.nn, torch.nn.functional
 
 
@@ -58,6 +56,8 @@ def test_a_compiled_file_has_the_layers_and_maps_of_the_live_network(model: ferv
 
 
 def test_dropout_that_was_left_on_is_off_in_the_compiled_file(tmp_path: Path) -> None:
+    from tests.torch_networks import SIZE, Plain, seeded  # here, for the exporting process cannot import it
+
     faces = np.random.default_rng(0).integers(0, 255, (3, SIZE, SIZE), dtype=np.uint8)
     model = ferviz.load_model(seeded(Plain()), input=(SIZE, SIZE, 1), labels="a,b,c,d", scaling="0..1")
     assert any("dropout" in note for note in model.notes)
