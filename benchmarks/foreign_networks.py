@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,17 +68,15 @@ def examine(source: Any, compiles: bool, **settings: Any) -> tuple[str, str, str
     return outcome[0], outcome[1], outcome[2], ""
 
 
-def exported(folder: Path) -> list[tuple[str, Path, str | None]]:
-    """Write networks as ONNX; return (name, file, why it could not be written)."""
-    files: list[tuple[str, Path, str | None]] = []
+def exported(folder: Path) -> Iterator[tuple[str, Path, str | None]]:
+    """Write networks as ONNX; yield (name, file, why it could not be written)."""
     for name in NAMES:
         for exporter in ("tracing", "dynamo"):
             path = folder / f"{name.replace(':', '_')}_{exporter}.onnx"
             command = [sys.executable, "-c", EXPORT, name, exporter, str(path)]
             done = subprocess.run(command, capture_output=True, text=True, timeout=600)
             reason = None if done.returncode == 0 else (done.stderr.strip().splitlines() or ["?"])[-1][:160]
-            files.append((f"{name}, {exporter}", path, reason))
-    return files
+            yield f"{name}, {exporter}", path, reason
 
 
 def main() -> None:
