@@ -63,6 +63,8 @@ ferviz.evaluation.check.candidates.Preprocessing
 ferviz.evaluation.check.label_orders.LabelOrder
 ferviz.video.result.TrackSummary
 ferviz.video.reading.Video
+ferviz.video.reading.Frame
+ferviz.video.segments.Segment
 ferviz.video.pipeline.FrameResult
 ferviz.video.pipeline.TrackedFace
 ferviz.training.train.TrainingProgress

@@ -181,7 +181,8 @@ class Activations(PrintedResult):
         """Return all faces as printed pages, and their size.
 
         Args:
-            mode, cmap, title, width_mm, dpi, font_size, figsize, **options: as in `plot`.
+            mode, cmap, title, width_mm, dpi, font_size, figsize: as in `plot`.
+            **options: the other keyword arguments of `plot`, without `ax`.
         """
         size = figure_size(figsize, width_mm, dpi, font_size)
         return ActivationSheet(self, mode, cmap, title, size, **options).pages(), size

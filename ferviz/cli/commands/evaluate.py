@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -13,7 +14,7 @@ from ferviz.cli.options.network_options import BatchOptions, ModelOptions
 from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.outputs import check_outputs, default_output, files_of, inputs_of, typed
 from ferviz.cli.sections import Number, SectionedCommand, options
-from ferviz.paths import exists
+from ferviz.paths import PathLike, exists
 from ferviz.registry import split_names
 
 
@@ -67,7 +68,7 @@ def command(
     from ferviz.evaluation.comparison import compare_models
     from ferviz.evaluation.evaluate import evaluate
     from ferviz.evaluation.evaluation import Evaluation
-    from ferviz.evaluation.report import check_report, report_files
+    from ferviz.evaluation.report import report_files
     from ferviz.evaluation.tta import TTA
     from ferviz.files import check_suffix
 
@@ -88,17 +89,7 @@ def command(
     network = open_model(model, console)
     other = None if second is None else open_model(second, console)
     inputs += [file for loaded in (network, other) if loaded is not None for file in files_of(loaded)]
-
-    def taken(out: Path) -> bool:
-        return any(map(exists, report_files(out, compared)))
-
-    asked, force = typed("split"), output.force
-    out = Path(
-        output.out
-        or default_output([f"{network.name}.h5"], "evaluate", asked=asked, force=force, inputs=inputs, taken=taken)
-    )
-    check_outputs(report_files(out, compared), inputs)
-    check_report(out, compared, force)
+    out = _report_path(output, network.name, compared, inputs)
     with printed_warnings(console):
         result = evaluate(
             network,
@@ -137,3 +128,19 @@ def command(
         if comparison:
             echo("\n" + comparison.text())
         console.say("wrote " + ", ".join(map(str, files)))
+
+
+def _report_path(output: OutputOptions, name: str, compared: bool, inputs: Sequence[PathLike]) -> Path:
+    """-> where the report goes, which may be written there."""
+    from ferviz.evaluation.report import check_report, report_files
+
+    def taken(out: Path) -> bool:
+        return any(map(exists, report_files(out, compared)))
+
+    asked, force = typed("split"), output.force
+    out = Path(
+        output.out or default_output([f"{name}.h5"], "evaluate", asked=asked, force=force, inputs=inputs, taken=taken)
+    )
+    check_outputs(report_files(out, compared), inputs)
+    check_report(out, compared, force)
+    return out
