@@ -22,6 +22,8 @@ import pytest
 import ferviz
 from ferviz.attribution.methods.registry import METHODS
 from ferviz.cli import run
+from ferviz.reports.question import SIZES
+from ferviz.studies import region_study
 from ferviz.writers import WRITERS
 
 ROOT = Path(__file__).parents[1]
@@ -49,8 +51,12 @@ OWN_TEST = {
 }
 """Pages whose code has a test of its own, beside the tests of what it extends."""
 SLOW = {"README.md", "tutorial.md", "evaluate.md", "read-the-pictures.md"}
-FACES = {"questions-over-a-data-set.md": 14, "report.md": 14}
+FACES = {"questions-over-a-data-set.md": 8, "report.md": 8}
 """Pages that ask every face thousands of times: how many faces their data set has."""
+SHORT = {"trust": 3, "variants": 1, "dreams": 3}
+"""On how many faces or steps these sections of a report rest here; a reader's own rest on more."""
+SHORT_COMMANDS = {"dream": ["--steps", "8"]}
+"""What is added to a command of which a page shows no output."""
 PAGES = [
     page
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -93,13 +99,19 @@ def test_the_page_runs_as_it_stands(
         STAND_INS.data_set(folder, FACES[page.name])
     if page.name == "explain-video.md":
         STAND_INS.clip(folder / "clip.mp4")
+    for section, size in SHORT.items():
+        monkeypatch.setitem(SIZES, section, (size, size))
+    # Every fill and every border once, not all pairs.
+    monkeypatch.setattr(region_study, "SPREAD", region_study.SPREAD[::4])
     for block in blocks(page, "sh"):
         for command in block.commands:
             if command.words[0] != "ferviz":
                 continue
-            printed = io.StringIO()
+            printed, words = io.StringIO(), command.words[1:]
+            if not command.shown and "--steps" not in words:
+                words = [*words, *SHORT_COMMANDS.get(words[0], [])]
             with redirect_stdout(printed), redirect_stderr(printed):
-                code = run(command.words[1:])
+                code = run(words)
             assert code == 0, (command.line, printed.getvalue())
             if command.shown:
                 unlike = SHOWN.difference(command.shown, printed.getvalue(), any_number=block.mark == "may differ")
