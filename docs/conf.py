@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -12,7 +11,7 @@ sys.path.insert(0, str(HERE / "_ext"))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("SOURCE_DATE_EPOCH", "1767225600")  # the same site from the same sources
 
-from gallery import picture_scraper, set_file  # noqa: E402
+from gallery import copy_examples, picture_scraper  # noqa: E402
 
 import ferviz  # noqa: E402
 
@@ -29,6 +28,7 @@ extensions = [
     "api_pages",
     "command_reference",
     "example_report",
+    "gallery_notebooks",
     "llms_text",
     "repository_links",
     "studio_page",
@@ -62,8 +62,7 @@ napoleon_use_param = True
 
 # The gallery runs the scripts of examples/ on the bundled, compiled network, in a copy of that folder, because they write files.
 EXAMPLES = HERE.parent / "build" / "examples"
-shutil.rmtree(EXAMPLES, ignore_errors=True)
-shutil.copytree(HERE.parent / "examples", EXAMPLES, ignore=shutil.ignore_patterns("__pycache__", "README.md"))
+copy_examples(HERE.parent / "examples", EXAMPLES)
 sphinx_gallery_conf = {
     "examples_dirs": [str(EXAMPLES)],
     "gallery_dirs": ["gallery"],
@@ -80,10 +79,10 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "min_reported_time": 1e9,
     "download_all_examples": False,
-    "notebook_extensions": set(),
+    "notebook_extensions": {".py"},
     "plot_gallery": True,
     "doc_module": (),
-    "reset_modules": (set_file,),
+    "reset_modules": (),
     "copyfile_regex": r"astronaut\.png",
 }
 

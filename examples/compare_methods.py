@@ -2,39 +2,34 @@
 Compare methods
 ===============
 
-Grad-CAM shows where evidence lies in one layer; occlusion and RISE show what the score loses when a place is hidden. They answer two
-questions, and need not agree.
+Grad-CAM shows where evidence lies in one layer; RISE and region occlusion show what the score loses when a place is hidden, and the
+bundled network has learned to draw that in one pass. They answer two questions, and need not agree.
 """
 
 from pathlib import Path
 
-import numpy as np
-
 import ferviz
-from ferviz.rendering.sheets.comparison_sheet import methods_by_class
 
 here = Path(__file__).parent
 
 model = ferviz.load_model()
 face = ferviz.find_faces(here / "astronaut.png", largest=True)[0]
-targets = ["happy", "surprise", "neutral"]
-
-maps = {}
-for method in ("gradcam", "rise", "occlusion", "region-occlusion"):
-    explanation = ferviz.explain(model, face, method=method, target=",".join(targets))
-    maps[method] = explanation.heatmaps[0]
-
-probabilities = model.predict(face)[0].probabilities
-columns = [f"{target} {probabilities[target]:.2f}" for target in targets]
-picture = methods_by_class(face.pixels, columns, maps)
-picture.save("compare_methods.png")
-picture
+methods = ("gradcam", "fastshap", "rise", "region-occlusion")
+comparison = ferviz.compare_explanations(model, face, methods=methods, target="happy")
+comparison.save("compare_methods.png", force=True)
+comparison
 
 # %%
 # In its last layer this network collects the evidence for happy around the nose, but hiding the nose costs it nothing, while hiding the
-# mouth does. The correlation of each pair of maps:
+# mouth does. Each map was tested on the network itself: what it points at is hidden and shown, and so is a blob in the middle of the face.
 
-happy = np.stack([maps[name][0].ravel() for name in maps])
-for name, row in zip(maps, np.corrcoef(happy), strict=True):
-    print(f"{name:17s}", "  ".join(f"{value:+.2f}" for value in row))
+for method, explanation in zip(methods, comparison.explanations, strict=True):
+    ((verdict,),) = explanation.trust.verdicts
+    print(f"{method:17s}", verdict.sentence)
+
+# %%
+# The rank correlation of each pair of maps:
+
+for method, row in zip(methods, comparison.correlation, strict=True):
+    print(f"{method:17s}", "  ".join(f"{value:+.2f}" for value in row))
 print("written: compare_methods.png")

@@ -6,7 +6,6 @@ For every face of a folder: label, probability, and how much of the evidence lie
 """
 
 import csv
-import sys
 from pathlib import Path
 
 import ferviz
@@ -14,9 +13,8 @@ from ferviz.faces.landmarks.ladder import locate_landmarks
 from ferviz.faces.regions import REGIONS, FaceRegions
 from ferviz.images.listing import list_pictures
 
-# python examples/folder_to_table.py FOLDER; without a folder, the portrait beside this script.
 here = Path(__file__).parent
-folder = Path(sys.argv[1]) if len(sys.argv) > 1 else here / "astronaut.png"
+folder = here / "astronaut.png"  # a picture, or a folder: everything below it is read
 
 model = ferviz.load_model()
 faces = []

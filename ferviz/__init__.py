@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from ferviz.video.analyze import analyze_video
     from ferviz.video.pipeline import AnalysisOptions
     from ferviz.video.result import VideoSummary
+    from ferviz.web.notebook.face_canvas import FaceCanvas, canvas
 
 _ADDRESSES = {
     "ferviz.register": "register",
@@ -131,6 +132,7 @@ _ADDRESSES = {
     "ferviz.video.analyze": "analyze_video",
     "ferviz.video.pipeline": "AnalysisOptions",
     "ferviz.video.result": "VideoSummary",
+    "ferviz.web.notebook.face_canvas": "FaceCanvas canvas",
 }
 _HOME = {name: module for module, names in _ADDRESSES.items() for name in names.split()}
 
@@ -153,6 +155,7 @@ __all__ = [
     "Explanation",
     "ExplanationComparison",
     "Face",
+    "FaceCanvas",
     "FervizError",
     "Filters",
     "InputSpec",
@@ -185,6 +188,7 @@ __all__ = [
     "analyze_video",
     "architectures",
     "audit",
+    "canvas",
     "check",
     "compare_explanations",
     "compare_models",

@@ -70,6 +70,7 @@ NO_COMMAND = {
     "label_schemes": "the names for --labels",
     "methods": "ferviz explain --methods",
     "architectures": "the names for --architecture",
+    "canvas": "ferviz studio",
 }
 """Public function -> what stands for it on the command line."""
 
@@ -96,7 +97,7 @@ OF_COMMAND = {
     "video predict": {"timeline"},  # the summary, saved
     "video explain": {"timeline"},
     "video gradcam": {"timeline"},
-    "layers": {"filters", "diagram"},  # which of two pictures
+    "layers": {"filters", "diagram", "side"},  # which of two pictures, and of bare ones
     "check": {"write", "labels", "scaling", "weights", "trust"},
     "study": {
         "faces",

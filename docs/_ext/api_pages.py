@@ -17,7 +17,7 @@ GROUPS = {
     "Networks": "load_model Model LayerInfo Prediction Predictions InputSpec compile_model CompiledModel diagram Diagram architectures",
     "Faces": "find_faces read_image Face detectors Detector",
     "Explaining": "explain Explanation explain_dataset AttributionJob compare_explanations ExplanationComparison activations Activations "
-    "filters Filters methods",
+    "filters Filters methods canvas FaceCanvas",
     "Video": "analyze_video AnalysisOptions VideoSummary",
     "Dreaming": "dream Dream DreamConfig objectives Objective Octaves",
     "Data": "read_data Dataset describe_data DataSummary readers label_scheme label_schemes LabelScheme",

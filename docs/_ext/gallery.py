@@ -1,8 +1,8 @@
-"""What the gallery needs to run the scripts of examples/ as they are, and to show the results and pictures that their cells end with."""
+"""What the gallery needs to run the scripts of examples/, and to show the results and pictures that their cells end with."""
 
 from __future__ import annotations
 
-import builtins
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,20 @@ def order(name: str) -> int:
     return ORDER.index(name) if name in ORDER else len(ORDER)
 
 
-def set_file(gallery_conf: dict[str, Any], fname: str) -> None:
-    """Let a script know where it lies; sphinx-gallery runs it without `__file__`."""
-    builtins.__file__ = str(Path(gallery_conf["examples_dirs"][0]) / Path(fname).name)  # type: ignore[attr-defined]
+def copy_examples(source: Path, target: Path) -> None:
+    """Copy the scripts, so that they and the notebooks made of them look for their picture beside themselves, in the working folder.
+
+    A notebook has no `__file__`.
+
+    Args:
+        source: examples/ of the repository.
+        target: the folder that the gallery is made from.
+    """
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "README.md"))
+    for script in target.glob("*.py"):
+        text = script.read_text(encoding="utf-8")
+        script.write_text(text.replace("Path(__file__).parent", "Path()"), encoding="utf-8")
 
 
 def picture_scraper(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any]) -> str:

@@ -11,7 +11,8 @@ from ferviz.errors import UsageError, check_integer
 from ferviz.models.model import Model, as_model
 from ferviz.rendering.printed_result import PrintedResult
 from ferviz.rendering.printing import PrintSize, figure_size, screen_or_print
-from ferviz.rendering.sheets.filter_tiles import CELLS, KernelGrid, kernel_pages, kernel_picture
+from ferviz.rendering.sheets.bare import SIDE, squares
+from ferviz.rendering.sheets.filter_tiles import CELLS, KernelGrid, bare_kernels, kernel_pages, kernel_picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -102,6 +103,19 @@ class Filters(PrintedResult):
         """
         grids, size = self._grids(max_channels, shared_scale), screen_or_print(width_mm, dpi, font_size)
         return kernel_picture(grids, **self._words(), zoom=zoom, printing=size)
+
+    def kernel_images(
+        self, side: int = SIDE, *, max_channels: int | None = None, shared_scale: bool = True
+    ) -> dict[str, Image.Image]:
+        """Return the kernels without a page around them, each weight a square: {name of the array: RGB picture}.
+
+        Args:
+            side: of the longer side, in pixels.
+            max_channels, shared_scale: as for `picture`.
+        """
+        check_integer("side", side, 1)
+        cells = zip(self.arrays, map(bare_kernels, self._grids(max_channels, shared_scale)), strict=True)
+        return {name: squares(pixels, side) for name, pixels in cells}
 
     def plot(
         self, *, max_channels: int | None = None, shared_scale: bool = True, figsize: tuple[float, float] | None = None,

@@ -16,20 +16,28 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
+    from ferviz.cli.options.drawing_options import PrintOptions
+
 TRANSPARENT = (".png", ".webp", ".tif", ".tiff")
 """Formats that keep what is transparent."""
 
 
-def check_bare(out: Path, transparent: bool = False) -> None:
-    """Check that bare pictures can be written in a format; call it before the work.
+def check_bare(out: Path, printing: PrintOptions, zoom: float = 1.0, transparent: bool = False) -> None:
+    """Check that bare pictures can be written in a format, and that no page was asked for; call it before the work.
 
     Args:
         out: the value of --out, or its default.
+        printing: of its options, --dpi alone goes with a bare picture.
+        zoom: the value of --zoom.
         transparent: the pictures have an alpha channel.
 
     Raises:
-        UsageError: they cannot.
+        UsageError: they cannot, or options lay out a page.
     """
+    if printing.width_mm or printing.font_size or zoom != 1:
+        raise UsageError(
+            "--width-mm, --font-size and --zoom lay out a page, and a bare picture has none; --side is its size"
+        )
     from ferviz.images import FORMATS
 
     suffixes = [suffix for suffix in FORMATS if not transparent or suffix in TRANSPARENT]
@@ -65,7 +73,11 @@ def names(out: Path, parts: Sequence[Sequence[str]]) -> list[Path]:
 
 
 def write_pictures(
-    paths: Sequence[Path], pictures: Sequence[Image.Image | np.ndarray], manifest: dict[str, Any], force: bool
+    paths: Sequence[Path],
+    pictures: Sequence[Image.Image | np.ndarray],
+    manifest: dict[str, Any],
+    force: bool,
+    dpi: float | None = None,
 ) -> None:
     """Write pictures; where one of the files is there already none is written.
 
@@ -74,13 +86,14 @@ def write_pictures(
         pictures: as many.
         manifest: how they were made.
         force: replace existing files.
+        dpi: dots an inch that the files say.
     """
     from ferviz.images import write_image
 
     for path in paths:
         check_output(path, force)
     for path, picture in zip(paths, pictures, strict=True):
-        write_image(path, picture, manifest=manifest, force=force)
+        write_image(path, picture, manifest=manifest, force=force, dpi=dpi)
 
 
 def enlarge(pixels: np.ndarray, side: int | None) -> Image.Image:

@@ -68,7 +68,7 @@ def explain_pictures(command: str, paths: Sequence[str], asked: HeatmapOptions) 
     words, taken = typed("method", "target", "layer"), any_part if asked.bare.asked else exists
     out = output_path(output, paths, files, command, asked=words, inputs=inputs, taken=taken)
     if asked.bare.asked:
-        check_bare(out, asked.bare.bare_heatmap)
+        check_bare(out, asked.printing, drawing.zoom, asked.bare.bare_heatmap)
     check_suffix(out, Explanation.suffixes())
     check_outputs([out], inputs)
     check_detector(asked.faces)
@@ -101,7 +101,7 @@ def explain_pictures(command: str, paths: Sequence[str], asked: HeatmapOptions) 
         if chosen := explanation.settings.get("chosen"):
             console.say(f"method {explanation.method}: {chosen}")
         if asked.bare.asked:
-            out, *others = _save_bare(explanation, out, asked.bare, drawing, output.force, inputs)
+            out, *others = _save_bare(explanation, out, asked.bare, drawing, asked.printing.dpi, output.force, inputs)
             for path in others:
                 console.say(f"wrote {path}")
         else:
@@ -132,6 +132,7 @@ def _save_bare(
     out: Path,
     bare: BareOptions,
     drawing: DrawingOptions,
+    dpi: float | None,
     force: bool,
     inputs: Sequence[PathLike],
 ) -> list[Path]:
@@ -145,7 +146,7 @@ def _save_bare(
     ]
     paths = names(out, parts)
     check_outputs(paths, inputs)
-    write_pictures(paths, [picture for row in rows for picture in row], explanation.manifest(), force)
+    write_pictures(paths, [picture for row in rows for picture in row], explanation.manifest(), force, dpi)
     return paths
 
 

@@ -141,13 +141,18 @@ def encode(
 
 
 def write_image(
-    path: PathLike, pixels: np.ndarray | Image.Image, *, manifest: dict[str, Any] | None = None, force: bool = False
+    path: PathLike,
+    pixels: np.ndarray | Image.Image,
+    *,
+    manifest: dict[str, Any] | None = None,
+    force: bool = False,
+    dpi: float | None = None,
 ) -> None:
     """Write a picture atomically.
 
     Args:
         path: the file; its suffix decides the format.
-        pixels, manifest: as for `encode`.
+        pixels, manifest, dpi: as for `encode`.
         force: replace an existing file.
 
     Raises:
@@ -155,7 +160,7 @@ def write_image(
         OutputExistsError: the file exists and `force` is false.
         OutputError: the file cannot be written.
     """
-    data = encode(pixels, Path(path).suffix, manifest)
+    data = encode(pixels, Path(path).suffix, manifest, dpi)
     with atomic(path, force) as temporary:
         temporary.write_bytes(data)
 

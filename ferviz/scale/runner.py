@@ -52,6 +52,7 @@ def run(
     say = log or (lambda _: None)
     if workers is not None:
         check_integer("workers", workers, 1)
+    choose_executor(engine, workers, None)  # a wrong engine is said before anything is touched
     plan.check()
     directory = RunDirectory(plan.folder)
     with exclusive(Path(plan.folder, "run.lock"), f"another process runs the plan in {plan.folder}; wait for it"):
@@ -91,6 +92,7 @@ def retry(
         As of `run`.
     """
     plan = plan if isinstance(plan, Plan) else load_plan(plan)
+    choose_executor(engine, workers, None)
     directory = RunDirectory(plan.folder)
     with exclusive(Path(plan.folder, "run.lock"), f"another process runs the plan in {plan.folder}; wait for it"):
         shards = directory.quarantined()

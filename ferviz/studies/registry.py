@@ -6,6 +6,7 @@ import importlib
 import inspect
 from typing import Any
 
+from ferviz.attribution.methods.registry import AUTO, METHODS
 from ferviz.data.dataset import Dataset
 from ferviz.data.read import as_dataset
 from ferviz.errors import UnknownNameError, UsageError, check_integer
@@ -80,6 +81,8 @@ def study(
     check_integer("seed", seed, 0)
     if "fill" in options:
         check_fill(options["fill"])
+    if options.get("method") not in (None, AUTO):
+        METHODS.entry(options["method"])
     if options.get("by") not in (None, "predicted", "true"):
         raise UsageError(f"by has to be 'predicted' or 'true', not {options['by']!r:.60}")
     module, _, attribute = STUDIES[name][0].partition(":")

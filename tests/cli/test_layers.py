@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ferviz.cli import run
 from ferviz.engines.backend import keras as get_keras
@@ -127,9 +128,38 @@ def test_filters_of_the_bundled_network_need_no_option(tmp_path, capsys):
     assert "wrote" in capsys.readouterr().err
 
 
+def test_bare_kernels_are_nothing_but_their_weights(network, tmp_path):
+    """One pixel a weight and a white one between two kernels; the sign of each weight is its colour."""
+    out = tmp_path / "bare.png"
+    asked = ["layers", str(network), "--filters", "base/conv", "--bare", "--out", str(out)]
+    assert run([*asked, "--side", "70", "--dpi", "300"]) == 0
+    kernel = get_keras().models.load_model(network).get_layer("base").get_layer("conv").kernel.numpy()
+    with Image.open(out) as picture:
+        assert round(picture.info["dpi"][0]) == 300
+        large = np.asarray(picture.convert("RGB")).astype(int)
+    assert large.shape == (70, 70, 3)
+    pixels = large[::10, ::10]
+    assert (large == pixels.repeat(10, axis=0).repeat(10, axis=1)).all(), (
+        "four kernels of 3 x 3 in a square, each weight one"
+    )
+    assert (pixels[3] == 255).all()
+    assert (pixels[:, 3] == 255).all()
+    for number, (top, left) in enumerate([(0, 0), (0, 4), (4, 0), (4, 4)]):
+        cells = pixels[top : top + 3, left : left + 3]
+        redder = cells[..., 0] - cells[..., 2]
+        weights = kernel[:, :, 0, number]
+        strong = np.abs(weights) > 0.05 * np.abs(kernel).max()
+        assert (np.sign(redder)[strong] == np.sign(weights)[strong]).all()
+    assert run(asked) == 7, "pictures that are there stay"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
+        (["--diagram", "--bare"], 2, "--filters"),
+        (["--filters", "base/conv", "--bare", "--width-mm", "80"], 2, "--side"),
+        (["--filters", "base/conv", "--bare", "--out", "a.pdf"], 2, "a.pdf"),
+        (["--filters", "base/conv", "--side", "80"], 2, "--bare"),
         (["--filters", "gap"], 2, "base/conv"),
         (["--filters", "base/con"], 2, "'base/conv'"),
         (["--filters", "base/conv", "--diagram"], 2, "--diagram"),

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from ferviz.cli.bare_files import check_bare, names
+from ferviz.cli.options.drawing_options import PrintOptions
 from ferviz.errors import UnknownNameError, UsageError
 from ferviz.rendering.sheets.bare import fill_axes, heatmap_images, map_axes, overlays
 
@@ -76,4 +77,4 @@ def test_files_are_named_by_what_tells_the_pictures_apart(tmp_path):
 @pytest.mark.parametrize(("name", "transparent"), [("a.jpg", True), ("a.pdf", False), ("a.npz", False)])
 def test_formats_that_cannot_hold_a_bare_picture(tmp_path, name, transparent):
     with pytest.raises(UsageError, match="bare picture"):
-        check_bare(tmp_path / name, transparent)
+        check_bare(tmp_path / name, PrintOptions(), transparent=transparent)

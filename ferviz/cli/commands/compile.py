@@ -33,7 +33,7 @@ def command(network: str | None, layers: tuple[str, ...], model: ModelOptions, o
     at the same time a plain LiteRT file for phones, browsers and servers.
     """
     from ferviz.engines.registry import find_opener
-    from ferviz.files import check_output
+    from ferviz.files import check_output, check_suffix
     from ferviz.models.compiled.compile import compile_model
     from ferviz.models.compiled.file import SUFFIX
 
@@ -48,6 +48,7 @@ def command(network: str | None, layers: tuple[str, ...], model: ModelOptions, o
     inputs = inputs_of(model)
     stem = Path(model.model or "bundled").name.split(".")[0]
     out = output_path(output, [f"{stem}.h5"], (), "", SUFFIX, inputs=inputs)
+    check_suffix(out, [SUFFIX])
     check_outputs([out], inputs)
     console = Console(output.quiet)
     loaded = open_model(model, console)

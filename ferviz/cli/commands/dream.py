@@ -180,7 +180,7 @@ def command(
     named, taken = [start.image] if start.image else [], any_part if bare else exists
     out = output_path(output, named, (), "dream", asked=asked, inputs=inputs, taken=taken)
     if bare:
-        check_bare(out)
+        check_bare(out, printing)
     check_suffix(out, Dream.suffixes())
     if animate:
         check_suffix(animate, ANIMATIONS)
@@ -230,7 +230,8 @@ def command(
     if bare:
         written = names(out, [(name,) for name in result.objective])
         check_outputs([*written, animate], inputs)
-        write_pictures(written, [enlarge(picture, side) for picture in result.images], result.manifest(), output.force)
+        pictures = [enlarge(picture, side) for picture in result.images]
+        write_pictures(written, pictures, result.manifest(), output.force, printing.dpi)
     else:
         result.save(out, output.force, **({"side": side} if side else {}), **printing.given())
     if animate:

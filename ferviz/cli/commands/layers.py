@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ferviz.cli.bare_files import any_part, check_bare, names, write_pictures
 from ferviz.cli.console import Console, echo, print_json
 from ferviz.cli.inputs import open_model
-from ferviz.cli.options.drawing_options import PrintOptions
+from ferviz.cli.options.drawing_options import BareOptions, PrintOptions
 from ferviz.cli.options.network_options import ModelOptions
 from ferviz.cli.options.output_options import OutputOptions
 from ferviz.cli.outputs import check_outputs, files_of, inputs_of, output_path
 from ferviz.cli.sections import SectionedCommand, options
 from ferviz.errors import UsageError
+from ferviz.paths import exists
 
 if TYPE_CHECKING:
     from ferviz.attribution.filters import Filters
@@ -40,8 +43,11 @@ if TYPE_CHECKING:
 @click.option("--diagram", is_flag=True, help="Draw the layers as boxes, connected as they are.")
 @options(
     out="<model>_filters_<layer>.png, <model>_diagram.png",
-    helps={"out": "Where to draw; the suffix determines the format."},
-    without=("seed",),
+    helps={
+        "out": "Where to draw; the suffix determines the format.",
+        "bare": "With --filters: only the kernels, without words.",
+    },
+    without=("seed", "bare_heatmap"),
 )
 def command(
     network: str | None,
@@ -51,6 +57,7 @@ def command(
     diagram: bool,
     model: ModelOptions,
     printing: PrintOptions,
+    bare: BareOptions,
     output: OutputOptions,
 ) -> int:
     """Print a network's input, its labels, and its layers with their shapes.
@@ -58,7 +65,8 @@ def command(
     A layer marked * has a map as output, so that a heatmap can be made of it (--layer NAME); -> marks the one that is used
     unless another is named. MODEL is a network's file or a bundled name, as with --model.
 
-    --filters LAYER draws a convolution's kernels (.npz holds the exact weights), --diagram the whole network.
+    --filters LAYER draws a convolution's kernels (.npz holds the exact weights; with --bare only the kernels, side by side), --diagram
+    the whole network.
     """
     if network is not None:
         if model.model is not None:
@@ -70,6 +78,10 @@ def command(
         raise UsageError("--max-channels and --own-scale belong to --filters LAYER")
     from ferviz.files import check_suffix
 
+    if bare.asked and not filters:
+        raise UsageError("--bare belongs to --filters LAYER; a diagram is made of words")
+    if bare.asked:
+        check_bare(Path(output.out or "kernels.png"), printing)
     if printing != PrintOptions() and not (filters or diagram):
         raise UsageError("--width-mm, --dpi and --font-size need something to draw: --filters LAYER or --diagram")
     if output.out and not (filters or diagram):
@@ -80,7 +92,7 @@ def command(
     # The notes are part of what this command prints, so they are not printed a second time.
     loaded = open_model(model, Console(quiet=True))
     if filters or diagram:
-        return _draw(loaded, filters, max_channels, shared_scale, printing, output)
+        return _draw(loaded, filters, max_channels, shared_scale, printing, bare, output)
     from ferviz.models.model_summary import model_record, model_text
 
     if output.as_json:
@@ -103,18 +115,28 @@ def _draw(
     max_channels: int | None,
     shared: bool,
     printing: PrintOptions,
+    bare: BareOptions,
     output: OutputOptions,
 ) -> int:
     """Draw the kernels of one layer, or the network."""
     from ferviz.attribution.filters import filters
     from ferviz.models.diagram import diagram
+    from ferviz.rendering.sheets.bare import SIDE
 
     command, asked = ("filters", [layer]) if layer else ("diagram", [])
     inputs = files_of(model)
-    out = output_path(output, [f"{model.name}.h5"], (), command, asked=asked, inputs=inputs)
+    taken = any_part if bare.asked else exists
+    out = output_path(output, [f"{model.name}.h5"], (), command, asked=asked, inputs=inputs, taken=taken)
     check_outputs([out], inputs)
     result: Filters | Diagram
-    if layer:
+    written = [out]
+    if layer and bare.asked:
+        result = filters(model, layer)
+        pictures = result.kernel_images(bare.side or SIDE, max_channels=max_channels, shared_scale=shared)
+        written = names(out, [(name,) for name in pictures])
+        check_outputs(written, inputs)
+        write_pictures(written, list(pictures.values()), result.manifest(), output.force, printing.dpi)
+    elif layer:
         result = filters(model, layer)
         result.check_path(out, output.force)
         result.save(out, output.force, max_channels=max_channels, shared_scale=shared, **printing.given())
@@ -122,6 +144,6 @@ def _draw(
         result = diagram(model)
         result.save(out, output.force, **printing.given())
     if output.as_json:
-        print_json("layers", {**result.to_dict(), "out": out})
-    Console(output.quiet).say(f"wrote {out}")
+        print_json("layers", {**result.to_dict(), "out": out if len(written) == 1 else written})
+    Console(output.quiet).say(f"wrote {', '.join(map(str, written))}")
     return 0

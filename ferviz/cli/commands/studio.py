@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -69,6 +70,10 @@ def command(
         raise UsageError(
             "an exported folder works without Python, and so has no data room; leave out --data or --export"
         )
+    if path is None and data != DataOptions(split="auto"):
+        raise UsageError(
+            "--split, --scheme, --votes, --reader and --skip-bad are about the faces of --data; name these too"
+        )
     page = StudioPage(
         notice=notice, port=port, open_browser=not no_browser, export=export, data=path, reading=data, compare=compare
     )
@@ -117,36 +122,36 @@ def run_studio(page: StudioPage, model: ModelOptions, output: OutputOptions) -> 
     from ferviz.web.site import build_site
 
     console = Console(output.quiet)
-    listener = None if page.export else bind(page.port)
-    chosen = [model] if page.compare is None else [model, model.another(page.compare)]
-    networks = [_network(options, number, console) for number, options in enumerate(chosen)]
-    choices = {
-        "notice": page.notice,
-        "camera": page.camera,
-        "video": page.video is not None,
-        "data": page.data is not None,
-    }
-    if listener is None:
-        assert page.export is not None
-        site = build_site(networks, server=False, **choices)
-        size = site.export(page.export, output.force)
-        console.say(
-            f"wrote {page.export}: {len(site.files)} files, {size / 1024**2:.1f} MiB; any web server can serve it"
-        )
+    with contextlib.nullcontext() if page.export else bind(page.port) as listener:
+        chosen = [model] if page.compare is None else [model, model.another(page.compare)]
+        networks = [_network(options, number, console) for number, options in enumerate(chosen)]
+        choices = {
+            "notice": page.notice,
+            "camera": page.camera,
+            "video": page.video is not None,
+            "data": page.data is not None,
+        }
+        if listener is None:
+            assert page.export is not None
+            site = build_site(networks, server=False, **choices)
+            size = site.export(page.export, output.force)
+            console.say(
+                f"wrote {page.export}: {len(site.files)} files, {size / 1024**2:.1f} MiB; any web server can serve it"
+            )
+            return 0
+        labelled = None if page.data is None else _labelled(page, page.data, networks[0], console)
+
+        def ready(address: str) -> None:
+            echo(address)
+            console.say("open this address in a browser of this machine; Ctrl-C ends")
+            if page.open_browser:
+                import webbrowser
+
+                webbrowser.open(address)
+
+        site = build_site(networks, server=True, **choices)
+        serve(site, listener, ready, page.video, labelled, _opening(page, chosen))
         return 0
-    labelled = None if page.data is None else _labelled(page, page.data, networks[0], console)
-
-    def ready(address: str) -> None:
-        echo(address)
-        console.say("open this address in a browser of this machine; Ctrl-C ends")
-        if page.open_browser:
-            import webbrowser
-
-            webbrowser.open(address)
-
-    site = build_site(networks, server=True, **choices)
-    serve(site, listener, ready, page.video, labelled, _opening(page, chosen))
-    return 0
 
 
 def _network(options: ModelOptions, number: int, console: Console) -> StudioNetwork:

@@ -82,10 +82,12 @@ def command(
 
     Every figure comes with the number of faces and a 95 % interval; faces that are the same picture count as one.
     """
+    from ferviz.attribution.methods.registry import AUTO, METHODS
     from ferviz.data.splits import choose_split
     from ferviz.data.where import parse_where
     from ferviz.errors import UnknownNameError
     from ferviz.files import check_suffix
+    from ferviz.fills import check_fill
     from ferviz.studies.kept_answers import answers_of, check_kept
     from ferviz.studies.registry import STUDIES, option_names, study
     from ferviz.studies.study import Study
@@ -106,6 +108,10 @@ def command(
     }
     chosen = {key: value for key, value in chosen.items() if value is not None}
     _check(name, chosen, option_names(name))
+    if fill is not None:
+        check_fill(fill)
+    if method not in (None, AUTO):
+        METHODS.entry(method)
     if where.where is not None:
         parse_where(where.where)
     second = None if against is None else model.another(against)

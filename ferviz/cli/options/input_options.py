@@ -28,7 +28,7 @@ class FaceOptions(OptionGroup):
         "--detector-model", metavar="FILE", help="The detector's own network, if it needs one."
     )
     threshold: float | None = option(
-        "--threshold", type=float, help="Lowest score of a face (0 to 1; each detector has its own default)."
+        "--threshold", type=Number(0, 1), help="Lowest score of a face (0 to 1; each detector has its own default)."
     )
     min_size: int = option("--min-size", default=24, type=click.IntRange(1), help="Smallest face, in pixels.")
     largest: bool = option("--largest", default=False, help="Only the largest face of each picture.")

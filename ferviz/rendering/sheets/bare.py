@@ -28,11 +28,24 @@ def enlarge(pixels: np.ndarray, side: int) -> Image.Image:
         pixels: (H, W) or (H, W, 3) uint8.
         side: of the longer side, in pixels.
     """
+    ratio = side / max(pixels.shape[:2])
+    return _resized(pixels, side, max(pixels.shape[:2]) <= SMALL and ratio >= 1)
+
+
+def squares(pixels: np.ndarray, side: int) -> Image.Image:
+    """Return a picture at exactly a size, each of its pixels a square however many there are.
+
+    Args:
+        pixels, side: as for `enlarge`.
+    """
+    return _resized(pixels, side, True)
+
+
+def _resized(pixels: np.ndarray, side: int, as_squares: bool) -> Image.Image:
     picture = Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")
     ratio = side / max(picture.size)
     size = (max(1, round(picture.width * ratio)), max(1, round(picture.height * ratio)))
-    squares = max(picture.size) <= SMALL and ratio >= 1
-    return picture.resize(size, Image.Resampling.NEAREST if squares else Image.Resampling.LANCZOS)
+    return picture.resize(size, Image.Resampling.NEAREST if as_squares else Image.Resampling.LANCZOS)
 
 
 def overlays(sheet: Sheet, side: int = SIDE) -> list[list[Image.Image]]:

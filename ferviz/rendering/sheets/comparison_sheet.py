@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
 import numpy as np
@@ -158,7 +158,11 @@ def _table(names: Sequence[str], correlation: np.ndarray, size: int, gains: Sequ
 
 
 def methods_by_class(
-    face: np.ndarray, columns: Sequence[str], maps: dict[str, np.ndarray], zoom: float = 1.0
+    face: np.ndarray,
+    columns: Sequence[str],
+    maps: Mapping[str, np.ndarray],
+    remarks: Mapping[str, Sequence[Remark]] | None = None,
+    zoom: float = 1.0,
 ) -> Image.Image:
     """Return one face's maps with a row a method and a column a class.
 
@@ -169,6 +173,7 @@ def methods_by_class(
         face: (H, W, 3) uint8.
         columns: T texts above the columns.
         maps: {method: (T, h, w)}.
+        remarks: {method: T remarks}, the short form of which stands below each map; None = none does.
         zoom: 1 for screens, 2 for fine print.
     """
     side, size, gap = tile_side([face.shape[:2]], round(96 * zoom)), round(13 * zoom), round(4 * zoom)
@@ -184,8 +189,13 @@ def methods_by_class(
         signed = is_signed(list(values))
         vmax = scale_end(list(values), True)
         tiles = [overlay_tile(face, v, side, vmax, signed, text_size=size) for v in values]
+        if remarks is not None:
+            words = [caption(r.short, round(size * 0.9), side, remark_tone(r)) for r in remarks[name]]
+            tiles = [vstack([tile, word]) for tile, word in zip(tiles, words, strict=True)]
         rows.append(hstack([resize_canvas(line(name, size, INK), room), *tiles], gap, "middle"))
+    tested = "Below each map: is it better than a blob in the middle of the face at telling what the network needs?"
     notes = (
+        *(() if remarks is None else (tested,)),
         "Each row has a scale of its own, shared by its classes, up to its 99.5th percentile.",
         "Red is evidence for the class, blue against it.",
     )

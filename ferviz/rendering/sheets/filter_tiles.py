@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -119,6 +120,32 @@ def kernel_pages(
         return page(body, title, subtitle, None, notes, (), size=printing)
 
     return paginate(draw, len(blocks), len(blocks), printing)
+
+
+def bare_kernels(part: KernelGrid) -> np.ndarray:
+    """Return kernels side by side without words, a pixel for each weight and a white one between two kernels.
+
+    Args:
+        part: the kernels. Those that stand alone fill a square row by row; of others each column is an output channel.
+
+    Returns:
+        (h, w, 3) uint8.
+    """
+    if part.pointwise:
+        return part.matrix()
+    columns = [part.tiles(column) for column in range(len(part.columns))]
+    if len(columns[0]) == 1:
+        across = math.ceil(math.sqrt(len(columns)))
+        rows = [[tile for (tile,) in columns[start : start + across]] for start in range(0, len(columns), across)]
+    else:
+        rows = [list(row) for row in zip(*columns, strict=True)]
+    kh, kw = part.values.shape[:2]
+    sheet = np.full((len(rows) * (kh + 1) - 1, len(rows[0]) * (kw + 1) - 1, 3), 255, np.uint8)
+    for row, tiles in enumerate(rows):
+        for column, tile in enumerate(tiles):
+            top, left = row * (kh + 1), column * (kw + 1)
+            sheet[top : top + kh, left : left + kw] = tile
+    return sheet
 
 
 def _gap(zoom: float, printing: PrintSize | None) -> int:

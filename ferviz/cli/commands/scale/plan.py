@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ferviz.cli.console import Console, duration, print_json
+from ferviz.cli.inputs import check_detector
 from ferviz.cli.options.explain_options import ExplainOptions, TestOptions
 from ferviz.cli.options.input_options import FaceOptions
 from ferviz.cli.options.network_options import BatchOptions, ModelOptions
@@ -39,7 +40,7 @@ from ferviz.paths import check_is_no_input, is_folder
         "detector": "none (each picture is one face), auto, haar, ...",
         "test": "Test whether each map points at what the network needs; up to 64 passes a map.  [default: no]",
     },
-    without=("no_cache", "force"),
+    without=("no_cache", "force", "architecture", "input"),  # a plan's settings have no place for the last two
 )
 def command(
     source: str,
@@ -63,6 +64,7 @@ def command(
 
     if explain.method != NO_MAPS:
         explain.check_method()
+    check_detector(faces)
     console = Console(output.quiet)
     folder = Path(output.out or f"{Path(source).stem or 'ferviz'}_scale")
     if not is_folder(folder):

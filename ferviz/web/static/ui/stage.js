@@ -1,13 +1,14 @@
 // The picture in the middle: the face, its map, what is hidden, and the brush.
 import { $, all, newest, say, state } from "./page.js";
 import { heatCanvas, pictureCanvas } from "./heat.js";
+import { dab, radiusOf, stroke } from "../maths/brush.js";
 
 const SIDE = 576;
 let tool = "paint", cursor = null, painting = false, onStroke, onUnder, regionHeat = null, showRegions = false;
 
-/** stroke: called when the hidden part has changed; under: called with a place of the picture. */
-export function setUpStage(stroke, under) {
-  onStroke = newest(stroke);
+/** stroked: called when the hidden part has changed; under: called with a place of the picture. */
+export function setUpStage(stroked, under) {
+  onStroke = newest(stroked);
   onUnder = under;
   const stage = $("stage");
   for (const button of all("[data-tool]")) button.onclick = () => chooseTool(button.dataset.tool);
@@ -71,22 +72,12 @@ function move(event) {
   draw();
 }
 
-function line([x0, y0], [x1, y1]) {
-  const steps = Math.max(1, Math.ceil(Math.hypot(x1 - x0, y1 - y0)));
-  for (let i = 1; i <= steps; i++) dab(x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps, tool === "erase");
-  changed();
-}
+const size = () => Number($("size").value);
 
-// A disc with an edge that is one pixel soft.
-function dab(x, y, erase) {
-  const { width, height } = state.face.picture, unit = Math.min(width, height) / 48;
-  const radius = $("size").value * unit + (erase ? 1 : 0); // what a dab has hidden, one at the same place shows again, soft edge and all
-  for (let row = Math.max(0, Math.floor(y - radius - 1)); row <= Math.min(height - 1, Math.ceil(y + radius + 1)); row++) {
-    for (let column = Math.max(0, Math.floor(x - radius - 1)); column <= Math.min(width - 1, Math.ceil(x + radius + 1)); column++) {
-      const share = Math.min(1, Math.max(0, radius + 0.5 - Math.hypot(column - x, row - y))), i = row * width + column;
-      state.hidden[i] = erase ? Math.min(state.hidden[i], 1 - share) : Math.max(state.hidden[i], share);
-    }
-  }
+function line(from, to) {
+  const { width, height } = state.face.picture;
+  stroke(state.hidden, width, height, from, to, size(), tool === "erase");
+  changed();
 }
 
 function toggleRegion(x, y) {
@@ -111,9 +102,9 @@ function keyed(event) {
     onUnder(cursor, true);
   } else if (event.key === " " || event.key === "Enter") {
     beginStroke();
-    if (tool === "region") toggleRegion(...cursor); else { dab(...cursor, event.shiftKey || tool === "erase"); changed(); }
+    if (tool === "region") toggleRegion(...cursor); else { dab(state.hidden, width, height, ...cursor, size(), event.shiftKey || tool === "erase"); changed(); }
   } else if (event.key === "[" || event.key === "]") {
-    $("size").value = Number($("size").value) + (event.key === "]" ? 1 : -1);
+    $("size").value = size() + (event.key === "]" ? 1 : -1);
     say(`Brush of ${$("size").value} pixels.`);
   } else return;
   event.preventDefault();
@@ -164,7 +155,7 @@ function clipped(context, from, to, work) {
 
 function ring(context) {
   const { width, height } = state.face.picture, unit = SIDE / width;
-  const radius = tool === "region" ? 5 : Math.max(3, $("size").value * Math.min(width, height) / 48 * unit);
+  const radius = tool === "region" ? 5 : Math.max(3, radiusOf(width, height, size()) * unit);
   for (const [colour, line] of [["#000", 3], ["#fff", 1.5]]) {
     context.beginPath();
     context.arc((cursor[0] + 0.5) * unit, (cursor[1] + 0.5) * SIDE / height, radius, 0, 2 * Math.PI);

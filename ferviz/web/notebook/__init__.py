@@ -1,0 +1,1 @@
+"""The studio's canvas as a widget for notebooks."""
