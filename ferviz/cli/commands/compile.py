@@ -48,8 +48,8 @@ def command(network: str | None, layers: tuple[str, ...], model: ModelOptions, o
     inputs = inputs_of(model)
     stem = Path(model.model or "bundled").name.split(".")[0]
     out = output_path(output, [f"{stem}.h5"], (), "", SUFFIX, inputs=inputs)
-    check_suffix(out, [SUFFIX])
     check_outputs([out], inputs)
+    check_suffix(out, [SUFFIX])
     console = Console(output.quiet)
     loaded = open_model(model, console)
     for name in split_names(layers, [layer.name for layer in loaded.layers]):
