@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -100,6 +101,7 @@ def read_onnx(source: Path | bytes, where: str = "") -> OnnxNetwork:
         raise ModelError(
             f"{where} defines operators of its own ({names}); write them out with onnx.inliner.inline_local_functions first"
         )
+    _check_texts(model, where)
     _check_operators(nodes, where)
     constants = {tensor.name: read_tensor(tensor, folder, where) for tensor in graph.initializer}
     picture, channels_first, batch, shape, integer_input = _picture(graph, set(constants), where)
@@ -164,6 +166,22 @@ def walk_nodes(nodes: Sequence[Any], depth: int = 0) -> Iterator[Any]:
         for attribute in node.attribute:
             if attribute.HasField("g") and depth < 8:
                 yield from walk_nodes(attribute.g.node, depth + 1)
+
+
+def _check_texts(model: Any, where: str) -> None:
+    """Raise ModelError where a name is no text: a string that is not UTF-8 comes as bytes, which no name in the graph equals."""
+    graph = model.graph
+    texts = itertools.chain(
+        (text for node in walk_nodes(graph.node) for text in (node.name, node.op_type, node.domain, *node.input, *node.output)),
+        (attribute.name for node in walk_nodes(graph.node) for attribute in node.attribute),
+        (value.name for values in (graph.input, graph.output, graph.initializer) for value in values),
+        (text for tensor in graph.initializer for entry in tensor.external_data for text in (entry.key, entry.value)),
+        (text for entry in model.metadata_props for text in (entry.key, entry.value)),
+    )  # fmt: skip
+    if any(isinstance(text, bytes) for text in texts):
+        raise ModelError(
+            f"{where} is damaged (it has a name that is not UTF-8); copy it again, or export it with other names"
+        )
 
 
 def _check_operators(nodes: Sequence[Any], where: str) -> None:
