@@ -40,7 +40,7 @@ from ferviz.paths import check_is_no_input, is_folder
         "detector": "none (each picture is one face), auto, haar, ...",
         "test": "Test whether each map points at what the network needs; up to 64 passes a map.  [default: no]",
     },
-    without=("no_cache", "force", "architecture", "input"),  # a plan's settings have no place for the last two
+    without=("no_cache", "force"),
 )
 def command(
     source: str,
