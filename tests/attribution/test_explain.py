@@ -131,7 +131,7 @@ def test_a_job_parses_nothing_again(model_of: Any, monkeypatch: pytest.MonkeyPat
     def fail(*_: Any, **__: Any) -> Any:
         raise AssertionError("nothing is checked for a chunk")
 
-    for name in ("parse_targets", "resolve_layers", "check_integer", "require", "target_weights", "as_model"):
+    for name in ("parse_targets", "resolve_layers", "check_integer", "supports", "target_weights", "as_model"):
         monkeypatch.setattr(attribution_job, name, fail)
     monkeypatch.setattr(type(job.method), "resolve_settings", fail)
     parts = [job(as_faces(faces(4)[i : i + 2])) for i in (0, 2)]

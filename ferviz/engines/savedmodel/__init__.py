@@ -86,6 +86,10 @@ class SavedModelEngine:
         self.input_shape: PictureShape = (height, width, channels)
         self.classes = int(answer[1])
         self._fixed: int | None = shape[0]
+        if (self._fixed or 1) * (height or 96) * (width or 96) * (channels or 3) * 4 > _LARGEST:
+            raise ModelError(
+                f"{folder} takes {shape} numbers at once, more than a gigabyte; save it for any number of pictures"
+            )
         self._head: str | None = None
 
     @property
