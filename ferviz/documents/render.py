@@ -116,6 +116,8 @@ def _shown_column(column: Sequence[Any]) -> list[str]:
         return [shown(value) for value in column]
     largest = max((abs(value) for value in filled if math.isfinite(value)), default=0.0)
     decimals = max(0, 3 - sum(largest >= power for power in (10, 100, 1000)))
+    if largest >= 2 and all(value.is_integer() for value in filled):  # counts
+        decimals = 0
     smallest = 0.5 * 10**-decimals  # what is smaller would be a row of zeros
 
     def text(value: float | str | None) -> str:

@@ -209,9 +209,9 @@ def test_a_browser_shows_it_and_asks_nobody(file: Path, browser: Any, tmp_path: 
         ([0.69, 0.6267, None], ["0.690", "0.627", ""]), ([12.5, -0.25], ["12.50", "-0.25"]),
         ([1e-7, 0.2, 0.0], ["1e-07", "0.200", "0.000"]), ([float("nan"), 1.5], ["nan", "1.500"]), ([3, 0.125], ["3", "0.125"]),
         (["", 0.5], ["", "0.500"]),
-        (["a", 0.12345], ["a", "0.1235"]), ([True, None], ["yes", ""]),
+        ([2.0, 19.0, None], ["2", "19", ""]), (["a", 0.12345], ["a", "0.1235"]), ([True, None], ["yes", ""]),
     ],
-    ids=["shares", "tens", "small", "NaN", "counts and shares", "none", "facts", "truth values"],
+    ids=["shares", "tens", "small", "NaN", "counts and shares", "none", "counts", "facts", "truth values"],
 )  # fmt: skip
 def test_floats_of_a_column_have_as_many_decimals(column: list[Any], texts: list[str]) -> None:
     assert [row[0] for row in shown_cells([[value] for value in column])] == texts
