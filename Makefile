@@ -51,6 +51,7 @@ $(FRAMEWORKS)/installed: $(VENV)/installed-dev
 	@touch $@
 
 # Ray and Dask are large, so they have an environment of their own, in the same way.
+# Ray's workers would yield to every other process, and on a busy machine a test of kills would never end.
 SCALE := .venv-scale
 
 test-scale: $(SCALE)/installed
