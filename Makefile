@@ -55,7 +55,7 @@ $(FRAMEWORKS)/installed: $(VENV)/installed-dev
 SCALE := .venv-scale
 
 test-scale: $(SCALE)/installed
-	FERVIZ_TEST_SCALE=1 $(SCALE)/bin/python -m pytest tests/scale
+	RAY_worker_niceness=0 FERVIZ_TEST_SCALE=1 $(SCALE)/bin/python -m pytest tests/scale
 
 $(SCALE)/installed: $(VENV)/installed-dev
 	$(BIN)/python -m venv $(SCALE)

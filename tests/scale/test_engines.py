@@ -159,7 +159,8 @@ def test_workers_are_killed_at_random_times(
                 break
             shutil.rmtree(plan.path / "receipts", ignore_errors=True)
             shutil.rmtree(plan.path / "parts", ignore_errors=True)
-            with contextlib.suppress(DataError):  # on a busy machine workers may die before any of them is through
+            # Workers may die before any of them is through, and those of an engine that is just starting, too.
+            with contextlib.suppress(DataError, UsageError):
                 scale.run(plan, engine, 2)
             result = scale.status(plan.folder)
             assert result.counts.input == 2 * result.done
