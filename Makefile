@@ -44,7 +44,7 @@ test-frameworks: $(FRAMEWORKS)/installed
 
 $(FRAMEWORKS)/installed: $(VENV)/installed-dev
 	$(BIN)/python -m venv $(FRAMEWORKS)
-	$(BIN)/python -c 'import site; print(site.getsitepackages()[0])' \
+	$(BIN)/python -c 'import os, site; print(site.getsitepackages()[0], os.getcwd(), sep="\n")' \
 		> "$$($(FRAMEWORKS)/bin/python -c 'import site; print(site.getsitepackages()[0])')/zz_shared.pth"
 	$(FRAMEWORKS)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(FRAMEWORKS)/bin/python -m pip install --quiet $(TORCH_INDEX) --group frameworks
@@ -59,7 +59,7 @@ test-scale: $(SCALE)/installed
 
 $(SCALE)/installed: $(VENV)/installed-dev
 	$(BIN)/python -m venv $(SCALE)
-	$(BIN)/python -c 'import site; print(site.getsitepackages()[0])' \
+	$(BIN)/python -c 'import os, site; print(site.getsitepackages()[0], os.getcwd(), sep="\n")' \
 		> "$$($(SCALE)/bin/python -c 'import site; print(site.getsitepackages()[0])')/zz_shared.pth"
 	$(SCALE)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(SCALE)/bin/python -m pip install --quiet --group scale
