@@ -7,6 +7,7 @@ import struct
 import warnings
 import zipfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -59,6 +60,41 @@ def write_members(members: Members, compression: int = zipfile.ZIP_STORED) -> by
         for name, content in members.items():
             archive.writestr(zipfile.ZipInfo(name), content, compression)
     return buffer.getvalue()
+
+
+def unpack(path: Path, folder: Path, names: Sequence[str]) -> Members:
+    """Write some members of an archive into a folder, and remove those that it lacks. -> the members, {} where it is no archive.
+
+    Args:
+        path: the archive, which only carries the case.
+        folder: made where it is not there.
+        names: of the members.
+    """
+    folder.mkdir(exist_ok=True)
+    try:
+        members = read_members(path.read_bytes())
+    except Exception:  # the archive that carries the case is none of ferviz' business
+        return {}
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
+        if name in members:
+            (folder / name).write_bytes(members[name])
+    return members
+
+
+def mutate_folder(data: bytes, rng: Random, seeds: Sequence[bytes]) -> bytes:
+    """Change one file of a folder of JSON and NPZ that an archive carries.
+
+    Args:
+        data: the archive.
+        rng: decides.
+        seeds: not used.
+    """
+    members = read_members(data)
+    name = rng.choice(list(members))
+    mutate = mutate_json if name.endswith("json") else mutate_npz
+    members[name] = mutate(members[name], rng, []) if rng.random() < 0.9 else mutate_bytes(members[name], rng, ())
+    return write_members(members)
 
 
 def zip_mutator(of_member: Callable[[str], Mutator]) -> Mutator:

@@ -6,15 +6,12 @@ import io
 import json
 import pickle
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
-from random import Random
 
 import numpy as np
 
-from fuzz.mutate.archives import mutate_npz, read_members, write_members, zip_mutator
+from fuzz.mutate.archives import mutate_folder, mutate_npz, read_members, unpack, write_members
 from fuzz.mutate.documents import mutate_json
-from fuzz.mutate.raw import mutate_bytes
 from fuzz.target import Target
 
 
@@ -191,36 +188,13 @@ def _read_run(path: Path) -> None:
     from ferviz.training.run_folder import resumed_plan, run_labels, write_history
 
     folder = path.parent / "run"
-    folder.mkdir(exist_ok=True)
-    try:
-        members = read_members(path.read_bytes())
-    except Exception:  # the archive that carries the case is none of ferviz' business
+    if not unpack(path, folder, ("config.json", "state.npz")):
         return
-    for name in ("config.json", "state.npz"):
-        (folder / name).unlink(missing_ok=True)
-        if name in members:
-            (folder / name).write_bytes(members[name])
     state = load_state(folder)
     if state is not None:
         write_history(folder, state.history)
     run_labels(folder)
     resumed_plan(folder, _faces(path.parent))
-
-
-def _of_run(name: str):
-    return mutate_json if name.endswith("json") else mutate_npz
-
-
-_mutate_run_members = zip_mutator(_of_run)
-
-
-def _mutate_run(data: bytes, rng: Random, seeds: Sequence[bytes]) -> bytes:
-    members = read_members(data)
-    name = rng.choice(list(members))
-    members[name] = (
-        _of_run(name)(members[name], rng, []) if rng.random() < 0.9 else mutate_bytes(members[name], rng, ())
-    )
-    return write_members(members)
 
 
 def _prepare_results() -> None:
@@ -250,5 +224,5 @@ TARGETS = (
         "explanation", "Explanation.load", ".npz", _explanation_seeds, mutate_npz, _load_explanation, _prepare_results
     ),
     Target("dream", "Dream.load", ".npz", _dream_seeds, mutate_npz, _load_dream, _prepare_results),
-    Target("run", "ferviz train --resume", ".zip", _run_seeds, _mutate_run, _read_run, _prepare_run),
+    Target("run", "ferviz train --resume", ".zip", _run_seeds, mutate_folder, _read_run, _prepare_run),
 )

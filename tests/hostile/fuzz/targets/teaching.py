@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from random import Random
 
 import numpy as np
 
-from fuzz.mutate.archives import mutate_npz, read_members, write_members, zip_mutator
-from fuzz.mutate.documents import mutate_json
-from fuzz.mutate.raw import mutate_bytes
+from fuzz.mutate.archives import mutate_folder, unpack, write_members
 from fuzz.target import Target
 
 _CLASSES, _FACES, _PAIRS = 7, 2, (3, 2)
@@ -58,25 +55,15 @@ def _read(path: Path) -> None:
     from ferviz.training.explainer import work_folder
 
     folder = path.parent / "x.ferviz.teaching"
-    folder.mkdir(exist_ok=True)
-    try:
-        members = read_members(path.read_bytes())
-    except Exception:  # the archive that carries the case is none of ferviz' business
+    if not unpack(path, folder, ("plan.json", "answers-00000.npz", "exact-00000.npz")):
         return
-    for name in ("plan.json", "answers-00000.npz", "exact-00000.npz"):
-        (folder / name).unlink(missing_ok=True)
-        if name in members:
-            (folder / name).write_bytes(members[name])
 
     def ask():
         raise FileNotFoundError
 
-    if "plan.json" in members:
-        try:
+    if (folder / "plan.json").exists():
+        with contextlib.suppress(DataError):  # another plan is refused; the other files are read all the same
             work_folder.check_plan(folder, _PLAN)
-        except DataError:
-            if members["plan.json"] == json.dumps(_PLAN).encode():
-                raise
     parts = [work_folder.load_part(folder, 0, np.arange(_FACES), _PAIRS, _CLASSES)] * 2
     if parts[0] is not None:
         together = work_folder.join_parts(parts)
@@ -87,22 +74,8 @@ def _read(path: Path) -> None:
         return
 
 
-def _of(name: str):
-    return mutate_json if name.endswith("json") else mutate_npz
-
-
-_mutate_members = zip_mutator(_of)
-
-
-def _mutate(data: bytes, rng: Random, seeds: Sequence[bytes]) -> bytes:
-    members = read_members(data)
-    name = rng.choice(list(members))
-    members[name] = _of(name)(members[name], rng, []) if rng.random() < 0.9 else mutate_bytes(members[name], rng, ())
-    return write_members(members)
-
-
 def _prepare() -> None:
     import ferviz.training.explainer.work_folder  # noqa: F401
 
 
-TARGETS = (Target("teaching", "ferviz teach --resume", ".zip", _seeds, _mutate, _read, _prepare),)
+TARGETS = (Target("teaching", "ferviz teach --resume", ".zip", _seeds, mutate_folder, _read, _prepare),)
