@@ -138,7 +138,7 @@ def answer_coalitions(
     request = class_request(model, faces)
     height, width = request.batch.shape[1:3]
     regions = FaceRegions.of(locate_landmarks(faces), (height, width)).masks
-    patches = _patches(height, width)
+    patches = patch_masks(height, width)
     draws = [(_draw(len(REGIONS), pairs[0], seed, n, 0), _draw(PATCHES**2, pairs[1], seed, n, 1)) for n in numbers]
     by_region, by_patch = (np.stack(members) for members in zip(*draws, strict=True))
     count = sum(pairs)
@@ -179,10 +179,15 @@ def class_request(model: Model, faces: Sequence[Face]) -> MethodInput:
 
 def patch_shares() -> Array:
     """Return how much of each cell of a taught map lies in each patch, (PATCHES^2, CELLS, CELLS) float32."""
-    return cell_shares(_patches(4 * CELLS, 4 * CELLS), CELLS)
+    return cell_shares(patch_masks(4 * CELLS, 4 * CELLS), CELLS)
 
 
-def _patches(height: int, width: int) -> Array:
+def patch_masks(height: int, width: int) -> Array:
+    """Return the patches that are hidden, with soft borders, (PATCHES^2, height, width) float32; their sum is 1.
+
+    Args:
+        height, width: of the pictures.
+    """
     squares = np.eye(PATCHES**2, dtype=np.float32).reshape(-1, PATCHES, PATCHES)
     return resize_maps(squares, height, width)
 
