@@ -28,7 +28,7 @@ from ferviz.faces.regions import FaceRegions
 from ferviz.models.compiled.explainer import TaughtExplainer, find_explainer
 from ferviz.models.model import Model, as_model
 from ferviz.models.prediction import check_finite, predictions_of
-from ferviz.trust.recommendation import recommended, recommended_layer
+from ferviz.trust.recommendation import lack_of_gradients, recommended, recommended_layer
 from ferviz.trust.verdict import Trust, join_trust, judge
 
 PATIENT, HASTY = 500, 20
@@ -86,7 +86,7 @@ class AttributionJob:
     def prepare(
         cls,
         model: Model,
-        method: str = "gradcam",
+        method: str | None = "gradcam",
         target: str | Iterable[str] | Mapping[str, float] = "predicted",
         layer: str | Sequence[str] | None = None,
         settings: Mapping[str, Any] | None = None,
@@ -99,7 +99,8 @@ class AttributionJob:
 
         Args:
             model: a network.
-            method, target, layer, batch_size, seed: as for `ferviz.explain`.
+            method: as for `ferviz.explain`; None = Grad-CAM, or as "auto" where the network has no gradients.
+            target, layer, batch_size, seed: as for `ferviz.explain`.
             settings: of the method.
             test: whether the maps are tested, too.
             passes: that the method "auto" may take a face: 1, 20 or 500.
@@ -109,7 +110,7 @@ class AttributionJob:
             UsageError: an argument that makes no sense.
             ModelError: the network or its engine cannot do what the method needs.
         """
-        if method != AUTO:
+        if method not in (None, AUTO):
             METHODS[method]  # a name that does not exist is the first to be refused
         model = as_model(model)
         method, layer, chosen = _choose(model, method, layer, passes)
@@ -287,9 +288,11 @@ def _placed(output: MethodOutput, place: Placement | None, height: int, width: i
 
 
 def _choose(
-    model: Model, method: str, layer: str | Sequence[str] | None, passes: int
+    model: Model, method: str | None, layer: str | Sequence[str] | None, passes: int
 ) -> tuple[str, str | Sequence[str] | None, str]:
     """-> the method, its layer, and why it was chosen: "" where it was named."""
+    if method is None:
+        method = AUTO if lack_of_gradients(model) else "gradcam"
     if method != AUTO:
         return method, layer, ""
     if layer is not None:

@@ -92,6 +92,33 @@ class MethodInput:
         """
         return self.engine.gradients(self.batch, layer or self.layer, self.gradient_weights())
 
+    def activation_map(self) -> Array:
+        """Return the activation of `self.layer`, which any engine with layers has.
+
+        Returns:
+            (N, h, w, C) float32.
+
+        Raises:
+            ModelError: the layer's output is not a map.
+        """
+        (activation,) = self.engine.activations(self.batch, [self.layer])
+        return self.checked_map(activation)
+
+    def checked_map(self, activation: Array) -> Array:
+        """Return an activation of `self.layer` that is a map.
+
+        Args:
+            activation: what the layer put out.
+
+        Raises:
+            ModelError: it has other axes than (N, h, w, C).
+        """
+        if activation.ndim != 4:
+            raise ModelError(
+                f"the output of layer {self.layer!r} is not a map; choose a layer that `ferviz layers` marks as one"
+            )
+        return activation
+
     def guided_gradients(self, layer: str) -> tuple[Array, Array, Array]:
         """Return what `gradients` returns, where every ReLU on the way back also stops negative gradients.
 

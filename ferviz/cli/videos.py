@@ -19,6 +19,7 @@ from ferviz.cli.tables import track_lines
 from ferviz.errors import NoFaceError, UsageError
 
 if TYPE_CHECKING:
+    from ferviz.models.model import Model
     from ferviz.video.pipeline import AnalysisOptions, FrameResult
     from ferviz.video.result import VideoSummary
 
@@ -92,6 +93,7 @@ def run_video(
     with Video(path) as video:
         model = open_model(model_options, console)
         check_outputs((out, table, timeline), files_of(model))
+        explain = explain and _settled(explain, model, console)
         for name in (out, table, timeline):  # after everything that was typed, before the work
             if name:
                 check_output(name, output.force)
@@ -198,17 +200,28 @@ def _outputs(video: VideoOptions, output: OutputOptions) -> tuple[str | None, st
 
 def _check_options(explain: ExplainOptions | None, video: VideoOptions, faces: FaceOptions) -> None:
     """Raise what is wrong with options whatever the network is, before it is loaded."""
-    from ferviz.attribution.methods.registry import METHODS
+    from ferviz.attribution.methods.registry import AUTO, METHODS
     from ferviz.faces.detectors.registry import NONE, open_detector
     from ferviz.faces.search import SearchOptions
 
     if video.stop is not None and video.stop <= video.start:
         raise UsageError(f"frames {video.start} to {video.stop} are not a range; give --start and a larger --stop")
-    if explain is not None:
+    if explain is not None and explain.method != AUTO:  # which is settled when the network is known
         METHODS[explain.method].resolve_settings(dict(explain.settings))
     SearchOptions(faces.threshold, faces.min_size, faces.max_side)
     if faces.detector != NONE:
         open_detector(faces.detector, faces.detector_model)
+
+
+def _settled(explain: ExplainOptions, model: Model, console: Console) -> ExplainOptions:
+    """-> the options with the method that is taken for a network, and its layers."""
+    from ferviz.attribution.attribution_job import AttributionJob
+
+    layer = explain.layer or None
+    job = AttributionJob.prepare(model, explain.method_if_asked(), explain.target, layer, dict(explain.settings))
+    if job.chosen:
+        console.say(f"method {job.name}: {job.chosen}")
+    return replace(explain, method=job.name, layer=job.layers if job.chosen else explain.layer)
 
 
 def _report(summary: VideoSummary, printed: str, console: Console) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property, lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -38,7 +38,8 @@ class ScaleSettings:
     Attributes:
         model: the network's file, None = the bundled one.
         labels, scaling, weights, input, architecture, engine, trust: as of `ferviz.load_model`.
-        method, target, layer, batch_size, seed, test: as of `ferviz.explain`.
+        method: as of `ferviz.explain`; None = Grad-CAM, or as "auto" where the network has no gradients.
+        target, layer, batch_size, seed, test: as of `ferviz.explain`.
         settings: of the method; the method "none" predicts only.
         detector: "none" where each picture is a face crop; else as of `ferviz.find_faces`, and a picture may have several faces.
         search: further arguments of `ferviz.find_faces`.
@@ -53,7 +54,7 @@ class ScaleSettings:
     architecture: str | None = None
     engine: str = "auto"
     trust: bool = False
-    method: str = "gradcam"
+    method: str | None = None
     target: Any = "predicted"
     layer: str | Sequence[str] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -91,7 +92,7 @@ class ScaleSettings:
         asked = cls(model=path, **arguments)
         check_integer("batch_size", asked.batch_size, 1)
         job = asked._open()
-        return cls(model=path, **arguments, facts=_facts(asked, job))
+        return replace(asked, method=asked.method or job.name, facts=_facts(asked, job))
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> ScaleSettings:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import ferviz
 from ferviz.cli import run
@@ -18,6 +19,7 @@ from ferviz.engines.tflite.random_constants import drawn_anew
 from ferviz.engines.tflite.tflite_graph import read_graphs
 from ferviz.errors import ModelError, UnknownNameError
 from ferviz.models.randomise import randomised
+from ferviz.video.writing import VideoWriter
 
 LABELS = ("angry", "happy", "sad", "fear")
 
@@ -57,7 +59,7 @@ def test_its_activations_are_those_of_the_keras_network(model: ferviz.Model, eng
         model.engine.activations(batch, ["conv99"])
 
 
-@pytest.mark.parametrize("method", ["occlusion", "scorecam", "shapley"])
+@pytest.mark.parametrize("method", ["occlusion", "scorecam", "eigencam", "shapley"])
 def test_methods_without_gradients_give_the_maps_of_the_keras_network(
     method: str, model: ferviz.Model, engine: Any, faces: np.ndarray
 ) -> None:
@@ -140,6 +142,48 @@ def test_what_chooses_a_method_itself_chooses_one_without_gradients(model: fervi
     assert [note for note in report.notes if "holds no gradients" in note] == [
         note for note in report.notes if "gradients" in note
     ]
+
+
+def test_commands_over_many_faces_choose_one_without_gradients(
+    files: Any, faces: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "faces" / "happy").mkdir(parents=True)
+    (tmp_path / "faces" / "sad").mkdir()
+    for number, face in enumerate(faces[:4]):
+        Image.fromarray(face).save(tmp_path / "faces" / ("happy", "sad")[number % 2] / f"{number}.png")
+    with VideoWriter("clip.mp4", 5.0, False) as clip:
+        for face in faces[:2]:
+            clip.add(np.repeat(np.kron(face, np.ones((4, 4), np.uint8))[..., None], 3, axis=2))
+    network = ["--model", str(files["float"]), "--labels", ",".join(LABELS), "--scaling", "0..1", "--force"]
+    video, dataset = ["clip.mp4", "--detector", "none", *network], ["faces", *network, "--out", "maps.npz"]
+    chosen = {}
+    for words in (
+        ["video", "explain", *video],
+        ["video", "explain", *video, "--method", "auto"],
+        ["dataset", "explain", *dataset],
+    ):
+        assert run(words) == 0
+        chosen[" ".join(words[:2])] = [
+            line for line in capsys.readouterr().err.splitlines() if line.startswith("method ")
+        ]
+    assert chosen["video explain"] == chosen["dataset explain"]
+    assert "it has no gradients here; better than" in chosen["video explain"][0]
+    for words in (
+        ["video", "gradcam", *video],
+        ["video", "explain", *video, "--method", "layercam"],
+        ["dataset", "gradcam", *dataset],
+    ):
+        assert run(words) == 4
+        assert "holds no gradients" in capsys.readouterr().err
+    pytest.importorskip("pyarrow", reason="sharded runs need the extra ferviz[scale]")
+    plan = ["scale", "plan", "faces", *network[:-1]]
+    assert run([*plan, "--out", "run"]) == 0
+    method = chosen["video explain"][0].split(":")[0]
+    assert f"{method}: the best for this network, which has no gradients at a map" in capsys.readouterr().err
+    assert run(["scale", "run", "run", "--engine", "inline"]) == 0
+    assert run([*plan, "--out", "run"]) == 0  # the same plan
+    assert run([*plan, "--out", "other", "--method", "gradcam"]) == 4
 
 
 def test_what_cannot_be_done_with_it_is_one_sentence(model: ferviz.Model) -> None:

@@ -1,14 +1,16 @@
 """The family of class activation maps, as arithmetic on one layer's activation and the gradient there.
 
 Every function takes A: activation (N, h, w, C) and G: gradient (N, T, h, w, C), the gradient of the target S at A, and returns maps
-(N, T, h, w). Sums over i, j run over the map, sums over k over its channels. `relu` keeps only the evidence for the target, as the
-papers do; without it the map is signed and also shows the evidence against it.
+(N, T, h, w); `eigencam` asks for the activation itself, because it needs no gradient. Sums over i, j run over the map, sums over k over
+its channels. `relu` keeps only the evidence for the target, as the papers do; without it the map is signed and also shows the evidence
+against it.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from ferviz.attribution.request import MethodInput, MethodOutput
 from ferviz.engines.base import Array
 
 
@@ -108,22 +110,37 @@ def xgradcam(activation: Array, gradient: Array, *, relu: bool = True) -> Array:
     return _weighted(activation, np.divide(product, total, out=np.zeros_like(product), where=present), relu)
 
 
-def eigencam(activation: Array, gradient: Array, *, relu: bool = True) -> Array:
+def eigencam(request: MethodInput, *, relu: bool = True) -> MethodOutput:
     """Eigen-CAM: the activation's projection on its first principal component; the same for every target.
+
+    It needs the activation alone, so that files without gradients have it, too.
+
+    Args:
+        request: the pictures, the network and the targets.
+        relu: keep only the positive part.
+
+    Raises:
+        ModelError: the layer's output is not a map.
+
+    References:
+        Muhammad and Yeasin, Eigen-CAM: Class Activation Map using Principal Components, IJCNN 2020, eq. 3-5.
+    """
+    component = first_component(request.activation_map())[:, None]
+    maps = np.repeat(_rectified(component, relu), request.weights.shape[1], axis=1)
+    return MethodOutput(maps, request.logits)
+
+
+def first_component(activation: Array) -> Array:
+    """Return an activation's projection on its first principal component.
 
     A = U s V^T with one row a position; the map is A v_1. The sign of a component is free: the one is taken with which the map adds
     up to more than 0.
 
     Args:
         activation: A, (N, h, w, C).
-        gradient: G, (N, T, h, w, C); only T is used.
-        relu: keep only the positive part.
 
     Returns:
-        (N, T, h, w).
-
-    References:
-        Muhammad and Yeasin, Eigen-CAM: Class Activation Map using Principal Components, IJCNN 2020, eq. 3-5.
+        (N, h, w) float32.
     """
     n, h, w, channels = activation.shape
     rows = activation.reshape(n, h * w, channels).astype(np.float64)
@@ -134,8 +151,8 @@ def eigencam(activation: Array, gradient: Array, *, relu: bool = True) -> Array:
         values, vectors = np.linalg.eigh(rows @ rows.transpose(0, 2, 1))
         projection = vectors[..., -1] * np.sqrt(np.maximum(values[..., -1:], 0))
     projection *= np.where(projection.sum(1, keepdims=True) < 0, -1, 1)
-    maps = projection.reshape(n, 1, h, w).astype(np.float32)
-    return _rectified(np.repeat(maps, gradient.shape[1], axis=1), relu)
+    component: Array = projection.reshape(n, h, w).astype(np.float32)
+    return component
 
 
 def fuse(maps: list[Array]) -> Array:

@@ -131,11 +131,7 @@ def run_method(method: Method, request: MethodInput, **settings: Any) -> MethodO
         output: MethodOutput = method.function(request, **settings)
         return output
     activation, gradient, logits = request.gradients(INPUT if method.at == PICTURE else None)
-    if activation.ndim != 4:
-        raise ModelError(
-            f"the output of layer {request.layer!r} is not a map; choose a layer that `ferviz layers` marks as one"
-        )
-    maps: Array = method.function(activation, gradient, **settings)
+    maps: Array = method.function(request.checked_map(activation), gradient, **settings)
     return MethodOutput(maps.astype("float32", copy=False), logits)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from ferviz.attribution.maps.resize import resize_maps
 from ferviz.attribution.request import LazyMasks, MethodInput, MethodOutput
 from ferviz.engines.base import Array
-from ferviz.errors import ModelError, UsageError, check_integer
+from ferviz.errors import UsageError, check_integer
 from ferviz.faces.regions import REGIONS
 from ferviz.numerics import softmax
 
@@ -31,7 +31,7 @@ def scorecam(request: MethodInput, *, fill: str | float = "black", relu: bool = 
     References:
         Wang et al., Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks, CVPR workshops 2020, eq. 2-5.
     """
-    activation = _map_of(request)
+    activation = request.activation_map()
     height, width = request.batch.shape[1:3]
 
     def channel_masks(sample: np.ndarray, channel: np.ndarray) -> Array:
@@ -62,7 +62,7 @@ def ablationcam(request: MethodInput, *, relu: bool = True) -> MethodOutput:
     References:
         Desai and Ramaswamy, Ablation-CAM: Visual Explanations for Deep Convolutional Network via Gradient-free Localization, WACV 2020.
     """
-    activation = _map_of(request)
+    activation = request.activation_map()
 
     def logits_without(sample: np.ndarray, channel: np.ndarray) -> Array:
         changed = activation[sample]
@@ -203,13 +203,3 @@ def _unit(maps: Array) -> Array:
     """Scale each map of (M, h, w) to 0..1; one that is the same everywhere becomes 0."""
     low, high = maps.min((1, 2), keepdims=True), maps.max((1, 2), keepdims=True)
     return np.divide(maps - low, high - low, out=np.zeros_like(maps), where=high > low)
-
-
-def _map_of(request: MethodInput) -> Array:
-    """-> the activation (N, h, w, C) of the layer. Raises ModelError where it is not a map."""
-    (activation,) = request.engine.activations(request.batch, [request.layer])
-    if activation.ndim != 4:
-        raise ModelError(
-            f"the output of layer {request.layer!r} is not a map; choose a layer that `ferviz layers` marks as one"
-        )
-    return activation

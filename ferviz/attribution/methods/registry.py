@@ -50,7 +50,7 @@ for _name, _summary, _method in (
     ("xgradcam", "as Grad-CAM, weighted so that the map adds up to the score",
      method_from_maps(cam.xgradcam, title="XGrad-CAM", signed=_SIGNED)),
     ("eigencam", "the layer's first principal component, whatever the class",
-     method_from_maps(cam.eigencam, title="Eigen-CAM", signed=_SIGNED, caution=_SAME)),
+     Method(cam.eigencam, title="Eigen-CAM", signed=_SIGNED, caution=_SAME)),
     ("scorecam", "channels weighted by the score under their mask; no gradients, slow",
      Method(perturbation.scorecam, title="Score-CAM", signed=_SIGNED)),
     ("ablationcam", "channels weighted by what the score loses without them",

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import click
 
+from ferviz.cli.outputs import typed
 from ferviz.cli.sections import NamedValue, OptionGroup, option
 from ferviz.errors import UsageError
 
@@ -60,6 +61,12 @@ class ExplainOptions(OptionGroup):
             )
         if self.method != AUTO:
             METHODS.entry(self.method)
+
+    def method_if_asked(self) -> str | None:
+        """Return the method that was typed or that the command is named after; None where the network may decide."""
+        context = click.get_current_context(silent=True)
+        is_open = context is not None and "method" in context.params and not typed("method")
+        return None if is_open else self.method
 
 
 @dataclass(frozen=True)

@@ -40,8 +40,9 @@ _WEIGHTS = {3, 4, 9, 67}
 
 _ADVICE = "give the Keras or ONNX file that it was converted from, or convert that again"
 _WHY = (
-    "a TensorFlow Lite file holds no gradients; occlusion, RISE, Shapley values of regions and Score-CAM need none, and for the others "
-    "load the file that it was converted from: the .keras, .h5 or .onnx file, which usually lies beside it where it was published"
+    "a TensorFlow Lite file holds no gradients; occlusion, RISE, Shapley values of regions, Score-CAM and Eigen-CAM need none, and for "
+    "the others load the file that it was converted from: the .keras, .h5 or .onnx file, which usually lies beside it where it was "
+    "published"
 )
 
 

@@ -69,11 +69,9 @@ def explain_data(command: str, path: str, resume: bool, asked: DatasetOptions) -
     """
     from ferviz.attribution.attribution_job import AttributionJob
     from ferviz.attribution.explanation import Explanation
-    from ferviz.attribution.methods.registry import AUTO
     from ferviz.data.where import parse_where
     from ferviz.files import check_output, check_suffix
     from ferviz.models.face_selection import select_faces
-    from ferviz.trust.recommendation import lack_of_gradients
 
     explain, data, where, output = asked.explain, asked.data, asked.where, asked.output
     explain.check_method()
@@ -90,10 +88,9 @@ def explain_data(command: str, path: str, resume: bool, asked: DatasetOptions) -
     check_outputs([out], inputs)
     faces = open_data(path, data, console, split=data.split, seed=output.seed)
     network = open_model(asked.model, console)
-    has_choice = command == "explain" and not typed("method")
     job = AttributionJob.prepare(
         network,
-        AUTO if has_choice and lack_of_gradients(network) else explain.method,
+        explain.method_if_asked(),
         explain.target,
         explain.layer or None,
         dict(explain.settings),

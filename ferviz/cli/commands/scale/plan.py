@@ -59,6 +59,7 @@ def command(
     SOURCE is a folder of pictures (class folders or any other), fer2013.csv, an array of pictures (.npy), .parquet files with a column of
     pictures, or WebDataset's .tar files; of the last two also a folder of them.
     """
+    from ferviz.attribution.methods.registry import AUTO
     from ferviz.scale import plan
     from ferviz.scale.predictions import NO_MAPS
 
@@ -78,7 +79,7 @@ def command(
         progress=lambda shards: console.progress(shards, "listing shards"),
         model=model.model,
         **model.arguments(),
-        method=explain.method,
+        method=explain.method_if_asked(),
         target=list(explain.target),
         layer=list(explain.layer) or None,
         settings=dict(explain.settings),
@@ -99,6 +100,10 @@ def command(
     if output.as_json:
         print_json("scale plan", about)
     pictures = "" if planned.pictures is None else f" with {planned.pictures:,} pictures"
+    method = planned.settings.facts["method"]
+    if method != explain.method:
+        reason = "" if explain.method == AUTO else ", which has no gradients at a map"
+        console.say(f"method {method}: the best for this network{reason}")
     console.say(f"planned {planned.shards:,} shards{pictures} in {folder}; start with: ferviz scale run {folder}")
     if planned.pictures is not None:
         work = duration(planned.pictures * planned.face_seconds)
