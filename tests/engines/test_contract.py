@@ -413,12 +413,18 @@ def test_the_gradient_of_a_layer_on_paper() -> None:
         engine.gradients(batch, "later", weights, of="conv")
 
 
-def test_a_source_goes_to_the_engine_that_recognises_it(pair: Any, tmp_path: Path) -> None:
+def test_a_source_goes_to_the_engine_that_recognises_it(
+    pair: Any, onnx_files: Any, converted: Any, tmp_path: Path
+) -> None:
     keras, litert = pair("functional")
     assert find_opener(keras.network) is ENGINES["keras"]
     assert find_opener(litert.compiled) is ENGINES["litert"]
     assert find_opener(tmp_path / "missing") is None
     assert find_opener(3) is None
+    for name, content in (("onnx", onnx_files.twin(keras.network).SerializeToString()), ("tflite", converted(keras))):
+        path = tmp_path / f"{name}.weights"
+        path.write_bytes(content)
+        assert find_opener(path) is ENGINES[name]
     (tmp_path / "saved").mkdir()
     (tmp_path / "saved" / "saved_model.pb").write_bytes(b"x")
     assert find_opener(tmp_path / "saved") is ENGINES["savedmodel"]

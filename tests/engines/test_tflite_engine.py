@@ -16,6 +16,7 @@ from PIL import Image
 import ferviz
 from ferviz.cli import run
 from ferviz.engines.tflite.random_constants import drawn_anew
+from ferviz.engines.tflite.tflite_engine import _dequantised, _quantised
 from ferviz.engines.tflite.tflite_graph import read_graphs
 from ferviz.errors import ModelError, UnknownNameError
 from ferviz.models.randomise import randomised
@@ -206,6 +207,68 @@ def test_quantised_numbers_are_what_they_stand_for(files: Any, engine: Any, face
     np.testing.assert_allclose(
         activation, engine("functional").activations(model.preprocess(faces[:1]), ["relu2"])[0], atol=0.3
     )
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8])
+def test_numbers_are_rounded_to_the_nearest_integer_that_stands_for_them(kind: Any) -> None:
+    scale, zero = 0.5, (-3 if kind is np.int8 else 7)
+    place = {"dtype": kind, "quantization": (scale, zero)}
+    values = np.array([0, 0.24, 0.26, -1.5, 1e6, -1e6], np.float32)
+    ends = np.iinfo(kind)
+    integers = _quantised(values, place)
+    assert integers.dtype == kind
+    assert integers.tolist() == [zero, zero, zero + 1, zero - 3, ends.max, ends.min]
+    read = _dequantised(integers, place)
+    assert read.tolist() == [0, 0, 0.5, -1.5, (ends.max - zero) * scale, (ends.min - zero) * scale]
+
+
+def test_the_metadatas_mean_and_deviation_are_the_scaling(files: Any, tmp_path: Path) -> None:
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    for mean, deviation, scaling in ((127.5, 127.5, "-1..1"), (0.0, 255.0, "0..1"), (128.0, 64.0, "standardize")):
+        tree = schema.ModelT.InitFromObj(schema.Model.GetRootAs(files["float"].read_bytes()))
+        entry, data = schema.MetadataT(), schema.BufferT()
+        data.data = np.frombuffer(metadata(mean, deviation), np.uint8)
+        entry.name, entry.buffer = b"TFLITE_METADATA", len(tree.buffers)
+        tree.buffers.append(data)
+        tree.metadata = [*(tree.metadata or []), entry]
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(tree.Pack(builder), b"TFL3")
+        path = tmp_path / "net.tflite"
+        path.write_bytes(bytes(builder.Output()))
+        spec = ferviz.load_model(path, labels=LABELS).input
+        assert spec.scaling == scaling
+        assert "scaling" not in spec.assumed
+    assert (np.ravel(spec.mean).tolist(), np.ravel(spec.std).tolist(), spec.unit) == ([128], [64], 1)
+
+
+def metadata(mean: float, deviation: float) -> bytes:
+    """ModelMetadata > SubGraphMetadata > TensorMetadata > ProcessUnit > NormalizationOptions, as TensorFlow Lite's schema numbers them."""
+    import flatbuffers
+
+    builder = flatbuffers.Builder(256)
+
+    def table(fields: dict[int, Any]) -> int:
+        builder.StartObject(max(fields) + 1)
+        for slot, value in fields.items():
+            if slot == 0 and isinstance(value, bytes):
+                builder.PrependUint8Slot(0, value[0], 0)
+            else:
+                builder.PrependUOffsetTRelativeSlot(slot, value, 0)
+        return int(builder.EndObject())
+
+    def vector(*tables: int) -> int:
+        builder.StartVector(4, len(tables), 4)
+        for each in reversed(tables):
+            builder.PrependUOffsetTRelative(each)
+        return int(builder.EndVector())
+
+    means, deviations = (builder.CreateNumpyVector(np.array([value], np.float32)) for value in (mean, deviation))
+    unit = table({0: b"\x01", 1: table({0: means, 1: deviations})})
+    picture = table({4: vector(unit)})
+    builder.Finish(table({3: vector(table({2: vector(picture)}))}), b"M001")
+    return bytes(builder.Output())
 
 
 def test_labels_packed_into_the_file_are_taken(files: Any, tmp_path: Path) -> None:

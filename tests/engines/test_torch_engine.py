@@ -198,6 +198,10 @@ def test_the_users_module_stays_as_it_is() -> None:
     engine.guided_gradients(batch, INPUT, weights(4))
     with pytest.raises(UnknownNameError):
         engine.activations(batch, ["nowhere"])
+    copied = list(engine._runner.module.parameters())
+    assert not any(
+        value.requires_grad or value.grad is not None for value in copied
+    )  # gradients of maps, never of filters
     assert net.training
     assert all(part.training for part in net.modules())
     assert [name for name, value in net.named_parameters() if not value.requires_grad] == ["conv1.weight"]

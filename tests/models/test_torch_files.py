@@ -142,6 +142,15 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
         open_functional(path)
 
 
+def test_a_class_in_a_package_is_named_with_dots(tmp_path: Path, faces: np.ndarray) -> None:
+    path = tmp_path / "net.bin"  # the file is told by its content
+    torch.save(seeded(Functional()).state_dict(), path)
+    settings = {"labels": LABELS, "scaling": "0..1", "input": (SIZE, SIZE, 1)}
+    model = load_model(path, architecture="tests.torch_networks:Functional", **settings)
+    np.testing.assert_allclose(model.probabilities(faces), truth(faces), atol=1e-5)
+    assert not any("was run" in note for note in model.notes)
+
+
 def test_weights_without_a_class_ask_for_it(tmp_path: Path) -> None:
     path = tmp_path / "net.pth"
     torch.save(seeded(Functional()).state_dict(), path)
