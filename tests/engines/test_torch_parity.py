@@ -103,7 +103,7 @@ def test_grad_cam_is_captums(name: str) -> None:
 
 @pytest.mark.slow
 def test_everything_runs_on_it_without_tensorflow(tmp_path: Path) -> None:
-    """Every method, activations, dreams, check, trust and evaluate, in a process that never imports TensorFlow."""
+    """Every method, activations, dreams, check, trust, studies and evaluate, in a process that never imports TensorFlow."""
     script = """
         import sys
         sys.path.insert(0, "tests")
@@ -132,6 +132,11 @@ def test_everything_runs_on_it_without_tensorflow(tmp_path: Path) -> None:
         data = Dataset(faces, rng.integers(0, 4, 40), np.full(40, "PublicTest"), np.arange(40), label_scheme(labels))
         ferviz.evaluate(model, data).to_dict()
         ferviz.check(model, data)
+        report = ferviz.trust_report(model, data, methods="gradcam,occlusion", faces=8, steps=4)
+        assert all(row.randomised is not None for row in report.rows if not row.control)
+        assert np.isfinite(ferviz.study("regions", model, data, faces=4, variants=0).arrays["mass"]).all()
+        ferviz.study("mean-maps", model, data, faces=4).to_dict()
+        ferviz.study("compare", model, data, second=model, faces=6).to_dict()
         assert "tensorflow" not in sys.modules and "keras" not in sys.modules
     """
     result = subprocess.run(
