@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import threading
@@ -60,10 +61,10 @@ class Served:
         if method == "POST":
             own["Origin"] = f"http://127.0.0.1:{self.port}"
         own |= {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request(method, path, body, {name: value for name, value in own.items() if value})
-        response = connection.getresponse()
-        response.content = response.read()  # type: ignore[attr-defined]
-        connection.close()
+        with contextlib.closing(connection):  # a server that hangs up leaves it open, and whoever collects it would be blamed
+            connection.request(method, path, body, {name: value for name, value in own.items() if value})
+            response = connection.getresponse()
+            response.content = response.read()  # type: ignore[attr-defined]
         return response
 
     def stop(self) -> None:

@@ -252,13 +252,13 @@ def test_the_page_in_a_browser(browser: Any, canvas: Any) -> None:
     answered = "model.get('answer').number === model.get('asked')"
 
     page.get_by_role("button", name="mouth", exact=True).click()
-    page.wait_for_function(f"() => model.get('asked') >= 1 && {answered}", timeout=120_000)
+    page.wait_for_function(f"() => model.get('asked') >= 1 && {answered}")
     assert canvas.regions == ("mouth",)
     shown = page.locator(".bar span:last-child").all_text_contents()
     assert shown == [f"{np.floor(100 * p + 0.5):.0f} %" for p in canvas.prediction.probabilities.values()]
 
     page.locator(".bar").nth(list(canvas.model.labels).index("sad")).click()
-    page.wait_for_function(f"() => model.get('asked') >= 2 && {answered}", timeout=120_000)
+    page.wait_for_function(f"() => model.get('asked') >= 2 && {answered}")
     assert canvas.target == "sad"
     assert page.locator(".bar[aria-pressed=true] span").first.text_content() == "sad"
     assert canvas.caption in page.locator(".caption").text_content()
@@ -269,11 +269,11 @@ def test_the_page_in_a_browser(browser: Any, canvas: Any) -> None:
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 4, steps=4)
     page.mouse.up()
     painted = "new Uint8Array(model.get('painted').buffer)"
-    page.wait_for_function(f"() => {painted}[11 * 48 + 23] === 255 && {answered}", timeout=120_000)
+    page.wait_for_function(f"() => {painted}[11 * 48 + 23] === 255 && {answered}")
     assert canvas.painted[11, 12:24].min() == 1, "where the mouse went"
     assert canvas.painted[30:].max() == 0, "and nowhere else"
     page.get_by_role("button", name="Show all").click()
-    page.wait_for_function(f"() => !{painted}.some(Boolean) && {answered}", timeout=120_000)
+    page.wait_for_function(f"() => !{painted}.some(Boolean) && {answered}")
     assert not canvas.hidden.any()
     assert not problems
     page.close()
