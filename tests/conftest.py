@@ -70,6 +70,14 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """What is written need not outlive the machine; a test that is about this sets its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def patient_children() -> Iterator[None]:
     """A process within limits that answers late does so because the machine is busy; where a test waits shortly, it means it."""
     from ferviz import sandbox

@@ -22,7 +22,7 @@ import pytest
 import ferviz
 from ferviz.attribution.methods.registry import METHODS
 from ferviz.cli import run
-from ferviz.reports.question import SIZES
+from ferviz.reports import write_report
 from ferviz.studies import region_study
 from ferviz.writers import WRITERS
 
@@ -51,10 +51,10 @@ OWN_TEST = {
 }
 """Pages whose code has a test of its own, beside the tests of what it extends."""
 SLOW = {"README.md", "tutorial.md", "evaluate.md", "read-the-pictures.md"}
-FACES = {"questions-over-a-data-set.md": 8, "report.md": 8}
+FACES = {"questions-over-a-data-set.md": 4, "report.md": 8}
 """Pages that ask every face thousands of times: how many faces their data set has."""
-SHORT = {"trust": 3, "variants": 1, "dreams": 3}
-"""On how many faces or steps these sections of a report rest here; a reader's own rest on more."""
+SECTIONS = ("check", "accuracy", "labels", "gallery")
+"""The sections of a report here; one with all of them is written in tests/scale/test_explained.py."""
 SHORT_COMMANDS = {"dream": ["--steps", "8"]}
 """What is added to a command of which a page shows no output."""
 PAGES = [
@@ -99,8 +99,7 @@ def test_the_page_runs_as_it_stands(
         STAND_INS.data_set(folder, FACES[page.name])
     if page.name == "explain-video.md":
         STAND_INS.clip(folder / "clip.mp4")
-    for section, size in SHORT.items():
-        monkeypatch.setitem(SIZES, section, (size, size))
+    monkeypatch.setattr(write_report, "SECTIONS", {name: write_report.SECTIONS[name] for name in SECTIONS})
     # Every fill and every border once, not all pairs.
     monkeypatch.setattr(region_study, "SPREAD", region_study.SPREAD[::4])
     for block in blocks(page, "sh"):

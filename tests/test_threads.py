@@ -191,10 +191,10 @@ def test_threads_answer_as_one(engine: str, networks, terminal) -> None:
         return ferviz.load_model(networks.build("sequential") if engine == "keras" else None)
 
     one, shared = load(), load()  # nothing was asked of the shared one before the threads begin
-    wanted = [answers(one, seed) for seed in range(4)]
-    for number, answer in enumerate(together(lambda number: answers(shared, number), threads=4)):
+    wanted = [answers(one, seed) for seed in range(2)]
+    for number, answer in enumerate(together(lambda number: answers(shared, number % 2), threads=4)):
         for name, values in answer.items():
-            np.testing.assert_allclose(values, wanted[number][name], rtol=1e-4, atol=1e-4, err_msg=name)
+            np.testing.assert_allclose(values, wanted[number % 2][name], rtol=1e-4, atol=1e-4, err_msg=name)
     os.write(2, b"seen\n")
     assert terminal() == "seen\n"
 

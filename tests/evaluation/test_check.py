@@ -443,7 +443,7 @@ RIGHT = {
 def test_right_convention_of_published_networks_wins(shared_data: Path, public_test: Dataset, name: str) -> None:
     from ferviz.models.load import load_model
 
-    result = check(load_model(shared_data / "models" / name), public_test, faces=450)
+    result = check(load_model(shared_data / "models" / name), public_test, faces=300)
     best = result.best
     assert (best.preprocessing.spec.scaling, best.order.name) == RIGHT[name]
     assert best.preprocessing.statistics in (None, "")
@@ -459,7 +459,7 @@ def test_hiding_the_mouth_takes_the_smile_away(shared_data: Path, public_test: D
     from ferviz.models.load import load_model
 
     model = load_model(shared_data / "models" / "mini_xception_48.hdf5", labels="7", scaling="-1..1")
-    happy = public_test.take(np.flatnonzero(public_test.labels == 3)[:400])
+    happy = public_test.take(np.flatnonzero(public_test.labels == 3)[:200])
     hidden = evaluate(model, happy, occlude="regions").to_dict()["occlusion"]
     recall = {name: found["recall"]["happy"] for name, found in hidden.items()}
     band = happy.images.copy()

@@ -29,9 +29,9 @@ from ferviz.training.train import train
 backend.keras()
 def attempt(resume, progress):
     train(striped_faces(), out=sys.argv[1], options=TINY, resume=resume, progress=progress,
-          config=TrainConfig(seed=3, epochs=6, batch_size=32, warmup=0.5))
+          config=TrainConfig(seed=3, epochs=3, batch_size=32, warmup=0.5))
 rng = random.Random(0)
-for resume, steps in ((False, rng.randint(8, 20)), (True, rng.randint(1, 14))):  # of 42, and an epoch has seven
+for resume, steps in ((False, rng.randint(8, 13)), (True, rng.randint(1, 7))):  # of 21, and an epoch has seven
     told, tell = os.pipe()
     wait, allow = os.pipe()
     def paced(p):
@@ -58,7 +58,7 @@ def test_killed_and_resumed_is_never_interrupted(stripes: Dataset, tmp_path: Pat
         stripes,
         out=tmp_path / "whole",
         options=TINY,
-        config=TrainConfig(seed=3, epochs=6, batch_size=32, warmup=0.5),
+        config=TrainConfig(seed=3, epochs=3, batch_size=32, warmup=0.5),
     )
     root = Path(__file__).resolve().parents[2]
     environment = os.environ | {"PYTHONPATH": str(root), "PYTHONWARNINGS": "ignore"}

@@ -61,7 +61,9 @@ class Served:
         if method == "POST":
             own["Origin"] = f"http://127.0.0.1:{self.port}"
         own |= {name.replace("_", "-"): value for name, value in headers.items()}
-        with contextlib.closing(connection):  # a server that hangs up leaves it open, and whoever collects it would be blamed
+        with contextlib.closing(
+            connection
+        ):  # a server that hangs up leaves it open, and whoever collects it would be blamed
             connection.request(method, path, body, {name: value for name, value in own.items() if value})
             response = connection.getresponse()
             response.content = response.read()  # type: ignore[attr-defined]

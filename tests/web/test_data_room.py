@@ -145,6 +145,7 @@ def test_a_slow_method_is_computed_by_the_server_and_can_be_stopped(
         method="ablationcam",
         layer=page.evaluate("studio.layer"),
         target="happy",
+        test=False,
     )
     np.testing.assert_allclose(page.evaluate("[...studio.map.map]"), expected.raw[0, 0].ravel(), atol=1e-4)
     choose(page, "#method", "gradcam")
