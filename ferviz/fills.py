@@ -27,6 +27,7 @@ _BLUR = 4 / 48  # of the picture's side
 _SEEN = 0.02  # a pixel hidden by less than this is known to the harmonic fill
 _SWEEPS = 16  # at every size of the pyramid
 _RADIUS = 0.97  # of the errors that the sweeps are tuned to; of regions up to about 20 pixels wide
+_WINDOW = 0.5  # of the picture: where less than this is around the unknown pixels, the rest is not looked at
 _SMOOTH = np.array([1, 2, 1], np.float32) / 4
 
 
@@ -164,42 +165,90 @@ def _with_noise(planes: Array, hidden: np.ndarray, shape: tuple[int, ...], seed:
 def _cascade(planes: Array, unknown: npt.NDArray[np.bool_]) -> Array:
     """Solve at half the size, enlarge, and relax at this size. A coarse pixel is known where any of its four is."""
     values = np.where(unknown, _from_coarse(planes, unknown), planes)
-    free = unknown.astype(np.float32)
     scale = 2 / _smoothed(np.ones((1, *planes.shape[1:]), np.float32))
-    # Chebyshev's acceleration of Jacobi's steps: each goes on in the direction of the last.
-    previous, weight = values, 1.0
-    for sweep in range(_SWEEPS):
-        step = (_smoothed(values) * scale - 2 * values) * free
-        if sweep:
-            weight = 1 / (1 - _RADIUS**2 * weight / (2 if sweep == 1 else 4))
-        previous, values = values, previous + weight * (values + step - previous)
+    windows = _windows(unknown)
+    if windows is None:
+        return _relaxed(values, unknown, np.broadcast_to(scale, values.shape))
+    values[windows] = _relaxed(values[windows], unknown[windows], scale[0][windows[1:]])
     return values
 
 
+def _windows(unknown: npt.NDArray[np.bool_]) -> tuple[np.ndarray, ...] | None:
+    """-> an index of equally large windows, one a plane, around all that is unknown and the pixels beside it; None where that is most."""
+    count, *sides = unknown.shape
+    places = []
+    for axis, side in enumerate(sides):
+        seen = unknown.any(2 - axis)
+        first, last = seen.argmax(1), side - 1 - seen[:, ::-1].argmax(1)
+        width = int(np.where(seen.any(1), last - first, 0).max()) + 3
+        if width > side:
+            return None
+        places.append(np.clip(first - 1, 0, side - width)[:, None] + np.arange(width))
+    rows, columns = places
+    if rows.shape[1] * columns.shape[1] > _WINDOW * sides[0] * sides[1]:
+        return None
+    return np.arange(count)[:, None, None], rows[:, :, None], columns[:, None]
+
+
+def _relaxed(planes: Array, unknown: npt.NDArray[np.bool_], scale: Array) -> Array:
+    """Jacobi's steps with Chebyshev's acceleration: each goes on in the direction of the last."""
+    values, free = _tall(planes), _tall(unknown)
+    scale, twice = _tall(scale) * free, 2 * free
+    previous, step, own = values.copy(), np.empty_like(values), np.empty_like(values)
+    weight = 1.0
+    for sweep in range(_SWEEPS):
+        cv2.sepFilter2D(values, cv2.CV_32F, _SMOOTH, _SMOOTH, dst=step, borderType=cv2.BORDER_CONSTANT)
+        step *= scale
+        step -= np.multiply(values, twice, out=own)
+        if sweep:
+            weight = 1 / (1 - _RADIUS**2 * weight / (2 if sweep == 1 else 4))
+        step += values
+        step -= previous
+        step *= weight
+        step += previous
+        previous, values, step = values, step, previous
+    return _planes_of(values, planes.shape)
+
+
 def _from_coarse(planes: Array, unknown: npt.NDArray[np.bool_]) -> Array:
-    count, height, width = planes.shape
+    _count, height, width = planes.shape
     known = (~unknown).astype(np.float32)
     if height < 4 or width < 4:
         mean = (planes * known).sum((1, 2), keepdims=True) / known.sum((1, 2), keepdims=True)
         return np.broadcast_to(mean, planes.shape)
-    rows, columns = -(-height // 2), -(-width // 2)
-    padding = ((0, 0), (0, 2 * rows - height), (0, 2 * columns - width))
-    blocks = (count, rows, 2, columns, 2)
-    weight = np.pad(known, padding).reshape(blocks).sum((2, 4))
-    coarse = np.pad(planes * known, padding).reshape(blocks).sum((2, 4)) / np.maximum(weight, 1)
-    solved = _cascade(coarse, weight == 0)
+    weight, sums = _in_fours(known), _in_fours(planes * known)
+    solved = _cascade(sums / np.maximum(weight, 1), weight == 0)
     return np.repeat(np.repeat(solved, 2, 1), 2, 2)[:, :height, :width]
+
+
+def _in_fours(planes: Array) -> Array:
+    """Sums of 2 x 2 pixels; beyond an odd side lies nothing."""
+    _count, height, width = planes.shape
+    rows = planes[:, ::2].copy()
+    rows[:, : height // 2] += planes[:, 1::2]
+    sums = rows[:, :, ::2].copy()
+    sums[:, :, : width // 2] += rows[:, :, 1::2]
+    return sums
 
 
 def _smoothed(planes: Array) -> Array:
     """Sum over the 3 x 3 neighbourhood with weights 1 2 1 / 2 4 2 / 1 2 1 over 16, all planes at once; nothing lies outside."""
+    flat = cv2.sepFilter2D(_tall(planes), cv2.CV_32F, _SMOOTH, _SMOOTH, borderType=cv2.BORDER_CONSTANT)
+    return _planes_of(flat, planes.shape)
+
+
+def _tall(planes: np.ndarray) -> Array:
+    """All planes as one tall picture: a row of zeros after every one of them keeps them apart."""
     count, height, width = planes.shape
-    # One tall picture: a row of zeros after every plane keeps them apart.
     tall = np.zeros((count, height + 1, width), np.float32)
     tall[:, :height] = planes
-    flat = cv2.sepFilter2D(tall.reshape(-1, width), cv2.CV_32F, _SMOOTH, _SMOOTH, borderType=cv2.BORDER_CONSTANT)
-    smoothed: Array = flat.reshape(count, height + 1, width)[:, :height]
-    return smoothed
+    return tall.reshape(-1, width)
+
+
+def _planes_of(tall: Array, shape: tuple[int, ...]) -> Array:
+    count, height, width = shape
+    planes: Array = tall.reshape(count, height + 1, width)[:, :height]
+    return planes
 
 
 def _neighbour_matrix(height: int, width: int) -> Any:

@@ -50,6 +50,20 @@ def test_the_harmonic_fill_is_within_five_grey_levels_of_the_exact_one(pictures:
     assert np.sqrt((distance**2).mean()) < 5
 
 
+def test_looking_only_around_what_is_hidden_changes_nothing(
+    pictures: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden = np.zeros((4, 48, 50), bool)
+    for mask, (y, x) in zip(
+        hidden, ((0, 0), (41, 43), (20, 11)), strict=False
+    ):  # two corners, and nothing in the last picture
+        mask[y : y + 7, x : x + 7] = True
+    assert fills._windows(hidden) is not None
+    around = fills.harmonic(pictures, hidden)
+    monkeypatch.setattr(fills, "_windows", lambda unknown: None)
+    np.testing.assert_allclose(around, fills.harmonic(pictures, hidden), atol=1e-3)
+
+
 def test_the_exact_fill_solves_the_equations_of_road() -> None:
     rng = np.random.default_rng(5)
     picture = rng.uniform(0, 255, (1, 7, 6, 1)).astype(np.float32)

@@ -329,7 +329,7 @@ def test_a_quick_report_says_what_it_made_short(
     row = f'{question.size("confusions")} faces</td>\n<td dir="auto">{replace(question, quick=False).size("confusions")} faces'
     assert row in text
     assert "dreams" not in text.split("What was made short")[2].split("</table>")[0]  # it has no such section
-    monkeypatch.setattr(report_module, "SECTIONS", {"check": SECTIONS["check"]})
+    monkeypatch.setattr(report_module, "SECTIONS", {name: SECTIONS[name] for name in ("check", "accuracy")})
     for quick in (True, False):
         page = write_report(replace(question, quick=quick), tmp_path / f"{quick}.html").read_text(encoding="utf-8")
         assert ("What was made short" in page) == quick

@@ -11,6 +11,7 @@ import pytest
 
 import ferviz
 from ferviz import scale
+from ferviz.attribution.maps import receptive_fields
 from ferviz.cli import run as main
 from ferviz.errors import DataError, UsageError
 from ferviz.evaluation.evaluate import evaluate
@@ -20,6 +21,7 @@ from ferviz.reports.write_report import SECTIONS
 from ferviz.scale.explained import source_pictures
 from ferviz.scale.explained.run_records import is_explained
 from ferviz.scale.sources.csv_rows import CsvRows
+from ferviz.studies import region_study
 
 FACES, SHARD = 24, 5
 
@@ -170,6 +172,10 @@ def test_a_report_of_a_run_has_every_section(run: scale.Plan, tmp_path: Path, mo
     pytest.importorskip("jinja2", reason="the extra report is not installed")
     for name, size in zip(SIZES, (20, 2, 2, 1, 4, 4, 1, 1), strict=True):
         monkeypatch.setitem(SIZES, name, (size, size))
+    monkeypatch.setattr(
+        region_study, "SPREAD", region_study.SPREAD[::4]
+    )  # every fill and every border once, not all pairs
+    monkeypatch.setattr(receptive_fields, "CELLS", 2)
     counts: dict[str, int] = {}
     rows_of = source_pictures.rows_of
 

@@ -20,6 +20,7 @@ from ferviz.errors import DataError, ModelError, OutputExistsError, UsageError
 from ferviz.faces.face import Face
 from ferviz.faces.landmarks.points import TEMPLATE
 from ferviz.models.compiled.compile import open_compiled
+from ferviz.models.compiled.file import CompiledModel, write_compiled
 from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
 from ferviz.training.explainer.coalitions import CELLS, outputs_of, patch_shares
@@ -71,9 +72,14 @@ def loaded(path: Path, engine: str = "keras") -> Model:
 
 
 @pytest.fixture(scope="module")
-def quick(file: Path) -> Model:
+def compiled(file: Path) -> CompiledModel:
+    return ferviz.compile_model(loaded(file))
+
+
+@pytest.fixture(scope="module")
+def quick(file: Path, compiled: CompiledModel) -> Model:
     """The network as it is after its first use: compiled, with Keras behind it."""
-    return open_compiled(ferviz.compile_model(loaded(file)), load=lambda: loaded(file).engine)  # type: ignore[arg-type, return-value]
+    return open_compiled(compiled, load=lambda: loaded(file).engine)  # type: ignore[arg-type, return-value]
 
 
 @pytest.fixture(scope="module")
@@ -170,9 +176,9 @@ def test_another_network_is_refused(tmp_path: Path, teaching: Teaching) -> None:
         explain(in_memory, pictures(1), "fastshap", explainer=str(teaching.path))
 
 
-def test_a_network_that_was_not_taught_is_refused(file: Path, tmp_path: Path) -> None:
+def test_a_network_that_was_not_taught_is_refused(file: Path, compiled: CompiledModel, tmp_path: Path) -> None:
     plain = tmp_path / "plain.ferviz"
-    ferviz.compile_model(loaded(file), plain)
+    write_compiled(plain, compiled)
     with pytest.raises(ModelError, match="ferviz teach"):
         explain(ferviz.load_model(plain), pictures(1), "fastshap")
     with pytest.raises(ModelError, match="not been taught"):

@@ -22,18 +22,20 @@ PORTRAIT = Path(__file__).parents[2] / "examples" / "astronaut.png"
 
 
 @pytest.fixture(scope="module")
-def page(open_page: Any) -> Any:
+def page(open_page: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     # Entered through the room of the network, in which no map is tested and no region measured by itself.
     page = open_page("#/network/relu8/1")
     page.until("said.some(({ text }) => text.startsWith('Channel 1 of relu8'))")
     page.click("[data-room=face]")
     # The helpers are there, too, however many the processor is good for.
     page.evaluate("studio.engine.spread('logits', Array(8).fill([studio.face.picture]))")
+    page.given = tmp_path_factory.mktemp("given")
     return page
 
 
-def give(page: Any, name: str, content: bytes, kind: str = "image/png") -> None:
-    page.set_input_files("#file", {"name": name, "mimeType": kind, "buffer": content})
+def give(page: Any, name: str, content: bytes) -> None:
+    (page.given / name).write_bytes(content)
+    page.set_input_files("#file", page.given / name)
 
 
 def test_nothing_complains_and_no_other_host_is_asked(page: Any, served: Any) -> None:
@@ -143,7 +145,7 @@ def test_what_cannot_be_opened_is_one_sentence_and_the_page_goes_on(
 def test_a_damaged_network_is_one_sentence(page: Any, at: int, words: str) -> None:
     content = bytearray(pack_compiled(_compiled(ferviz.load_model())))
     content[at] ^= 0x55
-    give(page, "network.ferviz", bytes(content), "application/octet-stream")
+    give(page, "network.ferviz", bytes(content))
     assert words in page.next_error()
     assert page.evaluate("studio.engine.table.name") == "bundled"
 
@@ -162,7 +164,7 @@ def test_a_picture_without_a_face_can_be_a_face(page: Any) -> None:
 def test_a_network_of_ones_own_opens_in_the_place_of_the_first(page: Any) -> None:
     names = ("wut", "ekel", "angst", "<b>glück</b>", "trauer", "staunen", "ruhe")
     own = ferviz.load_model(labels=names, engine="litert")
-    give(page, "eigenes.ferviz", pack_compiled(_compiled(own)), "application/octet-stream")
+    give(page, "eigenes.ferviz", pack_compiled(_compiled(own)))
     page.until("studio.engine.table.labels[0] === 'wut'")
     assert page.inner_text(".bar:nth-child(4) span:first-child") == names[3]
     assert "unchecked" in page.inner_text("#network")
