@@ -118,7 +118,9 @@ def test_a_face_s_values_do_not_depend_on_the_faces_beside_it() -> None:
     together = values_of(region_shapley.region_shapley(asked(curved, [[1, 0, 0]])))
     alone = asked(curved, [[1, 0, 0]], FaceRegions(PLACES.points[1:], SIZE))
     alone = MethodInput(alone.engine, BATCH[1:], "input", alone.weights[1:], 7, regions=alone.regions)
-    np.testing.assert_allclose(values_of(region_shapley.region_shapley(alone)), together[1:], atol=1e-4)
+    # The values go into the hundreds, and products of matrices of other sizes round otherwise.
+    near = 1e-5 * np.abs(together).max()
+    np.testing.assert_allclose(values_of(region_shapley.region_shapley(alone)), together[1:], atol=near)
 
 
 def test_spread_holds_the_value_between_low_and_high() -> None:
