@@ -178,7 +178,7 @@ def _windows(unknown: npt.NDArray[np.bool_]) -> tuple[np.ndarray, ...] | None:
     count, *sides = unknown.shape
     places = []
     for axis, side in enumerate(sides):
-        seen = unknown.any(2 - axis)
+        seen = np.asarray(unknown.any(2 - axis))
         first, last = seen.argmax(1), side - 1 - seen[:, ::-1].argmax(1)
         width = int(np.where(seen.any(1), last - first, 0).max()) + 3
         if width > side:
@@ -217,7 +217,8 @@ def _from_coarse(planes: Array, unknown: npt.NDArray[np.bool_]) -> Array:
         mean = (planes * known).sum((1, 2), keepdims=True) / known.sum((1, 2), keepdims=True)
         return np.broadcast_to(mean, planes.shape)
     weight, sums = _in_fours(known), _in_fours(planes * known)
-    solved = _cascade(sums / np.maximum(weight, 1), weight == 0)
+    coarse: Array = np.divide(sums, np.maximum(weight, 1), dtype=np.float32)
+    solved = _cascade(coarse, weight == 0)
     return np.repeat(np.repeat(solved, 2, 1), 2, 2)[:, :height, :width]
 
 
