@@ -1,7 +1,7 @@
 """`make tutorial`: types README, tutorial and every how-to in a fresh environment, and compares what is printed with what they show.
 
     python tools/tutorial                      # all pages; an hour, most of it dreams, training and teaching
-    python tools/tutorial --quick              # dreams of two steps, one epoch, a minute of teaching
+    python tools/tutorial --quick              # dreams of two steps, one epoch, few faces
     python tools/tutorial README tutorial      # these pages
     python tools/tutorial --data FOLDER        # with files of one's own under the pages' names: fer2013.csv, mini_xception_48.hdf5 ...
 
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import stand_ins
@@ -29,7 +30,16 @@ ROOT = Path(__file__).resolve().parents[2]
 FIRST = [ROOT / "README.md", ROOT / "docs" / "tutorial.md"]
 HOW_TO = sorted((ROOT / "docs" / "how-to").glob("*.md"))
 LEFT_OUT = {"make test": "the suite has its own command"}
-QUICK = {"dream": ("--steps", "2"), "train": ("--epochs", "1"), "teach": ("--minutes", "1")}
+QUICK = {
+    "dream": ("--steps", "2"),
+    "report": ("--quick",),
+    "study": ("--faces", "12"),
+    "study channels": ("--faces", "12", "--dreams", "1", "--steps", "2"),
+    "teach": ("--minutes", "0.5"),
+    "train": ("--epochs", "1"),
+    "trust": ("--faces", "8"),
+    "report extract": (),
+}
 """Options that `--quick` adds to a command."""
 INSTALLS = "make demo"
 FOREIGN = {".onnx", ".tflite", ".pth"}
@@ -44,9 +54,11 @@ class Report:
         self.failures: list[str] = []
         self.typed = self.compared = 0
         self.not_compared: list[str] = []
+        self.unwritten: set[str] = set()
 
     def page(self, page: Path) -> None:
         """Begin a page."""
+        self.unwritten.clear()
         print(f"\n{page.relative_to(ROOT)}", flush=True)
 
     def line(self, mark: str, line: str, text: str = "") -> None:
@@ -96,13 +108,13 @@ def _type(
     if line in LEFT_OUT:
         report.line("left out", line, LEFT_OUT[line])
         return
-    missing = [word for word in command.words if Path(word).suffix in FOREIGN and not (terminal.folder / word).exists()]
+    missing = absent(command, terminal.folder, report)
     if missing:
-        report.line("left out", line, f"there is no {missing[0]}; --data FOLDER with one")
+        report.line("left out", line, f"there is no {missing}; --data FOLDER with one")
         return
-    shortened = quick and len(command.words) > 1 and command.words[1] in QUICK
-    if shortened:
-        line += " " + " ".join(QUICK[command.words[1]])
+    shorter = shortening(command) if quick else ()
+    if shorter:
+        line += " " + " ".join(shorter)
     start = time.monotonic()
     code, printed = terminal.type(line)
     report.typed += 1
@@ -114,7 +126,7 @@ def _type(
         report.line("ok", line, seconds)
         return
     strange = [name for name in stand_in_names(command) if name not in own]
-    if strange or shortened:
+    if strange or shorter:
         report.not_compared.append(f"{page.name}: {line}")
         report.line("ok", line, f"{seconds}; its output is of {', '.join(strange) or 'a longer run'}: not compared")
         return
@@ -124,6 +136,29 @@ def _type(
         report.fail(page, line, unlike, printed)
     else:
         report.line("ok", line, f"{seconds}; prints what is shown")
+
+
+def shortening(command: Command) -> tuple[str, ...]:
+    """Return the options that make a command short."""
+    two = " ".join(command.words[1:3])
+    return QUICK.get(two, QUICK.get(two.partition(" ")[0], ()))
+
+
+def absent(command: Command, folder: Path, report: Report) -> str:
+    """Return the network that a command reads and nobody has here, "" where there is none.
+
+    Args:
+        command: what would be typed.
+        folder: where.
+        report: remembers what commands that are left out would have written.
+    """
+    words = [word.partition("?")[0] for word in command.words]
+    for word in words:
+        gone = Path(word).suffix in FOREIGN or word in report.unwritten
+        if gone and not (folder / word).exists():
+            report.unwritten.update(out for flag, out in pairwise(words) if flag == "--out")
+            return word
+    return ""
 
 
 def stand_in_names(command: Command) -> list[str]:

@@ -34,7 +34,7 @@ class Terminal:
 
     Attributes:
         folder: where it stands.
-        notes: a folder of its own for what it has to remember.
+        notes: a folder of its own for what it has to remember; beside it lies the cache, which terminals share.
         limit: seconds that a command may take.
     """
 
@@ -48,7 +48,7 @@ class Terminal:
             k: v for k, v in os.environ.items() if k in NAMED or k.startswith("PIP_") or "proxy" in k.lower()
         }
         self.environment |= {
-            "FERVIZ_CACHE": str(self.notes / "cache"),
+            "FERVIZ_CACHE": str(self.notes.parent / "cache"),
             "BROWSER": "true",
             "COLUMNS": "100",
             "OMP_NUM_THREADS": "1",
