@@ -56,6 +56,15 @@ def test_a_map_that_is_zero_but_for_a_few_pixels_has_a_scale():
     assert scale_end([np.zeros((4, 4))], True) == 1.0
 
 
+def test_a_scale_that_holds_all_that_can_be_read_off_it_needs_no_words():
+    heat = np.zeros((48, 48))
+    heat[:20] = 2.7301
+    heat[0, :3] = 2.7304  # three of 2,304 pixels: beyond the percentile, and 2.73 all the same
+    assert scale_note([heat], True) == ""
+    heat[0, :3] = 2.74
+    assert "2.74" in scale_note([heat], True)
+
+
 def test_a_class_without_probability_that_owns_the_scale_is_named(draw):
     strong, weak = draw.blob(peak=5.0), draw.blob(peak=0.2)
     cell = replace(

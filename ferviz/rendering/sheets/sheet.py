@@ -157,7 +157,10 @@ def scale_note(maps: Sequence[np.ndarray], signed: bool, each: bool = False) -> 
         return ""
     if each:
         return f"The scale of each map ends at the {PERCENTILE}th percentile of its magnitudes."
-    return f"The scale ends at the {PERCENTILE}th percentile of the magnitudes; the largest is {shared_vmax(maps):.3g}."
+    largest = f"{shared_vmax(maps):.3g}"
+    if largest == f"{scale_end(maps, signed):.3g}":  # nothing that could be read off the scale lies beyond it
+        return ""
+    return f"The scale ends at the {PERCENTILE}th percentile of the magnitudes; the largest is {largest}."
 
 
 def faint_note(cells: Sequence[Cell], vmax: float) -> str:
