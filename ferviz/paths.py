@@ -17,6 +17,9 @@ PathLike = str | os.PathLike[str]
 NAME_BYTES = 255
 """Bytes of a file's name that the usual file systems take."""
 
+URL_REMARK = "is a URL, and ferviz reads files: download it first, for instance with curl -O, and name the file"
+"""The end of a sentence about a path that is a URL."""
+
 _DIGEST = 8  # hexadecimal digits
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/{1,2}[^/]", re.IGNORECASE)  # pathlib makes one slash of two
 
@@ -55,7 +58,7 @@ def unseen(path: PathLike) -> str:
         path: the path; of a URL the sentence says that it is one.
     """
     if is_url(path):
-        return "is a URL, and ferviz reads files: download it first, for instance with curl -O, and name the file"
+        return URL_REMARK
     try:
         os.stat(path)  # noqa: PTH116
     except FileNotFoundError:

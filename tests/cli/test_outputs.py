@@ -244,6 +244,7 @@ def test_a_url_is_called_one(command: list[str], capsys: pytest.CaptureFixture[s
     assert run([*words, *(["face.png"] if "--model" in command else []), "--json"]) in (3, 4, 6)
     err = capsys.readouterr().err
     assert "https://example.org" in err
+    assert "is a URL" in err
     assert "download it" in err
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from ferviz.errors import ModelError
 from ferviz.files import PathLike
 from ferviz.models.formats.unsupported_formats import describe_file, describe_folder
-from ferviz.paths import is_file, is_folder
+from ferviz.paths import URL_REMARK, is_file, is_folder
 
 MAX_BYTES = 2 * 1024**3
 """Larger files are refused before they are read; networks for faces are far smaller."""
@@ -38,7 +38,7 @@ def check_regular_file(path: PathLike, what: str = "network") -> Path:
     """
     text = os.fspath(path)
     if "://" in text:
-        raise ModelError(f"{text} is an address; ferviz reads local files only, so download it first")
+        raise ModelError(f"{text} {URL_REMARK}")
     try:
         facts = Path(text).stat()
     except (OSError, ValueError) as error:

@@ -106,7 +106,7 @@ def comparison_picture(
         _table(names, correlation, size, gains),
     ]
     if any(gain is not None for gain in gains):
-        words = "On the right: the area between insertion and deletion, the more the better the map points at what is needed."
+        words = "Area: between insertion and deletion; the larger, the better the map points at what is needed."
         table.append(paragraph(words, size, max(bands[0].width, 30 * size), GREY))
     body = vstack([*bands, vstack(table, gap)], 2 * gap)
     return page(body, title, subtitle, None, notes, warnings, zoom, printing)
@@ -134,13 +134,18 @@ def _column(name: str, detail: str, tiles: list[Image.Image], side: int, size: i
 
 
 def _table(names: Sequence[str], correlation: np.ndarray, size: int, gains: Sequence[float | None] = ()) -> Image.Image:
-    """One coloured cell a pair; the numbers stand in them."""
+    """One coloured cell a pair, in which its number stands; beside them the areas, if there are any."""
     high, wide = line_height(size) + size // 2, size * 4
     labels = [line(name, size, INK) for name in names]
     room = max(label.width for label in labels) + size
     rows: list[Image.Image] = []
-    for label, values in zip(labels, correlation, strict=True):
-        cells = [resize_canvas(label, room, high)]
+    if any(gain is not None for gain in gains):
+        left = room + (wide + 1) * len(names)
+        rows.append(
+            hstack([resize_canvas(line("", size), left), resize_canvas(line("area", size, GREY), wide, None, "right")])
+        )
+    for label, values, gain in zip_longest(labels, correlation, gains):
+        cells = [resize_canvas(label, room)]
         for value in values:
             paint = tuple(int(c) for c in colors(np.array([[value]], np.float32), 1.0, signed=True)[0, 0])
             dark = sum(paint) < 330
@@ -150,10 +155,9 @@ def _table(names: Sequence[str], correlation: np.ndarray, size: int, gains: Sequ
             draw_box(cell, (0, 0, wide, high), ground)
             place(cell, text, ((wide - text.width) // 2, (high - text.height) // 2))
             cells.append(cell)
-        gain = gains[len(rows)] if gains else None
         if gain is not None:
-            cells.append(resize_canvas(line(f"{gain:+.2f}", size, INK), wide, high, "right"))
-        rows.append(hstack(cells, 1))
+            cells.append(resize_canvas(line(f"{gain:+.2f}", size, INK), wide, None, "right"))
+        rows.append(hstack(cells, 1, "middle"))
     return vstack(rows, 1)
 
 
