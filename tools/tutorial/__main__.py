@@ -44,6 +44,8 @@ QUICK = {
 INSTALLS = "make demo"
 FOREIGN = {".onnx", ".tflite", ".pth"}
 """Networks without a stand-in."""
+FACES, FEW = 140, {"questions-over-a-data-set": 28, "report": 28}
+"""How many faces the stand-in for a data set has; with `--quick` few where a page asks every face thousands of times."""
 KERAS = ("my.h5", "other.h5", "mini_xception_48.hdf5", "big_xception_64.hdf5")
 
 
@@ -156,9 +158,14 @@ def absent(command: Command, folder: Path, report: Report) -> str:
     for word in words:
         gone = Path(word).suffix in FOREIGN or word in report.unwritten
         if gone and not (folder / word).exists():
-            report.unwritten.update(out for flag, out in pairwise(words) if flag == "--out")
+            report.unwritten.update(outputs(words))
             return word
     return ""
+
+
+def outputs(words: list[str]) -> list[str]:
+    """Return the files that a command's --out names."""
+    return [name for flag, name in pairwise(words) if flag == "--out"]
 
 
 def stand_in_names(command: Command) -> list[str]:
@@ -167,21 +174,28 @@ def stand_in_names(command: Command) -> list[str]:
     return [word for word in command.words if word in names]
 
 
-def files(folder: Path, data: Path | None) -> set[str]:
-    """Fill a folder with the files that pages name; those of `data` come first.
+def files(page: Path, folder: Path, data: Path | None, quick: bool) -> set[str]:
+    """Fill a folder with the files that pages name, but for those that the page's commands write; those of `data` come first.
 
     Args:
+        page: the Markdown file.
         folder: an empty folder.
         data: a folder with a reader's own files, or None.
+        quick: few faces, where many take minutes.
 
     Returns:
         The names that came from `data`.
     """
     stand_ins.pictures(folder)
-    stand_ins.data_set(folder, faces=140)
+    stand_ins.data_set(folder, FEW.get(page.stem, FACES) if quick else FACES)
     stand_ins.networks(folder, "bundled.keras", KERAS)
+    stand_ins.networks(folder, "bundled.ferviz", ("my.ferviz",))
     stand_ins.clip(folder / "clip.mp4")
-    shutil.copytree(folder / "photos", folder / "faces")
+    stand_ins.class_folders(folder / "faces")
+    for block in read(page):
+        for command in block.commands:
+            for name in outputs(command.words):
+                (folder / name).unlink(missing_ok=True)
     own = set()
     for path in sorted(data.iterdir()) if data else ():
         shutil.copy(path, folder)
@@ -203,13 +217,13 @@ def install(work: Path, report: Report) -> None:
         _type(FIRST[1], block, command, terminal, set(), False, report)
 
 
-def prepare(page: Path, work: Path, data: Path | None, report: Report) -> tuple[Terminal, set[str]]:
+def prepare(page: Path, work: Path, data: Path | None, quick: bool, report: Report) -> tuple[Terminal, set[str]]:
     """Open a terminal for a page, with the environment active.
 
     Args:
         page: README and tutorial are typed in the clone, a how-to in a folder of its own.
         work: the folder with the clone.
-        data: as in `files`.
+        data, quick: as in `files`.
         report: gets what happens.
 
     Returns:
@@ -223,7 +237,7 @@ def prepare(page: Path, work: Path, data: Path | None, report: Report) -> tuple[
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         stand_ins.examples(folder)
-    own = files(folder, data)
+    own = files(page, folder, data, quick)
     terminal = Terminal(folder, work / "notes" / page.stem)
     terminal.type(f"source {clone}/.venv/bin/activate")
     installed = work / "notes" / "installed"
@@ -250,7 +264,7 @@ def main() -> int:
             install(work, report)
         for page in [*FIRST, *HOW_TO]:
             if read(page) and (not args.pages or page.stem in args.pages):
-                terminal, own = prepare(page, work, args.data, report)
+                terminal, own = prepare(page, work, args.data, args.quick, report)
                 type_page(page, terminal, own, args.quick, report)
     finally:
         if args.work is None:

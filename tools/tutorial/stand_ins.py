@@ -57,6 +57,20 @@ def data_set(folder: Path, faces: int = 40) -> None:
     (folder / "fer2013new.csv").write_text(csv_text(votes), encoding="utf-8")
 
 
+def class_folders(folder: Path, faces: int = 28) -> None:
+    """Write drawn faces as angry/0.png and so on.
+
+    Args:
+        folder: where the classes' folders are made.
+        faces: how many in all.
+    """
+    drawn = cartoons.make(faces, seed=1, task="emotions")
+    for number, (image, label) in enumerate(zip(drawn.images, drawn.labels, strict=True)):
+        path = folder / drawn.names[label] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_image(path, image)
+
+
 def networks(folder: Path, asset: str, names: tuple[str, ...] = ("my.h5", "other.h5")) -> None:
     """Copy a form of the bundled network under other names; the content of a file decides what it is.
 
