@@ -147,7 +147,7 @@ def wrap(text: str, size: int, room: int) -> list[str]:
     return lines
 
 
-def paragraph(text: str, size: int, room: int, color: str = GREY) -> Image.Image:
+def paragraph(text: str, size: int, room: int, color: str = GREY, bold: bool = False) -> Image.Image:
     """Return text as a picture, with as many lines as it needs.
 
     Args:
@@ -155,8 +155,9 @@ def paragraph(text: str, size: int, room: int, color: str = GREY) -> Image.Image
         size: in pixels.
         room: the greatest width, in pixels.
         color: any colour of Pillow's.
+        bold: heavier strokes.
     """
-    lines = [line(part, size, color) for part in wrap(text, size, room)] or [line("", size, color)]
+    lines = [line(part, size, color, bold) for part in wrap(text, size, room)] or [line("", size, color)]
     drawn = new_paper((max(part.width for part in lines), sum(part.height for part in lines)), PAPER)
     top = 0
     for part in lines:

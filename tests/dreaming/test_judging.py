@@ -19,8 +19,10 @@ from ferviz.dreaming.dream import DreamConfig
 from ferviz.dreaming.face_features import features, penultimate
 from ferviz.dreaming.facets import facets, kmeans
 from ferviz.dreaming.judging import judge
+from ferviz.dreaming.sheets.dream_sheet import DreamSheet
 from ferviz.emotions import label_scheme
 from ferviz.errors import DataError, OutputExistsError, UsageError
+from ferviz.rendering.printing import PrintSize, print_size
 
 Get = Callable[..., Any]
 FEW: dict[str, Any] = {"steps": 4, "config": DreamConfig(samples=1)}
@@ -196,6 +198,24 @@ def test_the_sheet_shows_the_dream_itself_enlarged(every: ferviz.Dream) -> None:
     ]
     assert places
     assert np.asarray(enlarged(made.images[0], 18)).shape == (18, 18, 3)
+
+
+@pytest.mark.parametrize("printing", [None, print_size(84)], ids=["screen", "paper"])
+def test_pictures_stand_level_whatever_their_names(printing: PrintSize | None) -> None:
+    """A name that takes two lines pushes down the pictures beside it as well, and all names are of one weight."""
+    short, long = "sad", "0.5 * odds(happy) - 0.25 * odds(surprise) + 2 * channel(relu8, 7)"
+    blue = np.zeros((2, 48, 48, 3), np.uint8)
+    blue[..., 2] = 255  # no letter is of this colour
+    sheets = [
+        np.asarray(
+            DreamSheet(blue, names, ((), ()), np.zeros((2, 4)), blue[:0], "", side=180, printing=printing).draw(0, 2)
+        )
+        for names in ((short, short), (short, long))
+    ]
+    tops = [np.argmax((sheet == (0, 0, 255)).all(-1), axis=0) for sheet in sheets]
+    level, pushed = (set(top[top > 0]) for top in tops)
+    assert len(level) == len(pushed) == 1
+    assert min(pushed) > min(level)
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])

@@ -37,7 +37,7 @@ QUICK = {
     "study channels": ("--faces", "12", "--dreams", "1", "--steps", "2"),
     "teach": ("--minutes", "0.5"),
     "train": ("--epochs", "1"),
-    "trust": ("--faces", "8"),
+    "trust": ("--faces", "3"),
     "report extract": (),
 }
 """Options that `--quick` adds to a command."""

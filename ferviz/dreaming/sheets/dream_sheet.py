@@ -84,14 +84,17 @@ class DreamSheet:
             across = max(1, min(across, int((self.printing.room + gap) // (NARROWEST * size + gap))))
             wide = self.printing.tile(across, gap)
         with_lines = large or len(self.images) <= 64
+        head = max(_heading(name, size, wide, True).height for name in self.names[shown])
         cells = (
-            [] if first is None else [self._cell(first, "before", ("the picture as it was",), None, wide, size, small)]
+            []
+            if first is None
+            else [self._cell(first, "before", ("the picture as it was",), None, wide, size, small, head)]
         )
         for image, name, lines, course in zip(
             self.images[shown], self.names[shown], self.captions[shown], self.trace[shown], strict=True
         ):
             lines = lines if large else lines[:1] if with_lines else ()
-            cells.append(self._cell(image, name, lines, course if large else None, wide, size, small))
+            cells.append(self._cell(image, name, lines, course if large else None, wide, size, small, head))
         notes = self.notes
         if count < len(self.images):
             notes = (*notes, f"Dreams {start + 1} to {start + count} of {len(self.images)}.")
@@ -117,6 +120,7 @@ class DreamSheet:
         wide: int,
         size: int,
         small: int,
+        head: int,
     ) -> Image.Image:
         tile = enlarged(image, wide)
         if self.printing:  # exactly as wide as the column
@@ -124,7 +128,8 @@ class DreamSheet:
             tile = tile.resize((round(tile.width * wide / max(tile.size)), tall), Image.Resampling.LANCZOS)
         room = max(tile.width, wide if self.printing else 0)
         bold = self.printing is not None or wide >= 120 * self.zoom
-        parts = [paragraph(name, size, room, INK) if len(name) > 24 else _heading(name, size, room, bold), tile]
+        heading = _heading(name, size, room, bold)
+        parts = [resize_canvas(heading, room, max(head, heading.height)), tile]
         if course is not None:
             parts.append(course_line(course, tile.width, round(size * 1.2)))
         parts += [paragraph(text, small, room, GREY) for text in lines]
@@ -132,6 +137,9 @@ class DreamSheet:
 
 
 def _heading(name: str, size: int, room: int, bold: bool) -> Image.Image:
+    """Draw the name of a dream: a long one, a formula or a contrast, may take several lines."""
+    if len(name) > 24:
+        return paragraph(name, size, room, INK, bold)
     return line(shorten(name, size, room), size, INK, bold=bold)
 
 
