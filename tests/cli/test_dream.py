@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,18 +64,24 @@ def test_all_classes_with_judge_animation_and_json(
     network: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    shutil.copy(network, tmp_path / "second.keras")
     arguments = [
         "-m",
         network,
         "--judge",
         f"{network}?labels=sad,happy,angry,surprise&scaling=0..1",
+        "--judge",
+        "second.keras?labels=sad,happy,angry,surprise&scaling=0..1",
         "--animate",
         "way.gif",
         "--json",
     ]
     assert ferviz_dream(*arguments, *FEW) == 0
-    answer = json.loads(capsys.readouterr().out)
+    printed = capsys.readouterr()
+    answer = json.loads(printed.out)
     assert (answer["schema_version"], answer["command"], answer["out"]) == (1, "dream", "ferviz_dream.png")
+    verdicts = [line for line in printed.err.splitlines() if "recognised" in line]
+    assert [line.partition(":")[0] for line in verdicts] == ["tiny", "second"]  # a line each
     assert [d["objective"] for d in answer["dreams"]] == ["angry", "happy", "sad", "surprise"]
     assert all(0 <= d["probability"] <= 1 and 0 <= d["judges"]["tiny"] <= 1 for d in answer["dreams"])
     with Image.open("ferviz_dream.png") as sheet, Image.open("way.gif") as way:

@@ -344,4 +344,5 @@ def _report(dream: Dream, console: Console) -> None:
         if len(dream) <= 32:
             console.say(f"{name}: {'; '.join(lines)}")
     if dream.judgement is not None:
-        console.say(str(dream.judgement))
+        for line in str(dream.judgement).splitlines():
+            console.say(line)
