@@ -46,6 +46,18 @@ FOREIGN = {".onnx", ".tflite", ".pth"}
 """Networks without a stand-in."""
 FACES, FEW = 140, {"questions-over-a-data-set": 28, "report": 28}
 """How many faces the stand-in for a data set has; with `--quick` few where a page asks every face thousands of times."""
+UNCOMPILED = {
+    "README",
+    "tutorial",
+    "check-a-network",
+    "compile-a-network",
+    "dream",
+    "report",
+    "teach",
+    "train",
+    "use-your-network",
+}
+"""Pages whose networks have to be Keras networks; with `--quick` all others have compiled ones, which need no TensorFlow."""
 KERAS = ("my.h5", "other.h5", "mini_xception_48.hdf5", "big_xception_64.hdf5")
 
 
@@ -181,14 +193,15 @@ def files(page: Path, folder: Path, data: Path | None, quick: bool) -> set[str]:
         page: the Markdown file.
         folder: an empty folder.
         data: a folder with a reader's own files, or None.
-        quick: few faces, where many take minutes.
+        quick: few faces where many take minutes, and compiled networks where a page needs no other.
 
     Returns:
         The names that came from `data`.
     """
     stand_ins.pictures(folder)
     stand_ins.data_set(folder, FEW.get(page.stem, FACES) if quick else FACES)
-    stand_ins.networks(folder, "bundled.keras", KERAS)
+    compiled = quick and page.stem not in UNCOMPILED
+    stand_ins.networks(folder, "bundled.ferviz" if compiled else "bundled.keras", KERAS)
     stand_ins.networks(folder, "bundled.ferviz", ("my.ferviz",))
     stand_ins.clip(folder / "clip.mp4")
     stand_ins.class_folders(folder / "faces")
