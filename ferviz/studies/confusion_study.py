@@ -246,7 +246,7 @@ def _finding(main: Table, overview: Table) -> str:
         return "The network makes no mistake on these faces."
     at = {name: k for k, name in enumerate(COLUMNS)}
     first = overview[1]
-    cell = f"{first[0]} is called {first[1]} on {first[2]} faces"
+    cell = f"{first[0]} is called {first[1]} on {first[2]} {'face' if first[2] == 1 else 'faces'}"
     rows = [row for row in main[1:] if row[:2] == first[:2] and row[2] != PARTS[-1]]
     sure = [row for row in rows if row[at["q"]] != "" and row[at["q"]] < 0.05 and row[at["difference"]] > 0]
     push, agree = "", CELLS.index("votes_agree_with_network")

@@ -77,7 +77,8 @@ def figure(study: Study) -> Figure:
 def _title(cell: dict[str, Any]) -> str:
     votes = cell["votes_agree_with_network"]
     agree = "" if votes is None else f"; votes agree with the network on {percent(float(votes))}"
-    return f"{text(cell['true'])} called {text(cell['predicted'])}: {cell['cell_faces']:,} faces{agree}"
+    faces = "1 face" if cell["cell_faces"] == 1 else f"{cell['cell_faces']:,} faces"
+    return f"{text(cell['true'])} called {text(cell['predicted'])}: {faces}{agree}"
 
 
 def _difference(axes: Any, rows: list[dict[str, Any]], reach: float, first: bool) -> None:
