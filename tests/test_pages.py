@@ -50,12 +50,20 @@ OWN_TEST = {
     "compiled-networks.md",
 }
 """Pages whose code has a test of its own, beside the tests of what it extends."""
-SLOW = {"README.md", "tutorial.md", "evaluate.md", "read-the-pictures.md"}
+SLOW = {
+    "README.md",
+    "tutorial.md",
+    "evaluate.md",
+    "read-the-pictures.md",
+    "questions-over-a-data-set.md",
+    "figures-for-a-paper.md",
+    "which-map-to-believe.md",
+}
 FACES = {"questions-over-a-data-set.md": 4, "report.md": 8}
 """Pages that ask every face thousands of times: how many faces their data set has."""
 SECTIONS = ("check", "accuracy", "labels", "gallery")
 """The sections of a report here; one with all of them is written in tests/scale/test_explained.py."""
-SHORT_COMMANDS = {"dream": ["--steps", "8"]}
+SHORT_COMMANDS = {"dream": ["--steps", "2"]}
 """What is added to a command of which a page shows no output."""
 PAGES = [
     page

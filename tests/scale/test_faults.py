@@ -85,6 +85,7 @@ def test_killed_at_every_step(
     check_complete(plan, contents, undisturbed)
 
 
+@pytest.mark.slow
 def test_killed_again_and_again(array: Path, tmp_path: Path, in_child: Callable[..., int], contents: Contents) -> None:
     """A process that is killed before its first change of the folder, the next one before its second, until one is through."""
     plan = scale.plan(array, tmp_path / "run", shard_size=6, max_tries=50)
