@@ -14,8 +14,8 @@ from ferviz import scale
 from ferviz.faces.face import Face
 from ferviz.scale.settings import ScaleSettings
 
-SHARDS = 50
-GROUPS = 10
+SHARDS = 25
+GROUPS = 8
 FEW = 20
 ALLOWED = 100  # bytes a shard; a pattern that Python compiles and keeps for each takes 1,300
 
