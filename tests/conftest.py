@@ -32,12 +32,15 @@ hypothesis.settings.load_profile("repeatable")
 gc.set_threshold(50_000, 20, 20)
 
 LONGEST = (
-    "models/test_parity", "test_pages", "training/test_train", "attribution/test_contract", "dreaming/test_dream", "models/test_published",
-    "engines/test_litert", "attribution/test_truth", "studies/test_studies", "evaluation/test_check", "engines/test_keras_engine",
-    "models/test_formats", "test_examples", "cli/test_dream", "cli/test_compile", "training/test_devices", "evaluation/test_evaluate",
-    "test_threads", "web/test_page", "training/test_teach", "training/test_kill", "hostile/test_foreign_networks", "scale/test_faults",
-    "scale/test_engines", "training/test_command", "models/test_legacy", "faces/test_find_formats", "attribution/test_killed",
-    "dreaming/test_engines", "attribution/test_second_opinion", "evaluation/test_commands", "data/test_cartoons",
+    "models/test_parity", "test_pages", "dreaming/test_dream", "training/test_train", "models/test_published", "training/test_teach",
+    "evaluation/test_check", "studies/test_studies", "engines/test_litert", "web/test_data_room", "reports/test_report",
+    "web/test_page", "attribution/test_contract", "test_threads", "scale/test_faults", "training/test_devices", "scale/test_explained",
+    "engines/test_keras_engine", "hostile/test_foreign_networks", "models/test_formats", "cli/test_dream",
+    "attribution/test_second_opinion", "test_examples", "web/test_accessibility", "models/test_legacy", "cli/test_compile",
+    "scale/test_memory", "scale/test_engines", "faces/test_find_formats", "cli/test_wrong_input", "training/test_kill",
+    "training/test_command", "data/test_cartoons", "attribution/test_truth", "models/test_load", "dreaming/test_engines",
+    "engines/test_onnx_engine", "attribution/test_killed", "dreaming/test_judging", "cli/test_streams", "engines/test_backend",
+    "scale/test_face_table", "web/test_tasks", "evaluation/test_evaluate", "evaluation/test_commands",
 )  # fmt: skip
 """The files that take longest, in order. They come first, so that the processes of `make test` end at about the same time."""
 

@@ -433,10 +433,12 @@ def test_a_browser_shows_a_report(out: Path, browser: Any) -> None:
 def test_a_report_is_accessible(out: Path, browser: Any) -> None:
     package = pytest.importorskip("axe_playwright_python", reason="the package axe-playwright-python is not installed")
     axe = (resources.files(package) / "axe.min.js").read_text(encoding="utf-8")
+    page = browser.new_page()
+    page.goto(out.as_uri())
+    page.evaluate(f"() => {{ {axe} }}")
     for scheme, width in (("light", 1280), ("dark", 320)):
-        page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
-        page.goto(out.as_uri())
-        page.evaluate(f"() => {{ {axe} }}")
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 800})
         violations = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
         serious = [
             (rule["id"], node["html"][:200])
@@ -445,7 +447,7 @@ def test_a_report_is_accessible(out: Path, browser: Any) -> None:
             for node in rule["nodes"]
         ]
         assert serious == [], scheme
-        page.close()
+    page.close()
 
 
 @pytest.mark.slow
