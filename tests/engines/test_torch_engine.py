@@ -19,6 +19,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from ferviz.engines.torch.module_copy import ours
 from ferviz.engines.torch.module_network import open_module
 from ferviz.engines.torch.torch_engine import TorchEngine
 from tests.torch_networks import (
@@ -185,6 +186,40 @@ def test_a_network_that_flattens_with_view_runs_in_its_own_order() -> None:
     batch = pictures(2)
     changed = engine.logits_from(batch, "pool:1", engine.activations(batch, ["pool:1"])[0])
     np.testing.assert_allclose(changed, engine.logits(batch), atol=1e-5)
+
+
+@pytest.mark.parametrize("network", [Plain, Functional, InPlace])
+def test_random_weights_are_those_of_another_network(network: Any) -> None:
+    engine, batch = TorchEngine(seeded(network()), SHAPE), pictures(3)
+    before = engine.logits(batch)
+    one, again, other = (engine.randomised(seed, batch) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one.logits(batch), again.logits(batch))
+    np.testing.assert_array_equal(one.randomised(2, batch).logits(batch), other.logits(batch))
+    np.testing.assert_array_equal(one.logits(batch), again.logits(batch))  # drawing from it has not changed it
+    assert np.abs(one.logits(batch) - other.logits(batch)).max() > 1e-3
+    np.testing.assert_array_equal(engine.logits(batch), before)
+    assert [layer.name for layer in one.layers] == [layer.name for layer in engine.layers]
+
+
+def test_a_network_that_cannot_be_copied_runs_and_keeps_its_weights() -> None:
+    """Exported programs are such: whatever order in memory was tried first, and whoever asks for random weights."""
+    engine, batch = TorchEngine(ours(seeded(Plain())), SHAPE), pictures(3)
+    logits = TorchEngine(seeded(Plain()), SHAPE).logits(batch)
+    np.testing.assert_allclose(engine.logits(batch), logits, atol=1e-6)
+    with pytest.raises(ModelError, match="no second one with random weights"):
+        engine.randomised(1, batch)
+    np.testing.assert_allclose(engine.logits(batch), logits, atol=1e-6)
+
+
+def test_a_network_that_fails_with_random_weights_is_one_sentence() -> None:
+    def forward(net: Any, x: Any) -> Any:
+        if net.training or net.norm.training:
+            raise ValueError("never train me")
+        return net.fc(net.norm(net.conv(x)).mean((2, 3)))
+
+    net = Flat(forward, conv=nn.Conv2d(1, 5, 3), norm=nn.BatchNorm2d(5), fc=nn.Linear(5, CLASSES))
+    with pytest.raises(ModelError, match=r"cannot be run with random weights: never train me"):
+        TorchEngine(seeded(net), SHAPE).randomised(1, pictures(2))
 
 
 def test_the_users_module_stays_as_it_is() -> None:

@@ -61,8 +61,9 @@ def test_the_panel_measures_how_far_maps_follow_the_weights_of_an_onnx_network(
     from ferviz.evaluation.panel.panel import _without_learning
 
     model = ferviz.load_model(onnx_files.twin(engine("functional").network), labels=LABELS, scaling="-1..1")
-    random = _without_learning(model, faces, 0)
+    random, reason = _without_learning(model, faces, 0)
     assert random is not None
+    assert not reason
     maps = [ferviz.explain(each, faces[:2], method="gradcam", test=False).heatmaps for each in (model, random)]
     assert np.abs(maps[0] - maps[1]).max() > 1e-6
 

@@ -43,6 +43,18 @@ def ours(module: Any) -> Any:
     return module
 
 
+def put_channels_first(module: Any) -> None:
+    """Put the weights of a module into PyTorch's usual order in memory.
+
+    `module.to(memory_format=...)` does not: a kernel with one input channel is in both orders at once, and stays as it is.
+
+    Args:
+        module: an `nn.Module` that nobody else uses; it is changed.
+    """
+    for value in (*module.parameters(), *module.buffers()):
+        value.data = value.data.clone(memory_format=torch.contiguous_format)
+
+
 def unwrapped(module: Any) -> Any:
     """Return the network inside wrappers of PyTorch (DataParallel, a compiled module).
 

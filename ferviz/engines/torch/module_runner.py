@@ -10,7 +10,7 @@ import torch
 
 from ferviz.engines.base import Array, PictureShape
 from ferviz.engines.torch.call_recorder import CallRecorder, Run
-from ferviz.engines.torch.module_copy import own_copy, reason_of
+from ferviz.engines.torch.module_copy import own_copy, put_channels_first, reason_of
 from ferviz.engines.torch.torch_trace import TorchTrace, flat_tensors, trace
 from ferviz.errors import FervizError, ModelError, UsageError
 
@@ -129,7 +129,10 @@ class ModuleRunner:
         module = own_copy(self.source)
         self.module = module.eval().requires_grad_(False)
         self._channels_last = channels_last
-        self.module.to(memory_format=torch.channels_last if channels_last else torch.preserve_format)
+        if channels_last:
+            self.module.to(memory_format=torch.channels_last)
+        elif module is self.source:  # no copy, so the first attempt has changed it
+            put_channels_first(module)
         values = next((v for v in (*module.parameters(), *module.buffers()) if v.is_floating_point()), torch.zeros(()))
         self.device, self._dtype = values.device, values.dtype
         for name, weight in module.state_dict().items():

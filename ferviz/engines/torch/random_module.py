@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from ferviz.engines.torch.module_copy import reason_of
 from ferviz.errors import ModelError
 
 _NORMS = torch.nn.modules.batchnorm._BatchNorm
@@ -23,7 +24,7 @@ def random_module(module: Any, seed: int, pictures: Any = None) -> Any:
         The module.
 
     Raises:
-        ModelError: it has no weights that can be reached.
+        ModelError: it has no weights that can be reached, or cannot be run with other ones.
     """
     if not any(True for _ in module.parameters()):
         raise ModelError(
@@ -62,7 +63,12 @@ def _learn_statistics(module: Any, pictures: Any) -> None:
     for part in norms:
         part.momentum = 1.0
         part.train()
-    if norms:
-        module(pictures)
+    try:
+        if norms:
+            module(pictures)
+    except Exception as error:  # code of the network's own may raise anything
+        raise ModelError(
+            f"the network {type(module).__name__} cannot be run with random weights: {reason_of(error)}"
+        ) from error
     for part, momentum in zip(norms, momenta, strict=True):
         part.momentum = momentum

@@ -11,7 +11,7 @@ import torch
 
 from ferviz.engines.base import INPUT, LOGITS, Array, LayerInfo, PictureShape
 from ferviz.engines.torch.call_recorder import Collected, Event, Run
-from ferviz.engines.torch.module_copy import ours, own_copy, unwrapped
+from ferviz.engines.torch.module_copy import own_copy, unwrapped
 from ferviz.engines.torch.module_runner import ModuleRunner, array
 from ferviz.engines.torch.torch_trace import TorchCall
 from ferviz.errors import ModelError, UnknownNameError, UsageError
@@ -86,13 +86,18 @@ class TorchEngine:
             batch: (N, h, w, c) float32, whose statistics batch normalisation learns; None = mean 0 and variance 1.
 
         Raises:
-            ModelError: the network's weights cannot be reached.
+            ModelError: the network's weights cannot be reached, or it cannot be copied.
         """
         from ferviz.engines.torch.random_module import random_module
 
-        pictures = None if batch is None else self._runner.tensor(batch)
-        module = random_module(own_copy(self._source), seed, pictures)
-        return TorchEngine(ours(module), self.input_shape, self.classes, self._side)
+        module = own_copy(self._source)
+        if module is self._source:  # other weights in it would be other weights in this engine
+            raise ModelError(
+                "an exported program cannot be copied, so there is no second one with random weights; load the weights with their class "
+                "(--architecture) instead"
+            )
+        module = random_module(module, seed, None if batch is None else self._runner.tensor(batch))
+        return TorchEngine(module, self.input_shape, self.classes, self._side)
 
     def exported_graph(self) -> GraphEngine:
         """Return the network as a graph, exported by way of ONNX: what compiling, diagrams and kernels need.

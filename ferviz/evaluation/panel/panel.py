@@ -110,7 +110,9 @@ def trust_report(
         MethodRow(name, "", srg, assessable, groups, regions=agrees)
         for name, srg, agrees in zip(controls, areas, agreement, strict=False)
     ]
-    random = _without_learning(model, images, seed)
+    random, reason = _without_learning(model, images, seed)
+    if reason:
+        notes.append(f"maps were not compared with those of random weights: {reason}")
     for answer, srg, agrees in zip(asked, areas[len(controls) :], agreement[len(controls) :], strict=True):
         log(f"stability of {answer.method}")
         stable = _stability(model, images, answer, seed, batch_size)
@@ -201,14 +203,14 @@ def _stability(model: Model, images: np.ndarray, answer: MethodMaps, seed: int, 
     return stability(model, few, answer.method, answer.layer or None, seed, batch_size)
 
 
-def _without_learning(model: Model, images: np.ndarray, seed: int) -> Model | None:
-    """-> the network with random weights; None where there is no such network."""
+def _without_learning(model: Model, images: np.ndarray, seed: int) -> tuple[Model | None, str]:
+    """-> the network with random weights and ""; None and the reason where there is no such network."""
     from ferviz.models.randomise import randomised
 
     try:
-        return randomised(model, seed, images)
-    except ModelError:
-        return None
+        return randomised(model, seed, images), ""
+    except ModelError as error:
+        return None, str(error)
 
 
 def _randomisation(
