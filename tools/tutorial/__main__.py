@@ -199,7 +199,7 @@ def files(page: Path, folder: Path, data: Path | None, quick: bool) -> set[str]:
         The names that came from `data`.
     """
     stand_ins.pictures(folder)
-    stand_ins.data_set(folder, FEW.get(page.stem, FACES) if quick else FACES)
+    stand_ins.data_set(folder, FEW.get(page.stem, FACES) if quick else FACES, wrong=True)
     compiled = quick and page.stem not in UNCOMPILED
     stand_ins.networks(folder, "bundled.ferviz" if compiled else "bundled.keras", KERAS)
     stand_ins.networks(folder, "bundled.ferviz", ("my.ferviz",))

@@ -40,14 +40,18 @@ def examples(folder: Path) -> None:
     shutil.copy(PORTRAIT, folder / "examples")
 
 
-def data_set(folder: Path, faces: int = 40) -> None:
+def data_set(folder: Path, faces: int = 40, wrong: bool = False) -> None:
     """Write fer2013.csv with drawn faces, the first half for training, the second PublicTest; and fer2013new.csv with FERPlus' columns.
 
     Args:
         folder: where.
         faces: how many.
+        wrong: every other sad face of PublicTest is labelled fear, so that there are mistakes to ask about.
     """
     drawn = cartoons.make(faces, seed=0, task="emotions")
+    sad, fear = drawn.names.index("sad"), drawn.names.index("fear")
+    if wrong:
+        drawn.labels[faces // 2 :][np.flatnonzero(drawn.labels[faces // 2 :] == sad)[::2]] = fear
     rows, votes = [["emotion", "pixels", "Usage"]], [["Usage", "Image name", *VOTES]]
     for number, (image, label) in enumerate(zip(drawn.images, drawn.labels, strict=True)):
         usage = "Training" if number < faces // 2 else "PublicTest"
