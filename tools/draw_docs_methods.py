@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--model")
     parser.add_argument("--methods", nargs="*", help="only these")
     arguments = parser.parse_args()
-    model = ferviz.load_model(arguments.model, engine="keras")
+    model = ferviz.load_model(arguments.model)
     face = ferviz.find_faces(arguments.picture, largest=True)[0]
     names = arguments.methods or [name for name in ferviz.methods() if ":" not in name]
     maps, remarks = {}, {}
