@@ -6,33 +6,43 @@ Without MODEL the bundled network; a MODEL may name its conventions, as everywhe
 one. Faces of PublicTest that are pixel-identical to a Training row, or to each other, are left out; the rest is chosen so that every
 predicted class has as many, as far as there are so many. Printed for each network, as Markdown: the areas under deletion and insertion in
 12 steps under three fills; their difference; on how many faces the map is better than a centre blob under all fills; how the evidence in
-eight regions agrees with their exact Shapley values; passes and processor time a face.
+eight regions agrees with their exact Shapley values; passes and processor time a face. Grad-CAM is drawn a second time with its cells
+where they look (`place="measured"`); what that changes on the same faces stands below the table.
 
 It takes hours, so it goes in rounds of `--size` faces, in each of which all networks have their turn. What a method answered is kept in
-`--work`, and a run that was stopped goes on where it was. `--print` prints the tables of what is there.
+`--work`, and a run that was stopped goes on where it was; what another network of the same name answered, or one that was taught anew
+since then, is asked again. `--methods` in one run, all in the next, gives the cheap ones more faces than the dear ones: the table says for
+each how many it had. `--print` prints the tables of what is there.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 import ferviz
+from ferviz.attribution.attribution_job import AttributionJob
+from ferviz.attribution.maps.receptive_fields import Placement
 from ferviz.attribution.methods.method import LAYER
 from ferviz.attribution.methods.registry import METHODS
 from ferviz.data.dataset import Dataset
 from ferviz.data.duplicates import also_in, duplicate_groups
 from ferviz.evaluation.metrics import wilson
 from ferviz.evaluation.panel.bootstrap import cluster_interval
-from ferviz.evaluation.panel.method_maps import CENTRE, control_maps, curve_areas, method_maps
+from ferviz.evaluation.panel.method_maps import CENTRE, MethodMaps, control_maps, curve_areas, method_maps
 from ferviz.evaluation.panel.panel import default_layers, usable_methods
 from ferviz.evaluation.panel.panel_faces import stratified_faces
 from ferviz.evaluation.panel.region_agreement import REFERENCE, RegionReference, region_agreement, region_reference
 from ferviz.faces.crops import as_faces
+from ferviz.faces.face import Face
 from ferviz.faces.landmarks.ladder import locate_landmarks
+from ferviz.models.compiled.explainer import find_explainer
 from ferviz.models.model import Model
 from ferviz.models.network_address import parse_network
 from ferviz.trust.calibration import calibration_of
@@ -41,6 +51,14 @@ from ferviz.trust.scores import MIN_GAP
 from ferviz.trust.verdict import BETTER, OUTCOMES, outcome
 
 Arrays = dict[str, np.ndarray]
+Places = dict[tuple[str, str], tuple[Placement, ...]]
+"""(a network's hash, a layer's name) -> where the layer's cells look."""
+
+NETWORK = "network"
+"""The name under which a file holds what its answers are bound to."""
+
+PLACED = "gradcam"
+"""The method whose maps are drawn where their cells look, too."""
 
 
 def unseen(data: Dataset) -> Dataset:
@@ -50,15 +68,27 @@ def unseen(data: Dataset) -> Dataset:
     return part.take(np.setdiff1d(first, np.flatnonzero(also_in(part, training))))
 
 
-def kept(path: Path, compute: Callable[[], Arrays]) -> Arrays:
-    """Return the arrays of a file, which are computed where it is not there."""
-    if not path.exists():
-        arrays = compute()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path.with_suffix(".part.npz"), **arrays)  # type: ignore[arg-type]
-        path.with_suffix(".part.npz").rename(path)
+def read(path: Path) -> Arrays:
+    """Return the arrays of a file."""
     with np.load(path) as stored:
         return {name: stored[name] for name in stored.files}
+
+
+def kept(path: Path, network: str, compute: Callable[[], Arrays]) -> Arrays:
+    """Return the arrays of a file, which are computed where it is not there, or where another network wrote it."""
+    if not path.exists() or str(read(path).get(NETWORK)) != network:
+        arrays = compute()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path.with_suffix(".part.npz"), **arrays, **{NETWORK: np.array(network)})  # type: ignore[arg-type]
+        path.with_suffix(".part.npz").rename(path)
+    return read(path)
+
+
+def identity(model: Model, method: str = "") -> str:
+    """Return what a kept answer is bound to: the network's hash, and its explainer's where the method asks that."""
+    if not method or not METHODS[method].needs_explainer:
+        return model.sha256
+    return f"{model.sha256}+{hashlib.sha256(find_explainer(model).compiled.compiled.content).hexdigest()}"
 
 
 def jobs(model: Model, methods: Iterable[str] | None) -> list[tuple[str, str | None]]:
@@ -70,8 +100,10 @@ def jobs(model: Model, methods: Iterable[str] | None) -> list[tuple[str, str | N
     return [(name, layer) for name in names for layer in (layers if METHODS[name].at == LAYER else [None])]
 
 
-def run_round(model: Model, images: np.ndarray, folder: Path, methods: Iterable[str] | None, seed: int) -> None:
-    """Answer for one round of faces whatever is not there yet."""
+def run_round(
+    model: Model, images: np.ndarray, folder: Path, methods: Iterable[str] | None, seed: int, places: Places
+) -> None:
+    """Answer for one round of faces whatever is not there yet; `places` keeps where a network's layers look."""
     predicted = model.logits(images).argmax(1)
 
     def areas(maps: np.ndarray) -> Arrays:
@@ -80,48 +112,83 @@ def run_round(model: Model, images: np.ndarray, folder: Path, methods: Iterable[
 
     faces = locate_landmarks(as_faces(images))
 
+    @cache
+    def answered(name: str, layer: str | None) -> MethodMaps:
+        return method_maps(model, faces, name, layer, seed)
+
     def reference() -> Arrays:
-        answer = region_reference(method_maps(model, faces, REFERENCE).explanation)
+        answer = region_reference(answered(REFERENCE, None).explanation)
         return {"values": answer.values, "masks": answer.masks, "known": answer.known}
 
     def method(name: str, layer: str | None) -> Arrays:
-        answer = method_maps(model, faces, name, layer, seed)
+        answer = answered(name, layer)
         cost = np.array([answer.passes, answer.seconds, answer.processor])
         return {"maps": answer.maps, "cost": cost, "cells": np.array(answer.cells), **areas(answer.maps)}
 
-    kept(folder / "reference.npz", reference)
-    first = None
-    for name, layer in jobs(model, methods):
-        answer = kept(folder / f"{name}@{layer or ''}.npz", lambda name=name, layer=layer: method(name, layer))  # type: ignore[misc]
+    def placed(layer: str) -> Arrays:
+        job = AttributionJob.prepare(model, PLACED, "predicted", layer, seed=seed).with_templates()
+        # Measured once a run: it takes many passes, and is a property of the network.
+        key = model.sha256, layer
+        places[key] = places.get(key) or job.at_measured_places(faces).places
+        maps = replace(job, places=places[key]).explain(faces).heatmaps[:, 0]
+        return {"maps": maps, **areas(maps)}
+
+    kept(folder / "reference.npz", identity(model), reference)
+    for number, (name, layer) in enumerate(jobs(model, methods)):
+        file, network = folder / f"{name}@{layer or ''}.npz", identity(model, name)
+        answer = kept(file, network, lambda name=name, layer=layer: method(name, layer))  # type: ignore[misc]
         print(f"{folder}: {name} {layer or ''}", flush=True)
-        first = answer["maps"] if first is None else first
-        if len(list(folder.glob("control-*.npz"))) < 5:
-            controls = control_maps(faces, model.input.size, predicted, first, np.arange(len(images)), seed)
-            for control, maps in controls.items():
-                file = folder / f"control-{control}.npz"
-                kept(file, lambda maps=maps: {"maps": maps, "cost": np.zeros(3), "cells": np.zeros(2), **areas(maps)})  # type: ignore[misc]
+        if number == 0:
+            run_controls(model, faces, folder, predicted, answer["maps"], areas, seed)
+        if name == PLACED and layer:
+            file, same = folder / f"{name}@{layer}@measured.npz", {key: answer[key] for key in ("cost", "cells")}
+            kept(file, network, lambda layer=layer, same=same: same | placed(layer))  # type: ignore[misc]
 
 
-def gathered(rounds: list[Path], name: str) -> Arrays:
-    """Return what a method answered in all rounds that have it; `round` says which."""
+def run_controls(
+    model: Model,
+    faces: list[Face],
+    folder: Path,
+    predicted: np.ndarray,
+    first: np.ndarray,
+    areas: Callable[[np.ndarray], Arrays],
+    seed: int,
+) -> None:
+    """Test the maps that know nothing about the network; `first` are a method's, of which each face gets another one's."""
+    if len(list(folder.glob("control-*.npz"))) == 5 and all(
+        str(read(file).get(NETWORK)) == identity(model) for file in folder.glob("control-*.npz")
+    ):
+        return
+    controls = control_maps(faces, model.input.size, predicted, first, np.arange(len(faces)), seed)
+    for control, maps in controls.items():
+        free = {"maps": maps, "cost": np.zeros(3), "cells": np.zeros(2)}
+        kept(folder / f"control-{control}.npz", identity(model), lambda maps=maps, free=free: free | areas(maps))  # type: ignore[misc]
+
+
+def gathered(model: Model, rounds: list[Path], name: str) -> Arrays | None:
+    """Return what a method answered in all rounds in which this very network was asked; None where it was in none."""
     parts = []
+    network = identity(model, name.split("@")[0] if "@" in name else "")
     for number, folder in enumerate(rounds):
-        if (folder / f"{name}.npz").exists():
-            part = kept(folder / f"{name}.npz", dict)
+        file = folder / f"{name}.npz"
+        part = read(file) if file.exists() else {}
+        if str(part.get(NETWORK)) == network:
             n = len(part["maps"])
-            reference = RegionReference(**kept(folder / "reference.npz", dict))  # type: ignore[arg-type]
+            known = read(folder / "reference.npz")
+            reference = RegionReference(known["values"], known["masks"], known["known"])
             agreement = region_agreement(reference, part["maps"])
             own = {"rank": agreement.rank, "top": agreement.top, "cost": np.tile(part["cost"], (n, 1))}
             own |= {"face": number * 10**6 + np.arange(n), "cells": np.tile(part["cells"], (n, 1))}
-            parts.append({key: value for key, value in (part | own).items() if key != "maps"})
-    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+            parts.append({key: value for key, value in (part | own).items() if key not in ("maps", NETWORK)})
+    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]} if parts else None
 
 
 def table(model: Model, folder: Path, seed: int) -> None:
     """Print what one network's methods answered."""
     rounds = sorted(folder.iterdir())
     names = sorted({file.stem for path in rounds for file in path.glob("*.npz")} - {"reference"})
-    answers = {name: gathered(rounds, name) for name in names if not name.endswith(".part")}
+    every = {name: gathered(model, rounds, name) for name in names if not name.endswith(".part")}
+    answers = {name: answer for name, answer in every.items() if answer is not None}
     blob, delta = answers[f"control-{CENTRE}"], calibration_of(model).delta(STEPS)
     rows = []
     for name, answer in answers.items():
@@ -136,7 +203,12 @@ def table(model: Model, folder: Path, seed: int) -> None:
         ranks = cluster_interval(
             answer["rank"][np.isfinite(answer["rank"])], np.arange(np.isfinite(answer["rank"]).sum())
         )
-        title = name.removeprefix("control-").removesuffix("@").replace("@", " at ")
+        title = (
+            name.removeprefix("control-")
+            .removesuffix("@")
+            .replace("@measured", ", measured places")
+            .replace("@", " at ")
+        )
         title = f"*{title}*" if name.startswith("control-") else title
         pairs = [
             f"{answer['deletion'][keep, f].mean():.3f} / {answer['insertion'][keep, f].mean():.3f}"
@@ -164,6 +236,34 @@ def table(model: Model, folder: Path, seed: int) -> None:
     print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
     for _, row in sorted(rows, key=lambda pair: -pair[0]):
         print(row)
+    for name in sorted(answers):
+        if name.endswith("@measured"):
+            print(
+                f"\n{name.removesuffix('@measured').replace('@', ' at ')}, "
+                f"{place_gain(answers[name.removesuffix('@measured')], answers[name], blob, delta)}"
+            )
+
+
+def place_gain(even: Arrays, measured: Arrays, blob: Arrays, delta: float) -> str:
+    """Return what it changes on the same faces that a map's cells are drawn where they look, with 95 % intervals."""
+    _, at, too = np.intersect1d(even["face"], measured["face"], return_indices=True)
+    pair = [{key: values[rows] for key, values in part.items()} for part, rows in ((even, at), (measured, too))]
+    keep = (pair[1]["gap"] >= MIN_GAP).all(1)
+    srg = [(part["insertion"] - part["deletion"])[keep] for part in pair]
+    control = (blob["insertion"] - blob["deletion"])[np.searchsorted(blob["face"], pair[1]["face"])][keep]
+    wins = [(outcome(part - control, delta) == OUTCOMES.index(BETTER)).astype(float) for part in srg]
+    rank = pair[1]["rank"] - pair[0]["rank"]
+    areas = [f"{fill} {gain((srg[1] - srg[0])[:, f])}" for f, fill in enumerate(FILLS)]
+    better = gain(wins[1] - wins[0], "{:+.0%}")
+    return (
+        f"{int(keep.sum())} faces, measured places less even ones: better than the blob {better}; SRG {', '.join(areas)}; "
+        f"rank {gain(rank[np.isfinite(rank)])}"
+    )
+
+
+def gain(values: np.ndarray, form: str = "{:+.3f}") -> str:
+    """Return a mean with its 95 % interval; values: (N,)."""
+    return f"{form} ({form} to {form})".format(values.mean(), *cluster_interval(values, np.arange(len(values))))
 
 
 def main() -> None:
@@ -189,11 +289,12 @@ def main() -> None:
             model.name: stratified_faces(model, data.images, options.rounds * options.size, options.seed, 64)[0]
             for model in models
         }
+        places: Places = {}
         for number in range(options.rounds):
             for model in models:
                 order = np.random.default_rng(options.seed).permutation(len(chosen[model.name]))
                 part = chosen[model.name][order[number * options.size : (number + 1) * options.size]]
-                run_round(model, part, options.work / model.name / f"{number:02d}", methods, options.seed)
+                run_round(model, part, options.work / model.name / f"{number:02d}", methods, options.seed, places)
     for model in models:
         table(model, options.work / model.name, options.seed)
 

@@ -28,7 +28,7 @@ from ferviz.faces.regions import FaceRegions
 from ferviz.models.compiled.explainer import TaughtExplainer, find_explainer
 from ferviz.models.model import Model, as_model
 from ferviz.models.prediction import check_finite, predictions_of
-from ferviz.trust.recommendation import lack_of_gradients, recommended, recommended_layer
+from ferviz.trust.recommendation import kept_placement, lack_of_gradients, recommended, recommended_layer
 from ferviz.trust.verdict import Trust, join_trust, judge
 
 PATIENT, HASTY = 500, 20
@@ -140,11 +140,11 @@ class AttributionJob:
         """Return the job that draws each cell of a map where it looks instead of where it lies.
 
         Args:
-            faces: on which that is measured; the first few are used.
+            faces: on which that is measured, where `ferviz trust --write` has not kept it; the first few are used.
 
         Raises:
             UsageError: the method looks at the picture.
-            ModelError: the engine cannot differentiate the layer.
+            ModelError: the engine cannot differentiate the layer, or what was kept about it cannot be read.
         """
         if self.method.at != LAYER or any(layer == INPUT for layer in self.layers):
             raise UsageError(
@@ -152,7 +152,10 @@ class AttributionJob:
             )
         pixels = self.model.input.resized([face.pixels for face in faces[:PLACED]]).round().astype(np.uint8)
         pixels = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
-        return replace(self, places=tuple(placement(self.model, pixels, layer, self.seed) for layer in self.layers))
+        places = (
+            _kept_place(self.model, layer) or placement(self.model, pixels, layer, self.seed) for layer in self.layers
+        )
+        return replace(self, places=tuple(places))
 
     def __call__(self, faces: Sequence[Face]) -> Explanation:
         """Explain one chunk of faces.
@@ -285,6 +288,18 @@ def _placed(output: MethodOutput, place: Placement | None, height: int, width: i
         return output.heatmaps
     rows, columns = output.raw.shape[2:]
     return resize_maps(output.raw, height, width, None if place is None else centres(place, (rows, columns)))
+
+
+def _kept_place(model: Model, layer: str) -> Placement | None:
+    """-> where the cells of a layer were measured to look; None where that was not kept, or for pictures of another size."""
+    record = kept_placement(model, layer)
+    try:
+        place = None if record is None else Placement.from_dict(record)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"the sidecar of {model.name}: trust.report.placement of {layer!r} cannot be read ({error}); run ferviz trust --write again"
+        ) from error
+    return place if place and place.size == model.input.size else None
 
 
 def _choose(

@@ -57,7 +57,7 @@ def explain(
             network a map); the answers are in the explanation's `trust`. None = up to 48 maps are (of pictures above 64 x 64 fewer),
             more are not.
         place: where a layer's cells are drawn: "nominal", evenly spread over the picture, or "measured", where they look: the centres of
-            their receptive fields in this network, measured on the first faces.
+            their receptive fields in this network, as `ferviz trust --write` kept them, else measured on the first faces.
         **settings: of the method. Where a method's maps can be signed, those of a contrast are, so that they show the evidence for
             either side.
 

@@ -103,6 +103,20 @@ def recommended_layer(model: Model, method: str) -> str | None:
     return layer
 
 
+def kept_placement(model: Model, layer: str) -> Mapping[str, Any] | None:
+    """Return where the cells of a layer were measured to look, as plain data; None where nothing was kept about it.
+
+    Args:
+        model: the network.
+        layer: the layer's name.
+
+    Raises:
+        ModelError: the network's sidecar cannot be read.
+    """
+    places = (_kept(model) or {}).get("placement", [])
+    return next((place for place in places if place["layer"] == layer), None)
+
+
 def _choice(report: Mapping[str, Any], passes: int, network: str, key: str = "recommendation") -> Recommendation | None:
     best = report[key].get(str(passes))
     if best is None:
@@ -154,6 +168,8 @@ def _checked(report: Mapping[str, Any]) -> Mapping[str, Any]:
         raise TypeError("a layer has a name")
     if not isinstance(report["assessable"], int):
         raise TypeError("faces are counted")
+    if not all(isinstance(place["layer"], str) for place in report.get("placement", [])):
+        raise TypeError("a layer has a name")
     return report
 
 

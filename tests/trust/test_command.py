@@ -10,9 +10,11 @@ import pytest
 
 from ferviz.cli import run
 from ferviz.data.dataset import Dataset
+from ferviz.engines.base import LayerInfo
 from ferviz.models.compiled.cache import Origin
 from ferviz.models.sidecar import read_sidecar
 from ferviz.trust.calibration import calibration_of
+from ferviz.trust.recommendation import kept_placement
 
 
 @pytest.fixture
@@ -40,6 +42,16 @@ def test_a_report_on_the_terminal_in_files_and_beside_the_network(network, tmp_p
     assert err.splitlines()[-2:] == [f"wrote {tmp_path / 'my.h5.ferviz.json'}", "wrote trust.csv"]
     kept = read_sidecar(tmp_path / "my.h5.ferviz.json").trust["report"]
     assert (kept["recommendation"]["1"]["method"], kept["model_sha256"]) == ("saliency", network.sha256)
+    assert kept["placement"] == []  # saliency looks at no layer
+
+
+def test_where_cells_look_is_kept_beside_the_network(network, capsys):
+    network.engine.layers = (LayerInfo("map", "Conv2D", (16, 16, 1), True),)
+    asked = ["trust", "faces.csv", "--method", "gradcam", "--faces", "5", "--write", "-q"]
+    assert run(asked) == 0
+    place = kept_placement(network, "map")
+    assert (len(place["measured"][0]), place["ratio"]) == (6, 1)
+    assert kept_placement(network, "another") is None
 
 
 def test_a_calibration_beside_the_network_is_used_from_then_on(network, tmp_path, capsys):

@@ -127,7 +127,7 @@ def test_the_correlation_of_maps():
 
 @pytest.mark.slow
 def test_cells_are_found_where_they_look(engine):
-    from ferviz.attribution.maps.receptive_fields import placement
+    from ferviz.attribution.maps.receptive_fields import Placement, placement
     from ferviz.models.input_spec import InputSpec
     from ferviz.models.model import Model
 
@@ -140,6 +140,9 @@ def test_cells_are_found_where_they_look(engine):
     assert picture.pitch == 1
     assert 0.5 < picture.spread < 1  # the standard deviation of three pixels is .82
     assert picture.ratio == pytest.approx(1, abs=0.1)
+    assert picture.size == (18, 18)
+    again = Placement.from_dict(json.loads(json.dumps(picture.to_dict())))
+    np.testing.assert_allclose(again.measured, picture.measured, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["functional", "sequential"])

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import ferviz
-from ferviz.attribution.attribution_job import AttributionJob
+from ferviz.attribution.attribution_job import PLACES, AttributionJob
 from ferviz.attribution.explain import MAX_TESTED
+from ferviz.attribution.maps.resize import resize_maps
 from ferviz.attribution.methods.method import LAYER
 from ferviz.attribution.methods.registry import METHODS
 from ferviz.engines.base import LayerInfo
@@ -99,6 +100,48 @@ def test_grad_cam_looks_at_the_layer_that_was_measured_to_be_the_better_one(netw
     assert AttributionJob.prepare(model, "saliency").layers == ("input",)
 
 
+def test_maps_are_drawn_where_the_cells_were_kept_to_look(network):
+    model, faces = network
+    axis = [0.0, 3.0, 6.0, 9.0, 12.0, 15.0]  # the cells that were measured, and where they are drawn
+    seen = [5.0, 6.0, None, 8.0, 9.0, 10.0]  # where they look; one was silent
+    place = {"layer": "late", "nominal": [axis, axis], "measured": [seen, axis], "pitch": 1.0, "spread": None}
+    keep(model, placement=[place])
+    even, placed = (ferviz.explain(model, faces, "hirescam", target="class 1", layer="late", place=p) for p in PLACES)
+    rows = np.interp(np.arange(16), [0, 3, 9, 12, 15], [5, 6, 8, 9, 10])
+    expected = resize_maps(even.raw, 16, 16, (rows, np.arange(16.0)))
+    assert np.ptp(expected) > 0
+    np.testing.assert_allclose(placed.heatmaps, expected, atol=0.02 * np.ptp(expected))
+    assert not np.allclose(placed.heatmaps, even.heatmaps)
+    measured = ferviz.explain(
+        model, faces, "hirescam", target="class 1", layer="early", place="measured"
+    )  # of which nothing was kept
+    np.testing.assert_allclose(measured.heatmaps, even.heatmaps, atol=0.02 * np.ptp(expected))
+    small = [0.0, 3.0, 7.0]  # of a network that takes 8 x 8 pixels: not this one as it is read now
+    keep(model, placement=[place | {"nominal": [small, small], "measured": [small, small]}])
+    other = ferviz.explain(model, faces, "hirescam", target="class 1", layer="late", place="measured")
+    np.testing.assert_allclose(other.heatmaps, even.heatmaps, atol=0.02 * np.ptp(expected))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"measured": [[1.0]]},
+        {"measured": None},
+        {"nominal": [[], []]},
+        {"pitch": "wide"},
+        {"measured": [[1e300], [0.0]]},
+    ],
+)
+def test_a_place_that_is_none_is_named(network, change):
+    model, faces = network
+    place = {"layer": "late", "nominal": [[7.5], [7.5]], "measured": [[7.5], [7.5]], "pitch": 16, "spread": 1}
+    keep(model, placement=[place | change])
+    with pytest.raises(
+        ModelError, match=r"trust\.report\.placement of 'late' cannot be read .* run ferviz trust --write"
+    ):
+        ferviz.explain(model, faces, "hirescam", target="class 1", layer="late", place="measured")
+
+
 def test_auto_with_a_layer_is_grad_cam_there(network):
     model, _ = network
     job = AttributionJob.prepare(model, "auto", layer="early")
@@ -151,6 +194,8 @@ def test_named_methods_are_not_chosen(network):
         {"layers": {"gradcam": ["early"]}},
         {"layers": None},
         {"assessable": "all"},
+        {"placement": [{"layer": 3}]},
+        {"placement": "everywhere"},
     ],
 )
 def test_a_record_that_is_none_is_named(network, changes):

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from ferviz.engines.base import INPUT
+from ferviz.errors import ModelError
 from ferviz.models.model import Model
 
 CELLS = 6
 """Most cells a side that are measured, evenly spread."""
+
+MAX_SIDE = 10_000
+"""Pixels; a centre lies nearer than that."""
 
 MIN_RATIO = 0.6
 """A map whose cells' measured centres span less than this share of the nominal range is drawn in the wrong places."""
@@ -48,6 +55,12 @@ class Placement:
         return min(ranges, default=float("nan"))
 
     @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the network's input, in whose middle the first and the last cell's places have theirs."""
+        height, width = (round(axis[0] + axis[-1] + 1) for axis in self.nominal)
+        return height, width
+
+    @property
     def caution(self) -> str:
         """What a reader of the layer's maps has to know, or ""."""
         if self.ratio < MIN_RATIO:
@@ -57,6 +70,32 @@ class Placement:
             steps = f"{self.spread:.0f} pixels to each side, cells are {self.pitch:.0f} apart"
             return f"a cell of {self.layer} sees far beyond itself ({steps}): its maps look sharper than they are"
         return ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the placement as plain data, None for centres that are not known."""
+        axes = {name: [[_number(v) for v in axis] for axis in getattr(self, name)] for name in ("nominal", "measured")}
+        numbers = {name: _number(getattr(self, name)) for name in ("pitch", "spread", "ratio")}
+        return {"layer": self.layer, **axes, **numbers, "caution": self.caution or None}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Placement:
+        """Return the placement that `to_dict` described.
+
+        Args:
+            record: plain data.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is not such a record.
+        """
+        if not isinstance(record["layer"], str):
+            raise TypeError("a layer has a name")
+        nominal, measured = _axes(record["nominal"]), _axes(record["measured"])
+        if [len(axis) for axis in nominal] != [len(axis) for axis in measured] or not np.isfinite(
+            sum(nominal, ())
+        ).all():
+            raise ValueError("every cell that was measured is drawn somewhere")
+        pitch, spread = (math.nan if record[name] is None else float(record[name]) for name in ("pitch", "spread"))
+        return cls(record["layer"], nominal, measured, pitch, spread)
 
 
 def centres(place: Placement, cells: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -68,11 +107,19 @@ def centres(place: Placement, cells: tuple[int, int]) -> tuple[np.ndarray, np.nd
 
     Returns:
         The centres of the rows (h,) and of the columns (w,), rising, in pixels of the network's input.
+
+    Raises:
+        ModelError: more cells were measured than the map has.
     """
     rising = []
     for measured, nominal, count in zip(place.measured, place.nominal, cells, strict=True):
         known = np.isfinite(measured)
         steps = np.unique(np.linspace(0, count - 1, len(measured)).round().astype(int))
+        if len(steps) < len(measured):
+            raise ModelError(
+                f"the centres of {len(measured)} cells a side were kept for {place.layer}, whose map has {count}; "
+                "run ferviz trust --write again"
+            )
         where = np.array(measured) if known.any() else np.array(nominal)
         known = known | ~known.any()
         # Two cells that look at one place would leave nothing between them to interpolate.
@@ -117,6 +164,26 @@ def placement(model: Model, images: np.ndarray, layer: str, seed: int = 0) -> Pl
     pitch = float(np.mean([sides[0] / rows, sides[1] / columns]))
     measured = (tuple(by_row.tolist()), tuple(by_column.tolist()))
     return Placement(layer, (nominal[0], nominal[1]), measured, pitch, float(_means(spreads[:, None])[0]))
+
+
+def _number(value: float) -> float | None:
+    """-> a number for JSON, which knows no NaN."""
+    return round(float(value), 4) if math.isfinite(value) else None
+
+
+def _axes(record: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """-> the centres of the rows and of the columns. Raises ValueError or TypeError where they are none."""
+    rows, columns = (_axis(part) for part in record)
+    return rows, columns
+
+
+def _axis(record: Sequence[Any]) -> tuple[float, ...]:
+    axis = tuple(math.nan if value is None else float(value) for value in record)
+    if not 0 < len(axis) <= CELLS:
+        raise ValueError(f"from 1 to {CELLS} cells a side are measured")
+    if any(abs(value) > MAX_SIDE for value in axis):
+        raise ValueError("a centre lies in the picture")
+    return axis
 
 
 def _means(values: np.ndarray) -> np.ndarray:

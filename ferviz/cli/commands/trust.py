@@ -157,6 +157,17 @@ def _keep(file: Path, key: str, record: dict[str, Any]) -> Path:
 
 
 def _summary(report: dict[str, Any]) -> dict[str, Any]:
-    """-> what a sidecar keeps of a report: which methods to take, and how that was found out."""
-    kept = ("model_sha256", "data", "faces", "assessable", "steps", "delta", "seed", "recommendation", "layers")
+    """-> what a sidecar keeps of a report: which methods to take, where the layers' cells look, and how that was found out."""
+    kept = (
+        "model_sha256",
+        "data",
+        "faces",
+        "assessable",
+        "steps",
+        "delta",
+        "seed",
+        "recommendation",
+        "layers",
+        "placement",
+    )
     return {key: report[key] for key in kept}

@@ -204,7 +204,7 @@ class TrustReport(Result):
             "recommendation": {str(budget): self._recommended(budget) for budget in BUDGETS},
             "layers": self.best_layers(),
             "methods": [self._record(row) for row in self.rows],
-            "placement": [asdict(p) | {"ratio": _number(p.ratio), "caution": p.caution or None} for p in self.placements],
+            "placement": [place.to_dict() for place in self.placements],
             "notes": list(self.notes),
         }  # fmt: skip
 
