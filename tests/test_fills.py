@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ferviz import fills
+from ferviz.attribution.methods.registry import METHODS
 from ferviz.errors import UsageError
 
 
@@ -126,3 +127,11 @@ def test_pictures_of_any_size_are_filled(size: tuple[int, int]) -> None:
     hidden[:, -1, -1] = True
     for kind in fills.FILLS:
         assert np.isfinite(fills.fill(picture, hidden, kind)).all()
+
+
+def test_every_method_that_hides_something_is_told_what_stands_there_instead() -> None:
+    hiding = {"occlusion", "region-occlusion", "rise", "shapley", "regions", "scorecam", "adjusted-fastshap"}
+    assert {name for name in METHODS if "fill" in METHODS[name].resolve_settings({})} == hiding
+    defaults = {name: METHODS[name].resolve_settings({})["fill"] for name in hiding}
+    assert defaults.pop("scorecam") == "black"  # its paper multiplies the picture with the map
+    assert set(defaults.values()) <= {"harmonic", "blur", "mean"}

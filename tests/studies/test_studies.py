@@ -20,14 +20,16 @@ from ferviz.emotions import LabelScheme, label_scheme
 from ferviz.errors import DataError, NoFaceError, UnknownNameError, UsageError
 from ferviz.faces.landmarks.ladder import TEMPLATE_SOURCE
 from ferviz.faces.landmarks.points import TEMPLATE
-from ferviz.faces.regions import REGIONS
+from ferviz.faces.regions import REGIONS, FaceRegions
 from ferviz.models.model import Model
 from ferviz.studies import region_scores
 from ferviz.studies.alignment import align, unit_mean
 from ferviz.studies.confusion_study import faces_of_cells
 from ferviz.studies.region_expectation import EXPECTED, rank_agreement
+from ferviz.studies.region_study import _measure
 from ferviz.studies.registry import STUDIES, study
 from ferviz.studies.study import Study
+from ferviz.trust.controls import centre_blob
 
 from .conftest import LABELS, MASKS, SIZE, WORTH, PooledChannels, pictures, region_network
 
@@ -292,6 +294,19 @@ def test_a_file_that_is_no_study(tmp_path: Path) -> None:
     for name in ("a", "b"):
         with pytest.raises(DataError, match="not a study"):
             Study.load(tmp_path / f"{name}.npz")
+
+
+def test_evidence_that_lies_everywhere_is_no_region_s() -> None:
+    masks = FaceRegions(np.repeat(TEMPLATE[None], 3, axis=0), (48, 48))
+    faces = region_scores.LocatedFaces(np.zeros((3, 48, 48, 1), np.float32), masks)
+    logits = np.zeros((3, 2 ** len(REGIONS), 2), np.float32)
+    even = 1 + 0.01 * (np.indices((48, 48)).sum(0) % 2)  # nearly: a map that is the same everywhere names no place
+    maps = np.stack([even, np.ones((48, 48)), even - 2]).astype(np.float32)
+    measured = _measure(logits, np.zeros(3, int), faces, maps)
+    assert measured.usable.tolist() == [True, False, False]
+    np.testing.assert_allclose(measured.mass[0], measured.area[0], atol=1e-4)
+    blobs = _measure(logits, np.zeros(3, int), faces, np.repeat(centre_blob(48, 48)[None], 3, axis=0))
+    np.testing.assert_allclose(blobs.mass, blobs.blob, atol=1e-6)
 
 
 def test_the_codebook_adds_up() -> None:

@@ -182,6 +182,15 @@ def test_networks_of_two_and_of_a_thousand_classes(linear_model, classes):
     assert answer.picture().width > 400
 
 
+def test_a_network_of_colours_and_of_other_names_is_tested_on_grey_faces(pattern_network):
+    model, pictures = pattern_network((slice(4, 8), slice(2, 6)), (16, 12, 3))
+    data = dataset(np.repeat(pictures, 4, axis=0))  # labelled with emotions that the network does not know
+    answer = ferviz.trust_report(model, data, methods=("saliency",), faces=8, steps=4)
+    assert answer.passed(answer.rows[-1]) == 1
+    grey = ferviz.trust_report(model, dataset(data.images[..., 0]), methods=("saliency",), faces=8, steps=4)
+    assert grey.passed(grey.rows[-1]) == 1
+
+
 def test_rows_of_a_method_at_two_layers_are_two_comparisons():
     answer = report(("gradcam", 1, 0.9, 0.5), ("gradcam", 1, 0.0, 0.5))
     early, late = (replace(row, layer=layer) for row, layer in zip(answer.rows[1:], ("conv2", "conv5"), strict=True))
