@@ -296,3 +296,27 @@ def test_a_transposed_convolution_of_a_given_size_is_the_larger_one_with_its_edg
     whole = single("ConvTranspose", kernel, strides=[2, 2]).logits(batch).reshape(2, 2, 19, 25)
     answer = single("ConvTranspose", kernel, strides=[2, 2], output_shape=[18, 24], auto_pad="SAME_UPPER").logits(batch)
     np.testing.assert_allclose(answer.reshape(2, 2, 18, 24), whole[:, :, :18, :24], atol=1e-6)
+
+
+def strided(inside: np.ndarray) -> Any:
+    """A network that gives each picture's numbers new strides, as PyTorch's newer exporter writes it."""
+    make = cases.helper.make_node
+    nodes = [
+        make("Shape", ["x"], ["n"], "shape", start=0, end=1), make("Squeeze", ["n"], ["count"], "count"),
+        make("Range", ["zero", "count", "one"], ["pictures"], "pictures"), make("Mul", ["pictures", "each"], ["starts"], "starts"),
+        make("Unsqueeze", ["starts", "ones"], ["column"], "column"), make("Add", ["column", "inside"], ["places"], "places"),
+        make("Reshape", ["x", "all"], ["flat"], "flat"), make("Gather", ["flat", "places"], ["scores"], "as_strided"),
+    ]  # fmt: skip
+    arrays = {"zero": np.array(0), "one": np.array(1), "each": np.array(324), "ones": ints(1), "all": ints(-1)}
+    return cases.model(nodes, {**arrays, "inside": inside[None]}, ["scores"], shape=("n", 3, 9, 12))
+
+
+def test_a_gather_of_everything_in_its_order_changes_nothing() -> None:
+    from ferviz.engines.onnx.onnx_engine import OnnxEngine
+    from ferviz.errors import ModelError
+
+    batch = pictures(3)
+    answer = OnnxEngine(strided(np.arange(324)).SerializeToString()).logits(batch)
+    np.testing.assert_array_equal(answer, batch.transpose(0, 3, 1, 2).reshape(3, -1))
+    with pytest.raises(ModelError, match=r"Gather \(node 'as_strided'\): it takes some of the pictures"):
+        OnnxEngine(strided(np.arange(324)[::-1].copy()).SerializeToString()).logits(batch)

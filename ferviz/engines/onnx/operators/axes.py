@@ -8,6 +8,7 @@ import numpy as np
 
 from ferviz.engines.backend import tensorflow
 from ferviz.engines.onnx.onnx_node import MAX_STEP, OnnxNode, integers, known, require, sizes_of
+from ferviz.engines.onnx.operators.shapes import reshaped
 from ferviz.engines.onnx.operators.table import (
     as_image,
     as_plain,
@@ -95,12 +96,16 @@ def _backwards(start: int, stop: int, step: int, size: int) -> tuple[int, int, i
 
 
 @operator("Gather")
-def _gather(node: OnnxNode, x: Operand, indices: Operand) -> Value:
+def _gather(node: OnnxNode, x: Operand, indices: Operand) -> Operand:
     value, sizes = as_plain(x), sizes_of(x)
     (axis,) = normal_axes([node.integer("axis", 0)], value.rank)
     places, size = known(indices, "indices"), sizes[axis]
     require(places.dtype.kind in "iu" and places.size, "its indices are no whole numbers")
     require(((places >= -size) & (places < size)).all(), "an index lies outside of its input")
+    if value.rank == 1 and places.size == size and np.array_equal(places.ravel(), np.arange(size)):
+        return reshaped(
+            node, x, list(places.shape)
+        )  # how PyTorch's newer exporter writes a channels-last tensor's new strides
     require(size % BATCH or not size, "it takes some of the pictures and not all")
     check_size([*sizes[:axis], *places.shape, *sizes[axis + 1 :]])
     places = np.where(places < 0, places + size, places).astype(np.int64)
