@@ -195,7 +195,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
+def start_browser() -> Iterator[Callable[..., Any]]:
+    """Start a Chromium without a screen and with a camera that is none; its further words are given."""
     api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
@@ -207,11 +208,23 @@ def browser() -> Iterator[Any]:
         "--use-fake-ui-for-media-stream",
     ]
     with api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=words, timeout=1000 * PATIENCE)
-        for name in ("new_context", "new_page"):
-            setattr(opened, name, partial(_patiently, getattr(opened, name)))
-        yield opened
-        opened.close()
+        browsers = []
+
+        def start(*further: str) -> Any:
+            options = {"executable_path": path, "args": [*words, *further], "timeout": 1000 * PATIENCE}
+            browsers.append(playwright.chromium.launch(**options))
+            for name in ("new_context", "new_page"):
+                setattr(browsers[-1], name, partial(_patiently, getattr(browsers[-1], name)))
+            return browsers[-1]
+
+        yield start
+        for browser in browsers:
+            browser.close()
+
+
+@pytest.fixture(scope="session")
+def browser(start_browser: Callable[..., Any]) -> Any:
+    return start_browser()
 
 
 def _patiently(make: Callable[..., Any], **options: Any) -> Any:

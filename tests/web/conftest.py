@@ -162,12 +162,19 @@ def next_error(page: Any) -> str:
 
 @pytest.fixture(scope="module")
 def open_page(browser: Any, served: Served) -> Iterator[Callable[..., Any]]:
-    """Open the page in a context of its own: `page.until(condition)` waits, `page.next_error()` is the next error that it says, its
-    requests and complaints are on `page.sent` and `page.complaints`."""
+    """Open the page in a context of its own, in another browser if one is given: `page.until(condition)` waits, `page.next_error()` is the
+    next error that it says, its requests and complaints are on `page.sent` and `page.complaints`."""
     contexts = []
 
-    def opened(fragment: str = "", ready: bool = True, server: Any = None, before: Any = None, **context: Any) -> Any:
-        contexts.append(browser.new_context(viewport={"width": 1280, "height": 1000}, **context))
+    def opened(
+        fragment: str = "",
+        ready: bool = True,
+        server: Any = None,
+        before: Any = None,
+        among: Any = None,
+        **context: Any,
+    ) -> Any:
+        contexts.append((among or browser).new_context(viewport={"width": 1280, "height": 1000}, **context))
         page = contexts[-1].new_page()
         page.add_init_script(RECORDER)
         page.until, page.next_error = partial(until, page), partial(next_error, page)

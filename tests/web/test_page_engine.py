@@ -104,7 +104,12 @@ def test_regions_and_their_sets_are_those_of_python(page: Any, model: Any, image
     shown = call(page, "(await studio.engine.call('masks', a)).map(mask => [...mask])", POINTS)
     np.testing.assert_allclose(np.reshape(shown, masks.shape), masks, atol=2e-3)
     sets = [0, 255, 64, 191, 85]
-    answers = call(page, "studio.engine.call('coalitions', picture, a, 'harmonic', b)", POINTS, sets)
+    answers = call(
+        page,
+        "studio.engine.call('coalitions', picture, await studio.engine.call('masks', a), 'harmonic', b)",
+        POINTS,
+        sets,
+    )
     seen = np.stack([np.minimum(sum(masks[r] for r in range(8) if s >> r & 1) + 0 * masks[0], 1) for s in sets])
     seen[1] = 1
     pictures = fills.fill(image[None, ..., None].astype(np.float32), 1 - seen[None])[0]

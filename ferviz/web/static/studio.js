@@ -67,8 +67,15 @@ async function openNetwork(bytes, record, grain, link = {}) {
   $("fill").value = state.fill;
   $("opacity").value = 100 * state.opacity;
   noteNetwork(record, bytes, grain);
+  state.engine.accelerating.then(noteProcessor);
   if (link.first) state.data.networks.slice(1).forEach(noteOther);
   listChoices();
+}
+
+// Where what takes hundreds of passes is computed, for those who wonder.
+function noteProcessor() {
+  const { graphics, withoutGraphics } = state.engine;
+  $("processor").textContent = `Values of regions and tests of maps run on the ${graphics ? "graphics processor" : `processor (${withoutGraphics})`}.`;
 }
 
 /** A network's file that was dropped: a compiled one is opened here, others go through the server where there is one. */

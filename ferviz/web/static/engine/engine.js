@@ -1,6 +1,6 @@
 // The page's side of the workers: one that answers what is being looked at, and more for what takes hundreds of passes.
 
-const MAX_HELPERS = 4;
+const MAX_HELPERS = 4, PART = 4, BATCH = 16, WORTH = 1.5;
 
 class Worker_ {
   constructor() {
@@ -20,6 +20,12 @@ class Worker_ {
     };
   }
 
+  close() {
+    this.worker.terminate();
+    for (const { reject } of this.waiting.values()) reject(new Cancelled());
+    this.waiting.clear();
+  }
+
   call(call, ...args) {
     return new Promise((resolve, reject) => {
       const id = this.next++;
@@ -36,6 +42,7 @@ export class Engine {
     this.assets = assets;
     this.front = new Worker_();
     this.helpers = [];
+    this.graphics = null; // the worker on the graphics processor, where there is one that is worth it
     this.ready = this.#prepare(this.front, true);
   }
 
@@ -56,8 +63,8 @@ export class Engine {
     return (await this.scouting).call(...words);
   }
 
-  /** Opens a network; the helpers but one open it when they are first needed. */
-  async open(bytes, grain) {
+  /** Opens a network; the helpers but one open it when they are first needed. alone: it will be asked one picture at a time. */
+  async open(bytes, grain, alone = false) {
     await this.ready;
     const opened = await this.front.call("open", bytes, grain);
     this.bytes = bytes;
@@ -65,11 +72,51 @@ export class Engine {
     this.table = opened.table;
     this.graphs = opened.graphs;
     for (const helper of this.helpers) helper.opened = null;
+    this.#leaveGraphics();
+    if (alone) return opened;
     // One helper is opened ahead of time, beside the first map; what fails there is told when the helper is asked.
     if (!this.helpers.length) this.helpers.push(new Worker_());
     this.#opened(this.helpers[0]).catch(() => {});
+    this.accelerating = this.accelerate();
     return opened;
   }
+
+  /**
+   * Opens the network on the graphics processor, too, for what asks about many pictures. It is used if its answers are the processor's, and
+   * come clearly sooner. options: software (take one that is none, whatever its speed), batch, precision. -> whether it is used.
+   */
+  async accelerate({ software = false, batch = BATCH, precision = "fp32" } = {}) {
+    const { bytes, grain } = this;
+    this.#leaveGraphics();
+    const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" }).catch(() => null);
+    if (!adapter) return this.#without("this browser offers no graphics processor");
+    if ((adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter) && !software) return this.#without("the browser's graphics processor is a program");
+    const worker = new Worker_();
+    try {
+      await this.#prepare(worker, false);
+      const { processor, graphics } = await worker.call("openBatches", bytes, grain, batch, precision);
+      this.speed = { processor, graphics };
+      if (!software && graphics * WORTH > processor / this.#helperCount()) throw new Error("the graphics processor is not faster");
+      if (this.bytes !== bytes || this.graphics) throw new Cancelled();
+    } catch (error) {
+      worker.close();
+      return this.bytes === bytes && !this.graphics ? this.#without(error.message) : false;
+    }
+    Object.assign(this, { graphics: worker, batch, withoutGraphics: null });
+    return true;
+  }
+
+  #without(reason) {
+    this.withoutGraphics = reason;
+    return false;
+  }
+
+  #leaveGraphics() {
+    this.graphics?.close();
+    this.graphics = null;
+  }
+
+  #helperCount() { return Math.min(MAX_HELPERS, Math.max(2, (navigator.hardwareConcurrency || 2) - 1)); }
 
   #opened(helper) {
     const { bytes, grain } = this;
@@ -79,22 +126,46 @@ export class Engine {
 
   call(...words) { return this.front.call(...words); }
 
-  /** Calls `call` once for each of `parts` (lists of arguments) on the helpers -> the answers in order. token.cancelled ends it. */
+  /** A list in parts of a size that suits who will compute them. */
+  parts(list) {
+    const size = this.graphics ? this.batch : PART;
+    return Array.from({ length: Math.ceil(list.length / size) }, (_, n) => list.slice(n * size, (n + 1) * size));
+  }
+
+  /** Calls `call` once for each of `parts` (lists of arguments), on the graphics processor or the helpers -> the answers in order. token.cancelled ends it. */
   async spread(call, parts, token = {}, progress = () => {}) {
-    const count = Math.min(MAX_HELPERS, Math.max(2, (navigator.hardwareConcurrency || 2) - 1), parts.length);
-    while (this.helpers.length < count) this.helpers.push(new Worker_());
-    const answers = new Array(parts.length), bytes = this.bytes;
-    let next = 0, done = 0;
-    await Promise.all(this.helpers.slice(0, count).map(async (helper) => {
-      await this.#opened(helper);
-      while (next < parts.length) {
-        if (token.cancelled || this.bytes !== bytes) throw new Cancelled();
-        const index = next++;
-        answers[index] = await helper.call(call, ...parts[index]);
+    const { bytes } = this, answers = new Array(parts.length), waiting = [...parts.keys()];
+    let done = 0;
+    const check = () => { if (token.cancelled || this.bytes !== bytes) throw new Cancelled(); };
+    const work = async (worker) => {
+      while (waiting.length) {
+        check();
+        const index = waiting.shift();
+        try {
+          answers[index] = await worker.call(call, ...parts[index]);
+        } catch (error) {
+          waiting.unshift(index);
+          throw error;
+        }
         progress(++done / parts.length);
       }
+    };
+    if (this.graphics) {
+      try {
+        await work(this.graphics);
+      } catch (error) {
+        check();
+        this.#leaveGraphics(); // it was taken away, or broke: the helpers do what is left
+        this.#without(error.message);
+      }
+    }
+    const count = Math.min(this.#helperCount(), waiting.length);
+    while (this.helpers.length < count) this.helpers.push(new Worker_());
+    await Promise.all(this.helpers.slice(0, count).map(async (helper) => {
+      await this.#opened(helper);
+      await work(helper);
     }));
-    if (token.cancelled) throw new Cancelled();
+    check();
     return answers;
   }
 }

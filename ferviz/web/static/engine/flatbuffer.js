@@ -71,3 +71,11 @@ export function fixBatch(bytes, batch) {
   }
   return copy;
 }
+
+/** A copy of a LiteRT file without any graph but the first, which is that of its first signature; name: what that has to be called. */
+export function onlyFirst(bytes, name) {
+  const copy = bytes.slice(), reader = new Reader(copy), model = reader.reference(0);
+  if (signatures(copy)[0] !== name) throw new FileError(`the file's first graph is not ${name}`);
+  for (const list of [MODEL_SUBGRAPHS, MODEL_SIGNATURES]) reader.view.setUint32(reader.vector(model, list)[0] - 4, 1, true);
+  return copy;
+}

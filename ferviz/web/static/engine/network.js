@@ -1,4 +1,4 @@
-// A compiled network in the page: LiteRT.js over one file whose batch is fixed to one picture.
+// A compiled network in the page: LiteRT.js over one file whose batch is fixed, to one picture or, on the graphics processor, to many.
 import { loadAndCompile, loadLiteRt, Tensor } from "../vendor/litert/litert.js";
 import { fixBatch, signatures } from "./flatbuffer.js";
 
@@ -11,11 +11,13 @@ function quiet() {
   console.error = (...words) => { if (!/WebGPU|^(INFO|WARNING|VERBOSE): /.test(String(words[0]))) error(...words); };
 }
 
-/** Starts LiteRT once. Throws a sentence where the browser cannot. */
-export function startRuntime() {
+/** Starts LiteRT once; gpu: whether this worker may use the graphics processor. Throws a sentence where the browser cannot. */
+export function startRuntime(gpu = false) {
   if (typeof WebAssembly !== "object") throw new Error("this browser has no WebAssembly, which the network needs; allow it, or use another browser");
   if (!runtime) {
     quiet();
+    // It asks for a graphics device as it starts, in every worker; only the one that computes there shall have one.
+    if (!gpu) Object.defineProperty(navigator, "gpu", { value: undefined });
     const folder = new URL("../vendor/litert/", import.meta.url).href;
     self.Module = { locateFile: (name) => folder + name }; // in a worker it would look beside the worker
     runtime = loadLiteRt(folder);
@@ -24,12 +26,18 @@ export function startRuntime() {
 }
 
 export class Graphs {
-  /** content: a LiteRT file. */
-  static async open(content) {
-    await startRuntime();
+  /**
+   * content: a LiteRT file; batch: how many pictures every run takes; gpu: compute on the graphics processor, if it can do every part.
+   * precision: of the graphics processor's numbers.
+   */
+  static async open(content, { batch = 1, gpu = false, precision = "fp32" } = {}) {
+    await startRuntime(gpu);
     const graphs = new Graphs();
     graphs.names = signatures(content);
-    graphs.compiled = await loadAndCompile(fixBatch(content, 1), { accelerator: "wasm" });
+    graphs.batch = batch;
+    graphs.compiled = await loadAndCompile(fixBatch(content, batch), gpu ? { accelerator: "webgpu", gpuOptions: { precision } } : { accelerator: "wasm" });
+    const { options, isFullyAccelerated } = graphs.compiled;
+    if (gpu && !(isFullyAccelerated && options.accelerator === "webgpu")) throw new Error("the graphics processor cannot compute every part of the network");
     return graphs;
   }
 
@@ -41,7 +49,7 @@ export class Graphs {
     const answers = await this.compiled.run(name, Object.fromEntries(tensors));
     const results = {};
     for (const [key, tensor] of Object.entries(answers)) {
-      if (!outputs || outputs.includes(key)) results[key] = tensor.toTypedArray().slice();
+      if (!outputs || outputs.includes(key)) results[key] = tensor.accelerator === "wasm" ? tensor.toTypedArray().slice() : await tensor.data();
       tensor.delete();
     }
     for (const [, tensor] of tensors) tensor.delete();

@@ -1,13 +1,16 @@
 // What a worker computes. Pictures are { data, width, height, channels }, values 0..255, at the network's size.
+import { squareAt } from "../maths/brush.js";
 import { LAYER_METHODS, PICTURE_METHODS, taughtMap } from "../maths/cam.js";
 import { decodeFaces, detectorInput } from "../maths/detector.js";
 import { fill } from "../maths/fills.js";
 import { fromRGBA, resize, resizeMap, scaled } from "../maths/preprocess.js";
 import { decodeLandmarks, isPlausible, landmarkInput, prepareDrawing, regionMasks } from "../maths/regions.js";
 import { readFerviz } from "./ferviz_file.js";
-import { Graphs } from "./network.js";
+import { onlyFirst } from "./flatbuffer.js";
+import { Graphs, startRuntime } from "./network.js";
 
-let network, table, landmarkGraphs, detectorGraphs, regions, grain;
+const PROBES = 4, TOLERANCE = 1e-4;
+let network, table, landmarkGraphs, detectorGraphs, regions, grain, batches;
 
 /** Opens a network; the one before is closed. noise: of the harmonic fill. -> its table, and which graphs it has. */
 export async function open(bytes, noise) {
@@ -129,29 +132,80 @@ export async function masked(picture, hidden, kind) {
 
 export function masks(points) { return regionMasks(points, table.input.width, table.input.height, regions); }
 
-/** The logits with sets of regions to be seen; bit r of a set says that region r is. */
-export async function coalitions(picture, points, kind, sets) {
-  const parts = masks(points), all = (1 << parts.length) - 1, answers = [];
-  for (const set of sets) {
-    const hidden = new Float32Array(parts[0].length);
-    if (set !== all) {
-      for (let i = 0; i < hidden.length; i++) {
-        let seen = 0;
-        for (let r = 0; r < parts.length; r++) if (set & 1 << r) seen += parts[r][i];
-        hidden[i] = 1 - seen;
-      }
-    }
-    answers.push(await logits(set === all ? picture : fill(picture, hidden, kind, grain)));
-  }
-  return answers;
+/** The logits with sets of regions to be seen; bit r of a set says that region r is. masks: of the regions, (h w) each. */
+export function coalitions(picture, masks, kind, sets) {
+  const all = (1 << masks.length) - 1;
+  return logitsOf(sets.map((set) => () => {
+    if (set === all) return picture;
+    const hidden = new Float32Array(masks[0].length).fill(1);
+    masks.forEach((mask, r) => { if (set & 1 << r) for (let i = 0; i < hidden.length; i++) hidden[i] -= mask[i]; });
+    return fill(picture, hidden, kind, grain);
+  }));
 }
 
 /** The logits with the pixels of the first `count` ranks hidden, or with only these to be seen. changes: [[count, shown], ...]. */
-export async function deletions(picture, ranks, kind, changes) {
+export const deletions = (picture, ranks, kind, changes) => logitsOf(changes.map(([count, shown]) => () =>
+  fill(picture, Float32Array.from(ranks, (rank) => (rank < count !== shown ? 1 : 0)), kind, grain)));
+
+/** The logits with a square hidden, whose left upper corner is at each of `places`. */
+export const squares = (picture, side, kind, places) => logitsOf(places.map((place) => () =>
+  fill(picture, squareAt(place, side, picture.width, picture.height), kind, grain)));
+
+// The logits of many pictures: one after the other, or as many as a batch has on the graphics processor. pictures: functions that make them.
+async function logitsOf(pictures) {
   const answers = [];
-  for (const [count, shown] of changes) {
-    const hidden = Float32Array.from(ranks, (rank) => (rank < count !== shown ? 1 : 0));
-    answers.push(await logits(fill(picture, hidden, kind, grain)));
+  if (!batches) {
+    for (const make of pictures) answers.push(await logits(make()));
+    return answers;
   }
+  for (let at = 0; at < pictures.length; at += batches.batch) answers.push(...await batchOf(pictures.slice(at, at + batches.batch).map((make) => make())));
   return answers;
+}
+
+// The logits of a batch of pictures; what is missing of it stays empty.
+async function batchOf(pictures) {
+  const { height, width, channels } = table.input, size = height * width * channels, values = new Float32Array(batches.batch * size);
+  pictures.forEach(({ data }, n) => values.set(scaled(data, table.input), n * size));
+  const { logits: told } = await batches.run("predict", { picture: [values, [batches.batch, height, width, channels]] }, ["logits"]);
+  return pictures.map((_, n) => Array.from(told.subarray(n * table.labels.length, (n + 1) * table.labels.length)));
+}
+
+/**
+ * Opens a network on the graphics processor: what asks about many pictures is computed there from now on. Throws where its answers are not those of
+ * the processor. -> the milliseconds a picture that the two of them take.
+ */
+export async function openBatches(bytes, noise, batch, precision) {
+  await startRuntime(true);
+  await open(bytes, noise);
+  const graphs = await Graphs.open(onlyFirst((await readFerviz(bytes)).content, "predict"), { batch, gpu: true, precision });
+  const size = table.input.height * table.input.width * table.input.channels, pictures = probes(batch, size), each = pictures.slice(0, PROBES);
+  const [processor, expected] = await timed(() => each.reduce(async (list, picture) => [...await list, await logits(picture)], []));
+  batches = graphs;
+  try {
+    await batchOf(pictures); // the first run compiles
+    const [graphics, told] = await timed(() => batchOf(pictures)), values = expected.flat();
+    const range = Math.max(...values) - Math.min(...values);
+    const equal = told.every((row, n) => row.every((value, k) => Math.abs(value - expected[n % PROBES][k]) <= TOLERANCE * range));
+    if (!equal) throw new Error("the graphics processor's answers are not the processor's");
+    return { processor: processor / each.length, graphics: graphics / batch };
+  } catch (error) {
+    batches = null;
+    graphs.close();
+    throw error;
+  }
+}
+
+async function timed(work) {
+  const started = performance.now(), result = await work();
+  return [performance.now() - started, result];
+}
+
+// Pictures without a pattern, four different ones again and again, so that every place of a batch is tested.
+function probes(count, size) {
+  let state = 1;
+  const different = Array.from({ length: PROBES }, (_, n) => ({ data: Float32Array.from({ length: size }, () => {
+    state = (state * 48271) % 2147483647;
+    return 255 * (state / 2147483647) ** (n + 1);
+  }) }));
+  return Array.from({ length: count }, (_, n) => different[n % PROBES]);
 }

@@ -21,3 +21,10 @@ export function stroke(hidden, width, height, [x0, y0], [x1, y1], size, erase) {
 export function radiusOf(width, height, size) {
   return size * Math.min(width, height) / 48;
 }
+
+/** A square of `side` pixels that is hidden altogether, whose left upper corner is at [x, y]. */
+export function squareAt([x, y], side, width, height) {
+  const hidden = new Float32Array(width * height);
+  for (let row = y; row < y + side; row++) hidden.fill(1, row * width + x, row * width + x + side);
+  return hidden;
+}

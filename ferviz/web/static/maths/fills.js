@@ -35,39 +35,64 @@ function mean(values) {
 }
 
 function harmonic(plane, hidden, width, height) {
-  const unknown = Uint8Array.from(hidden, (share) => (share > SEEN ? 1 : 0));
-  if (unknown.every(Boolean)) return new Float32Array(plane.length).fill(mean(plane));
+  const unknown = new Uint8Array(hidden.length);
+  let count = 0;
+  for (let i = 0; i < hidden.length; i++) if (hidden[i] > SEEN) { unknown[i] = 1; count += 1; }
+  if (count === hidden.length) return new Float32Array(plane.length).fill(mean(plane));
   return cascade(plane, unknown, width, height);
 }
 
 // Solves at half the size, enlarges, and relaxes at this size. A coarse pixel is known where any of its four is.
 function cascade(plane, unknown, width, height) {
-  const coarse = fromCoarse(plane, unknown, width, height);
-  let values = plane.map((value, i) => (unknown[i] ? coarse[i] : value));
-  const scale = scaleOf(width, height);
-  // Chebyshev's acceleration of Jacobi's steps: each goes on in the direction of the last.
-  let previous = values, weight = 1;
-  for (let sweep = 0; sweep < SWEEPS; sweep++) {
-    const smooth = smoothed(values, width, height), next = new Float32Array(values.length);
-    if (sweep) weight = 1 / (1 - RADIUS ** 2 * weight / (sweep === 1 ? 2 : 4));
-    for (let i = 0; i < values.length; i++) {
-      const step = unknown[i] ? smooth[i] * scale[i] - 2 * values[i] : 0;
-      next[i] = previous[i] + weight * (values[i] + step - previous[i]);
-    }
-    previous = values;
-    values = next;
+  const values = fromCoarse(plane, unknown, width, height);
+  for (let i = 0; i < values.length; i++) if (!unknown[i]) values[i] = plane[i];
+  return relaxed(values, unknown, width, height);
+}
+
+// Moves every unknown pixel to the mean of its neighbours, with weights 1 2 1 / 2 4 2 / 1 2 1 of which nothing lies outside, a few times. The
+// pixels stand in a frame of zeros, so that none is at a border, and only the unknown ones are gone through: some hundred fills make one answer.
+function relaxed(values, unknown, width, height) {
+  const row = width + 2, at = framed(width, height), scale = scaleOf(width, height);
+  const free = new Int32Array(values.length), factor = new Float32Array(values.length);
+  let now = new Float32Array(row * (height + 2)), count = 0;
+  for (let i = 0; i < values.length; i++) {
+    now[at[i]] = values[i];
+    if (unknown[i]) { free[count] = at[i]; factor[count++] = scale[i]; }
   }
+  let previous = now.slice(), weight = 1;
+  // Chebyshev's acceleration of Jacobi's steps: each goes on in the direction of the last, and takes its place.
+  for (let sweep = 0; sweep < SWEEPS; sweep++) {
+    if (sweep) weight = 1 / (1 - RADIUS ** 2 * weight / (sweep === 1 ? 2 : 4));
+    for (let n = 0; n < count; n++) {
+      const i = free[n], before = previous[i];
+      previous[i] = before + weight * (now[i] + aroundOf(now, i, row) * factor[n] - 2 * now[i] - before);
+    }
+    [now, previous] = [previous, now];
+  }
+  for (let n = 0, i = 0; i < values.length; i++) if (unknown[i]) values[i] = now[free[n++]];
   return values;
 }
 
-const scales = new Map();
+const aroundOf = (v, i, row) => (v[i - row - 1] + v[i - row + 1] + v[i + row - 1] + v[i + row + 1] + 2 * (v[i - row] + v[i - 1] + v[i + 1] + v[i + row]) + 4 * v[i]) / 16;
 
-// What the neighbourhood's weights sum to at each pixel, as a factor: less at the border, where nothing lies outside.
-function scaleOf(width, height) {
+const frames = new Map(), scales = new Map();
+
+function remembered(map, width, height, make) {
   const key = `${width} ${height}`;
-  if (!scales.has(key)) scales.set(key, smoothed(new Float32Array(width * height).fill(1), width, height).map((sum) => 2 / sum));
-  return scales.get(key);
+  if (!map.has(key)) map.set(key, make());
+  return map.get(key);
 }
+
+// Where each pixel stands within the frame.
+const framed = (width, height) => remembered(frames, width, height, () =>
+  Int32Array.from({ length: width * height }, (_, i) => (Math.floor(i / width) + 1) * (width + 2) + i % width + 1));
+
+// What the weights around each pixel sum to, as a factor: less at the border.
+const scaleOf = (width, height) => remembered(scales, width, height, () => {
+  const ones = new Float32Array((width + 2) * (height + 2)), at = framed(width, height);
+  for (const i of at) ones[i] = 1;
+  return Float32Array.from(at, (i) => 2 / aroundOf(ones, i, width + 2));
+});
 
 function fromCoarse(plane, unknown, width, height) {
   if (height < 4 || width < 4) {
@@ -75,23 +100,18 @@ function fromCoarse(plane, unknown, width, height) {
     plane.forEach((value, i) => { if (!unknown[i]) { sum += value; count += 1; } });
     return new Float32Array(plane.length).fill(sum / count);
   }
-  const rows = Math.ceil(height / 2), columns = Math.ceil(width / 2);
+  const rows = Math.ceil(height / 2), columns = Math.ceil(width / 2), out = new Float32Array(plane.length);
   const sum = new Float32Array(rows * columns), count = new Float32Array(rows * columns);
-  const cell = (i) => (Math.floor(i / width) >> 1) * columns + ((i % width) >> 1);
-  for (let i = 0; i < plane.length; i++) if (!unknown[i]) { sum[cell(i)] += plane[i]; count[cell(i)] += 1; }
+  for (let y = 0, i = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, i++) {
+      if (unknown[i]) continue;
+      const cell = (y >> 1) * columns + (x >> 1);
+      sum[cell] += plane[i];
+      count[cell] += 1;
+    }
+  }
   const solved = cascade(sum.map((s, i) => s / Math.max(count[i], 1)), Uint8Array.from(count, (n) => (n ? 0 : 1)), columns, rows);
-  return plane.map((_, i) => solved[cell(i)]);
-}
-
-// Sum over the 3 x 3 neighbourhood with weights 1 2 1 / 2 4 2 / 1 2 1 over 16; nothing lies outside.
-function smoothed(values, width, height) {
-  const wide = new Float32Array(values.length), out = new Float32Array(values.length);
-  for (let y = 0, i = 0; y < height; y++) {
-    for (let x = 0; x < width; x++, i++) wide[i] = ((x ? values[i - 1] : 0) + 2 * values[i] + (x < width - 1 ? values[i + 1] : 0)) / 4;
-  }
-  for (let y = 0, i = 0; y < height; y++) {
-    for (let x = 0; x < width; x++, i++) out[i] = ((y ? wide[i - width] : 0) + 2 * wide[i] + (y < height - 1 ? wide[i + width] : 0)) / 4;
-  }
+  for (let y = 0, i = 0; y < height; y++) for (let x = 0; x < width; x++, i++) out[i] = solved[(y >> 1) * columns + (x >> 1)];
   return out;
 }
 

@@ -199,8 +199,8 @@ export async function judge(map, token = {}) {
   if (ends.some((hidden) => whole - hidden < MIN_GAP)) return unknown("hiding the whole face hardly changes the answer");
   for (const [number, fill] of fills.entries()) {
     const ranks = [pixelRanks(full), pixelRanks(centreBlob(width, height))];
-    const parts = ranks.flatMap((order) => changes.map((change) => [picture, order, fill, [change]]));
-    const answers = (await state.engine.spread("deletions", parts, token)).map(([logits]) => score(logits));
+    const parts = ranks.flatMap((order) => state.engine.parts(changes).map((part) => [picture, order, fill, part]));
+    const answers = (await state.engine.spread("deletions", parts, token)).flat().map(score);
     const [own, blob] = [0, 1].map((n) => {
       const part = answers.slice(n * changes.length, (n + 1) * changes.length), hidden = ends[number];
       const deletion = [whole, ...part.filter((_, i) => i % 2 === 0), hidden], insertion = [hidden, ...part.filter((_, i) => i % 2 === 1), whole];

@@ -28,7 +28,7 @@ async function engineOf(key) {
   const network = opened.find((other) => other.key === key);
   if (!network.engine) {
     const engine = new Engine({ landmarks: null, data: { regions: state.data.regions } });
-    await engine.open(network.bytes ?? new Uint8Array(await (await ask(network.record.file)).arrayBuffer()), network.grain);
+    await engine.open(network.bytes ?? new Uint8Array(await (await ask(network.record.file)).arrayBuffer()), network.grain, true);
     network.engine = engine;
   }
   return network.engine;

@@ -1,10 +1,10 @@
 // The regions of the face: hide one with a click, and what each adds to the answer, exactly.
+import { squareAt } from "../maths/brush.js";
 import { logOdds, shapleyValues } from "../maths/scores.js";
 import { $, element, newest, say, state, targetName, weights } from "./page.js";
 import { setHidden, showRegionMap } from "./stage.js";
 import { signed } from "./answer.js";
 
-const CHUNK = 16;
 let logitsOfSets = null, token = {}, held = false;
 
 export function setUpRegions() {
@@ -62,8 +62,7 @@ export const measureRegions = newest(async () => {
   const where = { detector: "", network: "", template: " The landmarks are a typical face\u2019s, for none were found." }[face.source];
   let passes = 0;
   for (const sets of stages(count)) {
-    const parts = [];
-    for (let at = 0; at < sets.length; at += CHUNK) parts.push([face.picture, face.points, state.fill, sets.slice(at, at + CHUNK)]);
+    const parts = state.engine.parts(sets).map((part) => [face.picture, face.masks, state.fill, part]);
     const before = passes;
     const answers = await state.engine.spread("coalitions", parts, own, (share) => {
       if (!own.cancelled) note.textContent = `${before ? "An estimate, until every set of regions was hidden" : "Hiding every set of regions"}: ${Math.round(100 * (before + share * sets.length) / total)} % of ${total} passes \u2026`;
@@ -120,20 +119,14 @@ export const smallestPatch = newest(async () => {
   say(`The smallest square that changes the answer (${state.fill} fill, on a grid) has ${best.side} x ${best.side} pixels.`);
 
   async function flips(side) {
-    const step = Math.max(1, Math.round(side / 3)), parts = [], places = [];
+    const step = Math.max(1, Math.round(side / 3)), places = [];
     say(`Trying squares of ${side} pixels \u2026`);
-    for (let y = 0; y <= height - side; y += step) {
-      for (let x = 0; x <= width - side; x += step) {
-        const hidden = new Float32Array(width * height);
-        for (let row = y; row < y + side; row++) hidden.fill(1, row * width + x, row * width + x + side);
-        places.push(hidden);
-        parts.push([face.picture, hidden, state.fill]);
-      }
-    }
-    const answers = await state.engine.spread("masked", parts, own);
+    for (let y = 0; y <= height - side; y += step) for (let x = 0; x <= width - side; x += step) places.push([x, y]);
+    const parts = state.engine.parts(places).map((part) => [face.picture, side, state.fill, part]);
+    const answers = (await state.engine.spread("squares", parts, own)).flat();
     // Of several places the one that costs the answer most.
-    const cost = answers.map(({ logits }) => Math.max(...logits.filter((_, k) => k !== before)) - logits[before]);
+    const cost = answers.map((logits) => Math.max(...logits.filter((_, k) => k !== before)) - logits[before]);
     const most = Math.max(...cost), at = cost.indexOf(most);
-    return most > 0 ? { hidden: places[at], side } : null;
+    return most > 0 ? { hidden: squareAt(places[at], side, width, height), side } : null;
   }
 });

@@ -1,4 +1,5 @@
 // Where pictures come from: a file, the clipboard, an example, a frame of the camera. The limits are checked before decoding.
+import { closeHandBox, openHandBox, setUpHandBox } from "./hand_box.js";
 import { $, attempt, element, say, state } from "./page.js";
 
 const MAX_BYTES = 8 * 2 ** 20, MAX_PIXELS = 24e6, MAX_SIDE = 2048, CROP_SIDE = 64, SQUARE_SIDE = 320, CROP_IOU = 0.6, THRESHOLD = 0.7;
@@ -17,7 +18,9 @@ export function setUpSources(onFace, onNetwork) {
     document.body.classList.remove("dropping");
     if (event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
   });
+  setUpHandBox((box) => choose({ box, points: null, whole: true }));
   $("box").onclick = () => attempt(() => choose(whole(current.canvas)));
+  $("mark").onclick = () => { openHandBox(current.canvas); $("marker").focus(); };
   for (const { file, title } of state.data.examples) {
     const button = element("button", { type: "button", title, "aria-label": `Example: ${title}` }, element("img", { src: file, alt: "", loading: "lazy" }));
     button.onclick = () => attempt(() => openExample(file));
@@ -75,10 +78,9 @@ export async function openCanvas(canvas) {
   const faces = await findFaces(canvas);
   current = { canvas, faces };
   listFaces();
-  $("box").hidden = faces.length > 0 && !faces[0].whole;
   if (!faces.length) {
-    $("box").hidden = false;
-    say("No face was found. If the picture is a face, press \u201cWhole picture is the face\u201d.", true);
+    openHandBox(canvas);
+    say("No face was found. Draw a square around one, or press \u201cWhole picture is the face\u201d.", true);
     return;
   }
   const sizes = faces.map(({ box }) => box[2] - box[0]);
@@ -151,6 +153,7 @@ export function cutOut(canvas, face) {
 
 async function choose(face) {
   for (const button of $("faces").children) button.setAttribute("aria-pressed", String(current.faces[button.dataset.face] === face));
+  closeHandBox();
   await show(cutOut(current.canvas, face));
 }
 

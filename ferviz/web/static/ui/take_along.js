@@ -118,7 +118,7 @@ export function record() {
     raw: state.map && rows(state.map.map, state.map.width), regions: state.regionsExact && named(state.regionValues, state.data.regions.names),
     landmarks: { points: state.face.points, source: state.face.source }, verdict: state.verdict ?? null,
     hidden: state.hidden.some(Boolean) ? { fill: state.fill, share: rows(state.hidden, state.face.picture.width) } : null,
-    command_line: command(), versions: { ferviz: state.data.version },
+    accelerator: state.engine.graphics ? "webgpu" : "wasm", command_line: command(), versions: { ferviz: state.data.version },
   };
 }
 
