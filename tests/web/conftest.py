@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 import ferviz
 from ferviz.data.synthetic.cartoons import make
@@ -22,6 +25,7 @@ from ferviz.web.serve import bind
 from ferviz.web.site import Site, build_site
 
 TOKEN = "a-token-for-tests"
+PORTRAIT = Path(__file__).parents[2] / "examples" / "astronaut.png"
 
 
 class Served:
@@ -134,6 +138,19 @@ def served_data(faces_csv: Any, patient_server: None) -> Iterator[Served]:
     )
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def equipped_browser(start_browser: Callable[..., Any], tmp_path_factory: Any) -> Any:
+    """A browser whose camera films a face, and whose graphics processor is a program, so that both are there on every machine."""
+    frame, stream = Image.new("RGB", (640, 480), (90, 100, 110)), io.BytesIO()
+    frame.paste(Image.open(PORTRAIT).convert("RGB").resize((480, 480)), (80, 0))
+    frame.save(stream, "JPEG", quality=90)
+    film = tmp_path_factory.mktemp("camera") / "face.mjpeg"
+    film.write_bytes(10 * stream.getvalue())
+    return start_browser(
+        f"--use-file-for-fake-video-capture={film}", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--disable-gpu-watchdog"
+    )  # fmt: skip
 
 
 RECORDER = """addEventListener('DOMContentLoaded', () => {

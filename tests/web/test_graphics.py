@@ -1,12 +1,20 @@
-"""The graphics processor: it is used where its answers are the processor's, and what it leaves undone is done."""
+"""The exported page on a plain web server, and the graphics processor: used if it answers as the processor does, replaced when it goes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+
+import ferviz
+from ferviz.web.page_data import studio_network
+from ferviz.web.site import Site, build_site
 
 pytestmark = pytest.mark.slow
 
@@ -18,13 +26,55 @@ ASK = """async (engine) => {
 ONE_BY_ONE = "async () => studio.engine.call('coalitions', studio.face.picture, studio.face.masks, 'harmonic', %s)"
 
 
+class Quiet(SimpleHTTPRequestHandler):
+    extensions_map: ClassVar = {
+        **SimpleHTTPRequestHandler.extensions_map,
+        ".js": "text/javascript",
+        ".wasm": "application/wasm",
+    }
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+class Host:
+    """A web server that knows files and nothing else."""
+
+    def __init__(self, folder: Path) -> None:
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+        self.url = f"http://127.0.0.1:{self.server.server_port}/somewhere/index.html"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
 @pytest.fixture(scope="module")
-def page(open_page: Any, start_browser: Callable[..., Any]) -> Any:
-    """The page in a browser whose graphics processor is a program, so that it is there on every machine."""
-    words = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--disable-gpu-watchdog")
-    page = open_page("#/network/relu8/1", among=start_browser(*words))
+def exported() -> Site:
+    choices = {"server": False, "notice": "", "camera": None, "video": False, "data": False}
+    return build_site([studio_network(ferviz.load_model(), "network")], **choices)
+
+
+@pytest.fixture(scope="module")
+def page(
+    open_page: Any, equipped_browser: Any, exported: Site, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
+    """The exported page on a web server that knows nothing of ferviz."""
+    folder = tmp_path_factory.mktemp("host")
+    exported.export(folder / "somewhere")
+    host = Host(folder)
+    page = open_page("#/network/relu8/1", server=host, among=equipped_browser)
     page.until("said.some(({ text }) => text.startsWith('Channel 1 of relu8'))")
-    return page
+    yield page
+    host.server.shutdown()
+
+
+def test_the_exported_page_needs_no_python(page: Any, exported: Site) -> None:
+    folder = page.url.split("index.html")[0]
+    asked = {url.removeprefix(folder) for url in page.sent if not url.startswith(("blob:", "data:"))}
+    assert asked - {"index.html#/network/relu8/1"} <= set(exported.files)
+    assert page.evaluate("[...document.querySelectorAll('#method optgroup')].map(({ label }) => label)") == ["at once"]
+    assert not page.is_visible("[data-room=data]")
+    assert "ferviz dream --layer relu8 --channel 1" in page.inner_text("#dream-text")
+    page.set_input_files("#file", {"name": "a.h5", "mimeType": "application/octet-stream", "buffer": b"x"})
+    assert "ferviz compile MODEL" in page.next_error()
 
 
 def accelerate(page: Any, **options: Any) -> tuple[bool, str]:

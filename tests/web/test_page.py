@@ -184,14 +184,29 @@ def test_the_server_may_be_gone(page: Any) -> None:
     page.unroute("**/examples/*")
 
 
-def test_the_camera_asks_first_is_explained_and_stops(open_page: Any) -> None:
-    page = open_page("#/camera")
+def test_the_camera_asks_first_is_explained_and_stops(open_page: Any, equipped_browser: Any) -> None:
+    page = open_page("#/camera", among=equipped_browser)
+    page.evaluate("void (studio.data.notice = 'A <b>lesson</b> about faces.')")
     page.click("#camera-start")
-    assert page.locator("#notice").is_visible()
+    assert "A <b>lesson</b> about faces." in page.inner_text("#notice")
+    assert "none is stored" in page.inner_text("#notice")
     assert page.evaluate("document.getElementById('video').srcObject === null"), "the camera waits for the answer"
     page.click("#notice-yes")
-    page.until("studio.frames > 2")
-    page.until("document.getElementById('rate').textContent.includes('frames a second')")
+    page.until("document.getElementById('rate').textContent.includes('frames a second, 1 face')")
+    page.until("document.getElementById('change').textContent.includes('the map shows')")
+    page.click("#full")
+    page.until("document.fullscreenElement && document.fullscreenElement.id === 'frame'")
+    page.evaluate("document.exitFullscreen()")
+    # The frozen face is not measured.
+    page.evaluate("() => { studio.engine.spread = async () => { throw new Error('cancelled'); }; }")
+    page.click("#freeze")
+    page.until("studio.room === 'face' && studio.face && studio.map")
+    assert page.evaluate("document.getElementById('video').srcObject === null"), "a frozen camera is off"
+    assert page.evaluate("studio.face.source") == "detector"
+    page.click("[data-room=camera]")
+    page.click("#camera-start")
+    page.click("#notice-yes")
+    page.until("document.getElementById('video').srcObject !== null && studio.rate")
     page.evaluate("document.getElementById('video').srcObject.getVideoTracks()[0].dispatchEvent(new Event('ended'))")
     assert "unplugged" in page.next_error()
     assert page.evaluate("document.getElementById('video').srcObject === null")

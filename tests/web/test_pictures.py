@@ -22,7 +22,7 @@ from ferviz.data.synthetic.cartoons import make
 pytestmark = pytest.mark.slow
 
 PORTRAIT = Path(__file__).parents[2] / "examples" / "astronaut.png"
-REST = "studio.engine.spread = async () => { throw new Error('cancelled'); }"
+REST = "() => { studio.engine.spread = async () => { throw new Error('cancelled'); }; }"
 """Nothing of hundreds of passes is begun by itself."""
 
 
@@ -30,7 +30,7 @@ REST = "studio.engine.spread = async () => { throw new Error('cancelled'); }"
 def page(open_page: Any) -> Any:
     page = open_page("#/network/relu8/1")
     page.until("said.some(({ text }) => text.startsWith('Channel 1 of relu8'))")
-    page.evaluate(f"void ({REST})")
+    page.evaluate(REST)
     page.click("[data-room=face]")
     return page
 
@@ -100,9 +100,9 @@ def test_a_square_is_drawn_where_no_face_is_found(page: Any) -> None:
     moved = page.evaluate("studio.square")
     assert [moved["x"] - square["x"], moved["y"], moved["side"]] == pytest.approx([4, square["y"], square["side"]])
     page.keyboard.press("Enter")
-    page.until("studio.crop.height < 200")
     left, upper, side = (round(moved[name]) for name in ("x", "y", "side"))
     right, lower = round(moved["x"] + moved["side"]), round(moved["y"] + moved["side"])
+    page.until(f"studio.crop.width === {right - left} && studio.crop.height === {lower - upper}")
     crop = np.reshape(page.evaluate("[...studio.crop.rgba]"), (lower - upper, right - left, 4))[..., :3]
     np.testing.assert_array_equal(crop, picture[upper:lower, left:right])
     assert side == pytest.approx(crop.shape[0], abs=1)
@@ -125,6 +125,34 @@ def test_values_are_told_under_the_mouse(page: Any) -> None:
     told = re.search(r"map (\S+)", page.inner_text("#under"))
     assert told
     assert float(told[1]) == pytest.approx(value, rel=0.01, abs=1e-9)
+
+
+def test_a_click_hides_a_region_with_what_is_chosen_to_stand_there(page: Any) -> None:
+    page.focus("[data-tool=paint]")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert page.get_attribute("[data-tool=region]", "aria-checked") == "true"
+    page.select_option("#fill", "grey")
+    box = page.locator("#stage").bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.until("studio.current")
+    region, hidden = page.evaluate(
+        """() => { const at = 24 * 48 + 24, shares = studio.face.masks.map((mask) => mask[at]), r = shares.indexOf(Math.max(...shares));
+             return [r, studio.face.masks[r].every((share, i) => Math.abs(share - studio.hidden[i]) < 1e-6)]; }"""
+    )
+    assert hidden
+    assert not page.is_checked(f"#regions tr:nth-child({region + 1}) input")
+    filled = page.evaluate("[...studio.current.picture.data].filter((_, i) => studio.hidden[i] > .9999)")
+    np.testing.assert_allclose(filled, 128, atol=0.1)
+    page.select_option("#fill", "harmonic")
+    page.click("#clear")
+    page.until("!studio.current")
+    assert page.is_checked(f"#regions tr:nth-child({region + 1}) input"), "the box says what is hidden, whoever hid it"
+    page.click("#undo")
+    page.until("studio.current")
+    assert not page.is_checked(f"#regions tr:nth-child({region + 1}) input")
+    page.click("#clear")
+    page.click("[data-tool=paint]")
 
 
 def test_a_held_key_shows_the_exact_values(page: Any) -> None:
@@ -184,7 +212,9 @@ def taken(page: Any, what: str, folder: Path) -> Path:
 
 def copied(page: Any, what: str) -> str:
     """-> the text that was copied."""
-    page.evaluate("window.clipped = null; navigator.clipboard.writeText = async (text) => { window.clipped = text; }")
+    page.evaluate(
+        "() => { window.clipped = null; navigator.clipboard.writeText = async (text) => { clipped = text; }; }"
+    )
     page.click(f"[data-take={what}]")
     page.until("window.clipped !== null")
     return str(page.evaluate("window.clipped"))
@@ -254,7 +284,36 @@ def test_a_link_leads_back(shown: Any) -> None:
 
 
 def test_what_cannot_be_copied_is_said(shown: Any) -> None:
-    shown.evaluate("navigator.clipboard.writeText = () => Promise.reject(new Error('not allowed'))")
+    shown.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('not allowed')); }")
     shown.click("[data-take=command]")
     shown.until("said.some(({ text }) => text.includes('copy by hand: ferviz explain'))")
     assert shown.complaints == []
+
+
+# -- another network ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_network_of_keras_is_compiled_on_this_machine_and_opens(page: Any, networks: Any, tmp_path: Path) -> None:
+    network = networks.seeded(networks.functional())
+    network.save(tmp_path / "small.h5")
+    before = page.evaluate("studio.face.picture.width")
+    page.set_input_files("#file", tmp_path / "small.h5")
+    page.until("studio.engine.table.labels.length === 4 && studio.face.picture.width === 18 && studio.map")
+    assert before == 48
+    assert "unchecked" in page.inner_text("#badge")
+    assert page.is_visible("#unchecked")
+    assert "unchecked" in page.evaluate("said.findLast(({ text }) => text.includes('is open')).text")
+    spec, picture = page.evaluate("[studio.engine.table.input, [...studio.face.picture.data]]")
+    assert spec["scaling"] == "0..1"
+    expected = network(np.reshape(picture, (1, 18, 18, 1)).astype(np.float32) / 255).numpy()[0]
+    told = page.evaluate(
+        "async () => (await import('/maths/scores.js')).probabilities(studio.original, studio.engine.table.head)"
+    )
+    np.testing.assert_allclose(told, expected, atol=1e-5)
+    page.set_input_files(
+        "#file", {"name": "broken.h5", "mimeType": "application/octet-stream", "buffer": b"no network"}
+    )
+    error = page.next_error()
+    assert str(tmp_path) not in error
+    assert "Traceback" not in error
+    assert page.evaluate("studio.engine.table.labels.length") == 4, "the network before is still open"

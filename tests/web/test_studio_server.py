@@ -58,6 +58,19 @@ def test_two_hosts_are_refused(served: Any) -> None:
         assert client.recv(4096).split()[1] in (b"421", b"400")
 
 
+@pytest.mark.parametrize("target", ["http://evil.example/data.json", "//evil.example/data.json", "evil.example:80"])
+def test_addresses_of_other_hosts_are_refused(served: Any, target: str) -> None:
+    """Whole addresses, as a proxy gets them."""
+    own = f"Host: 127.0.0.1:{served.port}\r\nCookie: ferviz-{served.port}={TOKEN}\r\n"
+    with socket.create_connection(("127.0.0.1", served.port), timeout=900) as client:
+        client.sendall(f"GET {target} HTTP/1.1\r\n{own}Connection: close\r\n\r\n".encode())
+        answer = b""
+        while part := client.recv(4096):
+            answer += part
+    assert answer.split()[1] in (b"400", b"404", b"421")
+    assert b"networks" not in answer
+
+
 @pytest.mark.parametrize(
     ("method", "headers"),
     [

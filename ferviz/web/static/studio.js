@@ -87,7 +87,7 @@ async function dropNetwork(file) {
     ({ bytes, server } = await compileOnServer(file, bytes));
   }
   const record = {
-    name: file.name, recommended: { method: "gradcam" }, assumed: ["that it gets the input it was trained on"], own: true, server,
+    name: file.name, recommended: { method: "gradcam" }, assumed: ["its value range"], own: true, server,
     verdict: { steps: 6, fills: ["mean", "blur", "harmonic"], delta: 0.05, calibrated: false },
   };
   await openNetwork(bytes, record, null);
@@ -110,6 +110,7 @@ async function showFace(crop) {
   Object.assign(state, { original: logits, current: null, hidden: new Float32Array(located.picture.width * located.picture.height), undo: [], map: null, besideMap: null });
   if (state.target.follow || state.target.plus === null) state.target = { plus: argmax(logits), minus: null, follow: true };
   $("undo").disabled = $("clear").disabled = true;
+  dispatchEvent(new Event("hidden"));
   if (state.room === "camera" || state.room === "data") enter("face"); // with a face, so that no example takes its place
   showBars();
   draw();

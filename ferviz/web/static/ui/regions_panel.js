@@ -5,6 +5,7 @@ import { $, element, newest, say, state, targetName, weights } from "./page.js";
 import { setHidden, showRegionMap } from "./stage.js";
 import { signed } from "./answer.js";
 
+const ALMOST = 0.02;
 let logitsOfSets = null, token = {}, held = false;
 
 export function setUpRegions() {
@@ -18,6 +19,7 @@ export function setUpRegions() {
   $("regions").tBodies[0].append(...rows);
   addEventListener("region", ({ detail: r }) => toggle(r, rows[r].querySelector("input").checked));
   addEventListener("target", () => showValues());
+  addEventListener("hidden", tick);
   $("exact").onclick = () => press($("exact").getAttribute("aria-pressed") !== "true");
   const key = (down) => (event) => {
     if (event.key !== "x" || event.ctrlKey || event.metaKey || event.repeat || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
@@ -40,20 +42,24 @@ function valueMap() {
   return { map, width, height };
 }
 
+// Hides a region, or shows it again; what else is hidden stays so.
 function toggle(r, hide) {
-  const boxes = [...$("regions").querySelectorAll("input")], hidden = new Float32Array(state.hidden.length);
-  boxes[r].checked = !hide;
-  boxes.forEach((box, other) => {
-    if (!box.checked) state.face.masks[other].forEach((share, i) => { hidden[i] = Math.min(1, hidden[i] + share); });
-  });
-  setHidden(hidden);
+  if (!state.face) return;
+  const mask = state.face.masks[r];
+  setHidden(state.hidden.map((share, i) => (hide ? Math.min(1, share + mask[i]) : Math.max(0, share - mask[i]))));
+}
+
+// The boxes say what is hidden, whoever hid it: a click, the brush, or an undo.
+function tick() {
+  const boxes = [...$("regions").querySelectorAll("input")];
+  const touched = state.hidden.some(Boolean), isHidden = (mask) => mask.every((share, i) => state.hidden[i] >= share - ALMOST);
+  boxes.forEach((box, r) => { box.checked = !(touched && isHidden(state.face.masks[r])); });
 }
 
 /** Forgets the face before, and asks what the regions of this one add: 256 passes, a few at a time; estimates are shown on the way. */
 export const measureRegions = newest(async () => {
   token.cancelled = true;
   const own = token = {}, face = state.face;
-  for (const box of $("regions").querySelectorAll("input")) box.checked = true;
   logitsOfSets = state.regionValues = null;
   state.regionsExact = false;
   showValues();

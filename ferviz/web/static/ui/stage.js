@@ -12,6 +12,7 @@ export function setUpStage(stroked, under) {
   onUnder = under;
   const stage = $("stage");
   for (const button of all("[data-tool]")) button.onclick = () => chooseTool(button.dataset.tool);
+  $("tools").onkeydown = nextTool;
   stage.onpointerdown = (event) => { if (!editable()) return; stage.setPointerCapture(event.pointerId); beginStroke(); painting = true; move(event); };
   stage.onpointermove = move;
   stage.onpointerup = stage.onpointercancel = () => { painting = false; };
@@ -30,7 +31,20 @@ const editable = () => state.face && state.room === "face" && tool !== "read";
 
 export function chooseTool(name) {
   tool = name;
-  for (const button of all("[data-tool]")) button.setAttribute("aria-checked", String(button.dataset.tool === name));
+  for (const button of all("[data-tool]")) {
+    button.setAttribute("aria-checked", String(button.dataset.tool === name));
+    button.tabIndex = button.dataset.tool === name ? 0 : -1;
+  }
+}
+
+// Of several that exclude each other the arrow keys choose, and Tab goes on.
+function nextTool(event) {
+  const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key], tools = all("[data-tool]"), at = tools.indexOf(event.target);
+  if (!step || at < 0) return;
+  const next = tools[(at + step + tools.length) % tools.length];
+  chooseTool(next.dataset.tool);
+  next.focus();
+  event.preventDefault();
 }
 
 function beginStroke() {
@@ -54,6 +68,7 @@ export function setHidden(hidden) {
 export function changed() {
   $("undo").disabled = !state.undo.length;
   $("clear").disabled = !state.hidden.some(Boolean);
+  dispatchEvent(new Event("hidden"));
   onStroke(performance.now());
 }
 
