@@ -156,6 +156,8 @@ def test_a_picture_without_a_face_can_be_a_face(page: Any) -> None:
     page.evaluate("document.querySelector('[data-room=network]').click()")
     give(page, "noise.png", stream.getvalue())
     assert "No face" in page.next_error()
+    assert page.is_visible("#marker"), "it is marked in the first room"
+    page.evaluate("document.querySelector('[data-room=network]').click()")
     page.evaluate("document.querySelector('#box').click()")
     page.until("studio.crop.width === 400")
     assert page.evaluate("studio.face.source") in ("template", "network")

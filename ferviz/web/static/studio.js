@@ -37,7 +37,7 @@ async function start() {
   setUpAnswer();
   setUpRegions();
   setUpStage(stroked, under);
-  setUpSources(showFace, dropNetwork);
+  setUpSources(showFace, dropNetwork, () => { if (state.room !== "face") enter("face"); });
   setUpCamera(showFace);
   setUpNetworkRoom();
   setUpTakeAlong();
@@ -151,6 +151,7 @@ function under([x, y], aloud = false) {
 
 function enter(room) {
   if (room !== "camera") stopCamera();
+  if (room !== state.room) say(""); // what was said is about the room before
   state.room = room;
   $("change").setAttribute("aria-live", room === "camera" ? "off" : "polite"); // thirty answers a second are no speech
   document.body.dataset.room = room;
@@ -160,7 +161,7 @@ function enter(room) {
   if (room === "network") showNetworkRoom();
   if (room === "data") enterData();
   if (state.stale && room !== "data" && room !== "camera") { attempt(() => showFace(state.crop)); return; }
-  if (room === "face" && !state.face) attempt(() => openExample(state.data.examples[0].file));
+  if (room === "face" && !state.face && !state.marking) attempt(() => openExample(state.data.examples[0].file));
   if (state.face && room !== "camera" && room !== "data") { showBars(); draw(); $("stage").setAttribute("aria-label", describe()); }
 }
 

@@ -30,10 +30,12 @@ export function closeHandBox() {
   show(false);
 }
 
+// What is about the face before is hidden meanwhile, and the stage lies below.
 function show(on) {
   for (const id of ["marker", "marking"]) $(id).hidden = !on;
-  $("mark").hidden = on;
-  $("stage").inert = on; // it lies below
+  $("mark").hidden = $("tools").hidden = on;
+  $("stage").inert = state.marking = on;
+  document.body.classList.toggle("marking", on);
 }
 
 function accept() {

@@ -7,7 +7,7 @@ export const state = {
   data: null, engine: null, network: null, room: "face",
   face: null, original: null, current: null, hidden: null, undo: [],
   target: { plus: null, minus: null, follow: true }, method: "gradcam", layer: null, beside: "", fill: "harmonic", opacity: 0.7,
-  map: null, besideMap: null, regionValues: null, regionsExact: false, latencies: [], square: null,
+  map: null, besideMap: null, regionValues: null, regionsExact: false, latencies: [], marking: false, square: null,
 };
 
 let errorStands = false;

@@ -3,11 +3,12 @@ import { closeHandBox, openHandBox, setUpHandBox } from "./hand_box.js";
 import { $, attempt, element, say, state } from "./page.js";
 
 const MAX_BYTES = 8 * 2 ** 20, MAX_PIXELS = 24e6, MAX_SIDE = 2048, CROP_SIDE = 64, SQUARE_SIDE = 320, CROP_IOU = 0.6, THRESHOLD = 0.7;
-let show, current;
+let show, showMarker, current;
 
-/** onFace: takes { canvas, rgba, width, height, points } of the face that is chosen. */
-export function setUpSources(onFace, onNetwork) {
+/** onFace: takes { canvas, rgba, width, height, points } of the face that is chosen; onMarker: called when one has to be marked by hand. */
+export function setUpSources(onFace, onNetwork, onMarker) {
   show = onFace;
+  showMarker = onMarker;
   const take = (file) => attempt(() => openFile(file, onNetwork));
   $("file").onchange = (event) => { if (event.target.files[0]) take(event.target.files[0]); event.target.value = ""; };
   addEventListener("paste", (event) => { const file = event.clipboardData?.files[0]; if (file) take(file); });
@@ -80,6 +81,7 @@ export async function openCanvas(canvas) {
   listFaces();
   if (!faces.length) {
     openHandBox(canvas);
+    showMarker();
     say("No face was found. Draw a square around one, or press \u201cWhole picture is the face\u201d.", true);
     return;
   }
