@@ -1,10 +1,11 @@
 """Measures the studio's page in a headless Chromium: a stroke, the first heatmap, the camera, the data room, and how many bytes are loaded.
 
-    python benchmarks/studio.py [--strokes 60] [--seconds 15] [--data fer2013.csv] [--limit 60]
+    python benchmarks/studio.py [--strokes 60] [--seconds 15] [--data fer2013.csv] [--limit 60] [--flags="--enable-unsafe-webgpu"]
 
 Times are those of the page itself: a stroke's from the movement of the brush to the classes' bars. The camera is Chromium's fake one, which
 plays a file that is made here: the photograph of examples/, moved a little from frame to frame. No measurement waits longer than --limit
-seconds; one that does is printed as such, and the next one begins. Needs the packages of the development group, and Chromium.
+seconds; one that does is printed as such, and the next one begins. --flags are further words for Chromium, such as it needs on some
+machines to reach the graphics processor without a screen. Needs the packages of the development group, and Chromium.
 """
 
 from __future__ import annotations
@@ -112,6 +113,10 @@ def regions(bench: Bench) -> list[tuple[str, str]]:
     return [
         *rows,
         ("map, ms", f"{bench.page.evaluate('studio.map.milliseconds'):.0f}"),
+        (
+            "regions were computed on",
+            bench.page.evaluate("studio.engine.graphics ? 'the graphics processor' : 'the processor'"),
+        ),
     ]
 
 
@@ -174,6 +179,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--data", help="labelled faces for the data room; all of them are shown")
     parser.add_argument("--limit", type=float, default=60, help="seconds of each measurement")
+    parser.add_argument("--flags", default="", help="further words for Chromium")
     arguments = parser.parse_args()
     words = ["--data", arguments.data, "--split", "all"] if arguments.data else []
     with tempfile.TemporaryDirectory() as folder:
@@ -181,7 +187,7 @@ def main() -> None:
         write_video(video)
         flags = [
             "--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
-            f"--use-file-for-fake-video-capture={video}",
+            f"--use-file-for-fake-video-capture={video}", *arguments.flags.split(),
         ]  # fmt: skip
         server, address, started = start(words, arguments.limit)
         try:
