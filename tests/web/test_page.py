@@ -208,7 +208,7 @@ def test_the_camera_asks_first_is_explained_and_stops(open_page: Any, equipped_b
     page.click("[data-room=camera]")
     page.click("#camera-start")
     page.click("#notice-yes")
-    page.until("document.getElementById('video').srcObject !== null && studio.rate")
+    page.until("document.getElementById('rate').textContent.includes('frames a second')")
     page.evaluate("document.getElementById('video').srcObject.getVideoTracks()[0].dispatchEvent(new Event('ended'))")
     assert "unplugged" in page.next_error()
     assert page.evaluate("document.getElementById('video').srcObject === null")

@@ -13,7 +13,7 @@ export function setUpStage(stroked, under) {
   const stage = $("stage");
   for (const button of all("[data-tool]")) button.onclick = () => chooseTool(button.dataset.tool);
   $("tools").onkeydown = nextTool;
-  stage.onpointerdown = (event) => { if (!editable()) return; stage.setPointerCapture(event.pointerId); beginStroke(); painting = true; move(event); };
+  stage.onpointerdown = (event) => { if (!editable()) return; stage.setPointerCapture(event.pointerId); if (tool !== "region") beginStroke(); painting = true; move(event); };
   stage.onpointermove = move;
   stage.onpointerup = stage.onpointercancel = () => { painting = false; };
   stage.onpointerleave = () => { cursor = null; draw(); };
@@ -116,8 +116,7 @@ function keyed(event) {
     cursor = [Math.min(Math.max(cursor[0] + x, 0), width - 1), Math.min(Math.max(cursor[1] + y, 0), height - 1)];
     onUnder(cursor, true);
   } else if (event.key === " " || event.key === "Enter") {
-    beginStroke();
-    if (tool === "region") toggleRegion(...cursor); else { dab(state.hidden, width, height, ...cursor, size(), event.shiftKey || tool === "erase"); changed(); }
+    if (tool === "region") toggleRegion(...cursor); else { beginStroke(); dab(state.hidden, width, height, ...cursor, size(), event.shiftKey || tool === "erase"); changed(); }
   } else if (event.key === "[" || event.key === "]") {
     $("size").value = size() + (event.key === "]" ? 1 : -1);
     say(`Brush of ${$("size").value} pixels.`);
