@@ -246,7 +246,7 @@ def test_the_record_is_what_the_command_and_the_python_compute(
 
 
 def test_files_say_what_is_shown_and_nothing_about_who_took_it(shown: Any, tmp_path: Path) -> None:
-    picture = Image.open(taken(shown, "png", tmp_path))
+    picture = Image.open(io.BytesIO(taken(shown, "png", tmp_path).read_bytes()))
     assert picture.size == (576, 576)
     assert not picture.info.get("Author")
     drawing = taken(shown, "svg", tmp_path).read_text()
