@@ -320,3 +320,29 @@ def test_a_gather_of_everything_in_its_order_changes_nothing() -> None:
     np.testing.assert_array_equal(answer, batch.transpose(0, 3, 1, 2).reshape(3, -1))
     with pytest.raises(ModelError, match=r"Gather \(node 'as_strided'\): it takes some of the pictures"):
         OnnxEngine(strided(np.arange(324)[::-1].copy()).SerializeToString()).logits(batch)
+
+
+def test_a_gather_of_single_places_picks_them() -> None:
+    """The table of an attention's offsets, as PyTorch's newer exporter looks them up."""
+    from ferviz.engines.onnx.onnx_engine import OnnxEngine
+    from ferviz.errors import ModelError
+
+    make, batch, table = cases.helper.make_node, pictures(3), numbers(4, 2)
+
+    def network(places: list[list[int]], data: str = "table") -> Any:
+        nodes = [
+            make("GatherND", [data, "places"], ["picked"], "picked"), make("Mul", ["x", "picked"], ["scaled"], "scaled"),
+            make("Flatten", ["scaled"], ["scores"], "row"),
+        ]  # fmt: skip
+        where = np.array(places)[:, None, None]
+        return OnnxEngine(cases.model(nodes, {"table": table, "places": where}, ["scores"]).SerializeToString())
+
+    answer = network([[0, 1], [3, 0], [-1, -1]]).logits(batch)
+    wanted = batch.transpose(0, 3, 1, 2) * np.array([table[0, 1], table[3, 0], table[3, 1]])[:, None, None]
+    np.testing.assert_allclose(answer, wanted.reshape(3, -1), rtol=1e-6)
+    for places, data, words in (
+        ([[4, 0], [0, 0], [0, 0]], "table", "outside of its input"), ([[0, 0, 0]] * 3, "table", "more axes than its input"),
+        ([[0, 0]] * 3, "x", "some of the pictures"),
+    ):  # fmt: skip
+        with pytest.raises(ModelError, match=words):
+            network(places, data).logits(batch)

@@ -118,6 +118,21 @@ def _gather(node: OnnxNode, x: Operand, indices: Operand) -> Operand:
     return image_layout(value, tensorflow().gather(value.tensor, places, axis=axis))
 
 
+@operator("GatherND")
+def _gather_nd(node: OnnxNode, x: Operand, indices: Operand) -> Value:
+    value, sizes = as_plain(x), sizes_of(x)
+    require(node.integer("batch_dims", 0) == 0, "its batch_dims are not 0")
+    places = known(indices, "indices")
+    require(places.dtype.kind in "iu" and places.ndim and places.size, "its indices are no whole numbers")
+    depth = places.shape[-1]
+    require(depth <= value.rank, "its indices have more axes than its input")
+    limits = np.array(sizes[:depth])
+    require(((places >= -limits) & (places < limits)).all(), "an index lies outside of its input")
+    require(all(size % BATCH or not size for size in limits.tolist()), "it takes some of the pictures and not all")
+    check_size([*places.shape[:-1], *sizes[depth:]])
+    return Value(tensorflow().gather_nd(value.tensor, np.where(places < 0, places + limits, places).astype(np.int64)))
+
+
 @operator("Pad")
 def _pad(
     node: OnnxNode,
