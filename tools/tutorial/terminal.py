@@ -10,6 +10,7 @@ import time
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import HTTPCookieProcessor, ProxyHandler
 
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+\S*")
 SERVERS = {"studio", "live"}
@@ -97,7 +98,9 @@ class Terminal:
             time.sleep(0.2)
             address = ADDRESS.search(output.read_text(errors="replace"))
         if address is not None:
-            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            opener = urllib.request.build_opener(
+                ProxyHandler({}), HTTPCookieProcessor()
+            )  # the address is traded for a cookie
             with opener.open(address[0], timeout=30) as answer:
                 assert answer.read(), address[0]
         if server.poll() is None:
