@@ -98,9 +98,8 @@ class Terminal:
             time.sleep(0.2)
             address = ADDRESS.search(output.read_text(errors="replace"))
         if address is not None:
-            opener = urllib.request.build_opener(
-                ProxyHandler({}), HTTPCookieProcessor()
-            )  # the address is traded for a cookie
+            # The address is traded for a cookie, as a browser does.
+            opener = urllib.request.build_opener(ProxyHandler({}), HTTPCookieProcessor())
             with opener.open(address[0], timeout=30) as answer:
                 assert answer.read(), address[0]
         if server.poll() is None:
