@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cv2
@@ -13,6 +13,7 @@ import numpy as np
 
 from ferviz.training.augment import augment
 from ferviz.training.config import TrainConfig
+from ferviz.training.losses.additive import with_coalitions
 
 AHEAD = 3
 """Batches that are prepared while the network works."""
@@ -23,8 +24,8 @@ class Batch:
     """One batch.
 
     Attributes:
-        pixels: (B, h, w, c) float32 in 0..255.
-        targets: (B, D) float32, see `ferviz.training.loss`.
+        pixels: (B, h, w, c) float32 in 0..255; in additive training (B, h, w, 2 c + 1), see `ferviz.training.losses.additive`.
+        targets: (B, D) float32, see `ferviz.training.losses.loss`.
         weights: (B,) float32, the weight of each face in the loss.
         labels: (B,) int64.
     """
@@ -69,7 +70,7 @@ class Source:
         return np.random.default_rng([self.config.seed, epoch]).permutation(len(self.images))
 
     def batch(self, epoch: int, step: int, order: np.ndarray) -> Batch:
-        """Return one batch, without the teachers' logits.
+        """Return one batch, without the teachers' logits and without what additive training adds.
 
         Args:
             epoch, step: numbers of the epoch and of the step in it, from 0.
@@ -107,17 +108,20 @@ class Source:
         waiting: deque[Any] = deque()
         with ThreadPoolExecutor(1, "ferviz-batches") as pool:
             for step in range(self.steps):
-                waiting.append(pool.submit(self.batch, epoch, step, order))
+                waiting.append((step, pool.submit(self.batch, epoch, step, order)))
                 if len(waiting) > AHEAD:
-                    yield self._with_teacher(waiting.popleft().result())
+                    yield self._completed(epoch, *waiting.popleft())
             while waiting:
-                yield self._with_teacher(waiting.popleft().result())
+                yield self._completed(epoch, *waiting.popleft())
 
-    def _with_teacher(self, batch: Batch) -> Batch:
-        if self.teacher is None:
-            return batch
-        targets = np.concatenate([batch.targets, self.teacher(batch.pixels)], 1)
-        return Batch(batch.pixels, targets, batch.weights, batch.labels)
+    def _completed(self, epoch: int, step: int, prepared: Any) -> Batch:
+        batch = prepared.result()
+        pixels, targets = batch.pixels, batch.targets
+        if self.teacher is not None:
+            targets = np.concatenate([targets, self.teacher(pixels)], 1)
+        if self.config.additive_weight:
+            pixels = with_coalitions(pixels, [self.config.seed, epoch, step])
+        return replace(batch, pixels=pixels, targets=targets)
 
 
 def soft_targets(labels: np.ndarray, classes: int, smoothing: float) -> np.ndarray:

@@ -131,7 +131,8 @@ def _training_moments(keras: Any, network: Any, tensors: list[Any]) -> Any:
 
         def call(self, pixels: Any) -> list[Any]:
             out = []
-            for x in self.inner(pixels, training=True):
+            inputs = self.inner(pixels, training=True)
+            for x in inputs if isinstance(inputs, list | tuple) else [inputs]:  # one layer's come without a list
                 x = keras.ops.cast(x, "float32")
                 axes = tuple(range(1, len(x.shape) - 1))
                 out += [keras.ops.mean(x, axes), keras.ops.mean(x * x, axes)] if axes else [x, x * x]

@@ -59,6 +59,8 @@ class TrainConfig:
         patience: see `schedule`.
         early_stopping: epochs without a better validation accuracy after which the run ends; 0 means never.
         ferplus_weight: weight of the FERPlus votes as auxiliary target; 0 turns it off.
+        additive_weight: weight of additive training (see `ferviz.training.losses.additive`), which ties what each cell of the last map
+            gives to what is seen there; for fine-tuning, about 1. 0 turns it off.
         distillation: weight of the teachers' answers, 0 to 1, where there are teachers.
         temperature: softness of the teachers' answers (Hinton et al. 2015).
         freeze: how many layers from the front keep their weights, for fine-tuning.
@@ -89,6 +91,7 @@ class TrainConfig:
     patience: int = 5
     early_stopping: int = 0
     ferplus_weight: float = 0.0
+    additive_weight: float = 0.0
     distillation: float = 0.7
     temperature: float = 3.0
     freeze: int = 0
@@ -110,6 +113,8 @@ class TrainConfig:
             value = getattr(owner, name)
             if value is not None and not low <= value <= high:
                 raise UsageError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}")
+        if self.additive_weight and self.ferplus_weight:
+            raise UsageError("additive_weight and ferplus_weight are not learned together; give one of them")
 
     @property
     def peak_learning_rate(self) -> float:
@@ -156,7 +161,8 @@ class TrainConfig:
 _RANGES = (
     ("epochs", 1, 100_000), ("batch_size", 2, 65_536), ("learning_rate", 0, 100), ("weight_decay", 0, 10), ("warmup", 0, 10_000),
     ("label_smoothing", 0, 0.9), ("ema", 0, 0.999999), ("patience", 1, 10_000), ("early_stopping", 0, 10_000),
-    ("ferplus_weight", 0, 1), ("distillation", 0, 1), ("temperature", 0.1, 100), ("freeze", 0, 10_000), ("flip", 0, 1),
+    ("ferplus_weight", 0, 1),
+    ("additive_weight", 0, 1000), ("distillation", 0, 1), ("temperature", 0.1, 100), ("freeze", 0, 10_000), ("flip", 0, 1),
     ("shift", 0, 24), ("rotate", 0, 180), ("zoom", 0, 0.9), ("brightness", 0, 1), ("contrast", 0, 1), ("erase", 0, 1),
     ("noise", 0, 1), ("mixup", 0, 10),
 )  # fmt: skip

@@ -55,14 +55,17 @@ def pair_from_file(path: str, labels: tuple[str, ...]) -> tuple[Any, Any]:
     body, dense = _body(path, network)
     pair = []
     for end in (None, "softmax"):
-        start = keras.Input(network.inputs[0].shape[1:], name="pixels", dtype="float32")
-        x = start if (scale, offset) == (1.0, 0.0) else keras.layers.Rescaling(scale, offset, name="normalise")(start)
+        last = keras.layers.Dense(
+            len(labels), activation=end, kernel_initializer=keras.initializers.GlorotUniform(seed=0), dtype="float32", name=dense.name
+        )  # fmt: skip
         copy = keras.models.clone_model(body)
         copy.set_weights(body.get_weights())
-        last = keras.layers.Dense(
-            len(labels), activation=end, kernel_initializer=keras.initializers.GlorotUniform(seed=0), dtype="float32", name="emotions"
-        )  # fmt: skip
-        pair.append(keras.Model(start, last(copy(x)), name=network.name))
+        if (scale, offset) == (1.0, 0.0):
+            pair.append(keras.Model(copy.inputs[0], last(copy.outputs[0]), name=network.name))
+        else:
+            start = keras.Input(network.inputs[0].shape[1:], name="pixels", dtype="float32")
+            x = keras.layers.Rescaling(scale, offset, name="normalise")(start)
+            pair.append(keras.Model(start, last(copy(x)), name=network.name))
         if model.labels == tuple(labels):
             kernel, *bias = dense.get_weights()
             last.set_weights([kernel, *(bias or [np.zeros(len(labels))])])

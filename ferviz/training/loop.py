@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from ferviz.numerics import log_softmax
-from ferviz.training import loss as losses
 from ferviz.training.batches import Batch
 from ferviz.training.batchnorm import BatchStatistics, fused_normalisation
 from ferviz.training.checkpoint import assign_variables, variable_values
 from ferviz.training.config import TrainConfig
 from ferviz.training.devices import train_on_batch
 from ferviz.training.kernels import safe_convolutions
+from ferviz.training.losses import loss as losses
 
 CHUNK = 256
 """Faces in one pass of `Learner.logits`."""
@@ -31,6 +31,7 @@ class Learner:
         ferplus_outputs: the number of outputs of the auxiliary head; 0 without one.
         distilled: the targets hold the teachers' logits.
         steps: steps of the whole run; 0 if unknown.
+        core: the part of `network` that answers about pictures alone; None = the network itself.
     """
 
     def __init__(
@@ -42,8 +43,10 @@ class Learner:
         ferplus_outputs: int = 0,
         distilled: bool = False,
         steps: int = 0,
+        core: Any = None,
     ) -> None:
         self.network, self.classes, self.config = network, classes, config
+        self._answering = network if core is None else core
         self._swapped_calls = contextlib.ExitStack()
         self._swapped_calls.enter_context(fused_normalisation(network))
         self._swapped_calls.enter_context(safe_convolutions(network))
@@ -99,7 +102,7 @@ class Learner:
         for start in range(0, len(images), CHUNK):
             part = images[start : start + CHUNK].astype(np.float32)
             padded = np.resize(part, (CHUNK, *part.shape[1:]))
-            out.append(np.asarray(self.network.predict_on_batch(padded))[: len(part), : self.classes])
+            out.append(np.asarray(self._answering.predict_on_batch(padded))[: len(part), : self.classes])
         return np.concatenate(out).astype(np.float32) if out else np.zeros((0, self.classes), np.float32)
 
     def state(self) -> tuple[list[np.ndarray], list[np.ndarray]]:

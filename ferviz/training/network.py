@@ -12,11 +12,12 @@ import numpy as np
 
 from ferviz.data.dataset import Dataset
 from ferviz.engines.precision import processor_flags
-from ferviz.errors import DataError
+from ferviz.errors import DataError, UsageError
 from ferviz.files import atomic, write_text
 from ferviz.manifests import to_json
 from ferviz.models.architectures import build
 from ferviz.models.architectures.layers import load_keras
+from ferviz.training.losses.additive import additive_network
 
 if TYPE_CHECKING:
     from ferviz.training.run_folder import Plan
@@ -66,7 +67,8 @@ class Networks:
     """A network as it learns and as it is saved, with the same weights.
 
     Attributes:
-        learning: the network that the optimizer works on: the saved network's logits and, behind them, the auxiliary head's.
+        learning: the network that the optimizer works on: the saved network's logits and, behind them, the auxiliary head's or, in
+            additive training, the cells' errors.
         core: the part of `learning` that is saved.
         saved: the saved network: float32, with softmax.
         sidecar: labels and input spec, which the network's file does not hold.
@@ -122,10 +124,12 @@ def build_networks(plan: Plan) -> Networks:
 
     Raises:
         UsageError: an option of the architecture is wrong.
-        ModelError: `init_from` or a teacher cannot be used.
+        ModelError: `init_from` or a teacher cannot be used, or the network cannot be trained additively.
         DataError: the votes are to be learned and the data has none.
     """
     config = plan.config
+    if config.additive_weight and plan.init_from is None:
+        raise UsageError("additive training starts from a trained network; name it as init_from (--init-from)")
     classes = len(plan.faces.scheme)
     if plan.init_from is not None:
         from ferviz.training.fine_tuning import pair_from_file
@@ -146,8 +150,10 @@ def build_networks(plan: Plan) -> Networks:
                 "ferplus_weight needs FERPlus' votes, and the data has none; name fer2013new.csv with --votes"
             )
         networks.learning, networks.ferplus_outputs = _with_votes(core, config.seed), FERPLUS_OUTPUTS
+    if config.additive_weight:
+        networks.learning = additive_network(core)
     if config.teachers:
-        from ferviz.training.distillation import teacher_logits
+        from ferviz.training.losses.distillation import teacher_logits
 
         precision = resolve_precision(config.precision)
         networks.teacher = teacher_logits(config.teachers, plan.faces.names, precision)

@@ -134,7 +134,7 @@ def _execute(
     )
     learner = Learner(
         networks.learning, classes, config, ferplus_outputs=networks.ferplus_outputs, distilled=bool(config.teachers),
-        steps=source.steps * config.epochs,
+        steps=source.steps * config.epochs, core=networks.core if config.additive_weight else None,
     )  # fmt: skip
     try:
         history = _run_epochs(plan, networks, learner, source, validating, tensorboard, progress)

@@ -49,7 +49,7 @@ network = keras.saving.load_model(best)
 faces = striped_faces().images[:64]
 shares = np.asarray(network.predict_on_batch(faces[..., None].astype("float32")))
 for precision in ("float32", "bfloat16"):
-    from ferviz.training.distillation import teacher_logits
+    from ferviz.training.losses.distillation import teacher_logits
     logits = teacher_logits([best], tuple(load_model(best).labels), precision)(faces[..., None].astype("float32"))
     answers = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     assert np.abs(answers - shares).max() < (1e-5 if precision == "float32" else 0.02), precision

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from ferviz.models import architectures
-from ferviz.training import loss as losses
 from ferviz.training.checkpoint import variable_values
 from ferviz.training.config import TrainConfig
+from ferviz.training.losses import loss as losses
 
 
 def softmax(x: np.ndarray) -> np.ndarray:

@@ -89,6 +89,12 @@ class TrainingOptions(OptionGroup):
         default=TRAINING.ferplus_weight,
         help="Weight of the FERPlus votes as auxiliary target (needs --votes).",
     )
+    additive_weight: float = option(
+        "--additive-weight",
+        default=TRAINING.additive_weight,
+        help="Weight of additive training, which ties what each cell of the last map gives to what is seen there "
+        "(needs --init-from; about 1).",
+    )
     validation: str | None = option(
         "--validation", metavar="SPLIT", help="The split that chooses the best epoch.  [default: PublicTest]"
     )

@@ -1,7 +1,8 @@
 """What training minimises: one loss over targets that lie side by side, and the optimizer that minimises it.
 
 Targets are (B, K + V + K): soft labels, then the FERPlus votes as a distribution (V = 8, where they are used), then the teachers' logits
-(where there are teachers). Outputs are (B, K + V): the network's logits, then the auxiliary head's.
+(where there are teachers). Outputs are (B, K + V): the network's logits, then the auxiliary head's. In additive training they are (B, 2 K):
+the logits, then the errors of the cells' sums, whose squares are to become small.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ def loss(
     """Return a Keras loss, a function (targets, outputs) -> (B,).
 
     It is (1 - distillation) * cross-entropy + distillation * T^2 * KL(teachers || network) at temperature T, plus `ferplus_weight` times
-    the cross-entropy with the votes. Without teachers the first term has weight 1.
+    the cross-entropy with the votes, plus `additive_weight` times the mean square of the cells' errors. Without teachers the first term
+    has weight 1.
 
     Args:
         classes: K, the number of the network's classes.
@@ -47,6 +49,8 @@ def loss(
         if ferplus_outputs:
             votes = targets[:, classes : classes + ferplus_outputs]
             value = value + config.ferplus_weight * cross_entropy(votes, outputs[:, classes:])
+        if config.additive_weight:
+            value = value + config.additive_weight * ops.mean(ops.square(outputs[:, classes:]), -1)
         return value
 
     return total
