@@ -24,7 +24,7 @@ class Batch:
     """One batch.
 
     Attributes:
-        pixels: (B, h, w, c) float32 in 0..255; in additive training (B, h, w, 2 c + 1), see `ferviz.training.losses.additive`.
+        pixels: (B, h, w, c) float32 in 0..255; in additive training (B, h, w, 3 c + 1), see `ferviz.training.losses.additive`.
         targets: (B, D) float32, see `ferviz.training.losses.loss`.
         weights: (B,) float32, the weight of each face in the loss.
         labels: (B,) int64.

@@ -177,7 +177,7 @@ def test_places_that_are_no_files(tmp_path):
     ):
         refused(tmp_path / name, match, ModelError)
     for address in ("hf://somebody/network", "gs://bucket/a.keras", "https://example.org/a.h5"):
-        refused(address, "address", ModelError)
+        refused(address, "URL", ModelError)
     refused("/dev/zero", "regular file", ModelError)
     refused("a\0b.h5", "cannot be read", ModelError)
 

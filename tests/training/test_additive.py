@@ -11,7 +11,7 @@ import pytest
 
 from ferviz.data.dataset import Dataset
 from ferviz.errors import ModelError, UsageError
-from ferviz.fills import plain_filler
+from ferviz.fills import fill, plain_filler
 from ferviz.models.architectures import build
 from ferviz.models.architectures.layers import load_keras
 from ferviz.models.load import load_model
@@ -34,18 +34,18 @@ def network(kernel: int, side: int = 12) -> Any:
     return keras.Model(start, last(keras.layers.Dropout(0.5)(pooled)), name="cells")
 
 
-def inputs(side: int = 12) -> np.ndarray:
-    """Faces of which one cell, two, or one and a half are seen."""
+def inputs(filled: float, side: int = 12) -> np.ndarray:
+    """Faces of which one cell, two, or one and a half are seen, and `filled` times their mean elsewhere."""
     rng = np.random.default_rng(0)
     faces = rng.uniform(0, 255, (3, side, side, 1)).astype(np.float32)
     seen = np.zeros((3, side, side, 1), np.float32)
     seen[0, :6, :6], seen[1, :, 6:], seen[2, :6, :9] = 1, 1, 1
-    return np.concatenate([faces, plain_filler(faces, "mean"), seen], -1)
+    filler = plain_filler(faces, "mean") * filled
+    return np.concatenate([faces, faces * seen + filler * (1 - seen), faces * (1 - seen) + filler * seen, seen], -1)
 
 
 def test_cells_that_see_their_own_place_alone_make_no_error() -> None:
-    core, asked = network(6), inputs()
-    asked[..., 1] = 0  # to which this network answers with nothing
+    core, asked = network(6), inputs(0)  # to which this network answers with nothing
     outputs = additive_network(core).predict_on_batch(asked)
     np.testing.assert_allclose(outputs[:, :4], core.predict_on_batch(asked[..., :1]), rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(outputs[:2, 4:], 0, atol=1e-4 * np.abs(outputs[:, :4]).max())
@@ -53,14 +53,13 @@ def test_cells_that_see_their_own_place_alone_make_no_error() -> None:
 
 
 def test_the_error_is_that_of_the_definition() -> None:
-    core, asked = network(12), inputs()
-    face, filler, seen = asked[..., :1], asked[..., 1:2], asked[..., 2:]
+    core, asked = network(12), inputs(1)
+    face, seen = asked[..., :1], asked[..., 3:]
     keras = load_keras()
     maps = keras.Model(core.inputs, core.layers[2].output).predict_on_batch(face)
     parts = np.einsum("nijc,ck->nijk", maps, core.layers[-1].get_weights()[0]) / 4
     shares = seen[..., 0].reshape(3, 2, 6, 2, 6).mean((2, 4))
-    shown = core.predict_on_batch(face * seen + filler * (1 - seen))
-    covered = core.predict_on_batch(face * (1 - seen) + filler * seen)
+    shown, covered = (core.predict_on_batch(asked[..., [channel]]) for channel in (1, 2))
     wanted = np.einsum("nij,nijk->nk", shares - 0.5, parts) - (shown - covered) / 2
     found = additive_network(core).predict_on_batch(asked)[:, 4:]
     np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4 * np.abs(wanted).max())
@@ -73,11 +72,13 @@ def test_coalitions_are_drawn_by_the_seed_and_filled_in_turns() -> None:
     for step, result in drawn.items():
         np.testing.assert_array_equal(result, with_coalitions(faces, [0, 1, step]))
         np.testing.assert_array_equal(result[..., :1], faces)
-        np.testing.assert_array_equal(result[..., 1:2], plain_filler(faces, "blur" if step < 2 else "mean"))
-        assert result[..., 2].min() >= 0
-        assert result[..., 2].max() <= 1
-        assert 0.4 < result[..., 2].mean() < 0.6  # either picture of a pair can be the first
-    assert (drawn[0][..., 2] != drawn[2][..., 2]).any()
+        seen, kind = result[..., 3], "harmonic" if step < 2 else "blur"
+        assert seen.min() >= 0
+        assert seen.max() <= 1
+        assert 0.4 < seen.mean() < 0.6  # either picture of a pair can be the first
+        for picture, hidden in ((1, 1 - seen), (2, seen)):
+            np.testing.assert_array_equal(result[..., [picture]], fill(faces, hidden, kind, step))
+    assert (drawn[0][..., 3] != drawn[2][..., 3]).any()
 
 
 def test_a_run_makes_the_cells_answer_for_their_places(stripes: Dataset, tmp_path: Path) -> None:

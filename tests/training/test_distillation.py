@@ -13,7 +13,7 @@ from ferviz.emotions import FER2013
 from ferviz.engines.backend import keras
 from ferviz.errors import UsageError
 from ferviz.models.load import load_model
-from ferviz.training import distillation
+from ferviz.training.losses import distillation
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -56,6 +56,7 @@ UNCOMPILED = {
     "teach",
     "train",
     "use-your-network",
+    "which-map-to-believe",
 }
 """Pages whose networks have to be Keras networks; with `--quick` all others have compiled ones, which need no TensorFlow."""
 KERAS = ("my.h5", "other.h5", "mini_xception_48.hdf5", "big_xception_64.hdf5")

@@ -20,35 +20,36 @@ import numpy as np
 from ferviz.attribution.maps.resize import resize_maps
 from ferviz.attribution.methods.kernel_shap import draw_coalitions
 from ferviz.errors import ModelError
-from ferviz.fills import plain_filler
+from ferviz.fills import fill
 from ferviz.models.architectures.layers import load_keras
 
 GRIDS = (6, 3)
 """Rows and columns of the patches that are hidden, in turns: single features of a face, and entire regions of it."""
 
-FILLS = ("blur", "mean")
-"""What stands where a face is hidden, in turns. The usual fill of ferviz' tests, "harmonic", is left for them."""
+FILLS = ("harmonic", "blur")
+"""What stands where a face is hidden, in turns; the same as for a taught explainer, so that "mean" is left for tests."""
 
 
 def with_coalitions(pixels: np.ndarray, seed: list[int]) -> np.ndarray:
-    """Return faces, what stands where they are hidden, and what the first of two pictures shows of each, side by side as channels.
+    """Return faces, two pictures of each, of which one hides what the other shows, and what the first shows, side by side as channels.
 
     Args:
         pixels: (B, h, w, c) float32 in 0..255.
         seed: of the draw; its last number is the step's, which decides on the patches' size and on the fill.
 
     Returns:
-        (B, h, w, 2 c + 1) float32.
+        (B, h, w, 3 c + 1) float32.
     """
     rng = np.random.default_rng(seed)
-    grid, fill = GRIDS[seed[-1] % len(GRIDS)], FILLS[seed[-1] // len(GRIDS) % len(FILLS)]
+    grid, kind = GRIDS[seed[-1] % len(GRIDS)], FILLS[seed[-1] // len(GRIDS) % len(FILLS)]
     count, height, width = pixels.shape[:3]
     patches = resize_maps(np.eye(grid**2, dtype=np.float32).reshape(-1, grid, grid), height, width)
     drawn = draw_coalitions(grid**2, count, int(rng.integers(2**31)))
     at = rng.choice(len(drawn.members), count, p=drawn.weights / drawn.weights.sum())
     chosen = drawn.members[at] ^ (rng.random((count, 1)) < 0.5)
-    seen = np.clip(np.tensordot(chosen.astype(np.float32), patches, 1), 0, 1)[..., None]
-    return np.concatenate([pixels, plain_filler(pixels, fill), seen], -1)
+    seen = np.clip(np.tensordot(chosen.astype(np.float32), patches, 1), 0, 1)
+    shown, covered = (fill(pixels, hidden, kind, seed[-1]) for hidden in (1 - seen, seen))
+    return np.concatenate([pixels, shown, covered, seen[..., None]], -1)
 
 
 def additive_network(core: Any) -> Any:
@@ -74,17 +75,15 @@ def additive_network(core: Any) -> Any:
             self.prepare, self.maps, self.dense = prepare, maps, dense
 
         def call(self, inputs: Any) -> Any:
-            channels = (inputs.shape[-1] - 1) // 2
-            face, filler, seen = inputs[..., :channels], inputs[..., channels:-1], inputs[..., -1:]
-            pictures = ops.concatenate([face, face * seen + filler * (1 - seen), face * (1 - seen) + filler * seen])
+            pictures = ops.concatenate(ops.split(inputs[..., :-1], 3, -1))
             for layer in self.prepare:
                 pictures = layer(pictures)
             cells = ops.matmul(ops.cast(self.maps(pictures, training=False), "float32"), self.dense.kernel)
             height, width = cells.shape[1:3]
             logits = ops.mean(cells, (1, 2)) + (self.dense.bias if self.dense.use_bias else 0)
             clean, shown, covered = ops.split(logits, 3)
-            down, across = (_shares(int(old), new) for old, new in zip(seen.shape[1:3], (height, width), strict=True))
-            shares = ops.einsum("ai,nij,bj->nab", down, seen[..., 0], across) - 0.5
+            down, across = (_shares(int(old), new) for old, new in zip(inputs.shape[1:3], (height, width), strict=True))
+            shares = ops.einsum("ai,nij,bj->nab", down, inputs[..., -1], across) - 0.5
             sums = ops.einsum("nij,nijk->nk", shares, ops.split(cells, 3)[0]) / (height * width)
             return ops.concatenate([clean, sums - (shown - covered) / 2], -1)
 
