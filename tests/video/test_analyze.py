@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from ferviz.attribution.explain import explain
 from ferviz.cli import run
 from ferviz.cli import videos as command
 from ferviz.errors import OutputExistsError, UsageError
+from ferviz.models.load import load_model
+from ferviz.models.model import Model
+from ferviz.trust.verdict import Trust, judge
 from ferviz.video.analyze import analyze_video
 from ferviz.video.pipeline import AnalysisOptions, FrameResult
 from ferviz.video.reading import Video
@@ -53,3 +59,19 @@ def test_a_file_that_ends_too_early_is_said(clip, squares, colours, tmp_path: Pa
         assert analyze_video(colours, video, AnalysisOptions(detector=squares), log=lines.append).frames == 6
     assert len(lines) == 1
     assert "6 of the 60 frames" in lines[0]
+
+
+def test_maps_of_a_video_are_not_tested(clip, squares, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each face would cost dozens of passes; `explain` on a picture does test."""
+    tested: list[int] = []
+
+    def counted(model: Model, pictures: np.ndarray, heatmaps: np.ndarray, *rest: Any, **settings: Any) -> Trust:
+        tested.append(len(heatmaps))
+        return judge(model, pictures, heatmaps, *rest, **settings)
+
+    monkeypatch.setattr("ferviz.attribution.attribution_job.judge", counted)
+    model = load_model()
+    assert analyze_video(model, clip(3), AnalysisOptions(detector=squares, method="gradcam")).faces == 6
+    assert tested == []
+    explain(model, np.zeros((1, 48, 48), np.uint8))
+    assert tested == [1]
