@@ -38,6 +38,7 @@ QUICK = {
     "teach": ("--minutes", "0.5"),
     "train": ("--epochs", "1"),
     "trust": ("--faces", "3"),
+    "trust calibrate": ("--faces", "60"),
     "report extract": (),
 }
 """Options that `--quick` adds to a command."""
@@ -155,7 +156,7 @@ def _type(
 
 def shortening(command: Command) -> tuple[str, ...]:
     """Return the options that make a command short."""
-    two = " ".join(command.words[1:3])
+    two = f"{command.words[1]} calibrate" if "--calibrate" in command.words else " ".join(command.words[1:3])
     return QUICK.get(two, QUICK.get(two.partition(" ")[0], ()))
 
 
