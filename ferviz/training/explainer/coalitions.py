@@ -182,13 +182,14 @@ def patch_shares() -> Array:
     return cell_shares(patch_masks(4 * CELLS, 4 * CELLS), CELLS)
 
 
-def patch_masks(height: int, width: int) -> Array:
-    """Return the patches that are hidden, with soft borders, (PATCHES^2, height, width) float32; their sum is 1.
+def patch_masks(height: int, width: int, side: int = PATCHES) -> Array:
+    """Return the patches that are hidden, with soft borders, (side^2, height, width) float32; their sum is 1.
 
     Args:
         height, width: of the pictures.
+        side: rows and columns of patches.
     """
-    squares = np.eye(PATCHES**2, dtype=np.float32).reshape(-1, PATCHES, PATCHES)
+    squares = np.eye(side**2, dtype=np.float32).reshape(-1, side, side)
     return resize_maps(squares, height, width)
 
 

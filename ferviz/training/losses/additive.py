@@ -17,17 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from ferviz.attribution.maps.resize import resize_maps
 from ferviz.attribution.methods.kernel_shap import draw_coalitions
 from ferviz.errors import ModelError
 from ferviz.fills import fill
 from ferviz.models.architectures.layers import load_keras
+from ferviz.training.explainer.coalitions import FILLS, patch_masks
 
 GRIDS = (6, 3)
 """Rows and columns of the patches that are hidden, in turns: single features of a face, and entire regions of it."""
-
-FILLS = ("harmonic", "blur")
-"""What stands where a face is hidden, in turns; the same as for a taught explainer, so that "mean" is left for tests."""
 
 
 def with_coalitions(pixels: np.ndarray, seed: list[int]) -> np.ndarray:
@@ -43,7 +40,7 @@ def with_coalitions(pixels: np.ndarray, seed: list[int]) -> np.ndarray:
     rng = np.random.default_rng(seed)
     grid, kind = GRIDS[seed[-1] % len(GRIDS)], FILLS[seed[-1] // len(GRIDS) % len(FILLS)]
     count, height, width = pixels.shape[:3]
-    patches = resize_maps(np.eye(grid**2, dtype=np.float32).reshape(-1, grid, grid), height, width)
+    patches = patch_masks(height, width, grid)
     drawn = draw_coalitions(grid**2, count, int(rng.integers(2**31)))
     at = rng.choice(len(drawn.members), count, p=drawn.weights / drawn.weights.sum())
     chosen = drawn.members[at] ^ (rng.random((count, 1)) < 0.5)
