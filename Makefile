@@ -4,7 +4,7 @@
 # make test-scale   sharded runs on Ray and Dask, with kills at random times, in .venv-scale; takes minutes
 # make fuzz    every reader of files under mutated ones, SECONDS each (20); prints the table
 # make test-frameworks    the tests of PyTorch networks, beside pytorch-grad-cam and captum, in a venv of their own (2 GB)
-# make tutorial    README, tutorial and every how-to typed in a fresh environment (QUICK=--quick: without the minutes of dreams and training)
+# make tutorial    README, tutorial and every how-to typed in a fresh environment (QUICK=--quick: dreams, training and teaching cut short)
 # make docs    set up .venv and build the documentation into build/docs
 PYTHON ?= python3
 VENV   := .venv

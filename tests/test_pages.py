@@ -1,8 +1,9 @@
 """The README and the pages of the documentation do what they say: their Python and their shell lines run as they stand.
 
 Every ```python block of these pages, and every ```sh line that begins with `ferviz`, is run in a folder that holds the files that the
-pages name, and prints what a ```text block behind it shows. A block behind a line `<!-- not run: REASON -->` is left out; ```console blocks
-show what needs foreign files, minutes or TensorFlow. `make tutorial` types all of them in a fresh environment.
+pages name, and prints what a ```text block behind it shows. A block behind a line `<!-- not run: REASON -->` or
+`<!-- not tested: REASON -->` is left out, and so is one behind `<!-- needs MODULE -->` where that is not installed; ```console blocks show
+what needs foreign files, minutes or TensorFlow. `make tutorial` types all of them in a fresh environment, but for those that are not run.
 """
 
 from __future__ import annotations
@@ -76,7 +77,13 @@ PAGES = [
 
 def blocks(page: str | Path, kind: str = "python") -> list[Any]:
     """Return the blocks of a page (a path, or its place below docs/) that are run."""
-    return [block for block in PAGE_BLOCKS.read(ROOT / "docs" / page) if block.kind == kind and block.mark != "not run"]
+    return [
+        block
+        for block in PAGE_BLOCKS.read(ROOT / "docs" / page)
+        if block.kind == kind
+        and block.mark not in ("not run", "not tested")
+        and all(importlib.util.find_spec(module) for module in block.needs)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +137,7 @@ def test_the_page_runs_as_it_stands(
     finally:
         if "matplotlib.pyplot" in sys.modules:  # a page's figures must not wait for the next test's
             sys.modules["matplotlib.pyplot"].close("all")
-    assert blocks(page) or blocks(page, "sh") or "<!-- not run" in page.read_text(encoding="utf-8")
+    assert blocks(page) or blocks(page, "sh") or "<!-- not " in page.read_text(encoding="utf-8")
 
 
 def test_a_page_is_read_as_it_is_meant(tmp_path: Path) -> None:
@@ -139,8 +146,9 @@ def test_a_page_is_read_as_it_is_meant(tmp_path: Path) -> None:
         "```sh\nferviz a  # why\nferviz b \\\n  --c 'd e'\n```\n\n```text\nprints\n```\n"
         "<!-- may differ: the clock -->\n\n```console\n$ ferviz f\n1 s\n...\n$ ferviz g\n```\n"
         "<!-- not run: minutes -->\n```python\nh\n```\n```python\ni\n```\n```text\nj\n```\n```json\nk\n```\n"
+        "<!-- needs torch, timm -->\n<!-- not tested: hours -->\n\n```python\nl\n```\n<!-- needs onnx -->\n```python\nm\n```\n"
     )
-    shell, console, hidden, program = PAGE_BLOCKS.read(page)
+    shell, console, hidden, program, slow, foreign = PAGE_BLOCKS.read(page)
     assert [(c.words, c.shown) for c in shell.commands] == [
         (["ferviz", "a"], ""),
         (["ferviz", "b", "--c", "d e"], "prints\n"),
@@ -148,6 +156,8 @@ def test_a_page_is_read_as_it_is_meant(tmp_path: Path) -> None:
     assert (console.mark, console.reason) == ("may differ", "the clock")
     assert [(c.line, c.shown) for c in console.commands] == [("ferviz f", "1 s\n...\n"), ("ferviz g", "")]
     assert (hidden.mark, program.mark, program.code, program.text) == ("not run", "", "i\n", "j\n")
+    assert (slow.mark, slow.reason, slow.needs) == ("not tested", "hours", ("torch", "timm"))
+    assert (foreign.mark, foreign.needs, program.needs) == ("", ("onnx",), ())
 
 
 @pytest.mark.parametrize(
@@ -177,6 +187,14 @@ def test_what_is_printed_is_compared_with_what_is_shown(
     shown: str, printed: str, any_number: bool, agrees: bool
 ) -> None:
     assert (SHOWN.difference(shown, printed, any_number) == "") is agrees
+
+
+def test_an_output_of_other_data_has_most_words_of_what_is_shown() -> None:
+    shown = "net on 3,000 faces\n* -1..1  csv  63.0 %\nverdict: use -1..1\n"
+    printed = "net on 70 faces\n* 0..1  csv  12.5 %\n\x1b[1mverdict\x1b[0m: keep 0..1\n"
+    assert SHOWN.absent_words(shown, printed) == (["use"], 1 / 5)
+    assert SHOWN.absent_words(shown, "no such file")[1] == 1
+    assert SHOWN.absent_words("12 34", "") == ([], 0)
 
 
 def test_own_methods() -> None:

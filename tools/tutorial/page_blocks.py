@@ -6,7 +6,8 @@ What a page says to its reader, and to the tests:
 - ```console holds commands behind a dollar sign, each with the output that is shown for it.
 - ```python blocks of a page are one program.
 - `<!-- not run: REASON -->` before a block: neither the tests nor `make tutorial` run it.
-- `<!-- not typed: REASON -->`: `make tutorial` leaves it out.
+- `<!-- not tested: REASON -->`: the tests leave it out; `make tutorial` types it.
+- `<!-- needs MODULE -->`, before such a line or alone: both leave it out where one of these modules is not installed.
 - `<!-- may differ: REASON -->`: the numbers in its output depend on more than ferviz; only the words around them are compared.
 """
 
@@ -18,7 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 BLOCK = re.compile(
-    r"(?:<!-- (?P<mark>not run|not typed|may differ): (?P<reason>.+?) -->\n+)?"
+    r"(?:<!-- needs (?P<needs>[\w, ]+) -->\n+)?"
+    r"(?:<!-- (?P<mark>not run|not tested|may differ): (?P<reason>.+?) -->\n+)?"
     r"```(?P<kind>python|sh|console)\n(?P<code>.*?)```(?:\n+```text\n(?P<text>.*?)```)?",
     re.DOTALL,
 )
@@ -49,10 +51,11 @@ class Block:
     Attributes:
         kind: `python`, `sh` or `console`.
         code: the text between the fences.
-        mark: `not run`, `not typed`, `may differ`, or "".
+        mark: `not run`, `not tested`, `may differ`, or "".
         reason: why it is marked.
         commands: the commands of a shell block.
         text: the output that is shown behind a Python block.
+        needs: the modules that it takes beside those of ferviz.
     """
 
     kind: str
@@ -61,6 +64,7 @@ class Block:
     reason: str = ""
     commands: list[Command] = field(default_factory=list)
     text: str = ""
+    needs: tuple[str, ...] = ()
 
 
 def read(page: Path) -> list[Block]:
@@ -73,7 +77,8 @@ def read(page: Path) -> list[Block]:
     for match in BLOCK.finditer(page.read_text(encoding="utf-8")):
         kind, code, text = match["kind"], match["code"], match["text"] or ""
         commands = [] if kind == "python" else _commands(kind, code, text)
-        result.append(Block(kind, code, match["mark"] or "", match["reason"] or "", commands, text))
+        needs = tuple((match["needs"] or "").replace(",", " ").split())
+        result.append(Block(kind, code, match["mark"] or "", match["reason"] or "", commands, text, needs))
     return result
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?|\.\d+")
+WORD = re.compile(r"[^\W\d_]{3,}")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -60,3 +61,15 @@ def _close(shown: str, printed: str) -> bool:
     if not places or places != len(printed.partition(".")[2]):
         return shown == printed
     return abs(float(shown.replace(",", "")) - float(printed.replace(",", ""))) < 1.5 * 10**-places
+
+
+def absent_words(shown: str, printed: str) -> tuple[list[str], float]:
+    """Return the words of a shown output that are not printed, and their share.
+
+    Args:
+        shown: the page's text, of a reader's data.
+        printed: the command's, of other data: its numbers and some of its findings are others, its words mostly are not.
+    """
+    wanted = set(WORD.findall(shown.lower()))
+    absent = sorted(wanted - set(WORD.findall(COLOUR.sub("", printed).lower())))
+    return absent, len(absent) / max(len(wanted), 1)

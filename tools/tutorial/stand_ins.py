@@ -13,6 +13,22 @@ from ferviz.tables.csv_table import csv_text
 
 ROOT = Path(__file__).resolve().parents[2]
 PORTRAIT = ROOT / "examples" / "astronaut.png"
+OBJECTS = {
+    "pytorch": "from my_net import MyNet\n\nnet = MyNet()\n",
+    "teach": "import ferviz\n\nfaces = ferviz.find_faces('face.png')\n",
+    "use-your-network": """import keras
+
+my_keras_model = keras.Sequential(
+    [
+        keras.Input((48, 48, 1)),
+        keras.layers.Conv2D(4, 3, activation="relu", name="conv1"),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(3, activation="softmax"),
+    ]
+)
+""",
+}
+"""The objects that a page's Python takes from its reader: {page: code}."""
 VOTES = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF"]
 
 

@@ -50,6 +50,7 @@ class Terminal:
         }
         self.environment |= {
             "FERVIZ_CACHE": str(self.notes.parent / "cache"),
+            "HF_HOME": str(self.notes.parent / "cache" / "huggingface"),
             "BROWSER": "true",
             "COLUMNS": "100",
             "OMP_NUM_THREADS": "1",
