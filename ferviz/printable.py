@@ -38,6 +38,15 @@ def printable(text: object, limit: int | None = None) -> str:
     return shown if limit is None or len(shown) <= limit else shown[: limit - 3] + "..."
 
 
+def sentence(text: str) -> str:
+    """Return a message as a sentence: with a capital letter and a full stop.
+
+    Args:
+        text: its words.
+    """
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
 def _is_hidden(character: str) -> bool:
     return character not in _JOINERS and unicodedata.category(character) in _HIDDEN
 

@@ -203,7 +203,7 @@ class AttributionJob:
             "model": model.name,
             "model_sha256": model.sha256,
             "model_file": model.file_name,
-            **({"model_architecture": model.origin.architecture} if model.origin and model.origin.architecture else {}),
+            **(model.origin.conventions() if model.origin else {}),
             "engine": model.engine.name,
             "labels": list(model.labels),
             "seed": self.seed,

@@ -57,8 +57,12 @@ class ExplanationComparison(Result):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What may mislead in any of the maps, each with its name."""
-        return tuple(f"{n}: {w}" for n, e in zip(self.names, self.explanations, strict=True) for w in e.warnings)
+        """What may mislead in any of the maps, each sentence once; with the names that it is about where these are not all."""
+        names: dict[str, list[str]] = {}
+        for name, explanation in zip(self.names, self.explanations, strict=True):
+            for warning in dict.fromkeys(explanation.warnings):
+                names.setdefault(warning, []).append(name)
+        return tuple(w if len(of) == len(self.names) else f"{', '.join(of)}: {w}" for w, of in names.items())
 
     def picture(
         self,

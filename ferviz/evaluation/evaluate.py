@@ -114,7 +114,7 @@ def evaluate(
         tta=augmented,
         occlusion=occlusion,
         in_training=_in_training(data, measured, match.data) if without_duplicates and not match.data.answers else None,
-        notes=(*model.notes, *notes, *match.notes),
+        notes=(*dict.fromkeys((*model.cautions, *model.notes)), *notes, *match.notes),
         settings={
             "data": data.source,
             "data_sha256": data.sha256,

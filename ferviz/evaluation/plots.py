@@ -10,13 +10,19 @@ import numpy as np
 
 from ferviz.emotions import COLORS, canonical
 from ferviz.evaluation import metrics
-from ferviz.rendering.lettering import fit_names, one_font, room_of
-from ferviz.rendering.text import AMBER, GREY, INK
+from ferviz.rendering.lettering import FOOT_LINE, fit_names, foot_lines, one_font, room_of, write_foot
+from ferviz.rendering.text import GREY, INK
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ferviz.evaluation.evaluation import Evaluation
+
+WIDTH = 11.5
+"""Inches of a page."""
+
+NOTES = 4
+"""Notes at the foot of a page: what was assumed about the network comes first."""
 
 BLUE, PALE, TRACK = "#2f5d8a", "#8fb3d4", "#e4e8ec"
 
@@ -42,9 +48,10 @@ def evaluation_figure(e: Evaluation) -> Figure:
 
     hidden = bool(e.occlusion)
     height = 10.6 if hidden else 8.6
-    figure = ShownFigure(figsize=(11.5, height))
+    figure = ShownFigure(figsize=(WIDTH, height))
     rows = [4.2, 2.5, 2.0] if hidden else [4.2, 2.5]
-    top, bottom = 1 - 1.15 / height, (0.42 + 0.16 * len(e.notes[:2])) / height
+    foot = foot_lines(e.notes[:NOTES], WIDTH)
+    top, bottom = 1 - 1.15 / height, (0.42 + FOOT_LINE * len(foot)) / height
     grid = figure.add_gridspec(
         len(rows), 1, height_ratios=rows, hspace=0.3, left=0.075, right=0.985, top=top, bottom=bottom
     )
@@ -61,10 +68,7 @@ def evaluation_figure(e: Evaluation) -> Figure:
     if hidden:
         _caption(figure, grid[2], "recall while one region of every face is filled with the face's mean grey", height)
         _hidden(figure, grid[2], e)
-    for line, note in enumerate(e.notes[:2]):
-        figure.text(
-            0.02, (0.14 + 0.14 * (len(e.notes[:2]) - 1 - line)) / height, f"Note: {note}"[:170], fontsize=7, color=AMBER
-        )
+    write_foot(figure, foot)
     return one_font(figure)
 
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ferviz.rendering.annotate import color_of
-from ferviz.rendering.lettering import one_font
+from ferviz.rendering.lettering import FOOT_LINE, foot_lines, one_font, write_foot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _INK, _GREY, _GROUND = "#1c1c1e", "#5f6368", "#f1f3f4"
+_WIDTH = 9.6  # inches
 _MAX_STEP = 3.0  # times the median step; a longer step is a gap
 
 
@@ -42,6 +43,7 @@ def timeline_figure(
     title: str = "",
     end: float | None = None,
     empty: str = "no face was found",
+    notes: Sequence[str] = (),
 ) -> Figure:
     """Return the figure: one row for each face, stacked areas whose heights are the probabilities, in the emotions' colours.
 
@@ -51,12 +53,15 @@ def timeline_figure(
         title: above the rows.
         end: seconds at the right edge; None = the last time of a face.
         empty: what the figure says where there are no lanes.
+        notes: what may mislead, a sentence each, below the rows.
     """
     from ferviz.rendering.shown_figure import ShownFigure
 
     rows = max(1, len(lanes))
-    tall = 1.15 * rows + 1.3
-    figure = ShownFigure(figsize=(9.6, tall), dpi=120, facecolor="white")
+    foot = foot_lines(notes, _WIDTH)
+    tall = 1.15 * rows + 1.3 + FOOT_LINE * len(foot)
+    figure = ShownFigure(figsize=(_WIDTH, tall), dpi=120, facecolor="white")
+    write_foot(figure, foot)
     last = max([float(lane.times[-1]) for lane in lanes if len(lane.times)], default=1.0)
     grid = figure.add_gridspec(
         rows,
@@ -67,7 +72,7 @@ def timeline_figure(
         left=0.02,
         right=0.98,
         top=1 - 0.78 / tall,
-        bottom=0.5 / tall,
+        bottom=(0.5 + FOOT_LINE * len(foot)) / tall,
     )
     figure.text(0.02, 1 - 0.12 / tall, title or "Emotions over time", va="top", size=13, weight="bold", color=_INK)
     _legend(figure, labels, 1 - 0.45 / tall)

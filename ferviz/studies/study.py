@@ -12,6 +12,7 @@ import numpy as np
 
 from ferviz.errors import DataError, UnknownNameError
 from ferviz.files import PathLike
+from ferviz.printable import sentence
 from ferviz.rendering.lettering import one_font
 from ferviz.results import Result, read_npz
 from ferviz.tables.frames import to_columns, to_frame
@@ -127,8 +128,12 @@ class Study(Result):
         """Return the study as a matplotlib Figure (made without pyplot)."""
         return one_font(importlib.import_module(f"ferviz.studies.figures.{FIGURES[self.name]}").figure(self))
 
-    def text(self) -> str:
-        """Return the finding, the main table and the notes as lines for a terminal."""
+    def text(self, known: Sequence[str] = ()) -> str:
+        """Return the finding, the main table and the notes as lines for a terminal.
+
+        Args:
+            known: notes on the network that the reader has seen already.
+        """
         table = [[_cell(value) for value in row] for row in self.table()[: MAX_PRINTED + 1]]
         widths = [max(len(row[k]) for row in table) for k in range(len(table[0]))]
         lines = [
@@ -137,7 +142,9 @@ class Study(Result):
         head = f"{self.name} of {self.model} on {self.faces} faces of {self.data} ({self.groups} different)"
         left = len(self.table()) - len(table)
         lines += [f"... {left:,} more rows, which a .csv or .json file holds"] if left else []
-        return "\n".join([head, self.finding, "", *lines, *([""] if self.notes else []), *self.notes])
+        seen = {sentence(note) for note in known}
+        notes = [note for note in self.notes if note not in seen]
+        return "\n".join([head, self.finding, "", *lines, *([""] if notes else []), *notes])
 
     @classmethod
     def load(cls, path: PathLike) -> Study:

@@ -15,6 +15,7 @@ from ferviz.evaluation.label_matching import match_labels
 from ferviz.evaluation.tta import batched_logits
 from ferviz.models.model import Model
 from ferviz.models.prediction import check_finite
+from ferviz.printable import sentence
 
 Progress = Callable[[str], None]
 """Takes a phrase about what is done next."""
@@ -106,7 +107,7 @@ def predict_faces(model: Model, data: Dataset, batch_size: int = 256, progress: 
             f"the labels {', '.join(data.names)} are coarser than the network's {', '.join(model.labels)}; a study needs the "
             "network's classes, so read the data with those (--scheme, labels=)"
         )
-    notes = tuple(f"{note[:1].upper()}{note[1:]}." for note in match.notes)
+    notes = tuple(sentence(note) for note in (*model.cautions, *match.notes))
     answers = match.data.answers
     if answers is not None:
         answers.check(model.labels, model.sha256, data.source)

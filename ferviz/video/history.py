@@ -96,6 +96,7 @@ class TrackHistory:
             faces=self.faces,
             end=self.end,
             tracks=self.tracks(),
+            warnings=model.cautions,
         )
 
     def _track(self, number: int, doubt: str) -> TrackSummary:

@@ -68,6 +68,7 @@ class VideoSummary(Result):
         end: the time of the last frame, in seconds.
         tracks: the tracks, in the order in which they appeared.
         detector: what searched the frames; "none" where each frame was one face.
+        warnings: what may make every answer wrong: what was assumed about the network.
     """
 
     source: str
@@ -81,6 +82,7 @@ class VideoSummary(Result):
     end: float
     tracks: tuple[TrackSummary, ...] = field(repr=False)
     detector: str = ""
+    warnings: tuple[str, ...] = ()
     command: ClassVar[str] = "video"
 
     def plot(self, *, max_tracks: int = 6, doubtful: bool = False) -> Figure:
@@ -107,7 +109,7 @@ class VideoSummary(Result):
         if left_out := len(self.tracks) - len(kept):
             title += f" (without {left_out} doubtful {'track' if left_out == 1 else 'tracks'})"
         empty = "only doubtful faces were found" if self.tracks else "no face was found"
-        return timeline_figure(lanes, self.labels, title, self.end or None, empty)
+        return timeline_figure(lanes, self.labels, title, self.end or None, empty, self.warnings)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return {`times/<track>`: (n,) seconds, `probabilities/<track>`: (n, K)}."""
@@ -123,6 +125,7 @@ class VideoSummary(Result):
             "source": self.source,
             "model": self.model,
             "sha256": self.sha256,
+            "warnings": list(self.warnings),
             "detector": self.detector,
             "frames": self.frames,
             "analyzed": self.analyzed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,12 @@ def test_pointing_and_mass() -> None:
     masks = np.array([[[False, False], [True, True]]] * 3)
     assert pointing_game(maps, masks).tolist() == [True, False, False]  # a flat map points nowhere
     assert mass_inside(maps, masks).tolist() == [0.75, 0.5, 0.0]
+
+
+def test_a_sentence_about_every_map_is_said_once(model: Model) -> None:
+    pair = compare_explanations(model, faces(1), ["gradcam", "hirescam"])
+    first, second = (replace(e, warnings=w) for e, w in zip(pair.explanations, (("a", "b"), ("b", "c")), strict=True))
+    assert replace(pair, explanations=(first, second)).warnings == ("gradcam: a", "b", "hirescam: c")
 
 
 def test_a_method_agrees_with_itself_and_each_face_keeps_its_class(model: Model) -> None:

@@ -17,3 +17,18 @@ def test_gaps_of_a_track_stay_gaps() -> None:
     figure = timeline_figure([Lane("#1", times, values), Lane("#2", times, values)], ("happy", "sad"))
     areas = [axes for axes in figure.axes if len(axes.collections) == 4]  # two stretches of two classes
     assert len(areas) == 2
+
+
+def test_notes_have_room_at_the_foot() -> None:
+    lane = Lane("#1", np.array([0, 1.0]), np.full((2, 2), 0.5))
+    assumed = "the file does not name its 40 outputs: " + ", ".join(f"$emotion_{k}$" for k in range(40)) + " is assumed"
+    figure = timeline_figure([lane], ("happy", "sad"), notes=(assumed, "the range is assumed"))
+    lines = [text for text in figure.texts if text.get_fontsize() == 7]
+    assert len(lines) > 2, "the long one has several lines"
+    said = " ".join(text.get_text() for text in reversed(lines))
+    assert said == f"Note: {assumed} Note: the range is assumed"
+    boxes = [text.get_window_extent() for text in lines]
+    assert max(box.x1 for box in boxes) < figure.bbox.width
+    assert min(box.y0 for box in boxes) > 0
+    ticks = [label.get_window_extent() for label in figure.axes[1].get_xticklabels()]
+    assert max(box.y1 for box in boxes) < min(box.y0 for box in ticks)

@@ -112,8 +112,12 @@ def test_labels_ranks_what_was_mislabelled(model: Model, data: Dataset) -> None:
         "happy",
     )
     assert "differ from that majority" in answer.finding
-    training = ask("labels", model, replace(data, split=np.full(90, "Training")))
+    assumed = "the file does not name its 3 outputs: happy, sad, neutral is assumed"
+    training = ask("labels", replace(model, notes=(assumed,)), replace(data, split=np.full(90, "Training")))
     assert any("by heart" in note for note in training.notes)
+    assert training.notes[0] == f"{assumed.capitalize()}."
+    assert "is assumed" in training.text()
+    assert "is assumed" not in training.text(known=[assumed])
 
 
 def test_confusions_finds_the_region_that_misleads(model: Model, data: Dataset) -> None:

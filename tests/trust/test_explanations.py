@@ -124,6 +124,9 @@ def test_a_picture_carries_the_verdict_and_what_to_ask_instead(corner, monkeypat
     named = replace(poor, faces=tuple(replace(face, source="photos/my face.png") for face in poor.faces))
     assert "'photos/my face.png' --method rise" in named.alternative()
     assert named.alternative(["--model", "nets/a.h5"]).endswith("--target 'class 1' --model nets/a.h5")
+    typed = {"model_file": "nets/a.h5", "model_labels": "7-alphabetical", "model_architecture": "here/net.py:Net"}
+    conventions = replace(poor, settings={**poor.settings, **typed})
+    assert conventions.alternative().endswith("--model a.h5 --labels 7-alphabetical --architecture net.py:Net")
     (note,) = (note for note in named.sheet().notes if "Ask RISE" in note)
     assert "explain 'my face.png' --method rise" in note
     assert "photos" not in note

@@ -96,6 +96,13 @@ def report(*methods):
     return TrustReport("net", "ab", "data", n, 12, ("mean", "blur", "harmonic"), 0.05, True, 0, tuple(rows))
 
 
+def test_what_was_assumed_about_the_network_stands_in_the_panel():
+    guessed = replace(report(("rise", 500, 0.8, 0.4)), warnings=("the range is assumed",))
+    assert guessed.to_dict()["warnings"] == ["the range is assumed"]
+    assert "Note: the range is assumed" in [text.get_text() for text in guessed.plot().texts]
+    assert "assumed" not in guessed.text(), "the command has printed it"
+
+
 def test_of_methods_that_pass_alike_the_one_that_knows_the_regions_is_recommended():
     answer = report(("rise", 500, 0.8, 0.4), ("shapley", 500, 0.75, 0.7), ("occlusion", 500, 0.7, 0.9))
     assert answer.recommendation(500).method == "shapley"  # within 5 points of the first; occlusion is not

@@ -12,6 +12,7 @@ import pytest
 
 from ferviz.errors import UsageError
 from ferviz.images import read_manifest
+from ferviz.models.model import Model
 from ferviz.video.history import TrackHistory
 from ferviz.video.pipeline import FrameResult
 from ferviz.video.reading import Frame
@@ -43,6 +44,17 @@ def test_counts_and_means(summary: VideoSummary) -> None:
 def test_the_timeline_has_a_row_for_each_of_the_longest_tracks(summary: VideoSummary) -> None:
     assert len(summary.plot().axes) == 4  # a portrait and the areas of each
     assert [axes.get_title(loc="left") for axes in summary.plot(max_tracks=1).axes] == ["#1", ""]
+
+
+def test_what_was_assumed_about_the_network_stands_in_the_timeline(
+    summary: VideoSummary, colours: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assumed = "the file does not name its 2 outputs: happy, sad is assumed"
+    monkeypatch.setattr(Model, "cautions", (assumed,))
+    answer = TrackHistory(("happy", "sad")).summary("clip.mp4", colours, 10.0)
+    assert answer.to_dict()["warnings"] == [assumed]
+    assert f"Note: {assumed}" in [text.get_text() for text in answer.plot().texts]
+    assert summary.to_dict()["warnings"] == []
 
 
 def test_every_format(summary: VideoSummary, tmp_path: Path) -> None:

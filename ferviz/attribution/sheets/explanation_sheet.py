@@ -118,7 +118,7 @@ def alternative(e: Explanation, network: Sequence[str] | None = None, folders: b
 
     Args:
         e: the explanation.
-        network: the options that name the network; None = its file's name.
+        network: the options that name the network; None = its file's name, and the conventions that it was loaded with.
         folders: name the picture with its folder, for the one who typed it; files tell no folders.
     """
     if e.trust is None or not any(verdict.poor for row in e.trust.verdicts for verdict in row):
@@ -129,11 +129,21 @@ def alternative(e: Explanation, network: Sequence[str] | None = None, folders: b
     if e.targets != (PREDICTED,):
         every = e.targets == tuple(e.settings.get("labels", ()))
         words += ["--target", ALL if every else ",".join(e.targets)]
-    file = e.settings.get("model_file")
-    words += network if network is not None else ["--model", file] if file else []
+    words += network if network is not None else _network_words(e)
     method = titles.title(e.method)
     where = f"{method} does not say where this network looks" if len(e) == 1 else f"there {method} says nothing"
     return f"No better than a blob: {where}. Ask {titles.title(other)}: {shlex.join(words)}"
+
+
+def _network_words(e: Explanation) -> list[str]:
+    """-> the options that name the network of an explanation, as far as it knows them; without folders."""
+    if not e.settings.get("model_file"):
+        return []
+    words = ["--model", Path(e.settings["model_file"]).name]
+    for name in ("labels", "scaling", "architecture"):
+        value = e.settings.get(f"model_{name}")
+        words += [f"--{name}", Path(value).name if name == "architecture" else value] if value else []
+    return words
 
 
 def _origin(e: Explanation) -> str:

@@ -150,7 +150,7 @@ def command(
     if output.as_json:
         print_json("study", {**answer.to_dict(), "out": str(out)})
     else:
-        echo(answer.text())
+        echo(answer.text(network.cautions + (chosen["second"].cautions if second is not None else ())))
         console.say(f"wrote {out}")
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from ferviz.evaluation.audit.questions import DOUBTFUL, FINE, UNKNOWN, sentence
+from ferviz.evaluation.audit.questions import DOUBTFUL, FINE, UNKNOWN
 from ferviz.evaluation.plots import BLUE, PALE, TRACK, title_line
-from ferviz.printable import printable
+from ferviz.printable import printable, sentence
 from ferviz.rendering.text import AMBER, GREY, INK
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ferviz.evaluation.audit.questions import DOUBTFUL, FINE, UNKNOWN, Measured, Question, sentence, wilson_of
+from ferviz.evaluation.audit.questions import DOUBTFUL, FINE, UNKNOWN, Measured, Question, wilson_of
 from ferviz.evaluation.plots import percent
+from ferviz.printable import sentence
 from ferviz.results import Result
 
 if TYPE_CHECKING:

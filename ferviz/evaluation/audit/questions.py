@@ -330,12 +330,3 @@ def membership(training: Evaluation, test: Evaluation) -> float:
     ranks = rankdata(np.concatenate(parts))
     n, m = map(len, parts)
     return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))
-
-
-def sentence(answer: str) -> str:
-    """Return an answer with a capital letter and a full stop.
-
-    Args:
-        answer: its words.
-    """
-    return answer[:1].upper() + answer[1:] + ("" if answer.endswith(".") else ".")

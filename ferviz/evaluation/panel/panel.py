@@ -125,7 +125,7 @@ def trust_report(
     measured, unmeasured = _placements(model, images, places, seed, log)
     return TrustReport(
         model.name, model.sha256, data.source, len(images), steps, tuple(FILLS), calibration_of(model).delta(steps),
-        calibration_of(model).calibrated, seed, tuple(rows), measured, (*notes, *unmeasured),
+        calibration_of(model).calibrated, seed, tuple(rows), measured, (*notes, *unmeasured), model.cautions,
     )  # fmt: skip
 
 

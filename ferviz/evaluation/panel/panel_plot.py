@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ferviz.evaluation.plots import title_line
-from ferviz.rendering.lettering import one_font
+from ferviz.rendering.lettering import FOOT_LINE, foot_lines, one_font, write_foot
 from ferviz.rendering.text import GREY, INK
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ferviz.evaluation.panel.panel_result import TrustReport
 
+_WIDTH = 9.5  # inches
 _COLORS = ("#4a7ba6", "#c8963e", "#6b9a6f", "#8c6bb1")
 
 
@@ -27,10 +28,13 @@ def panel_figure(report: TrustReport) -> Figure:
     from ferviz.rendering.shown_figure import ShownFigure
 
     rows = sorted(report.rows, key=report.passed)
-    height = 1.9 + 0.34 * len(rows)
-    figure = ShownFigure(figsize=(9.5, height))
+    foot = foot_lines(report.warnings, _WIDTH)
+    bottom = 1.0 + FOOT_LINE * len(foot)
+    height = bottom + 0.9 + 0.34 * len(rows)
+    figure = ShownFigure(figsize=(_WIDTH, height))
+    write_foot(figure, foot)
     title_line(figure, f"{report.model}: which map to believe", f"{report.assessable} faces", height)
-    axes = figure.add_axes((0.3, 1.0 / height, 0.56, (height - 1.75) / height))
+    axes = figure.add_axes((0.3, bottom / height, 0.56, (height - bottom - 0.75) / height))
     axes.axvline(0, color=GREY, linewidth=0.8)
     axes.axvspan(-report.delta, report.delta, color="#eceff2", zorder=0)
     for place, row in enumerate(rows):

@@ -103,6 +103,7 @@ class TrustReport(Result):
         rows: the controls, then the methods.
         placements: where the layers' cells look.
         notes: what could not be measured.
+        warnings: what was assumed about the network.
     """
 
     command: ClassVar[str] = "trust"
@@ -119,6 +120,7 @@ class TrustReport(Result):
     rows: tuple[MethodRow, ...] = field(repr=False)
     placements: tuple[Placement, ...] = ()
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @cached_property
     def _blob(self) -> MethodRow:
@@ -206,6 +208,7 @@ class TrustReport(Result):
             "methods": [self._record(row) for row in self.rows],
             "placement": [place.to_dict() for place in self.placements],
             "notes": list(self.notes),
+            "warnings": list(self.warnings),
         }  # fmt: skip
 
     def table(self) -> Sequence[Sequence[Any]]:

@@ -56,6 +56,12 @@ class Origin:
     architecture: str = ""
     cached: bool = True
 
+    def conventions(self) -> dict[str, str]:
+        """Return what the caller said about the network, as it is typed: `model_labels`, `model_scaling`, `model_architecture`."""
+        labels = self.labels if isinstance(self.labels, str) or self.labels is None else ",".join(self.labels)
+        given = {"labels": labels, "scaling": self.scaling, "architecture": self.architecture}
+        return {f"model_{name}": value for name, value in given.items() if value}
+
 
 def find(origin: Origin) -> CompiledModel | None:
     """Return the compiled form of a network if there is one that still fits, else None; it never raises for a bad entry.
