@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,18 @@ def glorot_uniform(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarr
     field = int(np.prod(shape[:-2], dtype=np.int64))
     limit = np.sqrt(6 / (field * (shape[-2] + shape[-1])))
     return rng.uniform(-limit, limit, shape).astype(np.float32)
+
+
+def cascade_start(kernels: Sequence[int], share: float) -> int:
+    """Return the place from which on weights are drawn anew, where that begins at the output of a network.
+
+    Args:
+        kernels: the places of what has a kernel, rising in order of execution.
+        share: of the kernels, counted from the output, that is drawn; 0 draws the last one, 1 everything, also what lies before the first.
+    """
+    if share >= 1 or not kernels:
+        return 0
+    return kernels[len(kernels) - max(1, int(np.ceil(share * len(kernels))))]
 
 
 def _floating(values: Any) -> tuple[np.ndarray, np.dtype[Any]]:

@@ -130,15 +130,16 @@ class FallbackEngine:
         engine = self._fall_back("this needs the network itself, not only its compiled form")
         return require(engine, GraphBacked, "this").graph_engine()
 
-    def randomised(self, seed: int, batch: Array | None) -> Engine:
+    def randomised(self, seed: int, batch: Array | None, share: float = 1.0) -> Engine:
         """Return an engine for the network itself with weights drawn anew, as `Randomisable`.
 
         Args:
             seed: of the weights.
             batch: (N, h, w, c) float32, whose statistics batch normalisation learns.
+            share: of the layers with kernels, counted from the output, that is drawn.
         """
         engine = self._fall_back("this needs the network itself, not only its compiled form")
-        return require(engine, Randomisable, "parameter randomisation").randomised(seed, batch)
+        return require(engine, Randomisable, "parameter randomisation").randomised(seed, batch, share)
 
     def taught_values(self, batch: Array) -> tuple[Array, Array, Array]:
         """Compute what the taught explainer in the compiled file answers, as `TaughtValues.taught_values`.

@@ -129,12 +129,14 @@ class GraphExport(Protocol):
 class Randomisable(Protocol):
     """An engine that can have its network once more with weights that learned nothing (a Keras network is rebuilt from its layers)."""
 
-    def randomised(self, seed: int, batch: Array | None) -> Engine:
+    def randomised(self, seed: int, batch: Array | None, share: float = 1.0) -> Engine:
         """Return an engine for the same network with weights drawn anew.
 
         Args:
-            seed: of the weights.
+            seed: of the weights; those near the output are drawn first, so that they are the same for every share.
             batch: (N, h, w, c) float32, whose statistics batch normalisation learns; None = mean 0 and variance 1.
+            share: of the layers with kernels, counted from the output, that is drawn; 0 draws the last one, and those before keep what they
+                have learned.
 
         Raises:
             ModelError: it has no weights that can be drawn.

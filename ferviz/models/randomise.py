@@ -12,13 +12,13 @@ from ferviz.engines.base import Engine
 from ferviz.engines.protocols import KerasBacked, Randomisable, require, supports
 from ferviz.errors import ModelError
 from ferviz.models.model import Model
-from ferviz.numerics import glorot_uniform
+from ferviz.numerics import cascade_start, glorot_uniform
 
 STATISTICS = 256
 """Most faces whose statistics batch normalisation learns."""
 
 
-def randomised(model: Model, seed: int = 0, images: np.ndarray | None = None) -> Model:
+def randomised(model: Model, seed: int = 0, images: np.ndarray | None = None, share: float = 1.0) -> Model:
     """Return a model whose weights are drawn anew, each by its layer's own initialiser.
 
     Every kernel is drawn whole. (Shuffling its first axis, as some toolkits do, leaves a 1 x 1 kernel as it is.) Kernels whose layer
@@ -28,46 +28,118 @@ def randomised(model: Model, seed: int = 0, images: np.ndarray | None = None) ->
 
     Args:
         model: the network; it is not changed.
-        seed: of the weights.
+        seed: of the weights; those near the output are drawn first, so that they are the same for every share.
         images: (N, H, W) or (N, H, W, 3) uint8, faces; None = batch normalisation begins with mean 0 and variance 1.
+        share: of the layers with kernels, counted from the output, that is drawn; 0 draws the last one, and those before keep what they
+            have learned.
 
     Raises:
         ModelError: the weights cannot be reached, or the network cannot be built a second time.
     """
-    batch = None if images is None else model.preprocess(images[:STATISTICS])
-    if supports(model.engine, KerasBacked):
-        engine: Engine = _random_keras(model, seed, batch)
-    else:
-        engine = require(model.engine, Randomisable, "parameter randomisation").randomised(seed, batch)
-    return replace(model, name=f"{model.name} at random", sha256="", engine=engine, origin=None)
+    return RandomNetworks(model, images).draw(seed, share)
 
 
-def _random_keras(model: Model, seed: int, batch: np.ndarray | None) -> Engine:
-    from ferviz.engines.backend import keras
-    from ferviz.engines.keras import KerasEngine
+class RandomNetworks:
+    """Draws a model's weights anew, as `randomised` does, as often as it is asked.
 
-    engine = require(model.engine, KerasBacked, "parameter randomisation").keras_engine()
-    try:
-        network = keras().models.clone_model(engine.network)
-    except (ValueError, TypeError, NotImplementedError, AttributeError) as error:
-        raise ModelError(f"{model.name} cannot be built a second time with other weights ({error})") from error
-    rng = np.random.default_rng(seed)
-    own = {id(weight): (layer, name) for layer in _layers(network) for name, weight in _named_weights(layer)}
-    for weight in network.trainable_weights:
-        values = _drawn(*own[id(weight)], tuple(weight.shape), rng) if id(weight) in own else None
-        if values is None and len(weight.shape) > 1:
-            values = glorot_uniform(rng, tuple(weight.shape))
+    A Keras network is built a second time only once and given other weights each time, so that what TensorFlow compiled for one draw serves
+    all of them: a model that was drawn must not be used any more after the next draw.
+
+    Args:
+        model, images: as for `randomised`.
+
+    Raises:
+        ModelError: as for `randomised`.
+    """
+
+    def __init__(self, model: Model, images: np.ndarray | None = None) -> None:
+        self._model = model
+        self._batch = None if images is None else model.preprocess(images[:STATISTICS])
+        self._keras = _RandomKeras(model, self._batch) if supports(model.engine, KerasBacked) else None
+
+    def draw(self, seed: int, share: float = 1.0) -> Model:
+        """Return a model with other weights.
+
+        Args:
+            seed, share: as for `randomised`.
+
+        Raises:
+            ModelError: as for `randomised`.
+        """
+        model = self._model
+        if self._keras is not None:
+            engine: Engine = self._keras.draw(seed, share)
+        else:
+            engine = require(model.engine, Randomisable, "parameter randomisation").randomised(seed, self._batch, share)
+        return replace(model, name=f"{model.name} at random", sha256="", engine=engine, origin=None)
+
+
+class _RandomKeras:
+    """A Keras network's copy, which gets other weights with each draw. batch: whose statistics batch normalisation learns."""
+
+    def __init__(self, model: Model, batch: np.ndarray | None) -> None:
+        from ferviz.engines.backend import keras
+        from ferviz.engines.keras import KerasEngine
+
+        engine = require(model.engine, KerasBacked, "parameter randomisation").keras_engine()
+        try:
+            network = keras().models.clone_model(engine.network)
+        except (ValueError, TypeError, NotImplementedError, AttributeError) as error:
+            raise ModelError(f"{model.name} cannot be built a second time with other weights ({error})") from error
+        self._engine, self._network = KerasEngine(network), network
+        self._learned = [weight.numpy() for weight in engine.network.weights]
+        self._initial = [weight.numpy() for weight in network.weights]
+        if [values.shape for values in self._learned] != [values.shape for values in self._initial]:
+            raise ModelError(
+                f"{model.name} cannot be built a second time with other weights (its copy has other layers)"
+            )
+        first = batch is not None and engine.channels_first
+        self._batch = batch.transpose(0, 3, 1, 2) if first and batch is not None else batch
+        layers = list(_layers(network))
+        self._place = {id(weight): place for place, layer in enumerate(layers) for weight in layer.weights}
+        self._kernels = sorted({self._place[id(weight)] for weight in network.weights if len(weight.shape) > 1})
+        self._names = {id(weight): (layer, name) for layer in layers for name, weight in _named_weights(layer)}
+        self._normalisations = {
+            place: layer
+            for place, layer in enumerate(layers)
+            if hasattr(layer, "moving_mean") and hasattr(layer, "momentum")
+        }
+        for layer in self._normalisations.values():
+            layer.momentum = 0.0
+        # What a layer was adapted to is how pictures are prepared, and was not learned.
+        self._prepared = {id(weight) for layer in layers if hasattr(layer, "adapt") for weight in layer.weights}
+        for layer in layers:
+            if hasattr(layer, "rate"):  # dropout, which would be on while statistics are learned
+                layer.rate = 0.0
+
+    def draw(self, seed: int, share: float) -> Engine:
+        rng, start = np.random.default_rng(seed), cascade_start(self._kernels, share)
+        weights = list(zip(self._network.weights, self._learned, self._initial, strict=True))
+        for weight, learned, initial in sorted(weights, key=lambda row: -self._place[id(row[0])]):
+            kept = self._place[id(weight)] < start or id(weight) in self._prepared
+            weight.assign(learned if kept else self._random(weight, initial, rng))
+        self._learn_statistics(start)
+        return self._engine
+
+    def _random(self, weight: Any, initial: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        values = _drawn(*self._names[id(weight)], initial.shape, rng) if id(weight) in self._names else None
         if values is not None:
-            weight.assign(values)
-    if batch is not None:
-        _estimate_statistics(network, batch.transpose(0, 3, 1, 2) if engine.channels_first else batch)
-    return KerasEngine(network)
+            return values
+        return glorot_uniform(rng, initial.shape) if initial.ndim > 1 else initial
+
+    def _learn_statistics(self, start: int) -> None:
+        """Set the statistics of the normalisations that were drawn to those of the batch, layer by layer in one pass."""
+        for place, layer in self._normalisations.items():
+            layer.trainable = place >= start  # one that is not goes by what it has learned
+        if self._batch is not None and any(place >= start for place in self._normalisations):
+            self._network(self._batch, training=True)
 
 
-def _layers(network: Any) -> list[Any]:
-    """-> all layers, those of networks inside it too."""
-    layers: list[Any] = list(network._flatten_layers(include_self=False))
-    return layers
+def _layers(network: Any) -> Iterator[Any]:
+    """Yield all layers in order of execution, those of networks inside it too."""
+    for layer in network._flatten_layers(include_self=False, recursive=False):
+        yield layer
+        yield from _layers(layer)
 
 
 def _named_weights(layer: Any) -> Iterator[tuple[str, Any]]:
@@ -90,17 +162,3 @@ def _drawn(layer: Any, name: str, shape: tuple[int, ...], rng: np.random.Generat
         initializer = type(initializer).from_config({**config, "seed": int(rng.integers(2**31))})
     values = np.asarray(initializer(shape), np.float32)
     return None if values.ndim > 1 and np.ptp(values) == 0 else values
-
-
-def _estimate_statistics(network: Any, batch: np.ndarray) -> None:
-    """Set the moving mean and variance of batch normalisation to those of a batch, layer by layer in one pass."""
-    normalisations = [
-        layer for layer in _layers(network) if hasattr(layer, "moving_mean") and hasattr(layer, "momentum")
-    ]
-    dropouts = [layer for layer in _layers(network) if hasattr(layer, "rate")]
-    for layer in normalisations:
-        layer.momentum = 0.0
-    for layer in dropouts:
-        layer.rate = 0.0
-    if normalisations:
-        network(batch, training=True)

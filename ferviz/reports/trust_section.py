@@ -15,6 +15,7 @@ from ferviz.evaluation.metrics import wilson
 from ferviz.evaluation.panel.bootstrap import known_mean
 from ferviz.evaluation.panel.panel import trust_report, usable_methods
 from ferviz.evaluation.panel.panel_result import MethodRow, TrustReport
+from ferviz.evaluation.panel.randomisation import DRAWS
 from ferviz.printable import printable
 from ferviz.reports.accuracy_section import percent
 from ferviz.reports.question import Question
@@ -32,7 +33,7 @@ BLACK_BOX = ("occlusion",)
 
 COLUMNS = [
     "method", "passes a face", "ms a face", "faces", "better than a centre blob", "from", "to", "p (Holm)", "rank with the regions' values",
-    "like those of random weights",
+    "like those of random weights: last layer, half, all",
 ]  # fmt: skip
 
 MAX_WIDTH = 1400
@@ -80,7 +81,7 @@ def _test(question: Question, names: Sequence[str]) -> TrustReport:
     layer = question.model.default_layer()[0] if any(METHODS[name].at == LAYER for name in names) else None
     return trust_report(
         question.model, question.data, methods=names, layers=layer, faces=question.size("trust"), seed=question.seed,
-        batch_size=question.batch_size, progress=question.progress,
+        random_draws=1 if question.quick else DRAWS, batch_size=question.batch_size, progress=question.progress,
     )  # fmt: skip
 
 
@@ -105,7 +106,8 @@ def _row(report: TrustReport, row: MethodRow) -> list[object]:
     if row.control:
         return [row.title, "", "", count, _shown(share), "", "", "", rank, ""]
     low, high = wilson(share * count if count else 0, count)
-    random = "" if row.randomised is None else f"{row.randomised:.2f}{' (fails)' if row.fails else ''}"
+    random = "" if row.randomised is None else ", ".join(f"{value:.2f}" for value in row.randomised.correlation)
+    random += " (fails)" if row.fails else ""
     p = _shown(report.p_values[row.method, row.layer])
     return [
         row.title, round(row.passes, 1), round(1000 * row.seconds, 1), count, _shown(share), _shown(low), _shown(high), p, rank, random,

@@ -108,6 +108,22 @@ def test_with_weights_drawn_anew_it_has_learned_nothing(kind: str, files: Any, f
     np.testing.assert_array_equal(model.logits(faces), before)
 
 
+def test_a_stage_of_the_cascade_leaves_what_lies_before_it(files: Any) -> None:
+    def constants(content: bytes) -> list[np.ndarray]:
+        (graph, *_) = read_graphs(content).subgraphs
+        kernels = [graph.tensors[o.inputs[1]].values for o in graph.operators if o.code in (3, 4, 9)]
+        return [values for values in kernels if values is not None]
+
+    old = files["float"].read_bytes()
+    learned, every = constants(old), constants(drawn_anew(old, 4, "net"))
+    for share, count in ((0.0, 1), (0.5, -(-len(learned) // 2))):
+        stage = constants(drawn_anew(old, 4, "net", share))
+        kept = len(learned) - count
+        assert all((a == b).all() for a, b in zip(stage[:kept], learned[:kept], strict=True))
+        assert all((a == b).all() for a, b in zip(stage[kept:], every[kept:], strict=True))
+    assert not any((a == b).all() for a, b in zip(every, learned, strict=True))
+
+
 def test_kernels_are_drawn_as_they_begin(files: Any) -> None:
     """Convolutions within Glorot's limits, one for each depthwise channel; quantised kernels keep each output's numbers."""
 

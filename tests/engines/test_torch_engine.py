@@ -201,6 +201,21 @@ def test_random_weights_are_those_of_another_network(network: Any) -> None:
     assert [layer.name for layer in one.layers] == [layer.name for layer in engine.layers]
 
 
+def test_a_stage_of_the_cascade_leaves_what_lies_before_it() -> None:
+    """In order of execution, whatever the order of definition is."""
+    parts = {"fc": nn.Linear(5, CLASSES), "norm": nn.BatchNorm2d(5), "conv": nn.Conv2d(1, 5, 3)}
+    net = Flat(lambda net, x: net.fc(torch.relu(net.norm(net.conv(x))).mean((2, 3))), **parts)
+    engine, batch = TorchEngine(seeded(net), SHAPE), pictures(6)
+    last, every = (engine.randomised(1, batch, share) for share in (0, 1))
+    for name in ("conv", "norm"):
+        before, kept, drawn = (e.activations(batch, [name])[0] for e in (engine, last, every))
+        np.testing.assert_array_equal(kept, before)
+        assert np.abs(drawn - before).max() > 1e-3
+    assert np.abs(last.logits(batch) - engine.logits(batch)).max() > 1e-3
+    heads = [e._source.fc.weight.detach().numpy() for e in (last, every)]
+    np.testing.assert_array_equal(*heads)  # one seed, one head
+
+
 def test_a_network_that_cannot_be_copied_runs_and_keeps_its_weights() -> None:
     """Exported programs are such: whatever order in memory was tried first, and whoever asks for random weights."""
     engine, batch = TorchEngine(ours(seeded(Plain())), SHAPE), pictures(3)

@@ -58,14 +58,48 @@ def test_its_compiled_form_loads_the_network(onnx_files: Any, engine: Any, faces
 def test_the_panel_measures_how_far_maps_follow_the_weights_of_an_onnx_network(
     onnx_files: Any, engine: Any, faces: np.ndarray
 ) -> None:
-    from ferviz.evaluation.panel.panel import _without_learning
+    from ferviz.evaluation.panel.method_maps import method_maps
+    from ferviz.evaluation.panel.randomisation import randomisation
+    from ferviz.faces.crops import as_faces
 
     model = ferviz.load_model(onnx_files.twin(engine("functional").network), labels=LABELS, scaling="-1..1")
-    random, reason = _without_learning(model, faces, 0)
-    assert random is not None
-    assert not reason
-    maps = [ferviz.explain(each, faces[:2], method="gradcam", test=False).heatmaps for each in (model, random)]
-    assert np.abs(maps[0] - maps[1]).max() > 1e-6
+    few, answers = as_faces(faces[:6]), {("gradcam", None): method_maps(model, as_faces(faces[:6]), "gradcam")}
+    _, answer = randomisation(model, faces[:6], few, np.zeros(6, int), answers, draws=1, stages=2)
+    assert -1 <= answer["gradcam", None].correlation[-1] < 0.9
+
+
+@pytest.mark.parametrize("kind", ["keras", "onnx"])
+def test_a_stage_of_the_cascade_leaves_what_lies_before_it(
+    kind: str, onnx_files: Any, engine: Any, faces: np.ndarray
+) -> None:
+    """The network has four layers with kernels: conv1; short and conv2 side by side; the head."""
+    source = engine("functional").network
+    file = source if kind == "keras" else onnx_files.twin(source)
+    model = ferviz.load_model(file, labels=LABELS, scaling="-1..1", input=(18, 18, 1))
+    stages = [randomised(model, 5, faces, share) for share in (0, 0.5, 1)]
+    last, half, every = (network.engine for network in stages)
+    batch = model.preprocess(faces[:5])
+    names = [layer.name for layer in model.layers]
+    early, late = next(name for name in names if name.startswith("relu1")), model.default_layer()[0]
+    maps = {
+        name: [e.activations(batch, [name])[0] for e in (model.engine, last, half, every)] for name in (early, late)
+    }
+    for network in maps[early][1:3]:
+        np.testing.assert_array_equal(network, maps[early][0])  # with the statistics that the network learned
+    assert np.abs(maps[early][3] - maps[early][0]).max() > 1e-3
+    np.testing.assert_array_equal(maps[late][1], maps[late][0])
+    assert np.abs(maps[late][2] - maps[late][0]).max() > 1e-3
+    logits = [e.logits(batch) for e in (model.engine, last, half, every)]
+    assert all(np.abs(a - b).max() > 1e-4 for a, b in zip(logits, logits[1:], strict=False))
+    heads = [np.linalg.lstsq(_pooled(e, batch, late), e.logits(batch), rcond=None)[0] for e in (last, half, every)]
+    np.testing.assert_allclose(heads[1], heads[0], atol=1e-3)  # one seed, one head
+    np.testing.assert_allclose(heads[2], heads[0], atol=1e-3)
+
+
+def _pooled(engine: Any, batch: np.ndarray, layer: str) -> np.ndarray:
+    """-> what the dense layer behind the last map sees, with a column for its offset."""
+    (maps,) = engine.activations(batch, [layer])
+    return np.column_stack([maps.mean((1, 2)), np.ones(len(batch))])
 
 
 def test_a_network_without_kernels_is_one_sentence(onnx_files: Any) -> None:

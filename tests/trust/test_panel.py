@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -219,13 +217,3 @@ def test_the_prior_of_eyes_nose_and_mouth_is_where_each_face_has_them():
     np.testing.assert_allclose(
         nobody, nobody[:, ::-1][:, np.arange(48)], atol=0.5
     )  # a typical face's: nearly symmetrical
-
-
-def test_a_taught_map_is_not_asked_of_a_network_that_was_taught_nothing() -> None:
-    from ferviz.evaluation.panel.panel import _randomisation
-
-    maps = np.zeros((1, 4, 4), np.float32)
-    answer = SimpleNamespace(method="fastshap", layer="", passes=1.0, maps=maps)
-    assert (
-        _randomisation(cast(Any, "a network with random weights"), cast(Any, [None]), cast(Any, answer), 0, 8) is None
-    )

@@ -32,6 +32,20 @@ if TYPE_CHECKING:
     help="A layer to test them at; several: conv3,conv5, or repeat.  [default: the last map, and the next larger one]",
 )
 @click.option(
+    "--random-draws",
+    type=click.IntRange(0),
+    default=3,
+    show_default=True,
+    help="Networks whose weights are drawn anew, to see whether maps depend on them; 0 leaves that out.",
+)
+@click.option(
+    "--random-stages",
+    type=click.IntRange(2),
+    default=3,
+    show_default=True,
+    help="Stages of each, from the last layer to all.",
+)
+@click.option(
     "--calibrate", is_flag=True, help="Measure the margin of the verdicts for this network, and nothing else."
 )
 @click.option("--write", is_flag=True, help="Keep the result beside the network, in its sidecar.")
@@ -46,6 +60,8 @@ def command(
     faces: int,
     methods: tuple[str, ...],
     layers: tuple[str, ...],
+    random_draws: int,
+    random_stages: int,
     calibrate: bool,
     write: bool,
     model: ModelOptions,
@@ -96,6 +112,8 @@ def command(
         methods=methods or None,
         layers=layers or None,
         faces=faces,
+        random_draws=random_draws,
+        random_stages=random_stages,
         seed=output.seed,
         batch_size=batch.batch_size,
         progress=console.say,

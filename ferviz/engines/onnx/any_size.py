@@ -85,14 +85,15 @@ class AnySizeOnnxEngine:
         """Return the engine of the size that stands for the others."""
         return self._first
 
-    def randomised(self, seed: int, batch: Array | None) -> OnnxEngine:
+    def randomised(self, seed: int, batch: Array | None, share: float = 1.0) -> OnnxEngine:
         """Return an engine with weights drawn anew for pictures of the batch's size, as `Randomisable`.
 
         Args:
             seed: of the weights.
             batch: (N, h, w, c) float32, whose statistics batch normalisation learns; None = those of the size that stands for the others.
+            share: of the operators with kernels, counted from the output, that is drawn.
         """
-        return (self._first if batch is None else self._at(batch)).randomised(seed, batch)
+        return (self._first if batch is None else self._at(batch)).randomised(seed, batch, share)
 
     def logits(self, batch: Array) -> Array:
         """Compute the class scores before softmax or sigmoid.

@@ -76,12 +76,13 @@ class OnnxEngine(GraphEngine):
         """What the network was read from."""
         return self.network.files
 
-    def randomised(self, seed: int, batch: Array | None) -> OnnxEngine:
+    def randomised(self, seed: int, batch: Array | None, share: float = 1.0) -> OnnxEngine:
         """Return an engine for the same network with weights drawn anew, as `Randomisable`.
 
         Args:
             seed: of the weights.
             batch: (N, h, w, c) float32, whose statistics batch normalisation learns; None = mean 0 and variance 1.
+            share: of the operators with kernels, counted from the output, that is drawn.
 
         Raises:
             ModelError: the network has no weights that could be drawn.
@@ -91,7 +92,7 @@ class OnnxEngine(GraphEngine):
         height, width, channels = self.input_shape
         assert height is not None
         assert width is not None
-        return RandomOnnxEngine(self.network, (height, width, channels), seed, batch)
+        return RandomOnnxEngine(self.network, (height, width, channels), seed, batch, share)
 
     def check(self, shape: PictureShape) -> None:
         """Raise ModelError unless the network takes pictures of a size.

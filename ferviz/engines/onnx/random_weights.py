@@ -16,7 +16,7 @@ from ferviz.engines.onnx.onnx_file import OnnxNetwork
 from ferviz.engines.onnx.onnx_trace import OnnxPass, Plan
 from ferviz.engines.onnx.values import Value
 from ferviz.errors import ModelError
-from ferviz.numerics import glorot_uniform
+from ferviz.numerics import cascade_start, glorot_uniform
 
 _KERNELS = {"Conv": 1, "ConvTranspose": 1, "Gemm": 1, "MatMul": 1}
 """Operators with a kernel or a matrix, and which operand it is; for a MatMul it may be the first."""
@@ -36,19 +36,22 @@ class RandomOnnxEngine(OnnxEngine):
         shape: (h, w, c) of the pictures.
         seed: of the weights.
         batch: (N, h, w, c) float32, whose statistics batch normalisation learns; None = mean 0 and variance 1.
+        share: of the operators with kernels, counted from the output, that is drawn; 0 draws the last one.
 
     Raises:
         ModelError: the network has no kernels.
     """
 
-    def __init__(self, network: OnnxNetwork, shape: tuple[int, int, int], seed: int, batch: Array | None) -> None:
+    def __init__(
+        self, network: OnnxNetwork, shape: tuple[int, int, int], seed: int, batch: Array | None, share: float = 1.0
+    ) -> None:
         super().__init__(network, *shape[:2])
         plan, sizes = super()._plan(shape)
-        self._drawn = _drawn(plan, np.random.default_rng(seed))
+        self._drawn = _drawn(plan, np.random.default_rng(seed), share)
         if not any(array.ndim > 1 for array in self._drawn.values()):
             raise ModelError(f"{network.where} has no kernels and matrices that could be drawn anew")
         if batch is not None:
-            self._drawn |= _statistics(network, self._random(plan), batch)
+            self._drawn |= _statistics(network, self._random(plan), batch, frozenset(self._drawn))
         self._plans = {sizes: self._random(plan)}
 
     def _plan(self, shape: Any) -> tuple[Plan, tuple[int, int, int]]:
@@ -63,19 +66,20 @@ class RandomOnnxEngine(OnnxEngine):
         return Plan(plan.output, plan.nodes, constants, plan.sizes)
 
 
-def _drawn(plan: Plan, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """-> {name: array} of the weights that are drawn, in the order of the operators."""
+def _drawn(plan: Plan, rng: np.random.Generator, share: float) -> dict[str, np.ndarray]:
+    """-> {name: array} of the weights that are drawn, from the last operator to the first one that is drawn."""
     makers = {name: node for node in plan.nodes for name in node.output}
     drawn: dict[str, np.ndarray] = {}
+    # Those whose operands are all constants were computed beforehand.
+    nodes = [node for node in plan.nodes if any(name not in plan.constants for name in node.input)]
+    kernels = [place for place, node in enumerate(nodes) if _has_kernel(node, plan)]
 
     def put(name: str, array: Any) -> None:
         drawn.setdefault(name, np.asarray(array, np.float32))
 
-    for node in plan.nodes:
+    for node in reversed(nodes[cascade_start(kernels, share) :]):
         names = list(node.input)
         arrays = {place: plan.constants[name] for place, name in enumerate(names) if name in plan.constants}
-        if len(arrays) == len(names):  # computed beforehand
-            continue
         if node.op_type in _KERNELS:
             for place, array in arrays.items():
                 if array.ndim > 1:
@@ -90,6 +94,12 @@ def _drawn(plan: Plan, rng: np.random.Generator) -> dict[str, np.ndarray]:
                 if array.size > 1:
                     put(names[place], np.full(array.shape, 0.0 if node.op_type == "Add" else 1.0))
     return drawn
+
+
+def _has_kernel(node: Any, plan: Plan) -> bool:
+    return node.op_type in _KERNELS and any(
+        plan.constants[name].ndim > 1 for name in node.input if name in plan.constants
+    )
 
 
 def _follows(node: Any, makers: dict[str, Any]) -> bool:
@@ -112,13 +122,13 @@ def _kernel(rng: np.random.Generator, shape: tuple[int, ...], kind: str) -> np.n
     return glorot_uniform(rng, shape)
 
 
-def _statistics(network: OnnxNetwork, plan: Plan, batch: Array) -> dict[str, np.ndarray]:
-    """-> {name: array} of the means and variances that the batch normalisations see."""
+def _statistics(network: OnnxNetwork, plan: Plan, batch: Array, drawn: frozenset[str]) -> dict[str, np.ndarray]:
+    """-> {name: array} of the means and variances that those batch normalisations see of which `drawn` has the scale."""
     tf = tensorflow()
     names: list[str] = []
 
     def moments(picture: Any) -> list[Any]:
-        run = _StatisticsPass(network, plan, picture, first=False)
+        run = _StatisticsPass(network, plan, picture, drawn)
         run.run()
         names.extend(run.moments)
         return list(run.moments.values())
@@ -132,10 +142,11 @@ def _statistics(network: OnnxNetwork, plan: Plan, batch: Array) -> dict[str, np.
 
 
 class _StatisticsPass(OnnxPass):
-    """Goes through the network and normalises each time by the pictures at hand, as in training."""
+    """Goes through the network and normalises by the pictures at hand, as in training, where the weights were drawn."""
 
-    def __init__(self, network: OnnxNetwork, plan: Plan, picture: Any, first: bool) -> None:
-        super().__init__(network, plan, picture, first)
+    def __init__(self, network: OnnxNetwork, plan: Plan, picture: Any, drawn: frozenset[str]) -> None:
+        super().__init__(network, plan, picture, first=False)
+        self.drawn = drawn
         self.moments: dict[str, Any] = {}
 
     def run_node(self, proto: Any, depth: int = 0) -> None:
@@ -146,7 +157,8 @@ class _StatisticsPass(OnnxPass):
             depth: how many branches it lies within.
         """
         given = self.values.get(proto.input[0]) if proto.op_type == "BatchNormalization" else None
-        if given is None or any(name not in self.plan.constants for name in proto.input[1:5]):
+        known = all(name in self.plan.constants for name in proto.input[1:5])
+        if given is None or not known or proto.input[1] not in self.drawn:
             super().run_node(proto, depth)
             return
         tf = tensorflow()

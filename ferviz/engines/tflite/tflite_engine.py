@@ -173,19 +173,20 @@ class TFLiteEngine:
         """
         raise ModelError(_WHY)
 
-    def randomised(self, seed: int, batch: Array | None) -> TFLiteEngine:
+    def randomised(self, seed: int, batch: Array | None, share: float = 1.0) -> TFLiteEngine:
         """Return an engine for the same network with weights drawn anew, as `Randomisable`.
 
         Args:
             seed: of the weights.
             batch: is not needed, for the file has merged its normalisations into its kernels.
+            share: of the operators with kernels, counted from the output, that is drawn.
 
         Raises:
             ModelError: the file has no kernels that could be drawn.
         """
         engine = TFLiteEngine.__new__(TFLiteEngine)
         # Other numbers in kernels make no other file of one that was admitted: sizes and operators are the same.
-        engine._open(drawn_anew(self._content, seed, self._where), self._where, self.head)
+        engine._open(drawn_anew(self._content, seed, self._where, share), self._where, self.head)
         return engine
 
     # -- inside ----------------------------------------------------------------------------------------------------

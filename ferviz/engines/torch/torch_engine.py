@@ -78,12 +78,13 @@ class TorchEngine:
         """
         return TorchEngine(self._source, shape, self.classes)
 
-    def randomised(self, seed: int, batch: Array | None) -> TorchEngine:
+    def randomised(self, seed: int, batch: Array | None, share: float = 1.0) -> TorchEngine:
         """Return an engine for the same network with weights drawn anew, as `Randomisable`.
 
         Args:
             seed: of the weights.
             batch: (N, h, w, c) float32, whose statistics batch normalisation learns; None = mean 0 and variance 1.
+            share: of the modules with kernels, counted from the output, that is drawn.
 
         Raises:
             ModelError: the network's weights cannot be reached, or it cannot be copied.
@@ -96,7 +97,7 @@ class TorchEngine:
                 "an exported program cannot be copied, so there is no second one with random weights; load the weights with their class "
                 "(--architecture) instead"
             )
-        module = random_module(module, seed, None if batch is None else self._runner.tensor(batch))
+        module = random_module(module, seed, None if batch is None else self._runner.tensor(batch), share)
         return TorchEngine(module, self.input_shape, self.classes, self._side)
 
     def exported_graph(self) -> GraphEngine:

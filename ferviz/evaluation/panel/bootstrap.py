@@ -33,6 +33,15 @@ def cluster_interval(
     return float(low), float(high)
 
 
+def json_number(value: float) -> float | None:
+    """Return a number with four digits for JSON, which knows no NaN.
+
+    Args:
+        value: any number.
+    """
+    return round(float(value), 4) if np.isfinite(value) else None
+
+
 def known_mean(values: np.ndarray) -> float:
     """Return the mean of what is not NaN; NaN where nothing is.
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from ferviz.attribution.maps.metrics import rank_correlation
 from ferviz.attribution.maps.receptive_fields import Placement, placement
 from ferviz.attribution.methods.method import LAYER, Method
 from ferviz.attribution.methods.registry import METHODS
@@ -14,10 +13,11 @@ from ferviz.data.dataset import Dataset
 from ferviz.data.duplicates import duplicate_groups
 from ferviz.data.read import as_dataset
 from ferviz.engines.protocols import ForwardOnly, supports
-from ferviz.errors import DataError, ModelError, NoFaceError
+from ferviz.errors import DataError, ModelError, NoFaceError, check_integer
 from ferviz.evaluation.panel.method_maps import MethodMaps, control_maps, curve_areas, method_maps
 from ferviz.evaluation.panel.panel_faces import stratified_faces
 from ferviz.evaluation.panel.panel_result import MethodRow, TrustReport
+from ferviz.evaluation.panel.randomisation import DRAWS, STAGES, randomisation
 from ferviz.evaluation.panel.region_agreement import REFERENCE, region_agreement, region_reference, show_regions
 from ferviz.evaluation.panel.stability import Stability, stability
 from ferviz.faces.crops import as_faces
@@ -48,6 +48,8 @@ def trust_report(
     layers: str | Sequence[str] | None = None,
     faces: int = 100,
     steps: int = STEPS,
+    random_draws: int = DRAWS,
+    random_stages: int = STAGES,
     seed: int = 0,
     batch_size: int = 64,
     progress: Progress | None = None,
@@ -61,7 +63,10 @@ def trust_report(
         layers: for the methods that look at one; None = the default layer and the next earlier one with larger maps.
         faces: how many, as many of each predicted class as there are.
         steps: of deletion and insertion.
-        seed: of the choice of faces, of random maps, of noise and of methods.
+        random_draws: networks whose weights are drawn anew, to see whether the maps depend on them; 0 leaves that out.
+        random_stages: of each, from the last layer alone to all, at least 2; as many as the network has layers with kernels = layer by
+            layer.
+        seed: of the choice of faces, of random maps and weights, of noise and of methods.
         batch_size: pictures in one pass through the network.
         progress: takes a phrase about what is done next.
 
@@ -72,7 +77,10 @@ def trust_report(
         DataError: there are no faces.
         NoFaceError: a method was named that needs the regions of a face, and most pictures show none.
         UnknownNameError: an unknown method or layer.
+        UsageError: fewer than no draws, or fewer than two stages.
     """
+    check_integer("random_draws", random_draws, 0)
+    check_integer("random_stages", random_stages, 2)
     model, log = as_model(model), progress or (lambda text: None)
     data = as_dataset(data)
     if not len(data):
@@ -99,10 +107,11 @@ def trust_report(
             notes.append(f"{name} was left out: {error}")
     known_regions = answers.get((REFERENCE, None)) if has_regions else None
     reference = None if known_regions is None else region_reference(known_regions.explanation)
-    asked = [answer for answer in answers.values() if answer.method in names]
-    controls = control_maps(located, model.input.size, predicted, asked[0].maps if asked else None, groups, seed)
+    asked = {key: answer for key, answer in answers.items() if answer.method in names}
+    first = next((answer.maps for answer in asked.values()), None)
+    controls = control_maps(located, model.input.size, predicted, first, groups, seed)
     log("deletion and insertion")
-    maps = np.stack([*controls.values(), *(answer.maps for answer in asked)], axis=1)
+    maps = np.stack([*controls.values(), *(answer.maps for answer in asked.values())], axis=1)
     deletion, insertion, gap = curve_areas(model, images, predicted, maps, steps, seed, batch_size)
     areas, assessable = (insertion - deletion).swapaxes(0, 1), np.all(gap >= MIN_GAP, axis=-1)
     agreement = [None if reference is None else region_agreement(reference, part) for part in maps.swapaxes(0, 1)]
@@ -110,22 +119,29 @@ def trust_report(
         MethodRow(name, "", srg, assessable, groups, regions=agrees)
         for name, srg, agrees in zip(controls, areas, agreement, strict=False)
     ]
-    random, reason = _without_learning(model, images, seed)
-    if reason:
-        notes.append(f"maps were not compared with those of random weights: {reason}")
-    for answer, srg, agrees in zip(asked, areas[len(controls) :], agreement[len(controls) :], strict=True):
+    cascade, random = None, {}
+    if random_draws:
+        try:
+            cascade, random = randomisation(
+                model, images, located, predicted, asked, random_draws, random_stages, seed, batch_size, log
+            )
+        except ModelError as error:
+            notes.append(f"maps were not compared with those of random weights: {error}")
+    for (key, answer), srg, agrees in zip(
+        asked.items(), areas[len(controls) :], agreement[len(controls) :], strict=True
+    ):
         log(f"stability of {answer.method}")
         stable = _stability(model, images, answer, seed, batch_size)
         agrees = None if answer.method == REFERENCE else agrees
-        correlation = _randomisation(random, located, answer, seed, batch_size)
         own = MethodRow(
-            answer.method, answer.layer, srg, assessable, groups, answer.cells, answer.passes, answer.seconds, stable, correlation, agrees
+            answer.method, answer.layer, srg, assessable, groups, answer.cells, answer.passes, answer.seconds, stable,
+            random.get(key), agrees,
         )  # fmt: skip
         rows.append(own)
     measured, unmeasured = _placements(model, images, places, seed, log)
     return TrustReport(
         model.name, model.sha256, data.source, len(images), steps, tuple(FILLS), calibration_of(model).delta(steps),
-        calibration_of(model).calibrated, seed, tuple(rows), measured, (*notes, *unmeasured), model.cautions,
+        calibration_of(model).calibrated, seed, tuple(rows), measured, (*notes, *unmeasured), model.cautions, cascade,
     )  # fmt: skip
 
 
@@ -201,30 +217,6 @@ def _few(images: np.ndarray, passes: float, times: float) -> np.ndarray:
 def _stability(model: Model, images: np.ndarray, answer: MethodMaps, seed: int, batch_size: int) -> Stability:
     few = _few(images, answer.passes, 3)
     return stability(model, few, answer.method, answer.layer or None, seed, batch_size)
-
-
-def _without_learning(model: Model, images: np.ndarray, seed: int) -> tuple[Model | None, str]:
-    """-> the network with random weights and ""; None and the reason where there is no such network."""
-    from ferviz.models.randomise import randomised
-
-    try:
-        return randomised(model, seed, images), ""
-    except ModelError as error:
-        return None, str(error)
-
-
-def _randomisation(
-    random: Model | None, faces: Sequence[Face], answer: MethodMaps, seed: int, batch_size: int
-) -> float | None:
-    """-> the mean rank correlation of the maps with those of a network with random weights; None where that cannot be measured."""
-    if random is None or METHODS[answer.method].needs_explainer:  # which no network with random weights has
-        return None
-    few = _few(np.arange(len(faces)), answer.passes, 1)
-    try:
-        maps = method_maps(random, [faces[i] for i in few], answer.method, answer.layer or None, seed, batch_size).maps
-    except ModelError:
-        return None
-    return float(np.mean([rank_correlation(a, b) for a, b in zip(answer.maps[few], maps, strict=True)]))
 
 
 def _placements(

@@ -14,8 +14,9 @@ from ferviz.attribution.maps.receptive_fields import Placement
 from ferviz.attribution.methods.registry import METHODS
 from ferviz.engines.base import Array
 from ferviz.evaluation.metrics import wilson
-from ferviz.evaluation.panel.bootstrap import cluster_interval, known_mean
+from ferviz.evaluation.panel.bootstrap import cluster_interval, json_number, known_mean
 from ferviz.evaluation.panel.permutation import holm, sign_flip_p
+from ferviz.evaluation.panel.randomisation import Cascade, Randomisation
 from ferviz.evaluation.panel.region_agreement import RegionAgreement
 from ferviz.evaluation.panel.stability import Stability
 from ferviz.results import Result
@@ -34,9 +35,6 @@ BLOB = "centre blob"
 TIE = 0.05
 """Methods whose shares of faces differ by no more than this count as equal, and their agreement with the regions decides."""
 
-MAX_RANDOMISED = 0.5
-"""A method whose maps correlate more than this with those of a network with random weights hardly depends on the weights."""
-
 
 @dataclass(frozen=True, eq=False)
 class MethodRow:
@@ -52,7 +50,7 @@ class MethodRow:
         passes: through the network, a face.
         seconds: a face.
         stability: what its maps do under changes; None for controls.
-        randomised: mean rank correlation with the maps of a network with random weights; None where that could not be measured.
+        randomised: how like them its maps of networks with random weights are; None where that could not be measured.
         regions: how its evidence by region agrees with the regions' exact Shapley values; None for the method whose values these are,
             and where the pictures show no faces.
     """
@@ -66,7 +64,7 @@ class MethodRow:
     passes: float = 0.0
     seconds: float = 0.0
     stability: Stability | None = None
-    randomised: float | None = None
+    randomised: Randomisation | None = None
     regions: RegionAgreement | None = None
 
     @property
@@ -77,7 +75,7 @@ class MethodRow:
     @property
     def fails(self) -> bool:
         """Whether the maps hardly depend on the network's weights; that they do is no proof of anything."""
-        return self.randomised is not None and self.randomised > MAX_RANDOMISED
+        return self.randomised is not None and self.randomised.fails
 
     @property
     def title(self) -> str:
@@ -104,6 +102,7 @@ class TrustReport(Result):
         placements: where the layers' cells look.
         notes: what could not be measured.
         warnings: what was assumed about the network.
+        cascade: how networks with random weights were drawn; None where there are none.
     """
 
     command: ClassVar[str] = "trust"
@@ -121,6 +120,7 @@ class TrustReport(Result):
     placements: tuple[Placement, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    cascade: Cascade | None = None
 
     @cached_property
     def _blob(self) -> MethodRow:
@@ -206,6 +206,7 @@ class TrustReport(Result):
             "recommendation": {str(budget): self._recommended(budget) for budget in BUDGETS},
             "layers": self.best_layers(),
             "methods": [self._record(row) for row in self.rows],
+            "randomisation": None if self.cascade is None else self.cascade.to_dict(),
             "placement": [place.to_dict() for place in self.placements],
             "notes": list(self.notes),
             "warnings": list(self.warnings),
@@ -248,8 +249,8 @@ class TrustReport(Result):
         count, hits = int(known.sum()), float(np.nansum(agreement.top))
         interval = cluster_interval(agreement.rank[known], groups[known], seed=self.seed)
         return {
-            "rank": [_number(v) for v in (known_mean(agreement.rank), *interval)], "top": _number(known_mean(agreement.top)),
-            "top_interval": [_number(v) for v in wilson(hits, count)], "faces": count,
+            "rank": [json_number(v) for v in (known_mean(agreement.rank), *interval)], "top": json_number(known_mean(agreement.top)),
+            "top_interval": [json_number(v) for v in wilson(hits, count)], "faces": count,
         }  # fmt: skip
 
     def _margin(self, row: MethodRow) -> float:
@@ -261,25 +262,25 @@ class TrustReport(Result):
         return (
             None
             if row is None
-            else {"method": row.method, "layer": row.layer or None, "better": _number(self.passed(row))}
+            else {"method": row.method, "layer": row.layer or None, "better": json_number(self.passed(row))}
         )
 
     def _record(self, row: MethodRow) -> dict[str, Any]:
         share, count = self.passed(row), int(row.assessable.sum())
         record: dict[str, Any] = {
             "method": row.method, "layer": row.layer or None, "control": row.control,
-            "srg": {fill: _number(v) for fill, v in zip(self.fills, _mean(row.srg[row.assessable]), strict=True)},
-            "margin": {fill: [_number(v) for v in values] for fill, values in self.margins(row).items()},
-            "better": _number(share),
-            "better_interval": [_number(v) for v in wilson(share * count if count else 0, count)],
+            "srg": {fill: json_number(v) for fill, v in zip(self.fills, _mean(row.srg[row.assessable]), strict=True)},
+            "margin": {fill: [json_number(v) for v in values] for fill, values in self.margins(row).items()},
+            "better": json_number(share),
+            "better_interval": [json_number(v) for v in wilson(share * count if count else 0, count)],
             "regions": None if row.regions is None else self._regions(row.regions, row.groups),
         }  # fmt: skip
         if not row.control:
             record |= {
-                "p": _number(self.p_values[row.method, row.layer]), "cells": list(row.cells),
+                "p": json_number(self.p_values[row.method, row.layer]), "cells": list(row.cells),
                 "passes": round(row.passes, 1), "seconds": round(row.seconds, 5),
-                "randomised": None if row.randomised is None else _number(row.randomised), "fails": row.fails,
-                "stability": None if row.stability is None else {k: _number(v) for k, v in asdict(row.stability).items()},
+                "randomised": None if row.randomised is None else row.randomised.to_dict(), "fails": row.fails,
+                "stability": None if row.stability is None else {k: json_number(v) for k, v in asdict(row.stability).items()},
             }  # fmt: skip
         return record
 
@@ -291,11 +292,6 @@ def _warned(row: MethodRow) -> bool:
 
 def _mean(values: np.ndarray) -> np.ndarray:
     return values.mean(0) if len(values) else np.full(values.shape[1], np.nan)
-
-
-def _number(value: float) -> float | None:
-    """-> a number for JSON, which knows no NaN."""
-    return round(float(value), 4) if np.isfinite(value) else None
 
 
 def _flat(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:

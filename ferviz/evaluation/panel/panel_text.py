@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ferviz.evaluation.panel.bootstrap import known_mean
+from ferviz.evaluation.panel.randomisation import MAX_CORRELATION, share_title
 from ferviz.trust.recommendation import BUDGETS
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ def report_text(report: TrustReport) -> str:
     head = f"{'':{width}}  passes  ms/face  better  " + "  ".join(f"{fill:>8}" for fill in report.fills)
     if _compares_regions(report):
         head += "   rank   top"
+    if report.cascade:
+        head += "  " + "".join(f"{share_title(share):>6}" for share in report.cascade.shares)
     lines = [f"{report.model} on {report.faces} faces of {report.data}, {report.assessable} assessable", "", head]
     lines += [_line(report, row, width) for row in report.rows]
     lines += ["", *_explained(report), ""]
@@ -52,6 +55,10 @@ def _line(report: TrustReport, row: MethodRow, width: int) -> str:
         line += " " + "  ".join(f"{value:+8.3f}" for value in row.srg[row.assessable].mean(0))
     if row.regions is not None:
         line += f"  {known_mean(row.regions.rank):+5.2f}  {100 * known_mean(row.regions.top):3.0f}%"
+    elif row.randomised is not None and _compares_regions(report):
+        line += " " * 13
+    if row.randomised is not None:
+        line += "  " + "".join(f"{value:+6.2f}" for value in row.randomised.correlation)
     return f"{line}  fails: the maps hardly depend on the weights" if row.fails else line.rstrip()
 
 
@@ -67,5 +74,13 @@ def _explained(report: TrustReport) -> list[str]:
         lines.append(
             "rank, top: the evidence in eight regions of the face against their exact Shapley values: rank correlation, and how often "
             "the same region is on top"
+        )
+    if report.cascade:
+        stages = ", ".join(share_title(share) for share in report.cascade.shares)
+        kept = ", ".join(f"{100 * share:.0f}%" for share in report.cascade.same_class)
+        lines.append(
+            f"{stages}: the maps' rank correlation with those after so many layers, from the output down, were drawn anew (mean of "
+            f"{report.cascade.draws} draws, after which {kept} of the faces keep their class); above {MAX_CORRELATION:g} in the end, "
+            "with or without signs, a method fails, and below nothing is proved"
         )
     return lines
