@@ -92,9 +92,10 @@ def identity(model: Model, method: str = "") -> str:
 
 
 def jobs(model: Model, methods: Iterable[str] | None) -> list[tuple[str, str | None]]:
-    """Return the methods with their layers, those that need few passes first."""
+    """Return the methods that a network can run with their layers, those that need few passes first."""
     layers: list[str | None] = [*default_layers(model)]
-    names = list(methods or usable_methods(model))
+    usable = usable_methods(model)
+    names = [name for name in methods or usable if name in usable]
     late = ("occlusion", "region-occlusion", "regions", "shapley", "rise", "scorecam", "ablationcam")
     names.sort(key=lambda name: late.index(name) if name in late else -1)
     return [(name, layer) for name in names for layer in (layers if METHODS[name].at == LAYER else [None])]
