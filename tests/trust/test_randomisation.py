@@ -162,17 +162,17 @@ def test_where_the_drawing_begins() -> None:
 
 def test_a_report_says_how_the_similarity_falls(model: Model, images: np.ndarray, edge_method: str) -> None:
     data = Dataset(images, np.zeros(24, int), np.full(24, "PublicTest"), np.arange(24))
-    report = ferviz.trust_report(model, data, methods=(edge_method, "gradcam"), faces=8, steps=4, random_draws=2)
+    report = ferviz.trust_report(model, data, methods=(edge_method, "saliency"), faces=6, steps=4, random_draws=2)
     record = report.to_dict()
-    edges, gradcam = record["methods"][-2:]
-    assert (edges["method"], edges["fails"], gradcam["fails"]) == (edge_method, True, False)
+    edges, saliency = record["methods"][-2:]
+    assert (edges["method"], edges["fails"], saliency["fails"]) == (edge_method, True, False)
     assert edges["randomised"]["correlation"] == {"0": 1, "0.5": 1, "1": 1}
     assert record["randomisation"]["draws"] == 2
     assert list(record["randomisation"]["same_class"]) == ["0", "0.5", "1"]
     json.dumps(record, allow_nan=False)
     header, *rows = report.table()
     at = header.index("randomised_correlation_0.5")
-    assert (rows[-2][at], rows[-1][at]) == (1, gradcam["randomised"]["correlation"]["0.5"])
+    assert (rows[-2][at], rows[-1][at]) == (1, saliency["randomised"]["correlation"]["0.5"])
     text = report.text()
     assert f"{'last':>6}{'50%':>6}{'all':>6}" in text
     (line,) = [line for line in text.splitlines() if line.startswith("Edges")]
@@ -180,7 +180,7 @@ def test_a_report_says_how_the_similarity_falls(model: Model, images: np.ndarray
     assert "mean of 2 draws" in text
     best = report.recommendation(1)
     assert best is None or best.method != edge_method
-    none = ferviz.trust_report(model, data, methods=("gradcam",), faces=4, steps=4, random_draws=0)
+    none = ferviz.trust_report(model, data, methods=("saliency",), faces=4, steps=4, random_draws=0)
     assert none.cascade is None
     assert none.rows[-1].randomised is None
     with pytest.raises(UsageError, match="random_stages"):
