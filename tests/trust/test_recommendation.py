@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from ferviz.attribution.methods.registry import METHODS
 from ferviz.engines.base import LayerInfo
 from ferviz.errors import ModelError, UnknownNameError
 from ferviz.evaluation.panel.panel import usable_methods
+from ferviz.evaluation.panel.panel_result import SLACK, TIE
 from ferviz.models.compiled.cache import Origin
 from ferviz.trust.recommendation import BUDGETS, _shipped, recommended, recommended_layer
 
@@ -65,11 +68,51 @@ def test_without_a_measurement_auto_takes_what_is_best_for_the_bundled_network_a
 def test_networks_with_coarse_maps_get_what_was_measured_on_such_networks(network):
     model, _ = network
     model.engine.layers = (LayerInfo("last", "Conv2D", (6, 6, 8), True, 72),)
-    assert recommended(model, 500).method == "occlusion"
+    assert recommended(model, 500).method == "rise"
     assert "of two published networks with as coarse a map" in recommended(model, 500).reason
+    # The cheap methods were asked about more faces than the dear ones.
+    faces = [int(re.search(r"% of (\d+) faces", recommended(model, passes).reason)[1]) for passes in (1, 500)]
+    assert faces[0] > faces[1]
     assert recommended(model, 500).layer is None
     model.engine.layers = ()  # a network without maps
     assert "of the bundled network" in recommended(model, 500).reason
+
+
+def test_what_is_recommended_for_coarse_maps_is_what_the_published_tables_say_by_the_panels_own_rule():
+    """The two tables together: shares over all faces, and of methods within five points the one that ranks the regions best."""
+    pooled = {}
+    for name in DEFAULT_LAYERS:
+        for title, *row in results_table(name):
+            method, _, layer = title.partition(" at ")
+            warned = method not in METHODS or METHODS[method].caution or METHODS[method].needs_regions
+            if not warned and layer in ("", DEFAULT_LAYERS[name]):
+                pooled.setdefault(method, []).append(row)
+    (coarse,) = [report for report in _shipped() if report["cells"] < 12]
+    for budget in BUDGETS:
+        wins, faces, ranks = {}, {}, {}
+        for method, rows in pooled.items():
+            counts, passes, shares, own = map(np.array, zip(*rows, strict=True))
+            if passes.max() <= max(2, budget * SLACK):
+                wins[method], faces[method] = np.round(counts * shares).sum(), counts.sum()
+                ranks[method] = np.average(own, weights=counts)
+        share = {method: wins[method] / faces[method] for method in wins}
+        method = max((each for each in share if share[each] >= max(share.values()) - TIE), key=ranks.get)
+        best = coarse["recommendation"][str(budget)]
+        assert (best["method"], best.get("assessable", coarse["assessable"])) == (method, faces[method])
+        assert best["better"] == round(share[method], 2)
+
+
+DEFAULT_LAYERS = {"mini_xception_48": "add_4", "big_xception_64": "add_2"}
+
+
+def results_table(network):
+    """Yield (title, faces, passes, share of faces on which it is better than the blob, rank correlation) of a table of the results."""
+    text = (Path(__file__).parents[2] / "benchmarks" / "results.md").read_text(encoding="utf-8")
+    for line in text.split(f"### {network} ")[1].split("\n### ")[0].splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 12 and cells[1].isdigit() and cells[2].isdigit():
+            share, rank = (cells[place].split(" ")[0] for place in (9, 10))
+            yield cells[0], int(cells[1]), int(cells[2]), int(share.removesuffix("%")) / 100, float(rank)
 
 
 def test_where_no_method_passed_auto_says_that_too(network):
