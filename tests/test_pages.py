@@ -133,7 +133,11 @@ def test_the_page_runs_as_it_stands(
     names: dict[str, Any] = {"__name__": "page"}
     try:
         for block in blocks(page):
-            exec(compile(block.code, str(page), "exec"), names)
+            with redirect_stdout(io.StringIO()) as printed:
+                exec(compile(block.code, str(page), "exec"), names)
+            if block.text:
+                unlike = SHOWN.difference(block.text, printed.getvalue(), any_number=block.mark == "may differ")
+                assert not unlike, (block.code, unlike)
     finally:
         if "matplotlib.pyplot" in sys.modules:  # a page's figures must not wait for the next test's
             sys.modules["matplotlib.pyplot"].close("all")
