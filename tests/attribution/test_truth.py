@@ -90,6 +90,27 @@ def test_what_does_not_depend_on_the_learning_fails_the_randomisation_test(
     assert after["guided-backprop"] > abs(after["saliency"]) + 0.25
 
 
+def test_how_fast_maps_change_says_where_they_come_from(learned: Any, unseen: Any) -> None:
+    """From the last layer to all: Grad-CAM changes at once, guided backpropagation slowly, and towards the edges of the face."""
+    from ferviz.evaluation.panel.method_maps import method_maps
+    from ferviz.evaluation.panel.randomisation import randomisation
+    from ferviz.faces.crops import as_faces
+
+    images, names = unseen.images[:12], ("gradcam", "guided-backprop", "eigencam")
+    answers = {(name, None): method_maps(learned, as_faces(images), name) for name in names}
+    predicted = learned.logits(images).argmax(1)
+    cascade, tests = randomisation(learned, images, as_faces(images), predicted, answers)
+    gradcam, guided, eigencam = (tests[name, None] for name in names)
+    assert max(cascade.same_class) < 0.75  # it answers as if it had seen no face: there are three classes
+    assert max(np.abs(gradcam.correlation)) < 0.4
+    assert guided.correlation[0] > gradcam.correlation[0] + 0.25
+    assert guided.correlation[0] > guided.correlation[-1]
+    assert guided.edges > gradcam.edges + 0.1
+    assert eigencam.correlation[0] == pytest.approx(1)  # which never sees the last layer
+    assert eigencam.correlation[-1] < 0.5
+    assert not (gradcam.fails or eigencam.fails)
+
+
 def test_the_contrast_of_two_mouths_is_at_the_mouth(learned: Any, unseen: Any) -> None:
     from ferviz.attribution.explain import explain
     from ferviz.attribution.maps.metrics import mass_inside
