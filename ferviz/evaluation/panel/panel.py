@@ -17,7 +17,7 @@ from ferviz.errors import DataError, ModelError, NoFaceError, check_integer
 from ferviz.evaluation.panel.method_maps import MethodMaps, control_maps, curve_areas, method_maps
 from ferviz.evaluation.panel.panel_faces import stratified_faces
 from ferviz.evaluation.panel.panel_result import MethodRow, TrustReport
-from ferviz.evaluation.panel.randomisation import DRAWS, STAGES, randomisation
+from ferviz.evaluation.panel.randomisation import DRAWS, STAGES, Cascade, Key, Randomisation, randomisation
 from ferviz.evaluation.panel.region_agreement import REFERENCE, region_agreement, region_reference, show_regions
 from ferviz.evaluation.panel.stability import Stability, stability
 from ferviz.faces.crops import as_faces
@@ -119,7 +119,8 @@ def trust_report(
         MethodRow(name, "", srg, assessable, groups, regions=agrees)
         for name, srg, agrees in zip(controls, areas, agreement, strict=False)
     ]
-    cascade, random = None, {}
+    cascade: Cascade | None = None
+    random: dict[Key, Randomisation] = {}
     if random_draws:
         try:
             cascade, random = randomisation(

@@ -234,7 +234,7 @@ def class_maps(
     for number in np.unique(classes):
         rows, target = np.flatnonzero(classes == number), [network.labels[number]]
         job = AttributionJob.prepare(network, answer.method, target, answer.layer or None, None, batch_size, seed)
-        maps[rows] = job.with_templates().explain([faces[i] for i in rows]).heatmaps[:, 0]
+        maps[rows] = job.with_templates().explain([faces[i] for i in rows.tolist()]).heatmaps[:, 0]
     return maps
 
 
