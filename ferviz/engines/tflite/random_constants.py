@@ -39,7 +39,7 @@ def drawn_anew(content: bytes, seed: int, where: str, share: float = 1.0) -> byt
         ModelError: it has no kernels.
     """
     changed, rng = bytearray(content), np.random.default_rng(seed)
-    steps = [_Step(graph, makers, operator) for graph, makers in _made(changed) for operator in graph.operators]
+    steps = [_Step(graph, makers, operator) for graph, makers in _graphs(changed) for operator in graph.operators]
     kernels = {place: step.kernel for place, step in enumerate(steps)}
     places = [place for place, kernel in kernels.items() if kernel is not None]
     if not places:
@@ -58,7 +58,7 @@ def drawn_anew(content: bytes, seed: int, where: str, share: float = 1.0) -> byt
     return bytes(changed)
 
 
-def _made(content: bytearray) -> Iterator[tuple[Subgraph, dict[int, Operator]]]:
+def _graphs(content: bytearray) -> Iterator[tuple[Subgraph, dict[int, Operator]]]:
     """Yield each graph with the operator that makes each of its tensors."""
     for graph in read_graphs(content).subgraphs:
         yield graph, {operator.outputs[0]: operator for operator in graph.operators if operator.outputs}
