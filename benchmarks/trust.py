@@ -13,12 +13,16 @@ It takes hours, so it goes in rounds of `--size` faces, in each of which all net
 `--work`, and a run that was stopped goes on where it was; what another network of the same name answered, or one that was taught anew
 since then, is asked again. `--methods` in one run, all in the next, gives the cheap ones more faces than the dear ones: the table says for
 each how many it had. `--print` prints the tables of what is there.
+
+`--cascade` prints something else: how the maps of the methods change on 64 faces when the weights are drawn anew, from the last layer to
+all, in three draws (the parameter randomisation test of `ferviz trust`).
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
@@ -38,6 +42,7 @@ from ferviz.evaluation.panel.bootstrap import cluster_interval
 from ferviz.evaluation.panel.method_maps import CENTRE, MethodMaps, control_maps, curve_areas, method_maps
 from ferviz.evaluation.panel.panel import default_layers, usable_methods
 from ferviz.evaluation.panel.panel_faces import stratified_faces
+from ferviz.evaluation.panel.randomisation import Key, randomisation, share_title
 from ferviz.evaluation.panel.region_agreement import REFERENCE, RegionReference, region_agreement, region_reference
 from ferviz.faces.crops import as_faces
 from ferviz.faces.face import Face
@@ -56,6 +61,9 @@ Places = dict[tuple[str, str], tuple[Placement, ...]]
 
 NETWORK = "network"
 """The name under which a file holds what its answers are bound to."""
+
+CASCADE_FACES = 64
+"""Faces whose maps are compared with those of networks with weights drawn anew."""
 
 PLACED = "gradcam"
 """The method whose maps are drawn where their cells look, too."""
@@ -267,6 +275,40 @@ def gain(values: np.ndarray, form: str = "{:+.3f}") -> str:
     return f"{form} ({form} to {form})".format(values.mean(), *cluster_interval(values, np.arange(len(values))))
 
 
+def print_cascade(model: Model, data: Dataset, methods: Iterable[str] | None, seed: int) -> None:
+    """Print how like their own maps the methods' maps of networks with weights drawn anew are."""
+    images, predicted = stratified_faces(model, data.images, CASCADE_FACES, seed, 64)
+    faces = locate_landmarks(as_faces(images))
+    answers: dict[Key, MethodMaps] = {
+        (name, layer): method_maps(model, faces, name, layer, seed) for name, layer in jobs(model, methods)
+    }
+    start = time.process_time()
+    cascade, tests = randomisation(model, images, faces, predicted, answers, seed=seed)
+    stages = [share_title(share) for share in cascade.shares]
+    kept = ", ".join(f"{title} {share:.0%}" for title, share in zip(stages, cascade.same_class, strict=True))
+    print(
+        f"\n### {model.name}, weights drawn anew\n\n{cascade.draws} draws, {time.process_time() - start:.0f} s of processor time. "
+        f"Faces that keep their class: {kept}.\n"
+    )
+    head = [
+        "",
+        "faces",
+        *stages,
+        *(f"{title}, without signs" for title in stages),
+        "draws",
+        "another face's",
+        "edges",
+        "",
+    ]
+    print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
+    for (name, layer), test in tests.items():
+        numbers = [f"{value:+.2f}" for value in (*test.correlation, *test.absolute)]
+        ends = f"{min(test.draws):+.2f} to {max(test.draws):+.2f}"
+        title = f"{name} at {layer}" if layer else name
+        cells = [title, str(test.faces), *numbers, ends, f"{test.unrelated:+.2f}", f"{test.edges:+.2f}"]
+        print(f"| {' | '.join([*cells, 'fails' if test.fails else ''])} |", flush=True)
+
+
 def main() -> None:
     """Answer, and print a table for each network."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -278,12 +320,18 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, default=Path("trust-work"), help="a folder for what was answered")
     parser.add_argument("--print", action="store_true", dest="only_print", help="print the tables of what is there")
+    parser.add_argument("--cascade", action="store_true", help="print what becomes of maps when weights are drawn anew")
     options = parser.parse_args()
     models = []
     for name in options.models or ["bundled"]:
         file, conventions = parse_network(name)
         models.append(ferviz.load_model() if name == "bundled" else ferviz.load_model(file, **conventions))  # type: ignore[arg-type]
     methods = options.methods.split(",") if options.methods else None
+    if options.cascade:
+        data = unseen(ferviz.read_data(options.data))
+        for model in models:
+            print_cascade(model, data, methods, options.seed)
+        return
     if not options.only_print:
         data = unseen(ferviz.read_data(options.data))
         chosen = {
