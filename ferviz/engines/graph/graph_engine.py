@@ -308,7 +308,7 @@ class GraphEngine:
         tensorflow()
         with self._lock:
             if key not in self._functions:
-                self._functions[key] = _signed(build())
+                self._functions[key] = build()
             return self._functions[key]
 
     def _run(self, function: Callable[..., Any], batch: Array, *more: Any) -> list[np.ndarray]:
@@ -332,13 +332,3 @@ class GraphEngine:
                 f"{self.title} needs more memory for {len(batch)} pictures at once than there is; take a smaller batch_size, or "
                 "a smaller network"
             ) from error
-
-
-def _signed(part: Any) -> Callable[..., Any]:
-    """A pruned function with a signature. Without one TensorFlow tries to bind the arguments to that of the function it was pruned
-    from, fails, and prints the whole batch into an error that it drops."""
-    tf = tensorflow()
-    given = part.inputs[: len(part.inputs) - len(part.captured_inputs)]
-    signature = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in given]
-    signed: Callable[..., Any] = tf.function(lambda *values: part(*values), input_signature=signature, autograph=False)
-    return signed
