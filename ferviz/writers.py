@@ -188,9 +188,11 @@ def rasterised(figure: Figure, dpi: float = DPI) -> Image.Image:
     """
     from PIL import Image
 
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=min(dpi, MAX_SIDE / max(figure.get_size_inches())), facecolor="white")
-    return Image.open(buffer).convert("RGB")
+    inches = figure.get_size_inches()
+    dpi, buffer = min(dpi, MAX_SIDE / max(inches)), io.BytesIO()
+    figure.savefig(buffer, format="rgba", dpi=dpi, facecolor="white")  # a PNG file would only be unpacked again
+    width, height = (int(side * dpi) for side in inches)
+    return Image.frombuffer("RGBA", (width, height), buffer.getbuffer(), "raw", "RGBA", 0, 1).convert("RGB")
 
 
 for _suffix, _summary, _writer in (
