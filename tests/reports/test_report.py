@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import ferviz
 from ferviz.cli import run
@@ -89,6 +90,12 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report_module, "SECTIONS", CHEAP_SECTIONS)
 
 
+@pytest.fixture
+def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made and not painted, for tests of what stands beside them: the report `out` and the browser have them painted."""
+    monkeypatch.setattr("ferviz.results.rasterised", lambda figure: Image.new("RGB", (60, 40)))
+
+
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of the question, in a folder of its own, written once: nobody changes it."""
@@ -97,7 +104,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return write_report(made_question(), tmp_path_factory.mktemp("report") / "out.html")
 
 
-def test_accuracy_is_what_was_made(question: Question) -> None:
+def test_accuracy_is_what_was_made(question: Question, unpainted: None) -> None:
     answer = accuracy_section(question)
     assert answer.record["confusion"] == [[20, 0, 0], [0, 20, 0], [7, 0, 13]]
     assert "right on 88.3 % of 60 faces of test" in answer.finding
@@ -154,7 +161,7 @@ def test_the_file_has_every_section_and_its_numbers(question: Question, out: Pat
     ]
 
 
-def test_without_faces_there_are_none(question: Question) -> None:
+def test_without_faces_there_are_none(question: Question, unpainted: None) -> None:
     hidden = Question(question.model, question.data, "test", show_faces=False)
     assert not gallery_section(hidden).section.pictures
     assert not accuracy_section(hidden).section.pictures
@@ -162,7 +169,7 @@ def test_without_faces_there_are_none(question: Question) -> None:
     assert study_section("labels", question).section.pictures
 
 
-def test_what_cannot_be_measured_says_why(question: Question, cheap: None, tmp_path: Path) -> None:
+def test_what_cannot_be_measured_says_why(question: Question, cheap: None, unpainted: None, tmp_path: Path) -> None:
     few = Question(question.model, question.data.take(np.arange(6)), "test", show_faces=False)
     record = read_record(write_report(few, tmp_path / "a.html"))
     assert "too few" in record["sections"]["check"]["not_measured"]
@@ -171,17 +178,16 @@ def test_what_cannot_be_measured_says_why(question: Question, cheap: None, tmp_p
         write_report(Question(question.model, question.data.take(np.arange(0)), "test"), tmp_path / "b.html")
 
 
+@pytest.mark.slow
 def test_a_report_says_what_it_lacks(question: Question, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One face; a class without faces; faces of a class that the network does not have."""
-    names = (
-        "accuracy",
-        "labels",
-        "gallery",
-    )  # that a network is fed right, and why it errs, is asked of such data in their own tests
+    # That a network is fed right, and why it errs, is asked of such data in their own tests.
+    names = ("accuracy", "labels", "gallery")
     monkeypatch.setattr(report_module, "SECTIONS", {name: SECTIONS[name] for name in names})
     one = replace(question, data=question.data.take([0]))
     record = read_record(write_report(one, tmp_path / "one.html"))["sections"]
     assert (record["accuracy"]["n"], record["gallery"]["faces"][0]["row"]) == (1, 100)
+    monkeypatch.setattr("ferviz.results.rasterised", lambda figure: Image.new("RGB", (60, 40)))  # painted once
     part = replace(question, data=question.data.take(np.flatnonzero(question.data.labels != 1)))
     record = read_record(write_report(part, tmp_path / "part.html"))["sections"]
     assert record["accuracy"]["confusion"][1] == [0, 0, 0]
@@ -197,7 +203,7 @@ def test_a_report_says_what_it_lacks(question: Question, tmp_path: Path, monkeyp
 def test_a_report_about_very_many_faces_stays_a_page(
     question: Question, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    count = 100_000
+    count = 40_000
     monkeypatch.setattr(report_module, "SECTIONS", {name: SECTIONS[name] for name in ("accuracy", "labels", "gallery")})
     images = np.random.default_rng(1).integers(0, 256, (count, 8, 8), np.uint8)
     true = images[:, 1, :3].argmax(1)
@@ -254,8 +260,6 @@ def test_sections_of_another_question_and_damaged_ones_are_made_again(question: 
 
 def test_a_file_that_is_too_large_says_what_it_left_out() -> None:
     rng = np.random.default_rng(0)
-    from PIL import Image
-
     noise = Image.fromarray(rng.integers(0, 256, (400, 400, 3), dtype=np.uint8))
     small = noise.resize((90, 90))
     page = Page(
@@ -282,8 +286,9 @@ def test_extract_prints_the_numbers(out: Path, tmp_path: Path, capsys: pytest.Ca
     assert ".html" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_python_writes_what_the_command_writes(
-    question: Question, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    question: Question, out: Path, tmp_path: Path, unpainted: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = ("check", "accuracy", "labels", "gallery")
     monkeypatch.setattr(report_module, "SECTIONS", {name: SECTIONS[name] for name in names})
@@ -321,8 +326,9 @@ def test_a_report_has_the_columns_that_a_reader_wants() -> None:
         assert not any("_" in heading for heading in COLUMNS[name].values())
 
 
+@pytest.mark.slow
 def test_a_quick_report_says_what_it_made_short(
-    question: Question, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    question: Question, out: Path, tmp_path: Path, unpainted: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = out.read_text(encoding="utf-8")
     assert question.size("confusions") < replace(question, quick=False).size("confusions")
@@ -336,7 +342,7 @@ def test_a_quick_report_says_what_it_made_short(
 
 
 def test_sections_share_one_pass_over_the_faces(
-    question: Question, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    question: Question, tmp_path: Path, unpainted: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine: Any = question.model.engine
     asked: list[int] = []
