@@ -35,6 +35,13 @@ class RegionVotes:
     def logits(self, batch: np.ndarray) -> np.ndarray:
         return np.einsum("mhw,khw->mk", batch[..., 0] - 128.0, self._density, optimize=True).astype(np.float32)
 
+    def gradients(
+        self, batch: np.ndarray, layer: str, weights: np.ndarray, of: str = LOGITS
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        assert (layer, of) == (INPUT, LOGITS)
+        gradient = np.einsum("ntk,khw->nthw", weights, self._density, optimize=True).astype(np.float32)
+        return batch, gradient[..., None], self.logits(batch)
+
 
 def region_network(
     worth: dict[str, dict[str, float]] = WORTH, labels: tuple[str, ...] = LABELS, name: str = "votes"

@@ -33,9 +33,12 @@ from ferviz.trust.controls import centre_blob
 
 from .conftest import LABELS, MASKS, SIZE, WORTH, PooledChannels, pictures, region_network
 
+EXACT = (
+    "gradient-x-input"  # what each pixel adds to a sum, in one pass; test_kept_answers.py has a study with occlusion
+)
 FAST = {
-    "regions": {"method": "occlusion", "variants": 0, "fill": "mean"}, "mean-maps": {"method": "occlusion"},
-    "compare": {"method": "occlusion", "fill": "mean"}, "confusions": {"fill": "mean"},
+    "regions": {"method": EXACT, "variants": 0, "fill": "mean"}, "mean-maps": {"method": EXACT},
+    "compare": {"method": EXACT, "fill": "mean"}, "confusions": {"fill": "mean"},
     "channels": {"layer": "conv", "dreams": 1, "steps": 1},
 }  # fmt: skip
 
