@@ -32,13 +32,12 @@ def mini_xception(shared_data: Path) -> Model:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("layer", ["add_4", "conv2d_7"])
-def test_gradcam_is_tf_keras_vis_on_a_published_network(mini_xception: Model, layer: str) -> None:
+def test_gradcam_is_tf_keras_vis_on_a_published_network(mini_xception: Model) -> None:
     pictures = faces(8, 48)
-    for target in ("happy", "angry"):
+    for target, layer in (("happy", "add_4"), ("angry", "conv2d_7")):
         ours = explain(mini_xception, pictures, "gradcam", target, layer)
         theirs = explain(mini_xception, pictures, "tf-keras-vis:gradcam", target, layer)
-        assert ours.raw.shape == theirs.raw.shape == (8, 1, 6, 6) if layer == "add_4" else True
+        assert ours.raw.shape == theirs.raw.shape == (8, 1, 6, 6)
         assert ours.raw.max() > 0
         np.testing.assert_allclose(ours.raw, theirs.raw, atol=1e-4)
 
@@ -55,7 +54,7 @@ def test_where_the_last_map_has_one_channel_a_class_gradcam_is_that_channel(mini
     assert mini_xception.default_layer()[0] != "conv2d_7"
 
 
-# Every method on two kinds of network, Grad-CAM on all three; what is not exact is measured on the first two kinds alone.
+# Grad-CAM on every kind of network, the other methods on one; what is not exact is measured on the first two kinds alone.
 FUNCTIONAL, ACTIVATION, SEQUENTIAL = "functional", "activation_layer", "sequential"
 
 
@@ -66,12 +65,12 @@ FUNCTIONAL, ACTIVATION, SEQUENTIAL = "functional", "activation_layer", "sequenti
         (*case, kind)
         for *case, kinds in (
             ("gradcam", "gradcam", True, (FUNCTIONAL, ACTIVATION, SEQUENTIAL)),
-            ("layercam", "layercam", True, (FUNCTIONAL, SEQUENTIAL)),
+            ("layercam", "layercam", True, (SEQUENTIAL,)),
             ("saliency", "saliency", True, (FUNCTIONAL, SEQUENTIAL)),
-            ("gradcam++", "gradcam++", False, (FUNCTIONAL, ACTIVATION)),
-            ("scorecam", "scorecam", False, (FUNCTIONAL, ACTIVATION)),
-            ("scorecam", "faster-scorecam", None, (FUNCTIONAL, SEQUENTIAL)),
-            ("smoothgrad", "smoothgrad", None, (FUNCTIONAL, SEQUENTIAL)),
+            ("gradcam++", "gradcam++", False, (FUNCTIONAL,)),
+            ("scorecam", "scorecam", False, (ACTIVATION,)),
+            ("scorecam", "faster-scorecam", None, (SEQUENTIAL,)),
+            ("smoothgrad", "smoothgrad", None, (FUNCTIONAL,)),
         )
         for kind in kinds
     ],
