@@ -212,11 +212,11 @@ def test_threads_dream_as_one(networks) -> None:
     alone, shared = load(), load()
     wanted = [dream(alone, seed) for seed in range(2)]
     assert not np.array_equal(wanted[0], wanted[1])
-    for number, images in enumerate(together(lambda number: dream(shared, number % 2), threads=4)):
+    for number, images in enumerate(together(lambda number: dream(shared, number), threads=2)):
         np.testing.assert_allclose(images.astype(int), wanted[number % 2], atol=2)
 
 
-def fresh(code: str) -> subprocess.CompletedProcess[str]:
+def fresh(code: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         # Python 3.12 warns of a fork among threads, which is what is tried here.
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(code)],
@@ -224,6 +224,7 @@ def fresh(code: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=900,
         check=False,
+        env=environment,
     )
 
 
@@ -235,14 +236,30 @@ def test_a_model_is_loaded_in_each_process() -> None:
 FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 
+HOSTILE = '{"floatx": "float16", "epsilon": 1e-07, "backend": "jax", "image_data_format": "channels_first"}'
+
+
 @pytest.fixture(scope="module")
-def threaded() -> subprocess.CompletedProcess[str]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of somebody whose keras.json asks for all else than what ferviz needs."""
+    folder: Path = tmp_path_factory.mktemp("home")
+    (folder / ".keras").mkdir()
+    (folder / ".keras" / "keras.json").write_text(HOSTILE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def threaded(home: Path) -> subprocess.CompletedProcess[str]:
     """A process in which four threads load Keras at once, and which then forks where the system can."""
-    return fresh("""
+    loud = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "KERAS", "GRPC", "GLOG"))}
+    return fresh(
+        """
         import os, sys, threading
         from concurrent.futures import ThreadPoolExecutor
         import numpy as np
         import ferviz
+        from ferviz.engines import backend
+        assert "keras" not in sys.modules and "tensorflow" not in sys.modules
         gate = threading.Barrier(4)
         def work(_):
             gate.wait()
@@ -250,10 +267,13 @@ def threaded() -> subprocess.CompletedProcess[str]:
         with ThreadPoolExecutor(4) as pool:
             keras, *others = pool.map(work, range(4))
         print(*{model.engine.name for model in (keras, *others)}, flush=True)
+        config = backend.keras().config
+        print(config.backend(), config.image_data_format(), config.floatx(), flush=True)
+        faces = np.full((3, 48, 48), 90, np.uint8)
+        answer = keras.probabilities(faces)
         os.write(2, b"seen")
         if not hasattr(os, "fork"):
             sys.exit()
-        faces = np.full((3, 48, 48), 90, np.uint8)
         compiled = ferviz.load_model(engine="litert")
         wanted = compiled.probabilities(faces)
         child = os.fork()
@@ -271,14 +291,24 @@ def threaded() -> subprocess.CompletedProcess[str]:
             finally:
                 os._exit(0)
         os.waitpid(child, 0)
-        print(np.abs(keras.probabilities(faces) - wanted).max() < 1e-4)
-    """)
+        print(np.abs(answer - wanted).max() < 1e-4 and np.array_equal(keras.probabilities(faces), answer))
+        """,
+        {**loud, "HOME": str(home), "KERAS_BACKEND": "torch"},
+    )
 
 
 @pytest.mark.slow
 def test_a_first_load_of_keras_by_several_threads(threaded: subprocess.CompletedProcess[str]) -> None:
     assert threaded.stdout.startswith("keras\n"), threaded.stderr
+
+
+@pytest.mark.slow
+def test_keras_comes_quietly_with_our_backend_whatever_keras_json_says(
+    threaded: subprocess.CompletedProcess[str], home: Path
+) -> None:
+    assert threaded.stdout.splitlines()[1] == "tensorflow channels_last float32", threaded.stderr
     assert threaded.stderr == "seen"
+    assert (home / ".keras" / "keras.json").read_text() == HOSTILE
 
 
 @FORKS

@@ -1,4 +1,4 @@
-"""How Keras and TensorFlow are imported: quietly, on the right backend, whatever the user's settings say."""
+"""What is refused when Keras is imported, and what is held back; that it comes quietly on the right backend: tests/test_threads.py."""
 
 from __future__ import annotations
 
@@ -7,36 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-HOSTILE = '{"floatx": "float16", "epsilon": 1e-07, "backend": "jax", "image_data_format": "channels_first"}'
-
 
 def python(code: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("TF_", "KERAS", "GRPC", "GLOG"))}
     return subprocess.run(
         [sys.executable, "-c", code], env={**kept, "HOME": str(home), **environment}, capture_output=True, text=True, timeout=900
     )  # fmt: skip
-
-
-@pytest.mark.slow
-def test_keras_comes_quietly_with_our_backend_whatever_keras_json_says(tmp_path: Path) -> None:
-    (tmp_path / ".keras").mkdir()
-    (tmp_path / ".keras" / "keras.json").write_text(HOSTILE)
-    code = (
-        "import sys; from ferviz.engines.backend import keras\n"
-        "assert 'keras' not in sys.modules and 'tensorflow' not in sys.modules\n"
-        "k = keras(); c = k.config\n"
-        "n = k.Sequential([k.layers.Input((8, 8, 1)), k.layers.Conv2D(2, 3), k.layers.Flatten(), k.layers.Dense(2)])\n"
-        "from ferviz.engines.keras import KerasEngine; import numpy as np\n"
-        "KerasEngine(n).logits(np.zeros((1, 8, 8, 1), 'float32'))\n"
-        "print(c.backend(), c.image_data_format(), c.floatx())"
-    )
-    done = python(code, tmp_path, KERAS_BACKEND="torch")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["tensorflow", "channels_last", "float32"]
-    assert done.stderr == ""
-    assert (tmp_path / ".keras" / "keras.json").read_text() == HOSTILE
 
 
 def test_keras_on_another_backend_is_refused_in_one_sentence(tmp_path: Path) -> None:
