@@ -31,6 +31,7 @@ def test_a_graph_without_it_stays_as_it_is() -> None:
     assert without_erf(function, specs) is function
 
 
+@pytest.mark.slow
 def test_a_network_with_exact_gelu_compiles() -> None:
     layers = keras().layers
     keras().utils.set_random_seed(0)

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ferviz.engines.backend import tensorflow
 from ferviz.engines.base import INPUT, Engine
 from ferviz.engines.compiler.convert import compile_network
 from ferviz.engines.fallback import FallbackEngine
+from ferviz.engines.graph.graph_gradients import channels_last, tensor_at
 from ferviz.engines.litert import LiteRTEngine
 from ferviz.errors import ModelError, NotCompiledError, UnknownNameError, UsageError
 
@@ -41,31 +43,48 @@ def near(ours: np.ndarray, theirs: np.ndarray, where: str) -> None:
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4 * max(float(np.ptp(theirs)), 1e-6), err_msg=where)
 
 
+def differentiated(engine: Any, layers: list[str], targets: int) -> Any:
+    """(pictures, weights) -> logits, then each layer's activation and gradient, all layers in one graph; they are the engine's own tensors,
+    and its gradients, layer by layer, are tested in test_keras_engine.py."""
+    tf, trace = tensorflow(), engine.traced
+    tensors, calls = zip(*(tensor_at(trace, layer) for layer in layers), strict=True)
+    with trace.function.graph.as_default():
+        weights = tf.compat.v1.placeholder(tf.float32, [None, targets, 4])
+        sums = [tf.reduce_sum(trace.logits * weights[:, target]) for target in range(targets)]
+        by_target = [tf.gradients(total, list(tensors)) for total in sums]
+        last = [
+            [channels_last(values, call) for values, call in zip(row, calls, strict=True)]
+            for row in (tensors, *by_target)
+        ]
+        gradients = [tf.stack(of_layer, 1) for of_layer in zip(*last[1:], strict=True)]
+        return trace.part([trace.picture, weights], [trace.logits, *last[0], *gradients])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_answer_equals_keras(kind: str, pair: Any, networks: Any) -> None:
     keras, litert = pair(kind)
     assert isinstance(litert, Engine)
     batch = networks.pictures(kind, 3)
-    targets = (
-        2 if kind == "functional" else 1
-    )  # TensorFlow traces every target anew, which takes longer than all else here
+    targets = 2 if kind == "functional" else 1  # TensorFlow differentiates every target anew
     weights = np.random.default_rng(5).normal(size=(3, targets, 4)).astype(np.float32)
     near(litert.logits(batch), keras.logits(batch), "logits")
     assert litert.compiled.refused == {}
     maps = [info.name for info in keras.layers if info.spatial]
     assert maps
     assert set(maps) == litert.compiled.gradients == litert.compiled.activations
+    layers = [*(maps[-1:] if kind in ENDS else maps), INPUT]
+    logits, *rest = (
+        value.numpy() for value in differentiated(keras, layers, targets)(*map(tensorflow().constant, (batch, weights)))
+    )
+    for name, activation, gradient in zip(layers, rest[: len(layers)], rest[len(layers) :], strict=True):
+        ours = litert.gradients(batch, name, weights)
+        for what, value, theirs in zip(
+            ("activation", "gradient", "logits"), ours, (activation, gradient, logits), strict=True
+        ):
+            near(value, theirs, f"{what} at {name}")
     for name, ours, theirs in zip(maps, litert.activations(batch, maps), keras.activations(batch, maps), strict=True):
         near(ours, theirs, f"activation of {name}")
-    for name in [*(maps[-1:] if kind in ENDS else maps), INPUT]:
-        for what, ours, theirs in zip(
-            ("activation", "gradient", "logits"),
-            litert.gradients(batch, name, weights),
-            keras.gradients(batch, name, weights),
-            strict=True,
-        ):
-            near(ours, theirs, f"{what} at {name}")
     near(litert.guided_gradients(batch, INPUT, weights)[1], keras.guided_gradients(batch, INPUT, weights)[1], "guided")
 
 
