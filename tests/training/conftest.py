@@ -28,6 +28,12 @@ def striped_faces(count: int = 280, seed: int = 0) -> Dataset:
     return Dataset(pixels, labels, split, np.arange(count), SCHEMES["7"], votes, "stripes", f"{seed:064x}")
 
 
+@pytest.fixture(autouse=True)
+def no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Curves are a quarter of such a short run: they are drawn for the run `finished` of test_train.py, and in test_plots.py."""
+    monkeypatch.setattr("ferviz.training.run_folder.write_curves", lambda *_: None)
+
+
 @pytest.fixture(scope="session")
 def stripes() -> Dataset:
     return striped_faces()

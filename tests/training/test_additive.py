@@ -81,6 +81,7 @@ def test_coalitions_are_drawn_by_the_seed_and_filled_in_turns() -> None:
     assert (drawn[0][..., 3] != drawn[2][..., 3]).any()
 
 
+@pytest.mark.slow
 def test_a_run_makes_the_cells_answer_for_their_places(stripes: Dataset, tmp_path: Path) -> None:
     before = train(stripes, out=tmp_path / "a", options=TINY, config=replace(SHORT, epochs=4)).folder / "last.keras"
     config = replace(SHORT, epochs=6, additive_weight=3.0, learning_rate=0.01, teachers=(str(before),))

@@ -28,9 +28,10 @@ from ferviz.training.explainer.explainer_network import choose_taps
 from ferviz.training.explainer.tap_features import to_cells
 from ferviz.training.explainer.teach import TeachConfig, Teaching, teach
 
+pytestmark = pytest.mark.slow
 SIDE = 24
 LABELS = ("left", "right", "neither")
-CONFIG = TeachConfig(faces=192, examined=8, region_pairs=1, patch_pairs=4, epochs=20, width=16, fills=("mean",))
+CONFIG = TeachConfig(faces=192, examined=8, region_pairs=1, patch_pairs=4, epochs=14, width=16, fills=("mean",))
 
 
 def additive_network(seed: int = 0, side: int | None = SIDE) -> Any:
@@ -185,7 +186,9 @@ def test_a_network_that_was_not_taught_is_refused(file: Path, compiled: Compiled
         explain(loaded(file), pictures(1), "fastshap", explainer=str(plain))
 
 
-def test_a_stopped_run_goes_on(quick: Model, tmp_path: Path) -> None:
+def test_a_stopped_run_goes_on(quick: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is compiled at the end is looked at in the other tests."""
+    monkeypatch.setattr("ferviz.training.explainer.teach.compile_taught", lambda _, path, *more: path.write_bytes(b"taught"))
     config = TeachConfig(faces=64, examined=2, region_pairs=1, patch_pairs=1, epochs=1, width=4)
     out, data = tmp_path / "run.ferviz", pictures(80)
     kept = tmp_path / "run.ferviz.teaching"
