@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -68,16 +69,20 @@ def test_a_name_that_is_no_utf8_goes_through_every_output(encoding, tmp_path):
     shutil.copy(PORTRAIT, name)
     environment = {**os.environ, "PYTHONIOENCODING": f"{encoding}:strict"}
     every = (["predict"], ["predict", "--json"], ["gradcam"], ["gradcam", "--out", "g.json", "--json"])
-    # All four once; of the other encodings one command that writes text and one that writes JSON to both places.
-    for arguments in every if encoding == "utf-8" else (every[0], every[3]):
-        done = subprocess.run(
-            [*FERVIZ, *arguments, "--detector", "none", name], capture_output=True, cwd=tmp_path, check=False, env=environment
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr.decode(errors="replace")
-        if "--json" in arguments:
-            # click takes ASCII for a mistake of the environment's and writes UTF-8
-            (picture,) = json.loads(done.stdout.decode("latin-1" if encoding == "latin-1" else "utf-8"))["pictures"]
-            assert os.fsencode(picture["source"]) == name
+    lines = [[*words, "--detector", "none", os.fsdecode(name)] for words in every]
+    code = "import json, sys; from ferviz.cli import run; sys.exit(max(run(line) for line in json.loads(sys.argv[1])))"
+    # One process for all commands: what is tried is where they write.
+    done = subprocess.run(
+        [sys.executable, "-c", code, json.dumps(lines)], capture_output=True, cwd=tmp_path, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    # click takes ASCII for a mistake of the environment's and writes UTF-8
+    printed = done.stdout.decode("latin-1" if encoding == "latin-1" else "utf-8")
+    documents = [json.loads(text) for text in re.findall(r"^\{.*?^\}", printed, re.DOTALL | re.MULTILINE)]
+    assert [document["command"] for document in documents] == ["predict", "gradcam"]
+    for document in documents:
+        (picture,) = document["pictures"]
+        assert os.fsencode(picture["source"]) == name
     # A file tells no folders of the machine that it was made on.
     saved = json.loads((tmp_path / "g.json").read_text(encoding="utf-8"))["pictures"][0]["source"]
     assert os.fsencode(saved) == os.path.basename(name)  # noqa: PTH119 - bytes
