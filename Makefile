@@ -29,12 +29,12 @@ types: $(VENV)/installed-dev
 quick: lint types
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow" $$($(BIN)/python tools/changed_tests.py $(BASE))
 
-# Two processes, each with whole files: a machine with two cores is through in little more than half the time.
-# Each takes up to three gigabytes; with more of both: make test WORKERS=4
+# Two processes, each with whole files, or several that share what takes long to begin (TOGETHER in tests/conftest.py): a machine with two
+# cores is through in little more than half the time. Each takes up to three gigabytes; with more of both: make test WORKERS=4
 WORKERS ?= 2
 
 tests: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 # PyTorch is large, so its tests have a venv of their own, which sees the other one's packages. PyPI's build for Linux brings CUDA (5 GB);
 # TORCH_INDEX= takes it all the same, where the index of the builds for processors cannot be reached.

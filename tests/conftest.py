@@ -6,6 +6,7 @@ import contextlib
 import gc
 import importlib.util
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,13 @@ LONGEST = (
 )  # fmt: skip
 """The files that take longest, in order. They come first, so that the processes of `make test` end at about the same time."""
 
+TOGETHER = {
+    "browser": ("web/", "reports/", "documents/test_html_pages"),
+    "engines": ("engines/", "attribution/test_contract", "attribution/test_second_opinion"),
+    "published": ("models/test_parity", "models/test_published", "evaluation/test_check"),
+}
+"""Files that one process of `make test` takes, because they share what takes long to begin: a browser, networks that are read or traced."""
+
 PATIENCE = 900.0
 """Seconds that a test waits for what happens at once on an idle machine: no test may fail because others are at work."""
 
@@ -54,6 +62,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first."""
     here, places = Path(__file__).parent, {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.relative_to(here).with_suffix("").as_posix(), len(LONGEST)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadgroup` a process takes whole files, and all that are TOGETHER."""
+    if config.getoption("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            name = file.removeprefix("tests/")
+            return next((group for group, files in TOGETHER.items() if name.startswith(files)), file)
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -94,6 +118,31 @@ def patient_children() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sandbox.Child, "deadline", later)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def hdf5_is_tried_here() -> Iterator[Callable[..., Any]]:
+    """The probe of an HDF5 file runs in this process: starting another one takes longer than all else of a small network's loading.
+
+    tests/hostile, where files crash and hang, starts the process; it is handed on for that.
+    """
+    from ferviz import sandbox
+    from ferviz.models.formats import hdf5_child, hdf5_sandbox
+
+    real = sandbox.run
+
+    def run(target: str | Path, *arguments: str, limits: sandbox.Limits, stdin: bytes = b"") -> sandbox.Outcome:
+        if target != hdf5_sandbox.SCRIPT:
+            return real(target, *arguments, limits=limits, stdin=stdin)
+        try:
+            hdf5_child.read_all(*arguments)
+        except Exception as error:
+            return sandbox.Outcome("refused", (str(error) or type(error).__name__).encode())
+        return sandbox.Outcome("ok")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sandbox, "run", run)
+        yield real
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -145,22 +194,81 @@ def engine(networks: ModuleType) -> Any:
     return get
 
 
+@pytest.fixture(scope="session")
+def published(shared_data: Path) -> Callable[[str], Any]:
+    """A function from the name of a published network's file to its Model on the Keras engine, or the FervizError; each read once."""
+    from ferviz.errors import FervizError
+    from ferviz.models.load import load_model
+
+    opened: dict[str, Any] = {}
+
+    def get(name: str) -> Any:
+        if name not in opened:
+            try:
+                opened[name] = load_model(shared_data / "models" / name, engine="keras")
+            except FervizError as error:
+                opened[name] = error
+        return opened[name]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def networks_read() -> dict[Any, Any]:
+    """What `read_once` keeps."""
+    return {}
+
+
 @pytest.fixture(scope="module")
-def frozen_once() -> Iterator[None]:
-    """Freeze each network once for each size: a DreamNetwork never changes."""
-    from ferviz.dreaming import deepdream, dream
+def read_once(networks_read: dict[Any, Any]) -> Iterator[None]:
+    """Read each Keras file once, for tests of what is done with its network: an engine never changes."""
+    from ferviz.models import load
 
-    made: dict[Any, tuple[Any, Any]] = {}
-    real = dream.open_network
+    real = load._read_keras
 
-    def once(model: Any, size: Any = None) -> Any:
-        if (id(model), size) not in made:
-            made[id(model), size] = (model, real(model, size))  # the model is kept, and so its id
-        return made[id(model), size][1]
+    def once(origin: Any, file_format: str) -> Any:
+        state = origin.path.stat()
+        key = (origin.path.absolute(), state.st_mtime_ns, state.st_size, origin.labels, origin.trust)
+        if origin.weights is not None or origin.path.suffix == ".json":
+            return real(origin, file_format)
+        if key not in networks_read:
+            networks_read[key] = real(origin, file_format)
+        return networks_read[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dream, "open_network", once)
-        patch.setattr(deepdream, "open_network", once)
+        patch.setattr(load, "_read_keras", once)
+        yield
+
+
+@pytest.fixture(scope="module")
+def frozen_once() -> Iterator[None]:
+    """Freeze each network once for each size, and compile an ascent once for dreams that differ in numbers alone: neither ever changes."""
+    from ferviz.dreaming import deepdream, dream
+    from ferviz.dreaming.ascent import ascend
+    from ferviz.dreaming.ascent.differentiable import graph_engine_of
+
+    networks: dict[Any, tuple[Any, Any]] = {}
+    ascents: dict[Any, tuple[Any, Any]] = {}
+    open_network, compiled = dream.open_network, ascend._ascent
+
+    def open_once(model: Any, size: Any = None) -> Any:
+        owner = graph_engine_of(model) or model
+        key = (id(owner), model.labels, pickle.dumps(model.input), size)
+        if key not in networks:
+            networks[key] = (owner, open_network(model, size))  # the owner is kept, and so its id
+        return networks[key][1]
+
+    def compile_once(network: Any, groups: Any, config: Any, copies: int) -> Any:
+        terms = tuple(tuple(term.key for _, term in objective.terms) for objective in groups)
+        key = (id(network), ascend.CompiledAscent, terms, pickle.dumps(config), copies)
+        if key not in ascents:
+            ascents[key] = (network, compiled(network, groups, config, copies))
+        return ascents[key][1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dream, "open_network", open_once)
+        patch.setattr(deepdream, "open_network", open_once)
+        patch.setattr(ascend, "_ascent", compile_once)
         yield
 
 
@@ -206,6 +314,7 @@ def start_browser() -> Iterator[Callable[..., Any]]:
         "--disable-dev-shm-usage",
         "--use-fake-device-for-media-stream",
         "--use-fake-ui-for-media-stream",
+        *os.environ.get("CHROMIUM_FLAGS_TEST", "").split(),
     ]
     with api.sync_playwright() as playwright:
         browsers = []

@@ -119,6 +119,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return here
 
 
+@pytest.fixture(autouse=True, scope="module")
+def opened_once(read_once: None) -> None:
+    """What is refused is refused before the network is read, or right after it."""
+
+
 @pytest.fixture(autouse=True)
 def there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in the folder; a page that would be served is a mistake that was overlooked."""

@@ -30,14 +30,17 @@ def model() -> Callable[..., Any]:
     assert spec.loader is not None
     networks = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(networks)
+    engines: dict[tuple[str, int], Any] = {}
     made: dict[str, Any] = {}
 
     def get(name: str = "functional", scaling: str = "-1..1", seed: int = 0) -> Any:
         key = f"{name} {scaling} {seed}"
+        if (name, seed) not in engines:
+            engines[name, seed] = KerasEngine(networks.build(name, seed))
         if key not in made:
             side = None if name == "any_size" else networks.SIZE
             inputs = InputSpec(side, side, 3 if name == "rgb" else 1, scaling, default_side=20)
-            made[key] = Model(name, "", LABELS, inputs, KerasEngine(networks.build(name, seed)))
+            made[key] = Model(name, "", LABELS, inputs, engines[name, seed])
         return made[key]
 
     return get

@@ -16,6 +16,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "extending" / "write-an-objective.md
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("read_once")
 def test_the_page_s_example_moves_a_layer_s_activation_upwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     monkeypatch.chdir(tmp_path)

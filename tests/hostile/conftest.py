@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
+
+import pytest
+
+from ferviz import sandbox
 
 _HERE = Path(__file__).resolve().parent
 
@@ -27,3 +33,11 @@ _models, _data = _fixtures("models"), _fixtures("data")
 
 old_h5, small, rewritten = _models.old_h5, _models.small, _models.rewritten
 faces, table = _data.faces, _data.table
+
+
+@pytest.fixture(autouse=True, scope="module")
+def hdf5_is_tried_elsewhere(hdf5_is_tried_here: Callable[..., Any]) -> Iterator[None]:
+    """In a process of its own, as for users."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sandbox, "run", hdf5_is_tried_here)
+        yield
