@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -258,7 +260,7 @@ def test_skill_is_recall_above_chance(make_model) -> None:
 @pytest.mark.slow
 def test_the_interval_of_skill_covers_what_it_claims(make_model) -> None:
     truth, found = 0.7 + 0.3 / 4, []
-    for seed in range(60):
+    for seed in range(40):
         rng = np.random.default_rng(seed)
         true = rng.choice([0, 3, 4, 6], 400)
         said = np.where(rng.random(400) < 0.7, true, rng.choice([0, 3, 4, 6], 400))
@@ -440,10 +442,10 @@ RIGHT = {
 @pytest.mark.slow
 @pytest.mark.shared
 @pytest.mark.parametrize("name", RIGHT)
-def test_right_convention_of_published_networks_wins(shared_data: Path, public_test: Dataset, name: str) -> None:
-    from ferviz.models.load import load_model
-
-    result = check(load_model(shared_data / "models" / name), public_test, faces=300)
+def test_right_convention_of_published_networks_wins(
+    published: Callable[[str], Any], public_test: Dataset, name: str
+) -> None:
+    result = check(published(name), public_test, faces=150)
     best = result.best
     assert (best.preprocessing.spec.scaling, best.order.name) == RIGHT[name]
     assert best.preprocessing.statistics in (None, "")
@@ -459,7 +461,7 @@ def test_hiding_the_mouth_takes_the_smile_away(shared_data: Path, public_test: D
     from ferviz.models.load import load_model
 
     model = load_model(shared_data / "models" / "mini_xception_48.hdf5", labels="7", scaling="-1..1")
-    happy = public_test.take(np.flatnonzero(public_test.labels == 3)[:200])
+    happy = public_test.take(np.flatnonzero(public_test.labels == 3)[:100])
     hidden = evaluate(model, happy, occlude="regions").to_dict()["occlusion"]
     recall = {name: found["recall"]["happy"] for name, found in hidden.items()}
     band = happy.images.copy()

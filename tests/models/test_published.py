@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import warnings
 from dataclasses import replace
@@ -12,7 +13,6 @@ import pytest
 from ferviz.emotions import FER2013
 from ferviz.engines.backend import keras as get_keras
 from ferviz.errors import FervizError
-from ferviz.models.load import load_model
 
 LOADS = {
     "mini_xception_48.hdf5": (48, 48, 1, 7),
@@ -41,7 +41,7 @@ REFUSED = {
 SCALED_INSIDE = {"chetanvamsi_augmenting.keras", "trial_gap_48.keras"}
 
 # What their authors trained with, and the accuracy that the folder's README measured on rows that are not here. The rows
-# below are others, and 599 of them: three standard errors are 6 points.
+# below are others, and 300 of them: three standard errors are 8 points, and a wrong convention costs 12 to 44.
 RIGHT = {
     "mini_xception_48.hdf5": ("7", "-1..1", 65.6),
     "big_xception_64.hdf5": ("7", "-1..1", 66.4),
@@ -61,20 +61,17 @@ def fer2013(shared_data):
     spec = importlib.util.spec_from_file_location("fer2013_sheets", shared_data / "fer2013" / "fer2013.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.load
+    return functools.cache(module.load)
 
 
 @pytest.fixture(scope="module")
-def opened(shared_data):
-    """name -> Model or FervizError, each file opened once."""
-    found = {}
-    for path in sorted((shared_data / "models").iterdir()):
-        if path.name != "README.md":
-            try:
-                found[path.name] = load_model(path, engine="keras")
-            except FervizError as error:
-                found[path.name] = error
-    return found
+def opened(shared_data, published):
+    """name -> Model or FervizError of every file."""
+    return {
+        path.name: published(path.name)
+        for path in sorted((shared_data / "models").iterdir())
+        if path.name != "README.md"
+    }
 
 
 def test_every_file_has_its_place_in_this_test(opened):
@@ -124,17 +121,16 @@ def test_the_savedmodel_answers_as_the_keras_file_does(opened):
 def test_fed_the_right_way_it_is_as_good_as_measured_elsewhere(opened, fer2013, name):
     labels, scaling, expected = RIGHT[name]
     pixels, emotion, _, _ = fer2013("PublicTest")
-    pixels, emotion = pixels[::6], emotion[::6]
+    some, emotion = pixels[::12], emotion[::12]
     model = opened[name]
     spec = replace(model.input, scaling=scaling or model.input.scaling)
     if scaling == "standardize":
-        training = fer2013("Training")[0][::5].astype(np.float32)
-        spec = replace(spec, mean=training.mean(0), std=training.std(0))
+        spec = replace(spec, mean=pixels.mean(0), std=pixels.std(0))
     order = FER2013 if labels == "7" else tuple(sorted(FER2013))
     model = replace(model, labels=order, input=spec)
-    guessed = model.logits(pixels).argmax(axis=1)
+    guessed = model.logits(some).argmax(axis=1)
     accuracy = 100 * np.mean([order[g] == FER2013[e] for g, e in zip(guessed, emotion, strict=True)])
-    assert accuracy == pytest.approx(expected, abs=6)
+    assert accuracy == pytest.approx(expected, abs=8)
 
 
 def test_the_table(opened, capsys):
