@@ -15,7 +15,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-ROWS, CHUNK = 240, 16
+ROWS, CHUNK = 120, 8
 
 
 @pytest.fixture(scope="module")

@@ -68,7 +68,7 @@ def test_a_shard_that_kills_is_the_only_one_in_quarantine(
 ) -> None:
     require(engine)
     monkeypatch.setenv("FERVIZ_SCALE_FAULT", "explained:3")
-    plan = scale.plan(array, tmp_path / "run", shard_size=2)
+    plan = scale.plan(array, tmp_path / "run", shard_size=2, max_tries=1)
     result = scale.run(plan, engine, 1 if engine == "pool" else 2)
     assert list(result.quarantined) == [3]
     assert "SIGKILL" in result.quarantined[3]

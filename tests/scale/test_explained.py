@@ -13,6 +13,7 @@ import ferviz
 from ferviz import scale
 from ferviz.attribution.maps import receptive_fields
 from ferviz.cli import run as main
+from ferviz.emotions import FER2013
 from ferviz.errors import DataError, UsageError
 from ferviz.evaluation.evaluate import evaluate
 from ferviz.evaluation.label_matching import match_labels
@@ -166,10 +167,34 @@ def test_the_commands_take_the_folder_of_a_run(run: scale.Plan, tmp_path: Path, 
         assert "ferviz scale merge" in capsys.readouterr().err
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network of a few thousand multiplications: every section of a report asks hundreds of times."""
+    from ferviz.engines.backend import keras
+
+    layers = keras().layers
+    picture = layers.Input((48, 48, 1))
+    x = layers.Conv2D(4, 5, strides=3, activation="relu", name="conv1")(picture)
+    x = layers.Conv2D(6, 3, strides=2, activation="relu", name="conv2")(x)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    network = keras().Model(picture, layers.Dense(7, activation="softmax", name="head")(x), name="small")
+    rng = np.random.default_rng(0)
+    network.set_weights([rng.normal(0, 0.5, weight.shape) for weight in network.get_weights()])
+    path: Path = tmp_path_factory.mktemp("network") / "small.keras"
+    network.save(path)
+    sidecar = {"schema_version": 1, "labels": list(FER2013), "input": {"scaling": "0..1"}}
+    Path(f"{path}.ferviz.json").write_text(json.dumps(sidecar))
+    return path
+
+
 @pytest.mark.slow
-def test_a_report_of_a_run_has_every_section(run: scale.Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_of_a_run_has_every_section(
+    table: Path, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """From the command to the file: the network's answers come from the tables, and each picture is read once at most."""
     pytest.importorskip("jinja2", reason="the extra report is not installed")
+    run = scale.plan(table, tmp_path / "run", split="all", shard_size=SHARD, model=small)
+    assert scale.run(run, "inline").counts.values == (FACES, FACES - 1, 1, 0)
     for name, size in zip(SIZES, (20, 2, 2, 1, 4, 4, 1, 1), strict=True):
         monkeypatch.setitem(SIZES, name, (size, size))
     monkeypatch.setattr(
@@ -185,7 +210,8 @@ def test_a_report_of_a_run_has_every_section(run: scale.Plan, tmp_path: Path, mo
 
     monkeypatch.setattr(source_pictures, "rows_of", count)
     out = tmp_path / "report.html"
-    assert main(["report", run.folder, "--quick", "--split", "all", "--out", str(out)]) == 0
+    asked = ["report", run.folder, "--model", str(small), "--judge", str(small), "--quick", "--split", "all"]
+    assert main([*asked, "--out", str(out)]) == 0
     record = ferviz.read_record(out)
     sections = record["sections"]
     assert list(sections) == list(SECTIONS)
@@ -197,7 +223,7 @@ def test_a_report_of_a_run_has_every_section(run: scale.Plan, tmp_path: Path, mo
     order = [answers.answers.labels.index(name) for name in answers.names]
     assert sections["accuracy"]["accuracy"] == pytest.approx(np.mean(np.array(order)[answers.labels] == predicted))
     assert set(counts.values()) == {1}
-    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["report.html", "run"]
 
 
 def test_a_run_can_predict_only(table: Path, read: ferviz.Dataset, tmp_path: Path) -> None:

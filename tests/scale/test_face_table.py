@@ -61,6 +61,7 @@ def test_the_rows_are_what_explain_answers(run: scale.Plan, faces: np.ndarray, t
                 assert row[f"p_{label}"] == pytest.approx(value, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_regions_and_verdicts_are_columns(tmp_path: Path, table: Callable[[Path], Any], faces: np.ndarray) -> None:
     source = tmp_path / "one.npy"
     np.save(source, faces[:1])

@@ -188,7 +188,9 @@ def test_a_network_that_was_not_taught_is_refused(file: Path, compiled: Compiled
 
 def test_a_stopped_run_goes_on(quick: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is compiled at the end is looked at in the other tests."""
-    monkeypatch.setattr("ferviz.training.explainer.teach.compile_taught", lambda _, path, *more: path.write_bytes(b"taught"))
+    monkeypatch.setattr(
+        "ferviz.training.explainer.teach.compile_taught", lambda _, path, *more: path.write_bytes(b"taught")
+    )
     config = TeachConfig(faces=64, examined=2, region_pairs=1, patch_pairs=1, epochs=1, width=4)
     out, data = tmp_path / "run.ferviz", pictures(80)
     kept = tmp_path / "run.ferviz.teaching"
