@@ -26,6 +26,11 @@ OWN = {"sweep.py"}  # has a test of its own
 REGISTRIES = (METHODS, DETECTORS, READERS, ARCHITECTURES, ENGINES, WRITERS)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def opened_once(read_once: None, frozen_once: None) -> None:
+    """The bundled network is read, and frozen for dreams, once for all examples."""
+
+
 @pytest.fixture(autouse=True)
 def registries_as_they_were() -> Iterator[None]:
     """What an example registers is gone after it, as it is with the end of its process."""

@@ -60,12 +60,12 @@ SLOW = {
     "figures-for-a-paper.md",
     "which-map-to-believe.md",
 }
-FACES = {"questions-over-a-data-set.md": 4, "report.md": 8}
+FACES = {"questions-over-a-data-set.md": 2, "report.md": 8}
 """Pages that ask every face thousands of times: how many faces their data set has."""
 SECTIONS = ("check", "accuracy", "labels", "gallery")
 """The sections of a report here; one with all of them is written in tests/scale/test_explained.py."""
-SHORT_COMMANDS = {"dream": ["--steps", "2"]}
-"""What is added to a command of which a page shows no output."""
+SHORT_COMMANDS = {"dream": ["--steps", "2"], "gradcam": ["--no-test"], "explain": ["--no-test"]}
+"""What is added to a command of which a page shows no output: maps are tested in hundreds of passes."""
 PAGES = [
     page
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -84,6 +84,11 @@ def blocks(page: str | Path, kind: str = "python") -> list[Any]:
         and block.mark not in ("not run", "not tested")
         and all(importlib.util.find_spec(module) for module in block.needs)
     ]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def opened_once(read_once: None, frozen_once: None) -> None:
+    """The bundled network is read, and frozen for dreams, once for all pages."""
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +127,7 @@ def test_the_page_runs_as_it_stands(
             if command.words[0] != "ferviz":
                 continue
             printed, words = io.StringIO(), command.words[1:]
-            if not command.shown and "--steps" not in words:
+            if not command.shown and "--steps" not in words and "--no-test" not in words:
                 words = [*words, *SHORT_COMMANDS.get(words[0], [])]
             with redirect_stdout(printed), redirect_stderr(printed):
                 code = run(words)

@@ -165,6 +165,7 @@ def test_a_channels_faces_are_those_that_excite_it(ask: Any, drawn: Dataset, mon
         assert words in ask("channel", layer=layer, channel=channel)[-1]["error"]
 
 
+@pytest.mark.slow
 def test_a_dream_grows_step_by_step(monkeypatch: pytest.MonkeyPatch, networks: Any, tmp_path: Path) -> None:
     monkeypatch.setattr(dream_task, "STEPS", 6)
     monkeypatch.setattr(dream_task, "FRAMES", 3)
