@@ -192,7 +192,7 @@ def rasterised(figure: Figure, dpi: float = DPI) -> Image.Image:
     dpi, buffer = min(dpi, MAX_SIDE / max(inches)), io.BytesIO()
     figure.savefig(buffer, format="rgba", dpi=dpi, facecolor="white")  # a PNG file would only be unpacked again
     width, height = (int(side * dpi) for side in inches)
-    return Image.frombuffer("RGBA", (width, height), buffer.getbuffer(), "raw", "RGBA", 0, 1).convert("RGB")
+    return Image.frombytes("RGBA", (width, height), buffer.getvalue()).convert("RGB")
 
 
 for _suffix, _summary, _writer in (
