@@ -16,7 +16,8 @@ from PIL import Image
 
 from ferviz.data.synthetic.cartoons import make
 
-ROOMS = ("face", "network", "data")
+ROOMS = ("face", "camera", "network", "data")
+PORTRAIT = Path(__file__).parents[1] / "examples" / "astronaut.png"
 FER2013 = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 WIDTH = 1180
 
@@ -64,6 +65,27 @@ def draw_face(page: Any, folder: Path) -> None:
     page.wait_for_timeout(1000)
 
 
+def write_video(path: Path) -> None:
+    """Write a face that moves a little, as JPEGs one after the other, which Chromium plays as its camera."""
+    portrait = Image.open(PORTRAIT).convert("RGB").resize((480, 480))
+    with path.open("wb") as file:
+        for number in range(60):
+            frame, stream = Image.new("RGB", (640, 480), (90, 100, 110)), io.BytesIO()
+            frame.paste(portrait, (80 + round(10 * np.sin(number / 9.55)), 0))
+            frame.save(stream, "JPEG", quality=90)
+            file.write(stream.getvalue())
+
+
+def draw_camera(page: Any, folder: Path) -> None:
+    """Draw the camera's room after some seconds of a face."""
+    page.click("[data-room=camera]")
+    page.click("#camera-start")
+    page.click("#notice-yes")
+    until(page, "studio.frames > 60")
+    shoot(page, folder / "studio-camera.webp", 860)
+    page.click("#camera-start")
+
+
 def draw_network(page: Any, folder: Path) -> None:
     """Draw the channels of the last map, one of them over the face, with its dream and the faces that excite it."""
     page.click("[data-room=network]")
@@ -85,6 +107,9 @@ def draw_data(page: Any, folder: Path) -> None:
     shoot(page, folder / "studio-data.webp", 960)
 
 
+DRAWN = {"face": draw_face, "camera": draw_camera, "network": draw_network, "data": draw_data}
+
+
 def main() -> None:
     """Draw the rooms."""
     from playwright.sync_api import sync_playwright
@@ -94,19 +119,24 @@ def main() -> None:
     parser.add_argument("--rooms", nargs="+", choices=ROOMS, default=list(ROOMS))
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        faces = Path(temporary) / "drawn.csv"
+        faces, video = Path(temporary) / "drawn.csv", Path(temporary) / "face.mjpeg"
         write_faces(faces)
+        write_video(video)
+        flags = [
+            "--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
+            f"--use-file-for-fake-video-capture={video}",
+        ]  # fmt: skip
         words = [sys.executable, "-m", "ferviz", "studio", "--no-browser", "--quiet", "--data", str(faces)]
         server = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
         assert server.stdout is not None
         try:
             with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+                browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
                 page = browser.new_page(viewport={"width": WIDTH, "height": 1000})
                 page.goto(server.stdout.readline().strip())
                 until(page, "document.body.dataset.ready && studio.map")
                 for room in arguments.rooms:
-                    {"face": draw_face, "network": draw_network, "data": draw_data}[room](page, arguments.folder)
+                    DRAWN[room](page, arguments.folder)
                 browser.close()
         finally:
             server.terminate()

@@ -123,14 +123,15 @@ class Studio:
         job = await _json(request)
         if isinstance(job, Response):
             return job
-        network = job.get("network", 0)
-        if isinstance(network, str):
-            path = self.networks.find(network)
-            if path is None:
-                return _refusal(410, "the network is not there any more; drop it on the page again")
-            job["network"] = str(path)
-        elif type(network) is not int or not 0 <= network < self.site.networks:
-            return _refusal(400, "there is no such network")
+        for role in ("network", "judge") if "judge" in job else ("network",):
+            network = job.get(role, 0)
+            if isinstance(network, str):
+                path = self.networks.find(network)
+                if path is None:
+                    return _refusal(410, "the network is not there any more; drop it on the page again")
+                job[role] = str(path)
+            elif type(network) is not int or not 0 <= network < self.site.networks:
+                return _refusal(400, "there is no such network")
         worker = self.workers["data" if job.get("task") in DATA_TASKS else "face"]
         if worker.is_full:
             return _refusal(503, "too much is waiting to be done; try again in a minute", {"retry-after": "60"})

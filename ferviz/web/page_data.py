@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from ferviz.trust.calibration import calibration_of
 from ferviz.trust.deletion import FILLS, QUICK_STEPS
 from ferviz.trust.recommendation import recommended, recommended_layer
 
+if TYPE_CHECKING:
+    from ferviz.web.channel_dreams import ChannelDreams
+
 SCHEMA_VERSION = 1
 MAX_GRAIN = 1 << 20
 """Values of the harmonic fill's noise that are sent along; a network with a larger input does without."""
@@ -42,6 +45,7 @@ class StudioNetwork:
         grain: (h w c) float32 little-endian, the noise of the harmonic fill, b"" where there is none.
         record: what the page's data say about it.
         labels: (K,) class names.
+        dreams: {path below the page's address: PNG}, of its channels.
     """
 
     name: str
@@ -49,14 +53,16 @@ class StudioNetwork:
     grain: bytes = field(repr=False)
     record: dict[str, Any]
     labels: tuple[str, ...] = ()
+    dreams: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
-def studio_network(model: Model, name: str) -> StudioNetwork:
+def studio_network(model: Model, name: str, dreams: ChannelDreams | None = None) -> StudioNetwork:
     """Return a network as the page opens it; one that is not compiled is compiled now.
 
     Args:
         model: the network.
         name: of its file.
+        dreams: of the channels of one layer, if they were made.
 
     Raises:
         ModelError: it cannot be compiled.
@@ -85,8 +91,11 @@ def studio_network(model: Model, name: str) -> StudioNetwork:
             "reason": choice.reason,
         },
     }  # fmt: skip
+    if dreams is not None:
+        record["dreams"] = {dreams.layer: dreams.record}
     content = pack_compiled(compiled)
-    return StudioNetwork(name, content, grain, {**record, "bytes": len(content)}, model.labels)
+    files = {} if dreams is None else dreams.files
+    return StudioNetwork(name, content, grain, {**record, "bytes": len(content)}, model.labels, files)
 
 
 def page_data(networks: Sequence[StudioNetwork], examples: Sequence[dict[str, str]], **choices: Any) -> dict[str, Any]:
@@ -117,7 +126,7 @@ def page_data(networks: Sequence[StudioNetwork], examples: Sequence[dict[str, st
             "names": list(REGIONS),
             "merged": {name: list(parts) for name, parts in MERGED.items()},
             "template": TEMPLATE.tolist(),
-            "drawing": _runs(drawing()),
+            "drawings": {f"{border:.0f}": _runs(drawing(border)) for border in (0.0, -1.0, 1.0)},
         },
         "colormaps": {"amount": table(_AMOUNT).tolist(), "signed": table(DIVERGING).tolist()},
         "examples": list(examples),

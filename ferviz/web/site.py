@@ -92,6 +92,7 @@ def build_site(networks: Sequence[StudioNetwork], **choices: Any) -> Site:
         examples.append({"file": f"examples/{name}", "title": title})
     for network in networks:
         files[network.record["file"]] = network.content
+        files |= network.dreams
         if network.grain:
             files[network.record["grain"]] = network.grain
     files["data.json"] = to_json(page_data(networks, examples, **choices)).encode()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import posixpath
+import re
 import subprocess
 import sys
 import sysconfig
@@ -87,6 +89,33 @@ def test_what_is_in_the_wheel(wheel: Path) -> None:
         assert {name.split("/")[0].split("-")[0] for name in names} == {"ferviz"}
         modules = {Path(name) for name in names if name.endswith(".py")}
     assert modules == {p.relative_to(ROOT) for p in (ROOT / "ferviz").rglob("*.py")}
+
+
+def test_the_wheel_names_every_file_of_the_page(wheel: Path) -> None:
+    from ferviz.web.site import _MODELS
+
+    static = ROOT / "ferviz" / "web" / "static"
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {info.filename: info.file_size for info in archive.infolist()}
+        words = {
+            name: archive.read(name).decode()
+            for name in packed
+            if name.startswith("ferviz/web/static/")
+            and name.endswith((".js", ".html", ".css"))
+            and "/vendor/" not in name
+        }
+    files = {path.relative_to(ROOT).as_posix(): path.stat().st_size for path in static.rglob("*") if path.is_file()}
+    assert {name: packed.get(name) for name in files} == files
+    assert {f"ferviz/assets/{asset}" for asset in _MODELS.values()} <= set(packed)
+    # What the page's own files name is there: modules, workers, styles and icons.
+    pattern = r"""(?:from|import|import\(|new URL\(|href=|src=|url\()\s*["']([\w./-]+\.(?:js|css|svg|html|wasm))["']"""
+    links = {
+        (name, posixpath.normpath(posixpath.join(posixpath.dirname(name), link)))
+        for name, text in words.items()
+        for link in re.findall(pattern, text)
+    }
+    assert len(links) > 50, "the pattern still fits how the files name each other"
+    assert [link for link in sorted(links) if link[1] not in packed] == []
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -11,8 +12,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import ferviz
+from ferviz.web.channel_dreams import ChannelDreams
 from ferviz.web.page_data import studio_network
 from ferviz.web.site import Site, build_site
 
@@ -49,7 +52,15 @@ class Host:
 @pytest.fixture(scope="module")
 def exported() -> Site:
     choices = {"server": False, "notice": "", "camera": None, "video": False, "data": False}
-    return build_site([studio_network(ferviz.load_model(), "network")], **choices)
+    stream = io.BytesIO()
+    Image.new("L", (48, 48), 77).save(stream, "PNG")
+    values = {"first": [0, -1.0], "last": [0, 6.25], "predicted": [0, 3], "probability": [0, 0.5]}
+    dreams = ChannelDreams(
+        "relu8",
+        {f"dreams/network/relu8/{n}.png": stream.getvalue() for n in range(2)},
+        {"files": "dreams/network/relu8/{}.png", **values},
+    )
+    return build_site([studio_network(ferviz.load_model(), "network", dreams)], **choices)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +83,14 @@ def test_the_exported_page_needs_no_python(page: Any, exported: Site) -> None:
     assert asked - {"index.html#/network/relu8/1"} <= set(exported.files)
     assert page.evaluate("[...document.querySelectorAll('#method optgroup')].map(({ label }) => label)") == ["at once"]
     assert not page.is_visible("[data-room=data]")
-    assert "ferviz dream --layer relu8 --channel 1" in page.inner_text("#dream-text")
+    assert "6.25" in page.inner_text("#dream-text")
+    assert "happy, 50 %" in page.inner_text("#dream-text")
+    assert page.evaluate("document.getElementById('dream').getContext('2d').getImageData(90, 90, 1, 1).data[0]") == 77
+    page.click("#grid .strip button:last-child")
+    page.until("document.querySelectorAll('#grid > button img').length > 1")
+    page.click("#grid > button:nth-of-type(3)")
+    page.until("document.getElementById('dream-text').textContent.includes('ferviz dream --layer relu8 --channel 2')")
+    assert not page.is_visible("#dream"), "of this one there is no dream"
     page.set_input_files("#file", {"name": "a.h5", "mimeType": "application/octet-stream", "buffer": b"x"})
     assert "ferviz compile MODEL" in page.next_error()
 

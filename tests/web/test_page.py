@@ -120,6 +120,31 @@ def test_the_verdict_is_that_of_python(page: Any) -> None:
         assert margin == pytest.approx(expected.margin[fill], abs=0.01)
 
 
+def test_every_class_has_its_map_and_one_scale(page: Any) -> None:
+    page.select_option("#method", "gradcam")
+    page.until(
+        "studio.map && studio.map.method === 'gradcam' && studio.classMaps && studio.classMaps.method === 'gradcam'"
+    )
+    crop = np.reshape(page.evaluate("[...studio.face.picture.data]"), (1, 48, 48)).astype(np.uint8)
+    explanation = ferviz.explain(ferviz.load_model(), crop, method="gradcam", layer="relu8", target="all", test=False)
+    maps = [np.reshape(each, (12, 12)) for each in page.evaluate("studio.classMaps.maps.map((map) => [...map])")]
+    np.testing.assert_allclose(maps, explanation.raw[0], atol=1e-4 * np.abs(explanation.raw).max())
+    assert page.evaluate("studio.classMaps.vmax") == pytest.approx(np.abs(maps).max())
+
+
+def test_colours_stand_for_the_same_while_one_paints(page: Any) -> None:
+    before = page.evaluate("[Math.max(...studio.map.map), studio.map.vmax]")
+    assert before[0] == before[1]
+    page.uncheck("#regions tr:nth-child(7) input")
+    page.until(
+        "studio.hidden.some(Boolean) && document.getElementById('map-note').textContent.includes('the whole face\u2019s scale')"
+    )
+    after = page.evaluate("[Math.max(...studio.map.map), studio.map.vmax]")
+    assert after[1] == before[1] != after[0]
+    page.check("#regions tr:nth-child(7) input")
+    page.until("!document.getElementById('map-note').textContent.includes('scale')")
+
+
 def bomb() -> bytes:
     header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + header + bytes(64)
@@ -168,7 +193,7 @@ def test_a_network_of_ones_own_opens_in_the_place_of_the_first(page: Any) -> Non
     own = ferviz.load_model(labels=names, engine="litert")
     give(page, "eigenes.ferviz", pack_compiled(_compiled(own)))
     page.until("studio.engine.table.labels[0] === 'wut'")
-    assert page.inner_text(".bar:nth-child(4) span:first-child") == names[3]
+    assert page.inner_text(".bar:nth-child(4) span:first-of-type") == names[3]
     assert "unchecked" in page.inner_text("#network")
 
 
@@ -189,6 +214,7 @@ def test_the_server_may_be_gone(page: Any) -> None:
 def test_the_camera_asks_first_is_explained_and_stops(open_page: Any, equipped_browser: Any) -> None:
     page = open_page("#/camera", among=equipped_browser)
     page.evaluate("void (studio.data.notice = 'A <b>lesson</b> about faces.')")
+    page.select_option("#method", "rise")
     page.click("#camera-start")
     assert "A <b>lesson</b> about faces." in page.inner_text("#notice")
     assert "none is stored" in page.inner_text("#notice")
@@ -196,6 +222,12 @@ def test_the_camera_asks_first_is_explained_and_stops(open_page: Any, equipped_b
     page.click("#notice-yes")
     page.until("document.getElementById('rate').textContent.includes('frames a second, 1 face')")
     page.until("document.getElementById('change').textContent.includes('the map shows')")
+    assert "takes too long" in page.inner_text("#change"), "hundreds of passes are none for a camera"
+    page.select_option("#method", "gradcam")
+    page.until("!document.getElementById('change').textContent.includes('takes too long')")
+    page.until(
+        "document.getElementById('timeline').getContext('2d').getImageData(0, 0, 576, 96).data.some((value) => value > 0)"
+    )
     page.click("#full")
     page.until("document.fullscreenElement && document.fullscreenElement.id === 'frame'")
     page.evaluate("document.exitFullscreen()")

@@ -117,6 +117,52 @@ def test_regions_and_their_sets_are_those_of_python(page: Any, model: Any, image
     np.testing.assert_allclose(answers, expected, atol=0.01)
 
 
+@pytest.mark.parametrize("border", [-1, 1])
+def test_moved_borders_are_those_of_python(page: Any, border: int) -> None:
+    masks = region_masks(POINTS[None], (48, 48), border)[0]
+    shown = call(page, "(await studio.engine.call('masks', a, b)).map(mask => [...mask])", POINTS, border)
+    np.testing.assert_allclose(np.reshape(shown, masks.shape), masks, atol=2e-3)
+
+
+BY_PASSES = """{
+  const { PASS_METHODS } = await import('/engine/passes.js');
+  const face = { picture, masks: await studio.engine.call('masks', a), weights: b }, shares = [];
+  const found = await PASS_METHODS[c](studio.engine, face, {}, (share) => shares.push(share));
+  return { ...found, map: [...found.map], shares };
+}"""
+
+
+@pytest.mark.parametrize("method", ["occlusion", "region-occlusion"])
+@pytest.mark.parametrize("target", ["happy", "happy-sad"])
+def test_what_hiding_parts_costs_is_that_of_python(
+    page: Any, model: Any, image: np.ndarray, method: str, target: str
+) -> None:
+    face = ferviz.Face(np.repeat(image[..., None], 3, axis=2), landmarks=POINTS, landmark_source="detector")
+    explanation = ferviz.explain(model, face, method=method, target=target, test=False)
+    weights = [float(label == "happy") - float(label == "sad" and "-" in target) for label in model.labels]
+    answer = call(page, BY_PASSES, POINTS, weights, method)
+    raw = explanation.raw[0, 0]
+    np.testing.assert_allclose(np.reshape(answer["map"], raw.shape), raw, atol=1e-4 * max(1.0, np.abs(raw).max()))
+    np.testing.assert_allclose(answer["logits"], model.logits(image[None])[0], atol=1e-4)
+    assert answer["shares"][-1] == 1
+
+
+def test_the_map_of_regions_is_their_values_painted(page: Any) -> None:
+    """An engine whose answer to a set is the number of the regions that are seen: each adds one, and the mouth two."""
+    seen = call(
+        page,
+        """{
+          const { PASS_METHODS } = await import('/engine/passes.js');
+          const score = (set) => { let n = set >> 6 & 1; for (let s = set; s; s &= s - 1) n += 1; return [n, 0]; };
+          const engine = { parts: (list) => [list], spread: async (_, [[, , , sets]]) => [sets.map(score)] };
+          const masks = Array.from({ length: 8 }, (_, r) => Float32Array.from({ length: 8 }, (_, i) => Number(i === r)));
+          const { map } = await PASS_METHODS.regions(engine, { picture: { width: 4, height: 2 }, masks, weights: [1, -1] });
+          return [...map];
+        }""",
+    )
+    np.testing.assert_allclose(seen, [1, 1, 1, 1, 1, 1, 2, 1], atol=1e-6)
+
+
 def test_shapley_values_are_those_of_python(page: Any) -> None:
     scores = np.random.default_rng(0).normal(size=256)
     values = call(page, "(await import('/maths/scores.js')).shapleyValues(a, 8)", scores)

@@ -172,6 +172,58 @@ def test_a_held_key_shows_the_exact_values(page: Any) -> None:
     page.evaluate("void Object.assign(studio, { regionsExact: false, regionValues: null })")
 
 
+ADDED = [0.5, -0.25, 1.0, 2.0, 0.0, -1.5, 3.0, 0.125]
+"""What each region adds to the log-odds of the first class, in an answer that is made up."""
+
+
+def test_regions_are_shown_with_their_sums_and_what_their_borders_decide(page: Any) -> None:
+    page.click(".bar:nth-child(1)")
+    page.evaluate(
+        """(added) => {
+          let asked = 0;
+          studio.engine.spread = async (_, parts) => parts.map(([, , , sets]) => sets.map((set) => {
+            const share = [1, 0.5, 1.5][Math.floor(asked++ / 256)], seen = added.filter((_, r) => set >> r & 1);
+            return studio.engine.table.labels.map((_, k) => (k ? 0 : share * seen.reduce((sum, value) => sum + value, 0)));
+          }));
+        }""",
+        ADDED,
+    )
+    page.select_option("#fill", "mean")
+    page.until("studio.regionsExact")
+    np.testing.assert_allclose(page.evaluate("studio.regionValues"), ADDED, atol=1e-9)
+    assert page.locator("#regions tfoot output").all_inner_texts() == ["+3.00", "+4.88"]
+    assert "upper face (brows, eyes)" in page.inner_text("#regions tfoot")
+    page.click("#borders")
+    page.until("studio.regionSpread")
+    low, high = np.transpose(page.evaluate("studio.regionSpread"))
+    np.testing.assert_allclose([low, high], np.sort([0.5 * np.array(ADDED), 1.5 * np.array(ADDED)], axis=0), atol=1e-9)
+    assert page.get_attribute("#regions tr:nth-child(7) path", "d") == f"M{100 * 1.5 / 4.5} 7H100"
+    page.evaluate(REST)
+    page.select_option("#fill", "harmonic")
+
+
+PAINTED = """async () => {
+  const canvas = new OffscreenCanvas(576, 576), places = [...Array(48 * 48).keys()];
+  (await import('/ui/stage.js')).paint(canvas);
+  const { data } = canvas.getContext('2d').getImageData(0, 0, 576, 576);
+  return places.map((i) => data[4 * ((12 * Math.floor(i / 48) + 6) * 576 + 12 * (i % 48) + 6)]);
+}"""
+"""What lies in the middle of each pixel of the network's picture."""
+
+
+def test_a_region_is_shown_where_it_is(page: Any) -> None:
+    page.mouse.move(2, 2)
+    page.evaluate("void (studio.opacity = 0)")
+    light = np.array(page.evaluate(PAINTED), float)
+    page.hover("#regions tr:nth-child(7)")
+    page.until("document.querySelector('#regions tr:nth-child(7)').matches(':hover')")
+    mask, dark = np.array(page.evaluate("[...studio.face.masks[6]]")), np.array(page.evaluate(PAINTED), float)
+    assert np.abs(dark - light)[mask > 0.98].max() <= 0.03 * 255
+    assert (dark < 0.6 * light + 2)[mask < 0.02].all()
+    page.mouse.move(2, 2)
+    page.evaluate("void (studio.opacity = .7)")
+
+
 def test_nothing_is_stored_but_the_cookie(page: Any) -> None:
     kept = page.evaluate(
         """async () => [localStorage.length, sessionStorage.length, (await indexedDB.databases()).length,
@@ -257,6 +309,16 @@ def test_files_say_what_is_shown_and_nothing_about_who_took_it(shown: Any, tmp_p
     for text in (drawing, page, json.dumps(shown.evaluate("studio.target"))):
         assert "somebody" not in text
         assert "127.0.0.1" not in text
+
+
+def test_files_can_leave_the_face_out(shown: Any, tmp_path: Path) -> None:
+    shown.check("#without-face")
+    shown.evaluate("void (studio.opacity = 0)")
+    pixels = np.asarray(Image.open(taken(shown, "png", tmp_path)).convert("RGB"))
+    assert (pixels == 128).all(), "where there is no map, there is nothing"
+    assert json.loads(taken(shown, "json", tmp_path).read_text())["landmarks"] is None
+    shown.evaluate("void (studio.opacity = .7)")
+    shown.uncheck("#without-face")
 
 
 def test_the_page_of_one_face_asks_nobody(shown: Any, tmp_path: Path) -> None:

@@ -188,6 +188,33 @@ def test_a_dream_grows_step_by_step(monkeypatch: pytest.MonkeyPatch, networks: A
     assert "9" in events[-1]["error"]
 
 
+def test_a_face_is_changed_towards_a_class_and_another_network_judges(
+    monkeypatch: pytest.MonkeyPatch, networks: Any, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(dream_task, "FACE_STEPS", 4)
+    monkeypatch.setattr(dream_task, "FACE_FRAMES", 3)
+    networks.seeded(networks.functional(size=32)).save(tmp_path / "small.keras")
+    options = {"labels": ("a", "b", "c", "d"), "scaling": "0..1", "engine": "keras"}
+    source = {"path": str(tmp_path / "small.keras"), **options}
+    other = {**source, "labels": ("d", "c", "b", "a")}
+    model = ferviz.load_model(source["path"], **options)
+    shape = (*model.input.size, model.input.channels)
+    face = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+    bench, events = Workbench({"networks": [source, other], "data": None}), list[dict[str, Any]]()
+    job = {"task": "dream", "class": 1, "picture": packed(face), "seed": 2, "judge": 1}
+    answer(bench, job, lambda event: events.append(dict(event)))
+    assert [event.get("step") for event in events] == [0, 0, 2, 4, 4, None]
+    pixels = face if shape[2] == 3 else np.repeat(face, 3, axis=2)
+    config = ferviz.DreamConfig(frames=3)
+    result = ferviz.dream(model, "b", steps=4, seed=2, image=pixels, config=config)
+    for event, picture in zip(events[1:4], result.frames[:, 0], strict=True):
+        np.testing.assert_array_equal(values(event["picture"], np.uint8), picture.ravel())
+        np.testing.assert_allclose(event["probabilities"], model.probabilities(picture[None])[0], atol=1e-5)
+        assert event["judge"]["labels"] == ["d", "c", "b", "a"]
+        np.testing.assert_allclose(event["judge"]["probabilities"], event["probabilities"], atol=1e-5)
+    assert events[-2]["last"] > events[-2]["first"]
+
+
 def test_the_check_says_how_the_network_is_fed(ask: Any) -> None:
     *phrases, told, end = ask("check", network=0)
     assert phrases

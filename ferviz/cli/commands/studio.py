@@ -35,6 +35,11 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="A second network beside the first; FILE?scaling=-1..1&labels=7 if its file does not tell these.",
 )
+@click.option(
+    "--dreams",
+    metavar="LAYER",
+    help="Dream of every channel of a layer before the page opens; an exported page has no other dreams. They are kept for the next time.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the page; 0 = any free one.")
 @click.option("--no-browser", is_flag=True, help="Print the page's address, and do not open it.")
 @click.option("--notice", default="", metavar="TEXT", help="What the page says before it opens the camera.")
@@ -52,6 +57,7 @@ if TYPE_CHECKING:
 def command(
     path: str | None,
     compare: str | None,
+    dreams: str | None,
     port: int,
     no_browser: bool,
     notice: str,
@@ -75,8 +81,9 @@ def command(
             "--split, --scheme, --votes, --reader and --skip-bad are about the faces of --data; name these too"
         )
     page = StudioPage(
-        notice=notice, port=port, open_browser=not no_browser, export=export, data=path, reading=data, compare=compare
-    )
+        notice=notice, port=port, open_browser=not no_browser, export=export, data=path, reading=data, compare=compare,
+        dreams=dreams,
+    )  # fmt: skip
     return run_studio(page, model, output)
 
 
@@ -94,6 +101,7 @@ class StudioPage:
         data: labelled faces of the data room.
         reading: how they are read.
         compare: a second network's file.
+        dreams: the layer of the first network whose channels are dreamt of.
     """
 
     notice: str = ""
@@ -105,6 +113,7 @@ class StudioPage:
     data: str | None = None
     reading: DataOptions = field(default_factory=DataOptions)
     compare: str | None = None
+    dreams: str | None = None
 
 
 def run_studio(page: StudioPage, model: ModelOptions, output: OutputOptions) -> int:
@@ -124,7 +133,11 @@ def run_studio(page: StudioPage, model: ModelOptions, output: OutputOptions) -> 
     console = Console(output.quiet)
     with contextlib.nullcontext() if page.export else bind(page.port) as listener:
         chosen = [model] if page.compare is None else [model, model.another(page.compare)]
-        networks = [_network(options, number, console) for number, options in enumerate(chosen)]
+        layers = [page.dreams, None]
+        networks = [
+            _network(options, number, layer, console)
+            for number, (options, layer) in enumerate(zip(chosen, layers, strict=False))
+        ]
         choices = {
             "notice": page.notice,
             "camera": page.camera,
@@ -154,18 +167,23 @@ def run_studio(page: StudioPage, model: ModelOptions, output: OutputOptions) -> 
         return 0
 
 
-def _network(options: ModelOptions, number: int, console: Console) -> StudioNetwork:
-    """-> a network as the page opens it, compiled now if it has to be."""
+def _network(options: ModelOptions, number: int, layer: str | None, console: Console) -> StudioNetwork:
+    """-> a network as the page opens it, compiled now if it has to be, with dreams of a layer's channels if one is named."""
     from ferviz.engines.fallback import FallbackEngine
     from ferviz.engines.litert import LiteRTEngine
     from ferviz.web.page_data import studio_network
 
-    network = open_model(options, console)
+    name = "network" if number == 0 else f"network{number}"
+    network, dreams = open_model(options, console), None
+    if layer is not None:
+        from ferviz.web.channel_dreams import channel_dreams
+
+        dreams = channel_dreams(network, layer, name, progress=console.lines(f"dreams of {layer}"))
     if keep_compiled(network, options, console):
         network = open_model(replace(options, engine="auto"), Console(quiet=True))  # what is compiled now
     if not isinstance(network.engine, LiteRTEngine | FallbackEngine):
         console.say(f"compiling {network.name} for the page")
-    return studio_network(network, "network" if number == 0 else f"network{number}")
+    return studio_network(network, name, dreams)
 
 
 def _labelled(page: StudioPage, path: str, network: StudioNetwork, console: Console) -> Labelled:

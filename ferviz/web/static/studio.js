@@ -144,6 +144,10 @@ function under([x, y], aloud = false) {
     const map = resizeMap(state.map.map, state.map.width, state.map.height, width, height);
     parts.push(`map ${map[row * width + column].toPrecision(3)}`);
   }
+  if (state.besideMap) {
+    const { map, width: across, height: down } = state.besideMap;
+    parts.push(`beside it ${resizeMap(map, across, down, width, height)[row * width + column].toPrecision(3)}`);
+  }
   if (state.regionValues) parts.push(`region ${state.regionValues[region].toFixed(2)}`);
   $("under").textContent = parts.join(" \u00b7 ");
   if (aloud) say(parts.join(", "));

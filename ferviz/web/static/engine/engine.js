@@ -42,6 +42,7 @@ export class Engine {
     this.assets = assets;
     this.front = new Worker_();
     this.helpers = [];
+    this.preferred = new Set(); // what is spread before everything else
     this.graphics = null; // the worker on the graphics processor, where there is one that is worth it
     this.ready = this.#prepare(this.front, true);
   }
@@ -132,13 +133,29 @@ export class Engine {
     return Array.from({ length: Math.ceil(list.length / size) }, (_, n) => list.slice(n * size, (n + 1) * size));
   }
 
-  /** Calls `call` once for each of `parts` (lists of arguments), on the graphics processor or the helpers -> the answers in order. token.cancelled ends it. */
-  async spread(call, parts, token = {}, progress = () => {}) {
+  /**
+   * Calls `call` once for each of `parts` (lists of arguments), on the graphics processor or the helpers -> the answers in order.
+   * token.cancelled ends it. first: what else is spread rests meanwhile.
+   */
+  async spread(call, parts, token = {}, progress = () => {}, first = false) {
+    const work = this.#spread(call, parts, token, progress, first);
+    if (!first) return work;
+    this.preferred.add(work);
+    try {
+      return await work;
+    } finally {
+      this.preferred.delete(work);
+    }
+  }
+
+  async #spread(call, parts, token, progress, first) {
     const { bytes } = this, answers = new Array(parts.length), waiting = [...parts.keys()];
     let done = 0;
     const check = () => { if (token.cancelled || this.bytes !== bytes) throw new Cancelled(); };
     const work = async (worker) => {
-      while (waiting.length) {
+      for (;;) {
+        while (!first && this.preferred.size) await Promise.allSettled(this.preferred);
+        if (!waiting.length) return;
         check();
         const index = waiting.shift();
         try {

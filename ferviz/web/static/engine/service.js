@@ -4,7 +4,7 @@ import { LAYER_METHODS, PICTURE_METHODS, taughtMap } from "../maths/cam.js";
 import { decodeFaces, detectorInput } from "../maths/detector.js";
 import { fill } from "../maths/fills.js";
 import { fromRGBA, resize, resizeMap, scaled } from "../maths/preprocess.js";
-import { decodeLandmarks, isPlausible, landmarkInput, prepareDrawing, regionMasks } from "../maths/regions.js";
+import { decodeLandmarks, isPlausible, landmarkInput, prepareDrawings, regionMasks } from "../maths/regions.js";
 import { readFerviz } from "./ferviz_file.js";
 import { onlyFirst } from "./flatbuffer.js";
 import { Graphs, startRuntime } from "./network.js";
@@ -25,8 +25,8 @@ export async function open(bytes, noise) {
   return { table, graphs: graphs.names };
 }
 
-/** The drawing of the regions, from the page's data. */
-export function prepare(data) { regions = prepareDrawing(data.regions); }
+/** The drawings of the regions, from the page's data. */
+export function prepare(data) { regions = prepareDrawings(data.regions); }
 
 export async function openLandmarks(bytes) { landmarkGraphs = await Graphs.open(bytes); }
 export async function openDetector(bytes) { detectorGraphs = await Graphs.open(bytes); }
@@ -130,7 +130,8 @@ export async function masked(picture, hidden, kind) {
   return { logits: await logits(changed), picture: changed };
 }
 
-export function masks(points) { return regionMasks(points, table.input.width, table.input.height, regions); }
+/** The masks of the regions. border: -1 or 1 = with every border between two of them a pixel of 48 higher or lower. */
+export function masks(points, border = 0) { return regionMasks(points, table.input.width, table.input.height, regions, border); }
 
 /** The logits with sets of regions to be seen; bit r of a set says that region r is. masks: of the regions, (h w) each. */
 export function coalitions(picture, masks, kind, sets) {

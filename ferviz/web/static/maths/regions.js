@@ -6,18 +6,21 @@ import { gaussian } from "./fills.js";
 const SIDE = 48, FINE = 16, SAMPLES = 4, SIGMA = 0.7, ERROR_UNIT = 6;
 const WEIGHTS = [1, 1, 0.3, 1, 1], MIRROR = [1, 0, 2, 4, 3];
 
-/** data: { names, template (5, 2), drawing: [[length, region], ...] } of the page's data. */
-export function prepareDrawing(data) {
-  const drawing = new Uint8Array((SIDE * FINE) ** 2);
-  let at = 0;
-  for (const [length, region] of data.drawing) { drawing.fill(region, at, at + length); at += length; }
-  return { ...data, drawing };
+/** data: { names, template (5, 2), drawings: { border: [[length, region], ...] } } of the page's data; borders are "-1", "0" and "1". */
+export function prepareDrawings(data) {
+  const drawings = Object.entries(data.drawings).map(([border, runs]) => {
+    const drawing = new Uint8Array((SIDE * FINE) ** 2);
+    let at = 0;
+    for (const [length, region] of runs) { drawing.fill(region, at, at + length); at += length; }
+    return [border, drawing];
+  });
+  return { ...data, drawings: Object.fromEntries(drawings) };
 }
 
-/** Region masks: an array of (h w) in the order of the names. points: (5, 2), in pixels of that size. */
-export function regionMasks(points, width, height, regions) {
+/** Region masks: an array of (h w) in the order of the names. points: (5, 2), in pixels of that size; border: by how much borders lie lower. */
+export function regionMasks(points, width, height, regions, border = 0) {
   const least = Math.min(width, height), samples = Math.max(1, Math.round(SAMPLES * SIDE / least));
-  const index = carried(points, width, height, samples, regions);
+  const index = carried(points, width, height, samples, regions.template, regions.drawings[border]);
   const masks = regions.names.map((_, region) => {
     const shares = new Float32Array(width * height);
     for (let y = 0; y < height * samples; y++) {
@@ -36,8 +39,8 @@ export function regionMasks(points, width, height, regions) {
 }
 
 // The drawing seen through the inverse of the face's affine map, at `samples` points a pixel; beyond its frame is background.
-function carried(points, width, height, samples, regions) {
-  const [[a, b, c], [d, e, f]] = affine(points, regions.template), det = a * e - b * d;
+function carried(points, width, height, samples, template, drawing) {
+  const [[a, b, c], [d, e, f]] = affine(points, template), det = a * e - b * d;
   const inverse = [[e / det, -b / det], [-d / det, a / det]];
   const first = [0.5 / samples - 0.5 - c, 0.5 / samples - 0.5 - f];
   const rows = inverse.map(([p, q]) => [p * FINE / samples, q * FINE / samples, (p * first[0] + q * first[1] + 0.5) * FINE - 0.5]);
@@ -48,7 +51,7 @@ function carried(points, width, height, samples, regions) {
     const x0 = step(rows[0][1] * y + rows[0][2]) + 512, y0 = step(rows[1][1] * y + rows[1][2]) + 512;
     for (let x = 0; x < w; x++) {
       const u = (x0 + step(rows[0][0] * x)) >> 10, v = (y0 + step(rows[1][0] * x)) >> 10;
-      if (u >= 0 && v >= 0 && u < side && v < side) out[y * w + x] = regions.drawing[v * side + u];
+      if (u >= 0 && v >= 0 && u < side && v < side) out[y * w + x] = drawing[v * side + u];
     }
   }
   return out;

@@ -1,39 +1,45 @@
 // What the network answers: the classes' bars, what a stroke has cost, the map, and its test.
+import { PASS_METHODS } from "../engine/passes.js";
 import { LAYER_METHODS, PICTURE_METHODS } from "../maths/cam.js";
 import { area, centreBlob, logOdds, pixelRanks, probabilities, stepCounts, targetScore } from "../maths/scores.js";
-import { $, argmax, attempt, element, labels, newest, say, state, targetName, weights } from "./page.js";
+import { $, argmax, attempt, element, labels, newest, state, targetName, targetWord, weights } from "./page.js";
 import { isSigned, largest, resizeMap } from "./heat.js";
 import { explainOn, otherNetworks, serverName } from "./networks.js";
-import { hasServer, pack, runIn, stop, unpack } from "./server.js";
+import { forgetClassMaps, mapClasses } from "./class_maps.js";
+import { hasServer, pack, runIn, stop, unpack, workIn } from "./server.js";
 import { draw } from "./stage.js";
 
-const MIN_GAP = 0.1, FLAT = 1e-6, SLOW_AFTER = 400;
-let verdictToken = {}, slowTimer = null;
+const MIN_GAP = 0.1, FLAT = 1e-6, SLOW_AFTER = 400, AT_ONCE = "at once";
+let verdictToken = {}, slowTimer = null, scale = {};
 
 export function setUpAnswer() {
   for (const id of ["method", "layer", "beside"]) $(id).onchange = () => { state[id] = $(id).value; if (id === "method") fillLayers(); updateMap(); };
 }
 
-const inPage = (name) => Boolean(LAYER_METHODS[name] || PICTURE_METHODS[name] || name === "fastshap");
+/** Whether a method takes more than one pass, so that it begins when the picture rests, and can be stopped. */
+export const isSlow = (name) => !(LAYER_METHODS[name] || PICTURE_METHODS[name] || name === "fastshap");
 
-/** Whether a method takes so many passes, or such parts of the network, that this machine computes it and not the page. */
-export const isSlow = (name) => !inPage(name);
-const titleOf = (name) => state.data.methods.find((method) => method.name === name).title;
+/** The chosen method, or where that takes too long the first one that does not; undefined where there is none. */
+export const quickMethod = () => (isSlow(state.method) ? $("method").querySelector(`optgroup[label="${AT_ONCE}"] option`)?.value : state.method);
+
+export const titleOf = (name) => state.data.methods.find((method) => method.name === name).title;
 
 /** Fills the choices for the network that is open: what the page can compute with the file's graphs, and what the server can. */
 export function listChoices() {
   const { table, graphs } = state.engine, option = ({ name, title, summary }) => element("option", { value: name, title: summary }, title);
   const here = ({ name }) => (LAYER_METHODS[name] && table.gradients.length) || (PICTURE_METHODS[name] && graphs.includes("picture")) || (name === "fastshap" && graphs.includes("explain"));
   const fast = state.data.methods.filter(here);
-  const slow = hasServer() ? state.data.methods.filter(({ name, keras, needs_explainer }) => isSlow(name) && !keras && !needs_explainer) : [];
-  const groups = (rest) => [element("optgroup", { label: "at once" }, ...fast.map(option)), ...(rest.length ? [element("optgroup", { label: "hundreds of passes, on this machine" }, ...rest.map(option))] : [])];
-  $("method").replaceChildren(...groups(slow));
+  const some = state.data.methods.filter(({ name }) => PASS_METHODS[name]);
+  const others = hasServer() ? state.data.methods.filter(({ name, keras, needs_explainer }) => isSlow(name) && !PASS_METHODS[name] && !keras && !needs_explainer) : [];
+  const groups = [[AT_ONCE, fast], ["8 to 256 passes, in this page", some], ["hundreds of passes, on this machine", others]].filter(([, list]) => list.length);
+  const slow = [...some, ...others];
+  $("method").replaceChildren(...groups.map(([label, list]) => element("optgroup", { label }, ...list.map(option))));
   if (![...fast, ...slow].some(({ name }) => name === state.method)) state.method = fast[0]?.name ?? slow[0]?.name;
   $("method").value = state.method;
   listBeside(fast, slow);
   fillLayers();
   $("bars").replaceChildren(...table.labels.map((label, k) => {
-    const bar = element("button", { type: "button", class: "bar" }, element("span", {}, label), element("i", {}, element("b"), element("u")),
+    const bar = element("button", { type: "button", class: "bar" }, element("canvas", { width: 72, height: 72, "aria-hidden": "true" }), element("span", {}, label), element("i", {}, element("b"), element("u")),
       element("span", { class: "p" }), element("span", { class: "delta" }));
     bar.onclick = (event) => chooseTarget(k, event.shiftKey);
     return bar;
@@ -80,7 +86,7 @@ export function showBars() {
   if (!now) return;
   const p = probabilities(now, table.head), before = probabilities(state.original, table.head), touched = state.hidden.some(Boolean);
   [...$("bars").children].forEach((bar, k) => {
-    const [, track, percent, delta] = bar.children, unit = weights({ plus: k, minus: null });
+    const [, , track, percent, delta] = bar.children, unit = weights({ plus: k, minus: null });
     track.children[0].style.width = `${100 * p[k]}%`;
     track.children[1].style.left = `${100 * before[k]}%`;
     track.children[1].hidden = !touched;
@@ -111,7 +117,7 @@ export const updateMap = newest(async () => {
   const { face, target } = state;
   clearTimeout(slowTimer);
   if (!face || target.plus === null || !state.method) return;
-  if (hasServer()) stop($("slow"));
+  stop($("slow"));
   const started = performance.now(), { method, layer } = state, slow = isSlow(method), [kind, value] = beside();
   const slowBeside = kind === "method" && isSlow(value);
   const map = slow ? null : await explainHere(method, layer);
@@ -130,20 +136,34 @@ function showMap(map, other) {
   state.map = map;
   state.besideMap = other;
   $("split-label").hidden = !other;
-  if (map) { noteMap(); testMap(); }
+  if (map) { keepScale(); noteMap(); testMap(); }
+  if (map && !isSlow(map.method) && state.room === "face") mapClasses(pictureNow()); else forgetClassMaps();
   draw();
+}
+
+// What is hidden changes a map, not what its colours stand for: those are of the whole face's map.
+function keepScale() {
+  const { method, layer, map } = state.map, question = JSON.stringify([method, layer, targetWord()]), { face } = state;
+  if (!state.hidden.some(Boolean) || scale.face !== face || scale.question !== question || !scale.vmax) scale = { face, question, vmax: largest(map) };
+  state.map.vmax = scale.vmax;
 }
 
 async function explainSlowly(face, slow, second) {
   for (const method of [slow && state.method, second].filter(Boolean)) {
     const title = titleOf(method), asked = { method, layer: state.layer, target: state.target, picture: pictureNow() };
-    $("map-note").textContent = `${title} takes hundreds of passes; the picture goes to the server on this machine.`;
+    $("map-note").textContent = PASS_METHODS[method] ? `${title} hides one part after the other.` : `${title} takes hundreds of passes; the picture goes to the server on this machine.`;
     $("verdict").textContent = "";
-    const map = await explainOnServer(asked, title);
+    const map = PASS_METHODS[method] ? await explainByPasses(asked, title) : await explainOnServer(asked, title);
     if (state.face !== face || state.target !== asked.target || pictureNow() !== asked.picture) return;
     if (method === second) showMap(state.map, map); else showMap({ ...map, method, layer: state.layer }, state.besideMap);
   }
 }
+
+const explainByPasses = ({ method, picture }, title) => workIn($("slow"), title, (signal, show) => {
+  const token = { get cancelled() { return signal.aborted; } };
+  return PASS_METHODS[method](state.engine, { picture, masks: state.face.masks, weights: weights() }, token,
+    (share) => show([`${title}: ${Math.round(100 * share)} %`, share]));
+});
 
 async function explainOnServer({ method, layer, picture }, title) {
   const job = { task: "explain", network: await serverName(), method, weights: weights(), points: state.face.points, picture: pack(picture.data) };
@@ -154,9 +174,9 @@ async function explainOnServer({ method, layer, picture }, title) {
 }
 
 function noteMap() {
-  const most = largest(state.map.map), note = $("map-note"), title = titleOf(state.map.method);
+  const most = largest(state.map.map), { vmax } = state.map, note = $("map-note"), title = titleOf(state.map.method);
   if (!(most > 0)) note.textContent = `${title}: no evidence for ${targetName()}; the map is empty.`;
-  else note.textContent = `${title} for ${targetName()}: ${isSigned(state.map.map) ? `red is for, blue is against; \u00b1${most.toPrecision(2)}` : `from 0 to ${most.toPrecision(2)}`}.`;
+  else note.textContent = `${title} for ${targetName()}: ${isSigned(state.map.map) ? `red is for, blue is against; \u00b1${vmax.toPrecision(2)}` : `from 0 to ${vmax.toPrecision(2)}`}${vmax === most ? "" : `, the whole face\u2019s scale; here at most ${most.toPrecision(2)}`}.`;
   if (state.besideMap) note.textContent += ` Right of the line: ${$("beside").selectedOptions[0].textContent}${state.besideMap.says ? `, which says ${state.besideMap.says}` : ""}.`;
   $("stage").setAttribute("aria-label", describe());
 }

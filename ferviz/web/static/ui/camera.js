@@ -1,5 +1,6 @@
 // The camera (or a video file): frame after frame is searched, answered and explained; the next frame begins when one is done.
 import { probabilities } from "../maths/scores.js";
+import { quickMethod, titleOf } from "./answer.js";
 import { $, argmax, attempt, labels, say, state, targetName, weights } from "./page.js";
 import { heatCanvas } from "./heat.js";
 import { cropBox, cutOut, detectFaces } from "./sources.js";
@@ -122,7 +123,9 @@ async function analyse(frame, number) {
   const located = await state.engine.call("face", crop.rgba, crop.width, crop.height, crop.points);
   if (state.target.follow) state.target.plus = last ? argmax(last.logits) : 0;
   const signed = state.target.minus !== null;
-  const map = await state.engine.call("explain", located.picture, state.method, state.layer, weights(), signed);
+  const method = quickMethod(); // one of hundreds of passes is none for thirty frames a second
+  const map = method ? await state.engine.call("explain", located.picture, method, state.layer, weights(), signed)
+    : { map: new Float32Array(1), width: 1, height: 1, logits: await state.engine.call("logits", located.picture) };
   last = { crop, map, logits: map.logits, box: cropBox(faces[0].box) };
   show(frame, last);
 }
@@ -156,14 +159,20 @@ function show(frame, found) {
   showLive(p, best);
 }
 
+function mapWords() {
+  const method = quickMethod();
+  if (!method) return "no map comes at once from this network";
+  return `the map shows ${targetName()}${method === state.method ? "" : ` (${titleOf(method)}: the chosen method takes too long)`}`;
+}
+
 function showLive(p, best) {
   $("change").className = "";
-  $("change").textContent = `${labels()[best]}; the map shows ${targetName()}.`;
+  $("change").textContent = `${labels()[best]}; ${mapWords()}.`;
   [...$("bars").children].forEach((bar, k) => {
-    bar.children[1].children[0].style.width = `${100 * p[k]}%`;
-    bar.children[1].children[1].hidden = true;
-    bar.children[2].textContent = `${Math.round(100 * p[k])} %`;
-    bar.children[3].textContent = "";
+    bar.children[2].children[0].style.width = `${100 * p[k]}%`;
+    bar.children[2].children[1].hidden = true;
+    bar.children[3].textContent = `${Math.round(100 * p[k])} %`;
+    bar.children[4].textContent = "";
     bar.className = `bar ${k === state.target.plus ? "for" : k === state.target.minus ? "against" : ""}`;
   });
   $("stage").setAttribute("aria-label", `Camera: ${labels()[best]}, ${Math.round(100 * p[best])} percent`);

@@ -1,16 +1,19 @@
 // One channel under the microscope: its dream, the faces that excite it most, where it looks, and what the answer loses without it.
-import { $, attempt, element, labels, say, state, targetName } from "./page.js";
+import { $, argmax, attempt, element, labels, say, state, targetName } from "./page.js";
 import { signed } from "./answer.js";
-import { serverName } from "./networks.js";
-import { hasData, hasServer, post, runIn, stop, unpack } from "./server.js";
+import { otherNetworks, serverName } from "./networks.js";
+import { ask, hasData, hasServer, pack, post, runIn, stop, unpack } from "./server.js";
 
 const SIDE = 192, BARS = 7;
-let at = null; // { layer, channel } or { class }
+let at = null; // { layer, channel } or { class }; a face that is changed has a picture, too
+let frames = []; // of a face that is changed
 
 export function setUpMicroscope() {
   $("dream-channel").onclick = () => attempt(dream);
   $("dream-class").onclick = () => attempt(() => { at = { class: state.target.plus }; return dream(); });
-  for (const id of ["dream-channel", "dream-class"]) $(id).hidden = !hasServer();
+  $("morph").onclick = () => attempt(changeFace);
+  $("morph-step").oninput = () => showFrame(Number($("morph-step").value));
+  for (const id of ["dream-channel", "dream-class", "morph"]) $(id).hidden = !hasServer();
 }
 
 /** The part of the address that leads to what is dreamt of. */
@@ -23,9 +26,10 @@ export const lookAt = (layer, channel) => attempt(async () => {
   stop($("dream-progress"));
   $("microscope").hidden = false;
   $("channel-title").textContent = `Channel ${channel} of ${layer}`;
-  $("dream").hidden = true;
-  $("channel-faces").hidden = true;
+  $("dream").hidden = $("channel-faces").hidden = $("morph-label").hidden = true;
   $("dream-text").textContent = hasServer() ? "" : "Dreams are made by ferviz studio, or with: ferviz dream --layer " + layer + " --channel " + channel;
+  await showKept(layer, channel);
+  if (!isAt(layer, channel)) return;
   const change = await state.engine.call("without", picture, layer, channel);
   if (!isAt(layer, channel)) return;
   showWithout(change, "On this face");
@@ -36,6 +40,21 @@ export const lookAt = (layer, channel) => attempt(async () => {
 });
 
 const isAt = (layer, channel) => at?.layer === layer && at?.channel === channel;
+
+/** The dreams of a layer's channels that were made before the page was opened, or undefined. */
+export const keptDreams = (layer) => state.network?.dreams?.[layer];
+
+export const keptFile = (dreams, channel) => dreams.files.replace("{}", channel);
+
+async function showKept(layer, channel) {
+  const dreams = keptDreams(layer);
+  if (!dreams || !(channel in dreams.first)) return;
+  const bitmap = await createImageBitmap(await (await ask(keptFile(dreams, channel))).blob());
+  if (!isAt(layer, channel)) return;
+  $("dream").hidden = false;
+  drawDream(bitmap, `The dream of channel ${channel} of ${layer}`);
+  tellDream(`channel ${channel} of ${layer}`, dreams.first[channel], dreams.last[channel], dreams.predicted[channel], dreams.probability[channel]);
+}
 
 function showWithout(change, whose) {
   const box = $("channel-without");
@@ -70,8 +89,8 @@ async function showFaces(answer) {
 /** Dreams of what is looked at; every picture of the way is shown as it comes. */
 async function dream() {
   const own = at, what = "class" in own ? labels()[own.class] : `channel ${own.channel} of ${own.layer}`;
-  $("microscope").hidden = false;
-  $("dream").hidden = false;
+  $("microscope").hidden = $("dream").hidden = false;
+  $("morph-label").hidden = true;
   if ("class" in own) { $("channel-title").textContent = `A dream of ${what}`; $("channel-faces").hidden = true; $("channel-without").replaceChildren(); }
   $("dream-text").textContent = "";
   history.replaceState(null, "", address());
@@ -83,9 +102,48 @@ async function dream() {
   });
   if (own !== at) return;
   paintDream(last);
-  const p = last.probabilities, best = p.indexOf(Math.max(...p));
-  $("dream-text").textContent = `What raises ${what}: ${last.first.toPrecision(3)} at first, ${last.last.toPrecision(3)} at last. The network calls the picture ${labels()[best]}, ${Math.round(100 * p[best])} %; it is no face that anybody has.`;
+  const best = argmax(last.probabilities);
+  tellDream(what, last.first, last.last, best, last.probabilities[best]);
   say(`The dream of ${what} is done.`);
+}
+
+function tellDream(what, first, last, best, p) {
+  $("dream-text").textContent = `What raises ${what}: ${first.toPrecision(3)} at first, ${last.toPrecision(3)} at last. The network calls the picture ${labels()[best]}, ${percent(p)}; it is no face that anybody has.`;
+}
+
+const percent = (p) => `${Math.round(100 * p)} %`;
+
+/** Changes the face towards the class that is explained; a slider goes through the steps. Another network, if there is one, judges each. */
+async function changeFace() {
+  const goal = state.target.plus, own = at = { class: goal, picture: pack((state.current?.picture ?? state.face.picture).data) }, other = otherNetworks()[0];
+  frames = [];
+  $("microscope").hidden = $("dream").hidden = false;
+  $("channel-faces").hidden = $("morph-label").hidden = true;
+  $("channel-title").textContent = `This face, changed towards ${labels()[goal]}`;
+  $("channel-without").replaceChildren();
+  const job = { task: "dream", network: await serverName(), seed: 0, ...own, ...(other ? { judge: await serverName(other.record) } : {}) };
+  await runIn($("dream-progress"), job, ({ step, of, ...rest }) => {
+    if (own !== at) return null;
+    if (rest.picture && frames.at(-1)?.step !== step) {
+      frames.push({ step, of, goal, ...rest });
+      $("morph-step").max = frames.length - 1;
+      $("morph-step").value = frames.length - 1;
+      $("morph-label").hidden = false;
+      showFrame(frames.length - 1);
+    }
+    return [step ? `Changing the face: step ${step} of ${of}` : "Opening the network\u2019s graph \u2026", of ? step / of : undefined];
+  });
+  if (own === at) say(`The face is changed towards ${labels()[goal]}; the slider goes through the steps.`);
+}
+
+function showFrame(number) {
+  const { step, of, goal, probabilities, judge, ...picture } = frames[number], best = argmax(probabilities), wanted = labels()[goal];
+  paintDream(picture);
+  const says = (names, p) => `${names[argmax(p)]}, ${percent(Math.max(...p))}${names[argmax(p)] === wanted || !names.includes(wanted) ? "" : ` (${wanted} ${percent(p[names.indexOf(wanted)])})`}`;
+  $("dream-text").textContent = `Step ${step} of ${of}: the network says ${says(labels(), probabilities)}. ` +
+    (judge ? `${judge.name}, which took no part, says ${says(judge.labels, judge.probabilities)}. ` : "No other network judges it; --compare names one. ") +
+    "This is what raises the score, not how a face moves.";
+  $("morph-step").setAttribute("aria-valuetext", `step ${step}, ${labels()[best]} ${percent(probabilities[best])}`);
 }
 
 function paintDream({ picture, width, height, channels }) {
@@ -95,11 +153,15 @@ function paintDream({ picture, width, height, channels }) {
     image.data[4 * i + 3] = 255;
   }
   context.putImageData(image, 0, 0);
+  state.dreamSteps = (state.dreamSteps ?? 0) + 1;
+  drawDream(small, `The dream so far, for ${"class" in at ? labels()[at.class] : `channel ${at.channel} of ${at.layer}`}`);
+}
+
+function drawDream(picture, words) {
   const shown = $("dream").getContext("2d");
   shown.imageSmoothingQuality = "high";
-  shown.drawImage(small, 0, 0, SIDE, SIDE);
-  state.dreamSteps = (state.dreamSteps ?? 0) + 1;
-  $("dream").setAttribute("aria-label", `The dream so far, for ${"class" in at ? labels()[at.class] : `channel ${at.channel} of ${at.layer}`}`);
+  shown.drawImage(picture, 0, 0, SIDE, SIDE);
+  $("dream").setAttribute("aria-label", words);
 }
 
 /** The class that the address asks to be dreamt of, dreamt of. */
@@ -108,5 +170,9 @@ export function dreamOfLink() {
   if (word && k >= 0 && hasServer() && at?.class !== k) attempt(() => { at = { class: k }; return dream(); });
 }
 
-/** Names the class that the button dreams of. */
-export function nameDream() { $("dream-class").textContent = `Dream of ${targetName({ plus: state.target.plus ?? 0, minus: null })}`; }
+/** Names the class that the buttons are about. */
+export function nameDream() {
+  const name = targetName({ plus: state.target.plus ?? 0, minus: null });
+  $("dream-class").textContent = `Dream of ${name}`;
+  $("morph").textContent = `Change this face towards ${name}`;
+}

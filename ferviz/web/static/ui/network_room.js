@@ -1,11 +1,11 @@
 // The network room: its layers in a strip, the channels of one as a grid, and one channel over the face.
 import { $, attempt, element, newest, say, state } from "./page.js";
 import { drawGrey } from "./heat.js";
-import { dreamOfLink, lookAt, nameDream, setUpMicroscope } from "./microscope.js";
+import { dreamOfLink, keptDreams, keptFile, lookAt, nameDream, setUpMicroscope } from "./microscope.js";
 import { draw } from "./stage.js";
 
 const SHOWN = 128;
-let layer = null;
+let layer = null, dreaming = false;
 
 export function setUpNetworkRoom() {
   setUpMicroscope();
@@ -25,6 +25,12 @@ export const showNetworkRoom = newest(async () => {
     button.onclick = () => { layer = name; showNetworkRoom(); };
     return button;
   }));
+  const dreams = keptDreams(shown);
+  if (dreams) {
+    const button = element("button", { type: "button", "aria-pressed": String(dreaming) }, "Dreams of the channels");
+    button.onclick = () => { dreaming = !dreaming; showNetworkRoom(); };
+    strip.append(button);
+  }
   const { values, width, height, channels } = await state.engine.call("activation", face.picture, shown);
   if (state.face !== face || state.room !== "network") return; // somebody has gone on meanwhile
   const low = Math.min(0, values.reduce((a, b) => Math.min(a, b))), high = values.reduce((a, b) => Math.max(a, b));
@@ -32,7 +38,8 @@ export const showNetworkRoom = newest(async () => {
     const map = Float32Array.from({ length: width * height }, (_, i) => values[i * channels + channel]);
     const canvas = element("canvas", {}), mean = map.reduce((a, b) => a + b) / map.length, open = () => showChannel(shown, channel, map, width, height);
     drawGrey(canvas, map, width, height, low, high);
-    const button = element("button", { type: "button", "aria-label": `Channel ${channel} of ${shown}, mean ${mean.toFixed(2)}` }, canvas, String(channel));
+    const button = element("button", { type: "button", "aria-label": `Channel ${channel} of ${shown}, mean ${mean.toFixed(2)}` },
+      dreaming && dreams && channel in dreams.first ? element("img", { src: keptFile(dreams, channel), alt: "", loading: "lazy" }) : canvas, String(channel));
     button.onclick = open;
     return { button, open };
   });

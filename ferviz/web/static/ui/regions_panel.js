@@ -1,22 +1,31 @@
 // The regions of the face: hide one with a click, and what each adds to the answer, exactly.
+import { logitsOfSets, painted } from "../engine/passes.js";
 import { squareAt } from "../maths/brush.js";
 import { logOdds, shapleyValues } from "../maths/scores.js";
-import { $, element, newest, say, state, targetName, weights } from "./page.js";
-import { setHidden, showRegionMap } from "./stage.js";
+import { $, attempt, element, newest, say, state, weights } from "./page.js";
+import { setHidden, showRegionMap, spotlight } from "./stage.js";
 import { signed } from "./answer.js";
 
-const ALMOST = 0.02;
-let logitsOfSets = null, token = {}, held = false;
+const ALMOST = 0.02, EVERYTHING = "whole face", HALF_HEIGHT = 7;
+let scored = null, moved = null, token = {}, held = false; // logits by set of regions; the same with borders a pixel up and a pixel down
 
 export function setUpRegions() {
   const rows = state.data.regions.names.map((name, r) => {
     const box = element("input", { type: "checkbox", checked: true, "aria-label": `${name} is seen` });
     box.onchange = () => toggle(r, !box.checked);
     const bar = element("div", { class: "signed" });
-    bar.innerHTML = '<svg viewBox="-100 0 200 14" preserveAspectRatio="none" aria-hidden="true"><line x1="0" x2="0" y1="0" y2="14"/><rect y="2" height="10"/></svg><output></output>';
-    return element("tr", {}, element("th", { scope: "row" }, element("label", {}, box, name)), element("td", {}, bar));
+    bar.innerHTML = '<svg viewBox="-100 0 200 14" preserveAspectRatio="none" aria-hidden="true"><line x1="0" x2="0" y1="0" y2="14"/><rect y="2" height="10"/><path/></svg><output></output>';
+    const row = element("tr", {}, element("th", { scope: "row" }, element("label", {}, box, name)), element("td", {}, bar));
+    row.onpointerenter = row.onfocusin = () => spotlight(r);
+    row.onpointerleave = row.onfocusout = () => spotlight(null);
+    return row;
   });
   $("regions").tBodies[0].append(...rows);
+  const merged = Object.entries(state.data.regions.merged).map(([name, parts]) => `${name} (${parts.join(", ")})`);
+  const sums = [...merged, EVERYTHING].map((name) =>
+    element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, element("output", {}))));
+  $("regions").tFoot.append(...sums);
+  $("borders").onclick = () => attempt(moveBorders);
   addEventListener("region", ({ detail: r }) => toggle(r, rows[r].querySelector("input").checked));
   addEventListener("target", () => showValues());
   addEventListener("hidden", tick);
@@ -34,13 +43,7 @@ function press(on) {
   showRegionMap(valueMap(), on);
 }
 
-// The regions' values, each painted with its mask.
-function valueMap() {
-  if (!state.regionsExact) return null;
-  const { masks, picture: { width, height } } = state.face, map = new Float32Array(width * height);
-  masks.forEach((mask, r) => mask.forEach((share, i) => { map[i] += share * state.regionValues[r]; }));
-  return { map, width, height };
-}
+const valueMap = () => (state.regionsExact ? painted(state.face.masks, state.regionValues, state.face.picture) : null);
 
 // Hides a region, or shows it again; what else is hidden stays so.
 function toggle(r, hide) {
@@ -59,31 +62,59 @@ function tick() {
 /** Forgets the face before, and asks what the regions of this one add: 256 passes, a few at a time; estimates are shown on the way. */
 export const measureRegions = newest(async () => {
   token.cancelled = true;
-  const own = token = {}, face = state.face;
-  logitsOfSets = state.regionValues = null;
+  const own = token = {}, { face, fill } = state;
+  scored = moved = state.regionValues = null;
   state.regionsExact = false;
+  $("borders").disabled = true;
   showValues();
-  const count = state.data.regions.names.length, total = 1 << count, note = $("region-note"), scored = new Array(total);
+  const count = state.data.regions.names.length, total = 1 << count, note = $("region-note"), logits = new Array(total);
   const started = performance.now();
-  const where = { detector: "", network: "", template: " The landmarks are a typical face\u2019s, for none were found." }[face.source];
   let passes = 0;
   for (const sets of stages(count)) {
-    const parts = state.engine.parts(sets).map((part) => [face.picture, face.masks, state.fill, part]);
     const before = passes;
-    const answers = await state.engine.spread("coalitions", parts, own, (share) => {
-      if (!own.cancelled) note.textContent = `${before ? "An estimate, until every set of regions was hidden" : "Hiding every set of regions"}: ${Math.round(100 * (before + share * sets.length) / total)} % of ${total} passes \u2026`;
-    });
+    const answers = await logitsOfSets(state.engine, face.picture, face.masks, fill, sets, own, (share) => {
+      if (!own.cancelled) note.textContent = `${before ? estimateText(before, total) : "Hiding every set of regions:"} ${Math.round(100 * (before + share * sets.length) / total)} % of ${total} passes \u2026`;
+    }, !before);
     if (face !== state.face) return;
-    answers.flat().forEach((logits, at) => { scored[sets[at]] = logits; });
+    answers.forEach((answer, at) => { logits[sets[at]] = answer; });
     passes += sets.length;
-    logitsOfSets = scored;
+    scored = logits;
     state.regionMilliseconds = performance.now() - started;
     state.estimateMilliseconds = before ? state.estimateMilliseconds : state.regionMilliseconds;
     state.regionsExact = passes === total;
     showValues();
   }
-  note.textContent = `What each region adds to the answer, in log-odds (exact Shapley values).${where}`;
+  $("borders").disabled = false;
+  note.textContent = `What each region adds to the answer, in log-odds (exact Shapley values).${SOURCES[face.source]}`;
 });
+
+const SOURCES = { detector: "", network: "", template: " The landmarks are a typical face\u2019s, for none were found." };
+
+// How far an estimate is off is known in one number: exact values add up to what the whole face says more than the hidden one.
+function estimateText(passes, total) {
+  const sum = state.regionValues.reduce((a, b) => a + b, 0);
+  return `An estimate from ${passes} of ${total} passes; its values add up to ${signed(sum)}, exact ones to ${signed(together())}.`;
+}
+
+/** What the whole face adds to the target over a hidden one. */
+const together = () => logOdds(scored.at(-1), weights()) - logOdds(scored[0], weights());
+
+/** Asks for the same values with every border between two regions a pixel of 48 higher, and lower: what depends on where it is drawn. */
+async function moveBorders() {
+  const { face, fill } = state, own = token, count = state.data.regions.names.length, note = $("region-note"), before = note.textContent;
+  const sets = Array.from({ length: 1 << count }, (_, set) => set), both = [];
+  $("borders").disabled = true;
+  for (const border of [-1, 1]) {
+    const masks = await state.engine.call("masks", face.points, border);
+    both.push(await logitsOfSets(state.engine, face.picture, masks, fill, sets, own, (share) => {
+      if (!own.cancelled) note.textContent = `Moving the borders: ${Math.round(50 * (both.length + share))} % \u2026`;
+    }));
+  }
+  if (face !== state.face || own.cancelled) return;
+  moved = both;
+  note.textContent = `${before} The line in each bar goes from the lowest to the highest value with all borders a pixel higher or lower.`;
+  showValues();
+}
 
 // All sets of regions: first those that hide or show at most one, then at most two, which make an estimate; then the others.
 function stages(count) {
@@ -94,17 +125,26 @@ function stages(count) {
 
 export function stopRegions() { token.cancelled = true; }
 
+const valuesOf = (logits) => shapleyValues(Array.from(logits, (answer) => (answer ? logOdds(answer, weights()) : NaN)), state.data.regions.names.length);
+
 function showValues() {
-  const rows = [...$("regions").tBodies[0].rows];
-  if (logitsOfSets) state.regionValues = shapleyValues(Array.from(logitsOfSets, (logits) => (logits ? logOdds(logits, weights()) : NaN)), rows.length);
-  const values = state.regionValues, most = values ? Math.max(...values.map(Math.abs), 1e-9) : 1;
+  const rows = [...$("regions").tBodies[0].rows], { names, merged } = state.data.regions;
+  if (scored) state.regionValues = valuesOf(scored);
+  const values = state.regionValues, spread = values && moved ? [values, ...moved.map(valuesOf)] : null;
+  const most = values ? Math.max(...(spread ?? [values]).flat().map(Math.abs), 1e-9) : 1;
+  state.regionSpread = spread && names.map((_, r) => [Math.min(...spread.map((list) => list[r])), Math.max(...spread.map((list) => list[r]))]);
   rows.forEach((row, r) => {
     const rectangle = row.querySelector("rect"), value = values?.[r] ?? 0, width = 100 * Math.abs(value) / most;
     rectangle.setAttribute("x", value < 0 ? -width : 0);
     rectangle.setAttribute("width", width);
     rectangle.setAttribute("class", value < 0 ? "against" : "for");
+    const [low, high] = state.regionSpread?.[r].map((bound) => 100 * bound / most) ?? [];
+    row.querySelector("path").setAttribute("d", spread ? `M${low} ${HALF_HEIGHT}H${high}` : "");
     row.querySelector("output").textContent = values ? signed(value) : "";
+    row.querySelector("output").title = spread ? `${signed(state.regionSpread[r][0])} to ${signed(state.regionSpread[r][1])}` : "";
   });
+  const sums = [...Object.values(merged).map((parts) => parts.reduce((sum, name) => sum + (values?.[names.indexOf(name)] ?? 0), 0)), values ? together() : 0];
+  [...$("regions").tFoot.rows].forEach((row, n) => { row.querySelector("output").textContent = values ? signed(sums[n]) : ""; });
   if ($("exact").getAttribute("aria-pressed") === "true") press(true);
 }
 

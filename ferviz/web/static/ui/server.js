@@ -65,28 +65,32 @@ export function pack(values) {
 const running = new Map();
 
 /**
- * Does a job and shows in a box how far it is, with a button that ends it; the job that ran there before is ended.
- * progress: takes an event -> [words, share or nothing], or nothing.
+ * Does something long and shows in a box how far it is, with a button that ends it; what was done there before is ended.
+ * work: takes a signal that says when it is ended, and a function for [words, share or nothing], or for nothing.
  */
-export async function runIn(box, job, progress) {
+export async function workIn(box, words, work) {
   stop(box);
-  const control = new AbortController(), [bar, words, button] = box.children;
+  const control = new AbortController(), [bar, note, button] = box.children;
   running.set(box, control);
   box.hidden = false;
-  words.textContent = "Asking this machine \u2026";
+  note.textContent = words;
   bar.removeAttribute("value");
   button.onclick = () => stop(box);
+  const show = (step) => {
+    if (control.signal.aborted || !step) return;
+    note.textContent = step[0];
+    if (step[1] !== undefined) bar.value = step[1];
+  };
   try {
-    return await run(job, (event) => {
-      if (control.signal.aborted) return;
-      const [text, share] = event.waiting ? ["Waiting for another question \u2026"] : progress(event) ?? [];
-      if (text) words.textContent = text;
-      if (share !== undefined) bar.value = share;
-    }, control.signal);
+    return await work(control.signal, show);
   } finally {
     if (running.get(box) === control) { running.delete(box); box.hidden = true; }
   }
 }
+
+/** Does a job of the server in a box. progress: takes an event -> [words, share or nothing], or nothing. */
+export const runIn = (box, job, progress) => workIn(box, "Asking this machine \u2026", (signal, show) =>
+  run(job, (event) => show(event.waiting ? ["Waiting for another question \u2026"] : progress(event)), signal));
 
 /** Ends the job of a box. */
 export function stop(box) {

@@ -3,8 +3,8 @@ import { $, all, newest, say, state } from "./page.js";
 import { heatCanvas, pictureCanvas } from "./heat.js";
 import { dab, radiusOf, stroke } from "../maths/brush.js";
 
-const SIDE = 576;
-let tool = "paint", cursor = null, painting = false, onStroke, onUnder, regionHeat = null, showRegions = false;
+const SIDE = 576, SHADE = 0.6;
+let tool = "paint", cursor = null, painting = false, onStroke, onUnder, regionHeat = null, showRegions = false, lit = null;
 
 /** stroked: called when the hidden part has changed; under: called with a place of the picture. */
 export function setUpStage(stroked, under) {
@@ -132,6 +132,12 @@ export function showRegionMap(map, on) {
   draw();
 }
 
+/** Shows where a region is by darkening everything else; null: shows all. */
+export function spotlight(region) {
+  lit = region;
+  draw();
+}
+
 /** Draws the stage anew, at the next frame of the screen. */
 let waiting = false;
 export function draw() {
@@ -141,21 +147,30 @@ export function draw() {
 }
 
 /** Paints the face with all that lies over it. For the stage, and for files. */
-export function paint(canvas, withCursor = true) {
+export function paint(canvas, withCursor = true, withFace = true) {
   const context = canvas.getContext("2d");
   if (!state.face || state.room === "camera") return;
   context.imageSmoothingQuality = "high";
-  context.drawImage(state.face.canvas, 0, 0, SIDE, SIDE);
-  if (state.current && state.hidden.some(Boolean)) context.drawImage(pictureCanvas(state.current.picture, state.hidden), 0, 0, SIDE, SIDE);
+  context.fillStyle = "#808080";
+  if (withFace) context.drawImage(state.face.canvas, 0, 0, SIDE, SIDE); else context.fillRect(0, 0, SIDE, SIDE);
+  if (withFace && state.current && state.hidden.some(Boolean)) context.drawImage(pictureCanvas(state.current.picture, state.hidden), 0, 0, SIDE, SIDE);
   const map = showRegions && regionHeat ? regionHeat : state.map;
   const at = state.besideMap && !showRegions ? SIDE * $("split").value / 100 : SIDE;
-  if (map) clipped(context, 0, at, () => context.drawImage(heatCanvas(map, 192, state.opacity), 0, 0, SIDE, SIDE));
+  if (map) clipped(context, 0, at, () => context.drawImage(heatCanvas(map, 192, state.opacity, map.vmax), 0, 0, SIDE, SIDE));
   if (state.besideMap && !showRegions) {
     clipped(context, at, SIDE, () => context.drawImage(heatCanvas(state.besideMap, 192, state.opacity), 0, 0, SIDE, SIDE));
     context.fillStyle = "#fff";
     context.fillRect(at - 1, 0, 2, SIDE);
   }
-  if (cursor && withCursor && state.room === "face" && tool !== "read") ring(context);
+  if (!withCursor || state.room !== "face") return;
+  if (lit !== null) context.drawImage(shade(state.face.masks[lit], state.face.picture), 0, 0, SIDE, SIDE);
+  if (cursor && tool !== "read") ring(context);
+}
+
+// Black where a mask is not.
+function shade(mask, { width, height }) {
+  const black = { data: new Float32Array(width * height), width, height, channels: 1 };
+  return pictureCanvas(black, mask.map((share) => SHADE * (1 - share)));
 }
 
 function clipped(context, from, to, work) {

@@ -66,6 +66,8 @@ async function copy(text, what) {
   }
 }
 
+const withoutFace = () => $("without-face").checked;
+
 function needFace() {
   if (!state.face) throw new Error("there is no face yet; open a picture");
 }
@@ -80,7 +82,7 @@ export function save(blob, name) {
 function picture() {
   needFace();
   const canvas = element("canvas", { width: SIDE, height: SIDE });
-  paint(canvas, false);
+  paint(canvas, false, !withoutFace());
   return canvas;
 }
 
@@ -116,7 +118,7 @@ export function record() {
     method: state.method, layer: state.layer, target: targetWord(), probabilities: named(probabilities(logits, table.head), labels()),
     logits: named(logits, labels()), logits_of_the_whole_face: named(state.original, labels()),
     raw: state.map && rows(state.map.map, state.map.width), regions: state.regionsExact && named(state.regionValues, state.data.regions.names),
-    landmarks: { points: state.face.points, source: state.face.source }, verdict: state.verdict ?? null,
+    landmarks: withoutFace() ? null : { points: state.face.points, source: state.face.source }, verdict: state.verdict ?? null,
     hidden: state.hidden.some(Boolean) ? { fill: state.fill, share: rows(state.hidden, state.face.picture.width) } : null,
     accelerator: state.engine.graphics ? "webgpu" : "wasm", command_line: command(), versions: { ferviz: state.data.version },
   };

@@ -1,0 +1,37 @@
+// One small map a class, beside its bar: all of one method and layer, on one scale, so that they compare.
+import { heatCanvas, largest } from "./heat.js";
+import { $, attempt, labels, state, weights } from "./page.js";
+
+const SIDE = 72, REST = 250;
+let token = {}, timer = null;
+
+/** Explains every class, when the picture has rested for a moment. */
+export function mapClasses(picture) {
+  token.cancelled = true;
+  const own = token = {};
+  clearTimeout(timer);
+  timer = setTimeout(() => attempt(() => explainClasses(picture, own)), REST);
+}
+
+/** Takes the maps away: they are of another picture, or the method takes too long. */
+export function forgetClassMaps() {
+  token.cancelled = true;
+  clearTimeout(timer);
+  state.classMaps = null;
+  for (const bar of $("bars").children) bar.firstChild.getContext("2d").clearRect(0, 0, SIDE, SIDE);
+}
+
+async function explainClasses(picture, own) {
+  const { method, layer } = state.map;
+  const parts = labels().map((_, k) => [picture, method, layer, weights({ plus: k, minus: null }), false]);
+  const maps = await state.engine.spread("explain", parts, own);
+  if (own.cancelled) return;
+  const vmax = Math.max(...maps.map(({ map }) => largest(map)));
+  state.classMaps = { method, layer, vmax, maps: maps.map(({ map }) => map) };
+  [...$("bars").children].forEach((bar, k) => {
+    const context = bar.firstChild.getContext("2d");
+    context.imageSmoothingQuality = "high";
+    context.drawImage(state.face.canvas, 0, 0, SIDE, SIDE);
+    context.drawImage(heatCanvas(maps[k], SIDE, 0.85, vmax), 0, 0, SIDE, SIDE);
+  });
+}
