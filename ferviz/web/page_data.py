@@ -75,7 +75,7 @@ def studio_network(model: Model, name: str, dreams: ChannelDreams | None = None)
         grain = noise.astype("<f4").tobytes()
     margin = calibration_of(model)
     choice = recommended(model, 1)
-    record = {
+    record: dict[str, Any] = {
         "name": model.name,
         "file": f"networks/{name}.ferviz",
         "grain": f"networks/{name}.grain" if grain else None,

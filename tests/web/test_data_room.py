@@ -152,6 +152,31 @@ def test_a_slow_method_is_computed_by_the_server_and_can_be_stopped(
     page.until("studio.map.method === 'gradcam'")
 
 
+def test_two_tabs_ask_at_once_and_each_gets_its_own_answer(page: Any, data: Any, face: int, served_data: Any) -> None:
+    other = page.context.new_page()
+    other.goto(served_data.url + "#/network/relu8/1")
+    other.until = page.until.func.__get__(other)
+    other.until(
+        "document.body.dataset.ready && document.getElementById('channel-title').textContent === 'Channel 1 of relu8'"
+    )
+    model, tabs = ferviz.load_model(), [(page, "happy"), (other, "sad")]
+    for tab, name in tabs:
+        # Nothing of hundreds of passes but what is asked for.
+        tab.evaluate("studio.engine.spread = async () => { throw new Error('cancelled'); }, studio.slowAfter = 0")
+        plus = model.labels.index(name)
+        tab.evaluate(f"void (studio.target = {{ plus: {plus}, minus: null, follow: false }})")
+        choose(tab, "#method", "ablationcam")
+    for tab, name in tabs:
+        tab.until("studio.map && studio.map.method === 'ablationcam'")
+        picture = np.reshape(tab.evaluate("[...studio.face.picture.data]"), (1, 48, 48)).astype(np.uint8)
+        expected = ferviz.explain(model, picture, method="ablationcam", layer="relu8", target=name, test=False)
+        np.testing.assert_allclose(tab.evaluate("[...studio.map.map]"), expected.raw[0, 0].ravel(), atol=1e-4)
+    other.close()
+    page.evaluate("() => { delete studio.engine.spread; }")
+    choose(page, "#method", "gradcam")
+    page.until("studio.map.method === 'gradcam'")
+
+
 def test_the_smallest_patch_changes_the_answer(page: Any, data: Any) -> None:
     page.click("#patch")
     page.until("said.some(({ text }) => /smallest square|does not change/.test(text))")
@@ -180,6 +205,38 @@ def test_a_dream_is_shown_as_it_grows_and_a_server_that_ends_is_one_sentence(pag
     assert "90 %" in page.inner_text("#dream-text")
     assert page.evaluate("document.getElementById('dream').getContext('2d').getImageData(90, 90, 1, 1).data[0]") == 200
     assert "?dream=happy" in page.url
+    page.unroute("**/api/run")
+    judge = {"name": "another", "labels": ["sad", "happy"], "probabilities": [0.8, 0.2]}
+    steps = [
+        {**step, "step": number, "of": 64, "picture": base64.b64encode(bytes([100 + number] * 48 * 48)).decode()}
+        | {"probabilities": [0, 0, 0, number / 64, 1 - number / 64, 0, 0], "judge": judge}
+        for number in (0, 32, 64)
+    ]
+    lines = (
+        "\n".join(json.dumps(event) for event in (*steps, {**steps[-1], "first": 0.0, "last": 3.0}, {"end": True}))
+        + "\n"
+    )
+    asked: list[dict[str, Any]] = []
+
+    def change(route: Any) -> None:
+        asked.append(json.loads(route.request.post_data))
+        route.fulfill(body=lines, content_type="application/x-ndjson")
+
+    page.route("**/api/run", change)
+    page.click("#morph")
+    page.until("document.getElementById('dream-text').textContent.includes('Step 64 of 64')")
+    assert (asked[0]["class"], asked[0]["network"], asked[0]["judge"]) == (3, 0, 1), "the second network judges"
+    np.testing.assert_array_equal(
+        np.frombuffer(base64.b64decode(asked[0]["picture"]), "<f4"), page.evaluate("[...studio.face.picture.data]")
+    )
+    assert page.get_attribute("#morph-step", "max") == "2"
+    page.evaluate(
+        "document.getElementById('morph-step').value = 1, document.getElementById('morph-step').dispatchEvent(new Event('input'))"
+    )
+    told = page.inner_text("#dream-text")
+    assert "Step 32 of 64" in told
+    assert "another, which took no part, says sad, 80 % (happy 20 %)" in told
+    assert page.evaluate("document.getElementById('dream').getContext('2d').getImageData(90, 90, 1, 1).data[0]") == 132
     page.unroute("**/api/run")
     for answer, words in (
         (lambda route: route.abort(), "does not answer"),
@@ -215,6 +272,8 @@ def events(answer: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("network", ["0123456789abcdef", "../../etc/passwd", -1, 7, 1.5, True, None, [0]])
 def test_only_networks_of_the_page_are_asked(served_data: Any, network: Any) -> None:
+    judged = json.dumps({"task": "dream", "judge": network})
+    assert served_data.ask("/api/run", "POST", judged).status in (400, 410)
     assert served_data.ask("/api/run", "POST", json.dumps({"task": "explain", "network": network})).status in (400, 410)
 
 

@@ -75,13 +75,15 @@ def page(
     page.until("said.some(({ text }) => text.startsWith('Channel 1 of relu8'))")
     yield page
     host.server.shutdown()
+    host.server.server_close()
 
 
 def test_the_exported_page_needs_no_python(page: Any, exported: Site) -> None:
     folder = page.url.split("index.html")[0]
     asked = {url.removeprefix(folder) for url in page.sent if not url.startswith(("blob:", "data:"))}
     assert asked - {"index.html#/network/relu8/1"} <= set(exported.files)
-    assert page.evaluate("[...document.querySelectorAll('#method optgroup')].map(({ label }) => label)") == ["at once"]
+    groups = page.evaluate("[...document.querySelectorAll('#method optgroup')].map(({ label }) => label)")
+    assert groups == ["at once", "8 to 256 passes, in this page"]
     assert not page.is_visible("[data-room=data]")
     assert "6.25" in page.inner_text("#dream-text")
     assert "happy, 50 %" in page.inner_text("#dream-text")

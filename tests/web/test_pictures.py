@@ -181,10 +181,13 @@ def test_regions_are_shown_with_their_sums_and_what_their_borders_decide(page: A
     page.evaluate(
         """(added) => {
           let asked = 0;
-          studio.engine.spread = async (_, parts) => parts.map(([, , , sets]) => sets.map((set) => {
-            const share = [1, 0.5, 1.5][Math.floor(asked++ / 256)], seen = added.filter((_, r) => set >> r & 1);
-            return studio.engine.table.labels.map((_, k) => (k ? 0 : share * seen.reduce((sum, value) => sum + value, 0)));
-          }));
+          studio.engine.spread = async (call, parts) => {
+            if (call !== 'coalitions') throw new Error('cancelled');
+            return parts.map(([, , , sets]) => sets.map((set) => {
+              const share = [1, 0.5, 1.5][Math.floor(asked++ / 256)], seen = added.filter((_, r) => set >> r & 1);
+              return studio.engine.table.labels.map((_, k) => (k ? 0 : share * seen.reduce((sum, value) => sum + value, 0)));
+            }));
+          };
         }""",
         ADDED,
     )
