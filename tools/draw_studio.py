@@ -82,7 +82,7 @@ def draw_camera(page: Any, folder: Path) -> None:
     page.click("#camera-start")
     page.click("#notice-yes")
     until(page, "studio.frames > 60")
-    shoot(page, folder / "studio-camera.webp", 860)
+    shoot(page, folder / "studio-camera.webp", 880)
     page.click("#camera-start")
 
 

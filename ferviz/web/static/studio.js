@@ -155,7 +155,7 @@ function under([x, y], aloud = false) {
 
 function enter(room) {
   if (room !== "camera") stopCamera();
-  if (room !== state.room) say(""); // what was said is about the room before
+  if (room !== state.room) { say(""); $("under").textContent = "\u00a0"; } // what was said is about the room before
   state.room = room;
   $("change").setAttribute("aria-live", room === "camera" ? "off" : "polite"); // thirty answers a second are no speech
   document.body.dataset.room = room;

@@ -56,6 +56,7 @@ async function begin() {
   [history, times, faces] = [[], [], []];
   $("camera-start").textContent = "Stop";
   $("freeze").disabled = false;
+  $("map-note").textContent = "Every frame\u2019s map has a scale of its own.";
   say("");
   attempt(loop).then(() => { if (running) stopCamera(); });
 }

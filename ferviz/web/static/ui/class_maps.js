@@ -1,5 +1,5 @@
 // One small map a class, beside its bar: all of one method and layer, on one scale, so that they compare.
-import { heatCanvas, largest } from "./heat.js";
+import { heatCanvas, largest, pictureCanvas } from "./heat.js";
 import { $, attempt, labels, state, weights } from "./page.js";
 
 const SIDE = 72, REST = 250;
@@ -26,12 +26,13 @@ async function explainClasses(picture, own) {
   const parts = labels().map((_, k) => [picture, method, layer, weights({ plus: k, minus: null }), false]);
   const maps = await state.engine.spread("explain", parts, own);
   if (own.cancelled) return;
-  const vmax = Math.max(...maps.map(({ map }) => largest(map)));
+  const hidden = state.current && pictureCanvas(state.current.picture, state.hidden), vmax = Math.max(...maps.map(({ map }) => largest(map)));
   state.classMaps = { method, layer, vmax, maps: maps.map(({ map }) => map) };
   [...$("bars").children].forEach((bar, k) => {
     const context = bar.firstChild.getContext("2d");
     context.imageSmoothingQuality = "high";
     context.drawImage(state.face.canvas, 0, 0, SIDE, SIDE);
+    if (hidden) context.drawImage(hidden, 0, 0, SIDE, SIDE);
     context.drawImage(heatCanvas(maps[k], SIDE, 0.85, vmax), 0, 0, SIDE, SIDE);
   });
 }
