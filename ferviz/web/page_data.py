@@ -26,7 +26,7 @@ from ferviz.trust.deletion import FILLS, QUICK_STEPS
 from ferviz.trust.recommendation import recommended, recommended_layer
 
 if TYPE_CHECKING:
-    from ferviz.web.channel_dreams import ChannelDreams
+    from ferviz.web.kept_dreams import KeptDreams
 
 SCHEMA_VERSION = 1
 MAX_GRAIN = 1 << 20
@@ -56,7 +56,7 @@ class StudioNetwork:
     dreams: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
-def studio_network(model: Model, name: str, dreams: ChannelDreams | None = None) -> StudioNetwork:
+def studio_network(model: Model, name: str, dreams: KeptDreams | None = None) -> StudioNetwork:
     """Return a network as the page opens it; one that is not compiled is compiled now.
 
     Args:

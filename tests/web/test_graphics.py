@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import ferviz
-from ferviz.web.channel_dreams import ChannelDreams
+from ferviz.web.kept_dreams import KeptDreams
 from ferviz.web.page_data import studio_network
 from ferviz.web.site import Site, build_site
 
@@ -55,7 +55,7 @@ def exported() -> Site:
     stream = io.BytesIO()
     Image.new("L", (48, 48), 77).save(stream, "PNG")
     values = {"first": [0, -1.0], "last": [0, 6.25], "predicted": [0, 3], "probability": [0, 0.5]}
-    dreams = ChannelDreams(
+    dreams = KeptDreams(
         "relu8",
         {f"dreams/network/relu8/{n}.png": stream.getvalue() for n in range(2)},
         {"files": "dreams/network/relu8/{}.png", **values},

@@ -26,7 +26,9 @@ def page(open_page: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     # Entered through the room of the network, in which no map is tested and no region measured by itself.
     page = open_page("#/network/relu8/1")
     page.until("said.some(({ text }) => text.startsWith('Channel 1 of relu8'))")
+    page.evaluate("() => { studio.engine.spread = async () => { throw new Error('cancelled'); }; }")
     page.click("[data-room=face]")
+    page.evaluate("() => { delete studio.engine.spread; }")
     # The helpers are there, too, however many the processor is good for.
     page.evaluate("studio.engine.spread('logits', Array(8).fill([studio.face.picture]))")
     page.given = tmp_path_factory.mktemp("given")

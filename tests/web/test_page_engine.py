@@ -180,6 +180,18 @@ def test_the_estimate_is_exact_where_only_pairs_of_regions_work_together(page: A
     np.testing.assert_allclose(estimate, shapley_values(scores, exact_operator()), atol=1e-9)
 
 
+def test_an_estimate_adds_up_to_the_whole(page: Any) -> None:
+    scores = np.random.default_rng(2).normal(size=256)
+    known = np.isin(np.array([number.bit_count() for number in range(256)]), (0, 1, 7, 8))
+    asked = np.where(known, scores, np.nan)
+    code = "{ const { shapleyValues: v, missedBy: m } = await import('/maths/scores.js'), s = a.map(x => x ?? NaN); return [v(s, 8), m(s, 8)]; }"
+    estimate, missed = call(page, code, asked)
+    both = [[scores[1 << r] - scores[0], scores[255] - scores[255 ^ 1 << r]] for r in range(8)]
+    averages = np.mean(both, axis=1)
+    assert missed == pytest.approx(scores[255] - scores[0] - averages.sum())
+    np.testing.assert_allclose(estimate, averages + missed / 8, atol=1e-9)
+
+
 def test_the_order_of_pixels_is_that_of_python(page: Any) -> None:
     rough = np.maximum(np.random.default_rng(1).normal(size=(12, 12)), 0).astype(np.float32)
     enlarged = call(page, "[...(await import('/ui/heat.js')).resizeMap(a, 12, 12, 48, 48)]", rough.ravel())

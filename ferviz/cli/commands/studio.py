@@ -176,9 +176,9 @@ def _network(options: ModelOptions, number: int, layer: str | None, console: Con
     name = "network" if number == 0 else f"network{number}"
     network, dreams = open_model(options, console), None
     if layer is not None:
-        from ferviz.web.channel_dreams import channel_dreams
+        from ferviz.web.kept_dreams import kept_dreams
 
-        dreams = channel_dreams(network, layer, name, progress=console.lines(f"dreams of {layer}"))
+        dreams = kept_dreams(network, layer, name, progress=console.lines(f"dreams of {layer}"))
     if keep_compiled(network, options, console):
         network = open_model(replace(options, engine="auto"), Console(quiet=True))  # what is compiled now
     if not isinstance(network.engine, LiteRTEngine | FallbackEngine):

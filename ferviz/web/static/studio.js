@@ -111,16 +111,19 @@ async function showFace(crop) {
   if (state.target.follow || state.target.plus === null) state.target = { plus: argmax(logits), minus: null, follow: true };
   $("undo").disabled = $("clear").disabled = true;
   dispatchEvent(new Event("hidden"));
-  if (state.room === "camera" || state.room === "data") enter("face"); // with a face, so that no example takes its place
+  if (state.room === "camera" || state.room === "data") enter("face", false); // with a face, so that no example takes its place
   showBars();
   draw();
   say(located.source === "template" && located.face < 0.15 ? "This looks like no face; the regions are a typical face\u2019s." : "");
   await updateMap();
   if (state.showing !== own) return;
   state.shownMilliseconds = performance.now() - started;
-  if (state.room === "face") measureRegions();
+  measureOnce();
   if (state.room === "network") showNetworkRoom();
 }
+
+// The regions of a face are measured when it is first seen in the first room.
+function measureOnce() { if (state.room === "face" && state.measured !== state.face) measureRegions(); }
 
 /** After a stroke: the new answer first, then the map. */
 async function stroked(since) {
@@ -153,7 +156,8 @@ function under([x, y], aloud = false) {
   if (aloud) say(parts.join(", "));
 }
 
-function enter(room) {
+// catchUp: what the first room shows of the face comes now, if it was passed over so far.
+function enter(room, catchUp = true) {
   if (room !== "camera") stopCamera();
   if (room !== state.room) { say(""); $("under").textContent = "\u00a0"; } // what was said is about the room before
   state.room = room;
@@ -166,6 +170,10 @@ function enter(room) {
   if (room === "data") enterData();
   if (state.stale && room !== "data" && room !== "camera") { attempt(() => showFace(state.crop)); return; }
   if (room === "face" && !state.face && !state.marking) attempt(() => openExample(state.data.examples[0].file));
+  if (state.face && room === "face" && catchUp) {
+    if (!state.map || state.map.channel !== undefined) updateMap(); // a channel lay there
+    measureOnce();
+  }
   if (state.face && room !== "camera" && room !== "data") { showBars(); draw(); $("stage").setAttribute("aria-label", describe()); }
 }
 

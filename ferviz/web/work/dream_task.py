@@ -38,11 +38,11 @@ def grow_dream(bench: Workbench, job: Mapping[str, Any], report: Report) -> None
     judge = None if start is None or job.get("judge") is None else bench.network(job["judge"])
 
     def opinions(picture: np.ndarray) -> dict[str, Any]:
-        told: dict[str, Any] = {"probabilities": model.probabilities(picture[None])[0].tolist()}
+        opinion: dict[str, Any] = {"probabilities": model.probabilities(picture[None])[0].tolist()}
         if judge is not None:
             answer = judge.probabilities(picture[None])[0].tolist()
-            told["judge"] = {"name": judge.name, "labels": list(judge.labels), "probabilities": answer}
-        return told
+            opinion["judge"] = {"name": judge.name, "labels": list(judge.labels), "probabilities": answer}
+        return opinion
 
     def watch(step: int, pictures: np.ndarray) -> None:
         report({"step": step, "of": steps, **_picture(pictures[0]), **({} if start is None else opinions(pictures[0]))})

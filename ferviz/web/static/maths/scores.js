@@ -28,9 +28,20 @@ export function targetScore(logits, weights, head) {
 
 /**
  * Shapley values from the scores of sets; bit r of a set's number says that r is seen. Exact where all 2^count sets are scored. Before that
- * an estimate: what r adds is averaged over the sizes of sets that are scored (undefined: not yet), each of which has to be complete.
+ * an estimate: what r adds is averaged over the sizes of sets that are scored (undefined: not yet), each of which has to be complete, and
+ * what the averages miss of the whole is divided among all.
  */
 export function shapleyValues(scores, count) {
+  const values = averages(scores, count), missed = missedOf(values, scores);
+  return scores.some(Number.isNaN) ? values.map((value) => value + missed / count) : values;
+}
+
+/** What an estimate's averages miss of the whole: how far it can be trusted. */
+export const missedBy = (scores, count) => missedOf(averages(scores, count), scores);
+
+const missedOf = (values, scores) => scores.at(-1) - scores[0] - values.reduce((a, b) => a + b);
+
+function averages(scores, count) {
   const members = (set) => { let n = 0; for (let s = set; s; s &= s - 1) n += 1; return n; };
   return Array.from({ length: count }, (_, r) => {
     const sums = new Float64Array(count), sets = new Float64Array(count);

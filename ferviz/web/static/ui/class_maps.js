@@ -18,6 +18,7 @@ export function forgetClassMaps() {
   token.cancelled = true;
   clearTimeout(timer);
   state.classMaps = null;
+  $("bars").classList.remove("mapped");
   for (const bar of $("bars").children) bar.firstChild.getContext("2d").clearRect(0, 0, SIDE, SIDE);
 }
 
@@ -28,6 +29,7 @@ async function explainClasses(picture, own) {
   if (own.cancelled) return;
   const hidden = state.current && pictureCanvas(state.current.picture, state.hidden), vmax = Math.max(...maps.map(({ map }) => largest(map)));
   state.classMaps = { method, layer, vmax, maps: maps.map(({ map }) => map) };
+  $("bars").classList.add("mapped");
   [...$("bars").children].forEach((bar, k) => {
     const context = bar.firstChild.getContext("2d");
     context.imageSmoothingQuality = "high";

@@ -23,6 +23,7 @@ export function openHandBox(picture) {
   square = { x: (picture.width - side) / 2, y: (picture.height - side) / 2, side };
   show(true);
   draw();
+  $("frame").scrollIntoView({ block: "nearest" });
 }
 
 export function closeHandBox() {

@@ -4,7 +4,7 @@ import { signed } from "./answer.js";
 import { otherNetworks, serverName } from "./networks.js";
 import { ask, hasData, hasServer, pack, post, runIn, stop, unpack } from "./server.js";
 
-const SIDE = 192, BARS = 7;
+const SIDE = 192, BARS = 7, LEAST = 0.005;
 let at = null; // { layer, channel } or { class }; a face that is changed has a picture, too
 let frames = []; // of a face that is changed
 
@@ -59,6 +59,7 @@ async function showKept(layer, channel) {
 function showWithout(change, whose) {
   const box = $("channel-without");
   if (!change) { box.replaceChildren(element("p", { class: "hint" }, "What the answer loses without a channel is known for the last map only.")); return; }
+  if (change.every((value) => Math.abs(value) < LEAST)) { box.replaceChildren(element("p", { class: "hint" }, `${whose}, no class\u2019s logit changes by as much as ${LEAST} without this channel.`)); return; }
   const order = change.map((value, k) => [k, value]).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1])).slice(0, BARS), most = Math.max(...change.map(Math.abs), 1e-9);
   box.replaceChildren(element("p", { class: "hint" }, `${whose}, each class\u2019s logit without this channel:`), ...order.map(([k, value]) => {
     const track = element("i", {}, element("b", { class: value < 0 ? "against" : "for" }));

@@ -52,7 +52,7 @@ export const showNetworkRoom = newest(async () => {
 });
 
 function showChannel(layer, channel, map, width, height) {
-  state.map = { map, width, height, method: state.method, layer };
+  state.map = { map, width, height, method: state.method, layer, channel };
   history.replaceState(null, "", `#/network/${encodeURIComponent(layer)}/${channel}`);
   say(`Channel ${channel} of ${layer} lies over the face; this address leads here.`);
   draw();

@@ -1,7 +1,7 @@
 // The regions of the face: hide one with a click, and what each adds to the answer, exactly.
 import { logitsOfSets, painted } from "../engine/passes.js";
 import { squareAt } from "../maths/brush.js";
-import { logOdds, shapleyValues } from "../maths/scores.js";
+import { logOdds, missedBy, shapleyValues } from "../maths/scores.js";
 import { $, attempt, element, newest, say, state, weights } from "./page.js";
 import { setHidden, showRegionMap, spotlight } from "./stage.js";
 import { signed } from "./answer.js";
@@ -64,6 +64,7 @@ export const measureRegions = newest(async () => {
   token.cancelled = true;
   const own = token = {}, { face, fill } = state;
   scored = moved = state.regionValues = null;
+  state.measured = face;
   state.regionsExact = false;
   $("borders").disabled = true;
   showValues();
@@ -90,10 +91,10 @@ export const measureRegions = newest(async () => {
 
 const SOURCES = { detector: "", network: "", template: " The landmarks are a typical face\u2019s, for none were found." };
 
-// How far an estimate is off is known in one number: exact values add up to what the whole face says more than the hidden one.
+// How far an estimate is off shows in one number: exact values add up to what the whole face says more than the hidden one.
 function estimateText(passes, total) {
-  const sum = state.regionValues.reduce((a, b) => a + b, 0);
-  return `An estimate from ${passes} of ${total} passes; its values add up to ${signed(sum)}, exact ones to ${signed(together())}.`;
+  const missed = missedBy(targetScores(scored), state.data.regions.names.length);
+  return `An estimate from ${passes} of ${total} passes; ${signed(missed)} of ${signed(together())} were missed, and divided among all.`;
 }
 
 /** What the whole face adds to the target over a hidden one. */
@@ -125,7 +126,8 @@ function stages(count) {
 
 export function stopRegions() { token.cancelled = true; }
 
-const valuesOf = (logits) => shapleyValues(Array.from(logits, (answer) => (answer ? logOdds(answer, weights()) : NaN)), state.data.regions.names.length);
+const targetScores = (logits) => Array.from(logits, (answer) => (answer ? logOdds(answer, weights()) : NaN));
+const valuesOf = (logits) => shapleyValues(targetScores(logits), state.data.regions.names.length);
 
 function showValues() {
   const rows = [...$("regions").tBodies[0].rows], { names, merged } = state.data.regions;

@@ -155,10 +155,10 @@ export function paint(canvas, withCursor = true, withFace = true) {
   if (withFace) context.drawImage(state.face.canvas, 0, 0, SIDE, SIDE); else context.fillRect(0, 0, SIDE, SIDE);
   if (withFace && state.current && state.hidden.some(Boolean)) context.drawImage(pictureCanvas(state.current.picture, state.hidden), 0, 0, SIDE, SIDE);
   const map = showRegions && regionHeat ? regionHeat : state.map;
-  const at = state.besideMap && !showRegions ? SIDE * $("split").value / 100 : SIDE;
+  const beside = state.room === "face" && !showRegions ? state.besideMap : null, at = beside ? SIDE * $("split").value / 100 : SIDE;
   if (map) clipped(context, 0, at, () => context.drawImage(heatCanvas(map, 192, state.opacity, map.vmax), 0, 0, SIDE, SIDE));
-  if (state.besideMap && !showRegions) {
-    clipped(context, at, SIDE, () => context.drawImage(heatCanvas(state.besideMap, 192, state.opacity), 0, 0, SIDE, SIDE));
+  if (beside) {
+    clipped(context, at, SIDE, () => context.drawImage(heatCanvas(beside, 192, state.opacity), 0, 0, SIDE, SIDE));
     context.fillStyle = "#fff";
     context.fillRect(at - 1, 0, 2, SIDE);
   }

@@ -25,7 +25,7 @@ TOGETHER = 16
 
 
 @dataclass(frozen=True)
-class ChannelDreams:
+class KeptDreams:
     """The dreams of a layer's channels as files of the page.
 
     Attributes:
@@ -40,9 +40,9 @@ class ChannelDreams:
     record: dict[str, Any] = field(repr=False)
 
 
-def channel_dreams(
+def kept_dreams(
     model: Model, layer: str, name: str, folder: Path | None = None, progress: Callable[[int, int], None] | None = None
-) -> ChannelDreams:
+) -> KeptDreams:
     """Dream of every channel of a layer, some at a time; those that an earlier, perhaps interrupted, call has made are read.
 
     Args:
@@ -73,7 +73,7 @@ def channel_dreams(
             values["probability"].append(round(float(np.max(answer)), 4))
         if progress is not None:
             progress(len(values["first"]), count)
-    return ChannelDreams(layer, files, record | values)
+    return KeptDreams(layer, files, record | values)
 
 
 def _parts(model: Model, layer: str, count: int, folder: Path) -> Iterator[Dream]:

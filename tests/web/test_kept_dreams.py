@@ -14,8 +14,8 @@ import ferviz
 from ferviz.cli import run
 from ferviz.dreaming.result import Dream
 from ferviz.errors import UnknownNameError
-from ferviz.web import channel_dreams as module
-from ferviz.web.channel_dreams import channel_dreams
+from ferviz.web import kept_dreams as module
+from ferviz.web.kept_dreams import kept_dreams
 from ferviz.web.page_data import StudioNetwork
 from ferviz.web.site import build_site
 
@@ -50,7 +50,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 
 def test_dreams_are_those_of_the_library(model: Any, tmp_path: Path) -> None:
-    dreams = channel_dreams(model, "relu2", "network", tmp_path)
+    dreams = kept_dreams(model, "relu2", "network", tmp_path)
     count = len(dreams.files)
     expected = ferviz.dream(model, [ferviz.objectives.channel("relu2", number) for number in range(count)], steps=2)
     assert count == next(info.shape[-1] for info in model.layers if info.name == "relu2")
@@ -65,17 +65,17 @@ def test_dreams_are_those_of_the_library(model: Any, tmp_path: Path) -> None:
 
 def test_an_interrupted_run_goes_on_where_it_was(model: Any, asked: list[list[str]], tmp_path: Path) -> None:
     steps: list[tuple[int, int]] = []
-    dreams = channel_dreams(model, "relu2", "network", tmp_path, lambda *step: steps.append(step))
+    dreams = kept_dreams(model, "relu2", "network", tmp_path, lambda *step: steps.append(step))
     assert steps == [(4, 6), (6, 6)]
     assert list(dreams.files) == [f"dreams/network/relu2/{number}.png" for number in range(6)]
     assert dreams.record["last"] == [2.0 * 40 * number for number in range(6)]
-    assert channel_dreams(model, "relu2", "network", tmp_path).record == dreams.record
+    assert kept_dreams(model, "relu2", "network", tmp_path).record == dreams.record
     assert len(asked) == 2, "what is kept is read"
     first, second = sorted(tmp_path.iterdir())
     first.write_bytes(b"damaged")
-    assert channel_dreams(model, "relu2", "network", tmp_path).files == dreams.files
+    assert kept_dreams(model, "relu2", "network", tmp_path).files == dreams.files
     second.unlink()
-    assert channel_dreams(model, "relu2", "network", tmp_path).files == dreams.files
+    assert kept_dreams(model, "relu2", "network", tmp_path).files == dreams.files
     assert asked[2:] == asked[:2], "what is damaged or was not made yet is made, and nothing else"
 
 
@@ -83,14 +83,14 @@ def test_another_network_has_dreams_of_its_own(
     model: Any, asked: list[list[str]], networks: Any, tmp_path: Path, tmp_path_factory: Any
 ) -> None:
     for network in (model, opened(networks, tmp_path_factory.mktemp("other"), seed=5)):
-        channel_dreams(network, "relu2", "network", tmp_path)
+        kept_dreams(network, "relu2", "network", tmp_path)
     assert len(asked) == 4
     assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_a_layer_that_is_not_there_is_one_sentence(model: Any, tmp_path: Path, capsys: Any) -> None:
     with pytest.raises(UnknownNameError, match="relu99"):
-        channel_dreams(model, "relu99", "network", tmp_path)
+        kept_dreams(model, "relu99", "network", tmp_path)
     assert run(["studio", "--dreams", "relu99", "--export", str(tmp_path / "site")]) != 0
     assert "relu99" in capsys.readouterr().err
     assert not (tmp_path / "site").exists()
