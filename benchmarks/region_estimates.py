@@ -1,7 +1,9 @@
-"""Measures how far the studio's first estimates of the regions' values are off: python benchmarks/region_estimates.py fer2013.csv [--faces 40].
+"""Measures how far the studio's first estimates of the regions' values are off.
 
-The page shows values from 18 and from 74 of the 256 sets of regions before it knows them all. Prints for both the largest error of a region,
-as a share of the longest bar (median and nine tenths of the faces), and on how many faces the region on top is the right one.
+    python benchmarks/region_estimates.py fer2013.csv [--faces 40]
+
+The page shows values from 18 and from 74 of the 256 sets of regions before it knows them all. Prints for both the largest error of a
+region, as a share of the longest bar (median and nine tenths of the faces), and on how many faces the region on top is the right one.
 """
 
 from __future__ import annotations
@@ -60,13 +62,10 @@ def main() -> None:
             rows.append((np.abs(values - exact).max() / np.abs(exact).max(), values.argmax() == exact.argmax()))
     for most, rows in errors.items():
         passes = int((np.minimum(SIZES, COUNT - SIZES) <= most).sum())
-        (median, most_faces), right = (
-            np.percentile([error for error, _ in rows], [50, 90]),
-            np.mean([same for _, same in rows]),
-        )
-        print(
-            f"{passes} passes, {len(rows)} faces: largest error {median:.0%} (9 of 10 faces: {most_faces:.0%}), top region right on {right:.0%}"
-        )
+        median, most_faces = np.percentile([error for error, _ in rows], [50, 90])
+        right = np.mean([same for _, same in rows])
+        error = f"largest error {median:.0%} (9 of 10 faces: {most_faces:.0%})"
+        print(f"{passes} passes, {len(rows)} faces: {error}, top region right on {right:.0%}")
 
 
 if __name__ == "__main__":

@@ -184,7 +184,10 @@ def test_an_estimate_adds_up_to_the_whole(page: Any) -> None:
     scores = np.random.default_rng(2).normal(size=256)
     known = np.isin(np.array([number.bit_count() for number in range(256)]), (0, 1, 7, 8))
     asked = np.where(known, scores, np.nan)
-    code = "{ const { shapleyValues: v, missedBy: m } = await import('/maths/scores.js'), s = a.map(x => x ?? NaN); return [v(s, 8), m(s, 8)]; }"
+    code = """{
+      const { shapleyValues, missedBy } = await import('/maths/scores.js'), scores = a.map((score) => score ?? NaN);
+      return [shapleyValues(scores, 8), missedBy(scores, 8)];
+    }"""
     estimate, missed = call(page, code, asked)
     both = [[scores[1 << r] - scores[0], scores[255] - scores[255 ^ 1 << r]] for r in range(8)]
     averages = np.mean(both, axis=1)
