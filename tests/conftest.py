@@ -33,17 +33,17 @@ hypothesis.settings.load_profile("repeatable")
 gc.set_threshold(50_000, 20, 20)
 
 LONGEST = (
-    "web/test_data_room", "models/test_parity", "engines/test_litert", "training/test_train", "test_pages", "dreaming/test_dream",
-    "training/test_teach", "scale/test_faults", "test_threads", "scale/test_engines", "training/test_devices", "test_examples",
-    "models/test_formats", "cli/test_dream", "training/test_kill", "scale/test_explained", "studies/test_studies", "cli/test_compile",
-    "dreaming/test_engines", "hostile/test_foreign_networks", "faces/test_find_formats", "faces/test_detectors", "attribution/test_truth",
-    "evaluation/test_evaluate", "training/test_additive", "models/test_load", "models/test_legacy", "training/test_command",
-    "attribution/test_killed", "scale/test_memory", "scale/test_face_table", "data/test_cartoons", "cli/test_wrong_input",
-    "cli/test_streams", "evaluation/test_commands", "training/test_bundle_network", "dreaming/test_judging", "packaging/test_wheel",
-    "faces/test_search", "faces/test_find", "models/test_cache",
+    "scale/test_faults", "scale/test_memory", "web/test_data_room", "models/test_parity", "engines/test_litert",
+    "training/test_train", "test_pages", "dreaming/test_dream", "training/test_teach", "test_threads", "scale/test_engines",
+    "training/test_devices", "test_examples", "models/test_formats", "cli/test_dream", "training/test_kill", "scale/test_explained",
+    "studies/test_studies", "cli/test_compile", "dreaming/test_engines", "hostile/test_foreign_networks", "faces/test_find_formats",
+    "faces/test_detectors", "attribution/test_truth", "evaluation/test_evaluate", "training/test_additive", "models/test_load",
+    "models/test_legacy", "training/test_command", "attribution/test_killed", "scale/test_face_table", "data/test_cartoons",
+    "cli/test_wrong_input", "cli/test_streams", "evaluation/test_commands", "training/test_bundle_network", "dreaming/test_judging",
+    "packaging/test_wheel", "faces/test_search", "faces/test_find", "models/test_cache",
 )  # fmt: skip
-"""The files that take longest, in order; the first three begin a group of TOGETHER. They come first, so that the processes of `make test`
-end at about the same time."""
+"""The files that take longest, in order; the third to the fifth begin the groups of TOGETHER. They come first, so that the processes of
+`make test` end at about the same time. The first two fork, or look at all that a process holds, which is little at its beginning."""
 
 TOGETHER = {
     "browser": ("web/", "reports/", "documents/test_html_pages"),
@@ -62,6 +62,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first."""
     here, places = Path(__file__).parent, {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.relative_to(here).with_suffix("").as_posix(), len(LONGEST)))
+
+
+def pytest_collection_finish() -> None:
+    """What is there now stays to the end: nobody need look through it for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

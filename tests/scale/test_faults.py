@@ -87,10 +87,10 @@ def test_killed_at_every_step(
 
 @pytest.mark.slow
 def test_killed_again_and_again(array: Path, tmp_path: Path, in_child: Callable[..., int], contents: Contents) -> None:
-    """A process that is killed before its first change of the folder, the next one before its second, until one is through."""
+    """A process that is killed before its first change of the folder, the next one before its third, until one is through."""
     plan = scale.plan(array, tmp_path / "run", shard_size=6, max_tries=50)
     kills = 0
-    while in_child(partial(run_until, plan, kills + 1)):
+    while in_child(partial(run_until, plan, 2 * kills + 1)):
         kills += 1
         assert scale.status(plan.folder).counts.explained == 6 * scale.status(plan.folder).done
     assert kills >= 6
