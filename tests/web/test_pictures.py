@@ -380,6 +380,7 @@ def test_a_network_of_keras_goes_to_this_machine_and_comes_back_compiled(
     page.set_input_files("#file", {"name": "my.h5", "mimeType": kind, "buffer": b"a network"})
     page.until("studio.engine.table.labels[0] === 'wut' && said.some(({ text }) => text.startsWith('my.h5 is open'))")
     assert sent == [(".h5", b"a network")]
+    assert page.inner_text("#network-name").startswith("my.h5: 7 classes")
     assert "unchecked" in page.inner_text("#badge")
     assert page.is_visible("#unchecked")
     page.set_input_files("#file", {"name": "other.keras", "mimeType": kind, "buffer": b"broken"})

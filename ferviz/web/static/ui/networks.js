@@ -71,7 +71,7 @@ export const isUnchecked = () => Boolean(state.network?.assumed?.length) && !sta
 // What is known about how the network is fed, beside its name and on the picture.
 export function showBadge() {
   const { table } = state.engine, { assumed = [], checked } = state.network, badge = $("badge");
-  $("network-name").textContent = `${table.name}: ${table.labels.length} classes, ${table.input.width} x ${table.input.height} ${table.input.channels === 1 ? "grey" : "colour"}`;
+  $("network-name").textContent = `${state.network.own ? state.network.name : table.name}: ${table.labels.length} classes, ${table.input.width} x ${table.input.height} ${table.input.channels === 1 ? "grey" : "colour"}`;
   badge.className = checked ? (checked.right ? "good" : "bad") : assumed.length ? "unknown" : "";
   badge.textContent = checked ? verdictOf(checked) : assumed.length ? `unchecked: ${assumed.join(", ")} assumed` : "";
   badge.hidden = !badge.textContent;

@@ -114,7 +114,7 @@ export function record() {
     Array.from({ length: values.length / width }, (_, y) => Array.from(values.slice(y * width, (y + 1) * width), (v) => Number(v.toPrecision(6))));
   const named = (values, names) => Object.fromEntries(names.map((name, i) => [name, Number(values[i].toPrecision(6))]));
   return {
-    schema_version: 1, command: "studio", model: { name: table.name, sha256: table.sha256, assumed: state.network.assumed ?? [], checked: state.network.checked ?? null },
+    schema_version: 1, command: "studio", model: { name: state.network.name, sha256: table.sha256, assumed: state.network.assumed ?? [], checked: state.network.checked ?? null },
     method: state.method, layer: state.layer, target: targetWord(), probabilities: named(probabilities(logits, table.head), labels()),
     logits: named(logits, labels()), logits_of_the_whole_face: named(state.original, labels()),
     raw: state.map && rows(state.map.map, state.map.width), regions: state.regionsExact && named(state.regionValues, state.data.regions.names),
