@@ -193,8 +193,9 @@ def test_a_picture_without_a_face_can_be_a_face(page: Any) -> None:
 def test_a_network_of_ones_own_opens_in_the_place_of_the_first(page: Any) -> None:
     names = ("wut", "ekel", "angst", "<b>glück</b>", "trauer", "staunen", "ruhe")
     own = ferviz.load_model(labels=names, engine="litert")
+    page.evaluate("() => { document.getElementById('microscope').hidden = false; }")
     give(page, "eigenes.ferviz", pack_compiled(_compiled(own)))
-    page.until("studio.engine.table.labels[0] === 'wut'")
+    page.until("studio.engine.table.labels[0] === 'wut' && document.getElementById('microscope').hidden")
     assert page.inner_text(".bar:nth-child(4) span:first-of-type") == names[3]
     assert "unchecked" in page.inner_text("#network")
 

@@ -10,6 +10,7 @@ import { changed, draw, regionAt, setUpStage } from "./ui/stage.js";
 import { parseTarget, readLink, setUpTakeAlong } from "./ui/take_along.js";
 import { enterData, setUpData } from "./data/data_room.js";
 import { resizeMap } from "./ui/heat.js";
+import { closeMicroscope } from "./ui/microscope.js";
 import { checkNetwork, compileOnServer, noteNetwork, noteOther } from "./ui/networks.js";
 import { hasData, hasServer } from "./ui/server.js";
 
@@ -91,6 +92,7 @@ async function dropNetwork(file) {
     verdict: { steps: 6, fills: ["mean", "blur", "harmonic"], delta: 0.05, calibrated: false },
   };
   await openNetwork(bytes, record, null);
+  closeMicroscope();
   state.stale = Boolean(state.crop); // the face was cut out for the network before
   if (state.room === "data") enterData(); else if (state.crop) await showFace(state.crop);
   say(`${file.name} is open. Its maps are unchecked: ${hasData() ? "checking with the labelled faces whether it is fed as it was trained" : "ferviz check tests with labelled faces whether it is fed as it was trained"}.`);

@@ -16,6 +16,13 @@ export function setUpMicroscope() {
   for (const id of ["dream-channel", "dream-class", "morph"]) $(id).hidden = !hasServer();
 }
 
+/** Takes away what is known about a channel: it was another network's. */
+export function closeMicroscope() {
+  at = null;
+  for (const id of ["dream-progress", "channel-progress"]) stop($(id));
+  $("microscope").hidden = true;
+}
+
 /** The part of the address that leads to what is dreamt of. */
 const address = () => ("class" in at ? `#/network?dream=${encodeURIComponent(labels()[at.class])}` : `#/network/${encodeURIComponent(at.layer)}/${at.channel}`);
 
