@@ -305,7 +305,8 @@ def print_cascade(model: Model, data: Dataset, methods: Iterable[str] | None, se
         numbers = [f"{value:+.2f}" for value in (*test.correlation, *test.absolute)]
         ends = f"{min(test.draws):+.2f} to {max(test.draws):+.2f}"
         title = f"{name} at {layer}" if layer else name
-        cells = [title, str(test.faces), *numbers, ends, f"{test.unrelated:+.2f}", f"{test.edges:+.2f}"]
+        others = f"{test.unrelated:+.2f}" if np.isfinite(test.unrelated) else "-"
+        cells = [title, str(test.faces), *numbers, ends, others, f"{test.edges:+.2f}"]
         print(f"| {' | '.join([*cells, 'fails' if test.fails else ''])} |", flush=True)
 
 
