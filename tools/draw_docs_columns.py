@@ -55,7 +55,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")
     parser.add_argument("--only", nargs="*", help="parts of the names")
-    parser.add_argument("--dreams", type=int, default=128, help="steps of the dream")
+    parser.add_argument("--dreams", type=int, default=48, help="steps of the dream")
     arguments = parser.parse_args()
     codes = []
     with tempfile.TemporaryDirectory() as folder:
