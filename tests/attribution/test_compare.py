@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import spearmanr
 
 from ferviz.attribution.comparison import ExplanationComparison, agreement, compare_explanations
 from ferviz.attribution.explain import explain
@@ -34,6 +33,8 @@ def model(engine: Any) -> Model:
 
 
 def test_rank_correlation_is_spearmans() -> None:
+    from scipy.stats import spearmanr
+
     rng = np.random.default_rng(0)
     for a, b in (
         (rng.normal(size=(6, 6)), rng.normal(size=(6, 6))),

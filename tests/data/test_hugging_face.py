@@ -16,11 +16,18 @@ from ferviz.data.read import read_data
 from ferviz.errors import DataError, UsageError
 from ferviz.evaluation.evaluate import evaluate
 
-datasets = pytest.importorskip("datasets", reason="Hugging Face's package datasets is not installed")
+datasets: Any = None
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 48, 48), dtype=np.uint8)
 NAMES = ["Happiness", "sadness", "neutral"]
 LABELS = [0, 1, 2, 0, 1, 2]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def installed() -> None:
+    """Imported by the process that runs these tests and not by all that collect them: it takes a second."""
+    global datasets
+    datasets = pytest.importorskip("datasets", reason="Hugging Face's package datasets is not installed")
 
 
 def png(pixels: np.ndarray) -> bytes:
