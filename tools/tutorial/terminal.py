@@ -106,5 +106,5 @@ class Terminal:
         if server.poll() is None:
             os.killpg(server.pid, signal.SIGINT)
         code = server.wait(timeout=60)
-        printed = output.read_text(errors="replace")
+        printed = output.read_text(errors="replace").partition("ferviz: interrupted")[0]
         return (0 if address and code in (0, 130) else code or 1), printed
