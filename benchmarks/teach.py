@@ -8,9 +8,9 @@ predicted class of each face are printed, with 95 % intervals:
 
 - better than a centre blob under all fills, by deletion and insertion, for fastshap, for adjusted-fastshap, for Grad-CAM, for the mean map
   of the class, and for the fastshap map of another face of the same class;
-- on `--exact` of the faces, under the fill that the explainer never saw and under the default one: rank correlation of the regions' values
-  with the exact ones, share of faces whose most important region is named, and the same with the borders of the regions a pixel higher
-  and lower (values summed anew, truth unchanged);
+- on `--exact` of the faces, under the fill that the explainer never saw and under those that it was taught with: rank correlation of the
+  regions' values with the exact ones, share of faces whose most important region is named, and the same with the borders of the regions a
+  pixel higher and lower (values summed anew, truth unchanged);
 - another window than was taught: the share of the variance of a score's change that the map explains when a disc is hidden;
 - the correlation of expected and true errors, and with several files the explainer swap: the maps of one network against the exact values
   of another one.
@@ -123,8 +123,9 @@ def report(model: Model, faces: list[Face], exact: int, seed: int) -> RegionValu
     ):  # fmt: skip
         print(f"| {name} | {share(better(model, faces, candidate, predicted))} |", flush=True)
     few, rows = locate_landmarks(faces[:exact]), np.arange(min(exact, len(faces)))
-    held_out = model.explainer.lesson.held_out
-    truths = {fill: join_values([exact_values(model, [face], fill) for face in few]) for fill in (held_out, "harmonic")}
+    lesson = model.explainer.lesson
+    held_out, fills = lesson.held_out, (lesson.held_out, *lesson.fills)
+    truths = {fill: join_values([exact_values(model, [face], fill) for face in few]) for fill in fills}
     size = model.input.size
     print("\n| exact values under | borders | rank correlation | of the class's mean | of another face | top region |")
     print("|---|---|---|---|---|---|")

@@ -72,7 +72,7 @@ def test_coalitions_are_drawn_by_the_seed_and_filled_in_turns() -> None:
     for step, result in drawn.items():
         np.testing.assert_array_equal(result, with_coalitions(faces, [0, 1, step]))
         np.testing.assert_array_equal(result[..., :1], faces)
-        seen, kind = result[..., 3], "harmonic" if step < 2 else "blur"
+        seen, kind = result[..., 3], "harmonic" if step < 2 else "mean"
         assert seen.min() >= 0
         assert seen.max() <= 1
         assert 0.4 < seen.mean() < 0.6  # either picture of a pair can be the first

@@ -25,6 +25,7 @@ from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
 from ferviz.training.explainer.coalitions import CELLS, outputs_of, patch_shares
 from ferviz.training.explainer.explainer_network import choose_taps
+from ferviz.training.explainer.fit import DOUBT, equation_loss, score_weights
 from ferviz.training.explainer.tap_features import to_cells
 from ferviz.training.explainer.teach import TeachConfig, Teaching, teach
 
@@ -270,3 +271,20 @@ def test_taps_are_the_last_of_each_size() -> None:
     assert choose_taps(layers) == ("relu4", "relu8")
     with pytest.raises(ModelError, match="nothing to look at"):
         choose_taps([layer for layer in layers if not layer.spatial])
+
+
+def test_the_predicted_class_counts_most() -> None:
+    weights = score_weights(np.array([[0.0, 3, 1], [2, 0, 0]], np.float32))
+    np.testing.assert_allclose(weights, [[1 / 3, 7 / 3, 1 / 3] * 2, [7 / 3, 1 / 3, 1 / 3] * 2], rtol=1e-6)
+
+
+def test_the_loss_weighs_each_score_of_each_equation() -> None:
+    rng = np.random.default_rng(2)
+    cells, scores = CELLS**2, 4
+    equations = rng.normal(size=(2, 3, cells + 2 * scores)).astype(np.float32)
+    answer = rng.normal(size=(2, cells + 1, scores)).astype(np.float32)
+    squares = (equations[..., :cells] @ answer[:, :cells] / CELLS - equations[..., cells : cells + scores]) ** 2
+    doubt = answer[:, cells:]
+    likelihood = (doubt + squares * np.exp(-doubt))[:, :-1]
+    expected = (equations[..., cells + scores :] * squares).mean() + DOUBT * likelihood.mean()
+    np.testing.assert_allclose(float(equation_loss(equations, answer)), expected, rtol=1e-4)

@@ -28,8 +28,8 @@ CELLS = 12
 PATCHES = 6
 """Rows and columns of the patches that are hidden; their borders are soft, as for the method "shapley"."""
 
-FILLS = ("harmonic", "blur")
-"""What stands where faces are hidden while an explainer is taught."""
+FILLS = ("harmonic", "mean")
+"""What stands where faces are hidden while an explainer is taught: the two that differ most; the third, the blur, lies between them."""
 
 CONCLUSIVE = ("mean", "blur", "harmonic")
 """All fills under which a conclusion has to hold; the first that an explainer did not learn with tests it."""

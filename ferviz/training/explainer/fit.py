@@ -19,6 +19,9 @@ EFFICIENCY = 0.05
 DOUBT = 0.02
 """Weight of the network's estimate of its own error."""
 
+EMPHASIS = 6.0
+"""What the scores of a face's predicted class weigh more than those of the other classes: it is the class that is asked about most."""
+
 MAP_SCALE = 1 / CELLS
 """What the network's maps are multiplied by, so that their sums start near 0."""
 
@@ -36,7 +39,8 @@ class Lessons:
 
     Attributes:
         taps: for each layer (N, 2, CELLS, CELLS, C) float16; the second of each pair is the mirror image's.
-        equations: (N, E, CELLS^2 + 2 K + 1) float16: weights of the cells, the sum that they give, the equation's weight.
+        equations: (N, E, CELLS^2 + 4 K) float16: weights of the cells, the sums that they give, the weight of each sum; the last of E
+            asks what the map has to add up to.
         scale: (2 K,), what the sums were divided by.
     """
 
@@ -92,25 +96,36 @@ def lessons_of(scores: CoalitionScores, taps: list[np.ndarray], scale: Array) ->
     """
     sums = np.concatenate([scores.differences(), scores.gains()[:, None]], axis=1) / scale
     design = np.concatenate([scores.design(), np.ones((len(scores), 1, CELLS**2), np.float32)], axis=1)
-    weights = np.ones((*sums.shape[:2], 1), np.float32)
-    weights[:, -1] = EFFICIENCY
+    weights = np.repeat(score_weights(scores.seen)[:, None], sums.shape[1], axis=1)
+    weights[:, -1] *= EFFICIENCY
     return Lessons(taps, np.concatenate([design, sums, weights], axis=-1).astype(np.float16), scale)
+
+
+def score_weights(seen: Array) -> Array:
+    """Return how much each score of a face counts, (N, 2 K): that of the predicted class most, all together 2 K.
+
+    Args:
+        seen: (N, K), the logits of the whole faces.
+    """
+    classes = seen.shape[1]
+    weights = 1 + EMPHASIS * (np.arange(classes) == seen.argmax(1)[:, None])
+    return np.tile(weights / (1 + EMPHASIS / classes), 2).astype(np.float32)
 
 
 def equation_loss(equations: Any, answer: Any) -> Any:
     """Return the loss of maps: how far their sums are from the scores, and how well the doubt fits that.
 
     Args:
-        equations: (B, E, CELLS^2 + 2 K + 1), see `Lessons`.
+        equations: (B, E, CELLS^2 + 4 K), see `Lessons`.
         answer: (B, CELLS^2 + 1, 2 K), of the network.
     """
     ops = load_keras().ops
     maps, doubt = answer[:, : CELLS**2], answer[:, CELLS**2 :]
     sums = ops.matmul(equations[..., : CELLS**2], maps) * MAP_SCALE
-    weights = equations[..., -1:]
-    squares = ops.square(sums - equations[..., CELLS**2 : -1])
+    asked, weights = ops.split(equations[..., CELLS**2 :], 2, axis=-1)
+    squares = ops.square(sums - asked)
     likelihood = doubt + ops.stop_gradient(squares) * ops.exp(-doubt)
-    return ops.mean(weights * squares) + DOUBT * ops.mean(ops.cast(weights == 1, "float32") * likelihood)
+    return ops.mean(weights * squares) + DOUBT * ops.mean(likelihood[:, :-1])
 
 
 def fit_explainer(
