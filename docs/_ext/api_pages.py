@@ -41,6 +41,8 @@ ferviz.trust.verdict.Trust
 ferviz.trust.verdict.Verdict
 ferviz.evaluation.panel.stability.Stability
 ferviz.evaluation.panel.panel_result.MethodRow
+ferviz.evaluation.panel.randomisation.Cascade
+ferviz.evaluation.panel.randomisation.Randomisation
 ferviz.evaluation.panel.region_agreement.RegionAgreement
 ferviz.attribution.maps.receptive_fields.Placement
 ferviz.engines.compiled_network.CompiledNetwork
