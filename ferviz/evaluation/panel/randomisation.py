@@ -162,9 +162,7 @@ def randomisation(
             for key, test in list(tests.items()):
                 try:
                     test.ask(network, faces, predicted, draw, stage, seed, batch_size)
-                except (
-                    ModelError
-                ):  # this network with these weights cannot be asked so: numbers too large, a path that is gone
+                except ModelError:  # not to be asked so with these weights: numbers too large, a path that is gone
                     del tests[key]
     cascade = Cascade(shares, draws, tuple(same.mean(0).tolist()))
     return cascade, {key: test.result(shares) for key, test in tests.items()}
