@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ferviz.cli.console import Console, echo, echo_data, print_json
 from ferviz.cli.inputs import open_model
+from ferviz.cli.options.drawing_options import PrintOptions
 from ferviz.cli.options.explain_options import ExplainOptions
 from ferviz.cli.options.input_options import FaceOptions, VideoOptions
 from ferviz.cli.options.network_options import ModelOptions
@@ -32,6 +33,7 @@ class VideoHeatmapOptions(OptionBundle):
     video: VideoOptions
     model: ModelOptions
     faces: FaceOptions
+    printing: PrintOptions
     output: OutputOptions
 
 
@@ -52,7 +54,7 @@ def explain_video(command: str, path: str, asked: VideoHeatmapOptions) -> int:
         words, inputs = typed("method", "target", "layer"), [path, *inputs_of(asked.model, asked.faces)]
         out = default_output([path], command, ".mp4", asked=words, force=output.force, inputs=inputs)
         output = replace(output, out=str(out))
-    return run_video(command, path, asked.explain, video, asked.model, asked.faces, output)
+    return run_video(command, path, asked.explain, video, asked.model, asked.faces, asked.printing, output)
 
 
 def run_video(
@@ -62,6 +64,7 @@ def run_video(
     video_options: VideoOptions,
     model_options: ModelOptions,
     faces: FaceOptions,
+    printing: PrintOptions,
     output: OutputOptions,
     printed: str = "",
 ) -> int:
@@ -71,7 +74,7 @@ def run_video(
         command: the command's name, for JSON.
         path: the video.
         explain: draws heatmaps over the faces of the annotated video; None = no heatmaps.
-        video_options, model_options, faces, output: the command's options.
+        video_options, model_options, faces, printing, output: the command's options.
         printed: what standard output gets as well as --json: "jsonl" (a document for each frame), "csv" (the table), "text" (what
             each face showed) or "".
 
@@ -87,7 +90,7 @@ def run_video(
     from ferviz.video.reading import Video
 
     console = Console(output.quiet)
-    out, table, timeline = _outputs(video_options, output)
+    out, table, timeline = _outputs(video_options, printing, output)
     _check_options(explain, video_options, faces)
     check_outputs((out, table, timeline), [path, *inputs_of(model_options, faces)])
     with Video(path) as video:
@@ -116,7 +119,8 @@ def run_video(
         )
     if timeline:
         drawn = PurePath(timeline).suffix.lower() not in (".npz", ".json", ".csv")
-        summary.save(timeline, output.force, **({"doubtful": video_options.doubtful} if drawn else {}))
+        drawing = {"doubtful": video_options.doubtful, **printing.given()} if drawn else {}
+        summary.save(timeline, output.force, **drawing)
     files = [name for name in (out, table, timeline) if name]
     for name in files:
         console.say(f"wrote {name}")
@@ -174,7 +178,9 @@ def analysis_options(
     )
 
 
-def _outputs(video: VideoOptions, output: OutputOptions) -> tuple[str | None, str | None, str | None]:
+def _outputs(
+    video: VideoOptions, printing: PrintOptions, output: OutputOptions
+) -> tuple[str | None, str | None, str | None]:
     """-> (annotated video, table, timeline) that --out, --table and --timeline name. Raises what makes one of them impossible."""
     from ferviz.files import check_suffix
     from ferviz.video.result import VideoSummary
@@ -182,6 +188,8 @@ def _outputs(video: VideoOptions, output: OutputOptions) -> tuple[str | None, st
     out, table, timeline = output.out, video.table, video.timeline
     if video.doubtful and not timeline:
         raise UsageError("--doubtful is about the timeline; add --timeline FILE.png")
+    if printing != PrintOptions() and not timeline:
+        raise UsageError("--width-mm, --dpi and --font-size lay out the timeline; add --timeline FILE.pdf")
     suffix = Path(out).suffix.lower() if out else ".mp4"
     if suffix == ".csv":
         if table:

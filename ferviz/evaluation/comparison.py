@@ -12,14 +12,17 @@ import numpy as np
 from ferviz.errors import UnknownNameError
 from ferviz.evaluation import metrics
 from ferviz.evaluation.evaluation import Evaluation
-from ferviz.results import Result
+from ferviz.rendering.chart_page import ChartPage
+from ferviz.rendering.printed_result import ChartResult
+from ferviz.rendering.printing import PrintSize
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from PIL import Image
 
 
 @dataclass(frozen=True)
-class ModelComparison(Result):
+class ModelComparison(ChartResult):
     """Two networks on the same faces.
 
     Attributes:
@@ -83,23 +86,60 @@ class ModelComparison(Result):
             "confidence": [float(e.probabilities[i].max()) for e in both],
         }
 
-    def plot(self, view: str = "page", rows: int = 5, columns: int = 8) -> Figure:
-        """Return the comparison as a matplotlib Figure.
+    def picture(
+        self, view: str = "page", most: int = 40, *, width_mm: float | None = None, dpi: float | None = None,
+        font_size: float | None = None,
+    ) -> Image.Image:  # fmt: skip
+        """Return the comparison as an RGB picture.
+
+        Args:
+            view, most: as in `plot`.
+            width_mm: the width of a printed page, in millimetres; None = a page for screens.
+            dpi: pixels an inch of a printed page; None = 300.
+            font_size: points of a printed page's text; None = 8.
+
+        Raises:
+            UsageError: there is no such page.
+            UnknownNameError: another view.
+        """
+        return self.chart_picture(width_mm, dpi, font_size, view, most)
+
+    def plot(
+        self, view: str = "page", most: int = 40, *, figsize: tuple[float, float] | None = None, width_mm: float | None = None,
+        dpi: float | None = None, font_size: float | None = None,
+    ) -> Figure:  # fmt: skip
+        """Return the first printed page of the comparison as a matplotlib Figure (made without pyplot).
 
         Args:
             view: "page" for accuracies, recalls side by side, and how many faces only one network gets right; "disagreements" for a sheet
                 of the faces with different predictions, the most confident first.
-            rows, columns: faces on the sheet, at most.
+            most: faces on the sheet, at most.
+            figsize: (width, height) of the figure in inches; only the width counts.
+            width_mm: of the page, in millimetres; None = 174.
+            dpi, font_size: as in `picture`.
+
+        Raises:
+            UsageError: there is no such page.
+            UnknownNameError: another view.
+        """
+        return self.pages(view, most, figsize=figsize, width_mm=width_mm, dpi=dpi, font_size=font_size)[0]
+
+    def chart_page(self, size: PrintSize | None, view: str = "page", most: int = 40) -> ChartPage:
+        """Return what the page shows.
+
+        Args:
+            size: of a printed page; None = a page for screens.
+            view, most: as in `plot`.
 
         Raises:
             UnknownNameError: another view.
         """
-        from ferviz.evaluation.comparison_plots import comparison_figure, disagreements_figure
+        from ferviz.evaluation.comparison_page import SCREEN, comparison_page, disagreements_page
 
         if view == "page":
-            return comparison_figure(self)
+            return comparison_page(self, size or SCREEN)
         if view == "disagreements":
-            return disagreements_figure(self, rows, columns)
+            return disagreements_page(self, size or SCREEN, most)
         raise UnknownNameError("view", view, ("page", "disagreements"))
 
     def to_arrays(self) -> dict[str, np.ndarray]:

@@ -14,17 +14,20 @@ from ferviz.data.where import mask_of, parse_where, prediction_columns
 from ferviz.errors import UnknownNameError
 from ferviz.evaluation import metrics
 from ferviz.files import PathLike
-from ferviz.results import Result
+from ferviz.rendering.chart_page import ChartPage
+from ferviz.rendering.printed_result import ChartResult
+from ferviz.rendering.printing import PrintSize
 from ferviz.tables.selection import Selection, positions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from PIL import Image
 
     from ferviz.evaluation.comparison import ModelComparison
 
 
 @dataclass(frozen=True)
-class Evaluation(Result):
+class Evaluation(ChartResult):
     """A network measured on labelled faces.
 
     Attributes:
@@ -198,22 +201,63 @@ class Evaluation(Result):
             "recall": {name: c.recall for name, c in zip(self.labels, classes, strict=True)},
         }
 
-    def plot(self, view: str = "page") -> Figure:
-        """Return the evaluation as a matplotlib Figure.
+    def picture(
+        self,
+        view: str = "page",
+        *,
+        width_mm: float | None = None,
+        dpi: float | None = None,
+        font_size: float | None = None,
+    ) -> Image.Image:
+        """Return the evaluation as an RGB picture.
+
+        Args:
+            view: as in `plot`.
+            width_mm: the width of a printed page, in millimetres; None = a page for screens.
+            dpi: pixels an inch of a printed page; None = 300.
+            font_size: points of a printed page's text; None = 8.
+
+        Raises:
+            UsageError: there is no such page.
+            UnknownNameError: another view.
+        """
+        return self.chart_picture(width_mm, dpi, font_size, view)
+
+    def plot(
+        self, view: str = "page", *, figsize: tuple[float, float] | None = None, width_mm: float | None = None,
+        dpi: float | None = None, font_size: float | None = None,
+    ) -> Figure:  # fmt: skip
+        """Return the first printed page of the evaluation as a matplotlib Figure (made without pyplot).
 
         Args:
             view: "page" for confusion matrix, figures of each class, calibration and the most confident mistakes; "mistakes" for a
                 larger sheet of mistakes.
+            figsize: (width, height) of the figure in inches; only the width counts.
+            width_mm: of the page, in millimetres; None = 174.
+            dpi, font_size: as in `picture`.
+
+        Raises:
+            UsageError: there is no such page.
+            UnknownNameError: another view.
+        """
+        return self.pages(view, figsize=figsize, width_mm=width_mm, dpi=dpi, font_size=font_size)[0]
+
+    def chart_page(self, size: PrintSize | None, view: str = "page") -> ChartPage:
+        """Return what the page shows.
+
+        Args:
+            size: of a printed page; None = a page for screens.
+            view: as in `plot`.
 
         Raises:
             UnknownNameError: another view.
         """
-        from ferviz.evaluation.plots import evaluation_figure, mistakes_figure
+        from ferviz.evaluation.evaluation_page import SCREEN, evaluation_page, mistakes_page
 
-        views = {"page": evaluation_figure, "mistakes": mistakes_figure}
+        views = {"page": evaluation_page, "mistakes": mistakes_page}
         if view not in views:
             raise UnknownNameError("view", view, views)
-        return views[view](self)
+        return views[view](self, size or SCREEN)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the rows, true classes and probabilities, also under each augmentation and with each region hidden."""
@@ -249,13 +293,16 @@ class Evaluation(Result):
 
         return evaluation_text(self)
 
-    def save_report(self, out: PathLike, comparison: ModelComparison | None = None, force: bool = False) -> list[Path]:
+    def save_report(
+        self, out: PathLike, comparison: ModelComparison | None = None, force: bool = False, **printing: float | None
+    ) -> list[Path]:
         """Write a report; see `ferviz.evaluation.report.write_report`.
 
         Args:
             out: a folder, or a file that `save` writes.
             comparison: a comparison with another network, which is written too.
             force: replace existing files.
+            **printing: width_mm, dpi and font_size of the figures, as of `plot`.
 
         Returns:
             The files.
@@ -265,7 +312,7 @@ class Evaluation(Result):
         """
         from ferviz.evaluation.report import write_report
 
-        return write_report(self, out, comparison, force)
+        return write_report(self, out, comparison, force, **printing)
 
 
 def figures(probabilities: np.ndarray, true: np.ndarray) -> dict[str, Any]:

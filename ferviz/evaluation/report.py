@@ -60,7 +60,11 @@ def check_report(out: PathLike, compared: bool = False, force: bool = False) -> 
 
 
 def write_report(
-    evaluation: Evaluation, out: PathLike, comparison: ModelComparison | None = None, force: bool = False
+    evaluation: Evaluation,
+    out: PathLike,
+    comparison: ModelComparison | None = None,
+    force: bool = False,
+    **printing: float | None,
 ) -> list[Path]:
     """Write an evaluation and, where there is one, its comparison with another network.
 
@@ -72,6 +76,7 @@ def write_report(
             in NAME.json it stands under "compare".
         comparison: the comparison, or None.
         force: replace existing files.
+        **printing: width_mm, dpi and font_size of the figures.
 
     Returns:
         The files that were written.
@@ -91,7 +96,7 @@ def write_report(
     for path, kind, options in _items(out, comparison is not None):
         result: Result | None = comparison if kind is ModelComparison else evaluation
         if result is not None:
-            files.append(result.save(path, force, **options))
+            files.append(result.save(path, force, **options, **printing))
     return files
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from ferviz.printable import printable
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 FAMILIES = ["Aileron", "DejaVu Sans"]
@@ -20,8 +19,8 @@ FAMILIES = ["Aileron", "DejaVu Sans"]
 FOOT_LINE = 0.145
 """Inches of a line at the foot of a figure."""
 
-LEAST = 5.5
-"""Points of names that have little room; below, their middles are cut out."""
+FINE = 20
+"""Pixels a point that words are measured with: widths are whole pixels."""
 
 
 def one_font(figure: Figure) -> Figure:
@@ -46,6 +45,64 @@ def one_font(figure: Figure) -> Figure:
     for text in figure.findobj(Text):
         text.set_fontfamily(FAMILIES)  # type: ignore[attr-defined]
     return figure
+
+
+def one_size(figure: Figure, points: float) -> Figure:
+    """Set all words of a figure in one size, those of its ticks too, but lines of text that stand by themselves (gid "line").
+
+    Args:
+        figure: it is changed; call this when everything is drawn.
+        points: of the words.
+
+    Returns:
+        The same figure.
+    """
+    from matplotlib.text import Text
+
+    for axes in figure.axes:
+        axes.tick_params(labelsize=points)
+    for text in figure.findobj(Text):
+        if text.get_gid() != "line":
+            text.set_fontsize(points)  # type: ignore[attr-defined]
+    return figure
+
+
+def text_width(words: str, points: float) -> float:
+    """Return the width of words in one line, in points.
+
+    Args:
+        words: the words.
+        points: of their size.
+    """
+    from ferviz.rendering.text import width
+
+    return width(words, round(points * FINE)) / FINE
+
+
+def cut(words: str, points: float, room: float) -> str:
+    """Return words that fit, their middle cut out where they are too long.
+
+    Args:
+        words: the words.
+        points: of their size.
+        room: points.
+    """
+    from ferviz.rendering.text import shorten
+
+    return shorten(words, round(points * FINE), int(room * FINE))
+
+
+def wrap_lines(words: str, points: float, room: float) -> list[str]:
+    """Return words in lines that fit.
+
+    Args:
+        words: the words.
+        points: of their size.
+        room: points of a line.
+    """
+    from ferviz.rendering.text import wrap
+
+    return wrap(words, round(points * FINE), int(room * FINE))
 
 
 def foot_lines(notes: Sequence[str], width: float) -> list[str]:
@@ -76,34 +133,3 @@ def write_foot(figure: Figure, lines: Sequence[str]) -> None:
     for number, line in enumerate(reversed(lines)):
         at = (0.1 + FOOT_LINE * number) / height
         figure.text(0.02, at, line, fontsize=7, color=AMBER, va="bottom", parse_math=False)
-
-
-def fit_names(names: Sequence[str], size: float, room: float) -> tuple[list[str], float]:
-    """Return names that stand side by side without touching, and the size of their text.
-
-    Args:
-        names: of classes; each line of a name counts.
-        size: points of the text, at most.
-        room: points that each name has.
-
-    Returns:
-        The names, their middles cut out where LEAST points were still too large, and the size in points.
-    """
-    from ferviz.rendering.text import shorten, width
-
-    fine = 20  # pixels a point: widths are whole pixels
-    parts = [name.split("\n") for name in names]
-    widest = max((width(part, round(size * fine)) / fine for lines in parts for part in lines), default=0.0)
-    fitted = size if widest <= room else max(LEAST, size * room / widest)
-    pixels, free = round(fitted * fine), int(1.03 * room * fine)  # letters of another size are no exact multiple
-    return ["\n".join(shorten(part, pixels, free) for part in lines) for lines in parts], fitted
-
-
-def room_of(axes: Axes, count: int) -> float:
-    """Return the points that each of some names has side by side below axes, with a little space between them.
-
-    Args:
-        axes: matplotlib Axes with a place in their figure.
-        count: how many names.
-    """
-    return float(axes.get_window_extent().width * 72 / axes.figure.dpi / max(count, 1) * 0.95)

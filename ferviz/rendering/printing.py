@@ -32,7 +32,7 @@ FONT_SIZE = 8.0
 WIDEST_TILE = 50.0
 """Millimetres of a printed tile, at most."""
 
-MOST_PIXELS = 16_000
+MOST_PIXELS = 16_500
 """Of a page's width: the memory of a page has an end."""
 
 

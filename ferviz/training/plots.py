@@ -11,7 +11,7 @@ import numpy as np
 
 from ferviz.errors import UsageError
 from ferviz.files import atomic
-from ferviz.rendering.lettering import one_font
+from ferviz.rendering.lettering import one_font, one_size
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -113,7 +113,7 @@ def _write_confusion(folder: Path, epoch: int, matrix: np.ndarray, labels: Seque
     import tensorflow as tf
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    from ferviz.evaluation.plots import confusion_axes
+    from ferviz.evaluation.class_axes import confusion_axes
     from ferviz.rendering.shown_figure import ShownFigure
 
     suffix = f".epoch{epoch}"
@@ -121,7 +121,8 @@ def _write_confusion(folder: Path, epoch: int, matrix: np.ndarray, labels: Seque
         old.unlink()
     figure = ShownFigure(figsize=(6, 5.4), dpi=100, layout="constrained")
     canvas = FigureCanvasAgg(figure)
-    confusion_axes(figure.subplots(), matrix, labels)
+    confusion_axes(figure.subplots(), matrix, labels, 9, 6)
+    one_font(one_size(figure, 9))
     canvas.draw()
     picture = np.asarray(canvas.buffer_rgba())[..., :3]
     writer = tf.summary.create_file_writer(str(folder), filename_suffix=suffix)

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ferviz.results import Result
+from ferviz.rendering.chart_page import ChartPage
+from ferviz.rendering.printed_result import ChartResult
+from ferviz.rendering.printing import PrintSize
 from ferviz.video.segments import Segment, segments, shares
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class TrackSummary:
 
 
 @dataclass(frozen=True)
-class VideoSummary(Result):
+class VideoSummary(ChartResult):
     """The emotions of each tracked face of a video over time; `TrackHistory.summary` makes it.
 
     Attributes:
@@ -85,14 +88,50 @@ class VideoSummary(Result):
     warnings: tuple[str, ...] = ()
     command: ClassVar[str] = "video"
 
-    def plot(self, *, max_tracks: int = 6, doubtful: bool = False) -> Figure:
-        """Return the timeline: one row for each track, stacked areas whose heights are the probabilities.
+    def picture(
+        self, *, max_tracks: int = 6, doubtful: bool = False, width_mm: float | None = None, dpi: float | None = None,
+        font_size: float | None = None,
+    ) -> Image.Image:  # fmt: skip
+        """Return the timeline as an RGB picture.
+
+        Args:
+            max_tracks, doubtful: as in `plot`.
+            width_mm: the width of a printed page, in millimetres; None = a page for screens.
+            dpi: pixels an inch of a printed page; None = 300.
+            font_size: points of a printed page's text; None = 8.
+
+        Raises:
+            UsageError: there is no such page.
+        """
+        return self.chart_picture(width_mm, dpi, font_size, max_tracks=max_tracks, doubtful=doubtful)
+
+    def plot(
+        self, *, max_tracks: int = 6, doubtful: bool = False, figsize: tuple[float, float] | None = None,
+        width_mm: float | None = None, dpi: float | None = None, font_size: float | None = None,
+    ) -> Figure:  # fmt: skip
+        """Return the timeline as a matplotlib Figure: a row for each track, stacked areas whose heights are the probabilities.
 
         Args:
             max_tracks: only the longest tracks, at most so many.
             doubtful: draw the doubtful tracks as well.
+            figsize: (width, height) of the figure in inches; only the width counts.
+            width_mm: of the page, in millimetres; None = 174.
+            dpi, font_size: as in `picture`.
+
+        Raises:
+            UsageError: there is no such page.
         """
-        from ferviz.rendering.timeline import Lane, timeline_figure
+        tracks = {"max_tracks": max_tracks, "doubtful": doubtful}
+        return self.pages(figsize=figsize, width_mm=width_mm, dpi=dpi, font_size=font_size, **tracks)[0]
+
+    def chart_page(self, size: PrintSize | None, *, max_tracks: int = 6, doubtful: bool = False) -> ChartPage:
+        """Return what the timeline shows.
+
+        Args:
+            size: of a printed page; None = a page for screens.
+            max_tracks, doubtful: as in `plot`.
+        """
+        from ferviz.rendering.timeline import SCREEN, Lane, timeline_page
 
         kept = [track for track in self.tracks if doubtful or not track.doubt]
         longest = sorted(kept, key=lambda track: -track.frames)[:max_tracks]
@@ -109,7 +148,7 @@ class VideoSummary(Result):
         if left_out := len(self.tracks) - len(kept):
             title += f" (without {left_out} doubtful {'track' if left_out == 1 else 'tracks'})"
         empty = "only doubtful faces were found" if self.tracks else "no face was found"
-        return timeline_figure(lanes, self.labels, title, self.end or None, empty, self.warnings)
+        return timeline_page(lanes, self.labels, title, self.end or None, empty, self.warnings, size or SCREEN)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return {`times/<track>`: (n,) seconds, `probabilities/<track>`: (n, K)}."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from ferviz.errors import UsageError
 from ferviz.images import read_manifest
@@ -42,8 +43,8 @@ def test_counts_and_means(summary: VideoSummary) -> None:
 
 
 def test_the_timeline_has_a_row_for_each_of_the_longest_tracks(summary: VideoSummary) -> None:
-    assert len(summary.plot().axes) == 4  # a portrait and the areas of each
-    assert [axes.get_title(loc="left") for axes in summary.plot(max_tracks=1).axes] == ["#1", ""]
+    assert len(summary.plot().axes) == 5  # the legend, and a portrait and the areas of each
+    assert [axes.get_title(loc="left") for axes in summary.plot(max_tracks=1).axes] == ["", "", "#1"]
 
 
 def test_what_was_assumed_about_the_network_stands_in_the_timeline(
@@ -53,7 +54,7 @@ def test_what_was_assumed_about_the_network_stands_in_the_timeline(
     monkeypatch.setattr(Model, "cautions", (assumed,))
     answer = TrackHistory(("happy", "sad")).summary("clip.mp4", colours, 10.0)
     assert answer.to_dict()["warnings"] == [assumed]
-    assert f"Note: {assumed}" in [text.get_text() for text in answer.plot().texts]
+    assert f"Note: {assumed}" in [text.get_text() for text in answer.plot().findobj(Text)]
     assert summary.to_dict()["warnings"] == []
 
 

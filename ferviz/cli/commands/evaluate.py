@@ -9,6 +9,7 @@ import click
 
 from ferviz.cli.console import Console, echo, print_json
 from ferviz.cli.inputs import open_data, open_model, printed_warnings
+from ferviz.cli.options.drawing_options import PrintOptions
 from ferviz.cli.options.input_options import DataOptions
 from ferviz.cli.options.network_options import BatchOptions, ModelOptions
 from ferviz.cli.options.output_options import OutputOptions
@@ -55,6 +56,7 @@ def command(
     model: ModelOptions,
     batch: BatchOptions,
     data: DataOptions,
+    printing: PrintOptions,
     output: OutputOptions,
 ) -> None:
     """Measure a network on labelled faces.
@@ -119,7 +121,7 @@ def command(
                     without_duplicates=False,
                 ),
             )
-    files = result.save_report(out, comparison, output.force)
+    files = result.save_report(out, comparison, output.force, **printing.given())
     document = {**result.to_dict(), **({"compare": comparison.to_dict()} if comparison else {})}
     if output.as_json:
         print_json("evaluate", {**document, "out": [str(f) for f in files]})

@@ -57,6 +57,12 @@ class PrintOptions(OptionGroup):
         "--font-size", type=Number(3, 40), metavar="POINTS", help="Text of a printed picture.  [default: 8]"
     )
 
+    def __post_init__(self) -> None:
+        if self.width_mm or self.font_size:
+            from ferviz.rendering.printing import print_size
+
+            print_size(**self.given())  # a page that cannot be laid out is an error before any work
+
     def given(self) -> dict[str, float | None]:
         """Return the options as keyword arguments of `Result.save`."""
         return {"width_mm": self.width_mm, "dpi": self.dpi, "font_size": self.font_size}

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import click
 
+from ferviz.cli.options.drawing_options import PrintOptions
 from ferviz.cli.options.explain_options import ExplainOptions
 from ferviz.cli.options.input_options import FaceOptions, VideoOptions
 from ferviz.cli.options.network_options import ModelOptions
@@ -34,6 +35,7 @@ def command(
     video: VideoOptions,
     model: ModelOptions,
     faces: FaceOptions,
+    printing: PrintOptions,
     output: OutputOptions,
 ) -> int:
     """Predict the emotions of a video's faces, frame by frame.
@@ -52,4 +54,4 @@ def command(
         raise UsageError(f"--heatmap {heatmap} is drawn into the annotated video; add --out FILE.mp4")
     printed = "jsonl" if jsonl else "csv" if as_csv else "" if output.as_json or output.quiet else "text"
     method = None if heatmap is None else replace(explain, method=heatmap)
-    return run_video("predict", path, method, video, model, faces, output, printed)
+    return run_video("predict", path, method, video, model, faces, printing, output, printed)
