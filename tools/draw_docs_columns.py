@@ -1,8 +1,9 @@
 """Each kind of figure in a journal's column: saved as PDF with 85 mm, and drawn from that PDF, for docs/how-to/figures-in-a-column.md.
 
-    python tools/draw_docs_columns.py [--out docs/images] [--only gradcam regions ...]
+    python tools/draw_docs_columns.py [--out docs/images] [--only gradcam regions ...] [--data fer2013.csv]
 
-Needs pdftoppm (poppler). Each figure is one `ferviz` command; the commands are printed.
+Needs pdftoppm (poppler). Each figure is one `ferviz` command; the commands are printed. Without --data there is no evaluation. The
+group and the clip are made of the portrait.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from ferviz.cli import run
@@ -29,11 +31,13 @@ DPI = 250
 """Dots an inch of the pictures: a screen with two dots a point shows them sharp at their real size."""
 
 
-def commands(face: str, dreams: int) -> dict[str, list[str]]:
+def commands(face: str, folder: str, data: str, dreams: int) -> dict[str, list[str]]:
     """Return {picture: a command without its output}.
 
     Args:
         face: a portrait.
+        folder: with group.png and clip.mp4.
+        data: fer2013.csv.
         dreams: steps of a dream.
     """
     return {
@@ -46,6 +50,9 @@ def commands(face: str, dreams: int) -> dict[str, list[str]]:
         "channels": ["activations", face, "--layer", "relu4", "--mode", "channels", "--max-channels", "22"],
         "filters": ["layers", "--filters", "conv1"],
         "diagram": ["layers", "--diagram"],
+        "several": ["explain", f"{folder}/group.png", "--method", "fastshap"],
+        "timeline": ["predict", f"{folder}/clip.mp4", "--timeline"],
+        "evaluation": ["evaluate", data, "--no-faces"],
         "dream": ["dream", "--target", "happy,surprise", "--steps", str(dreams)],
     }
 
@@ -55,21 +62,63 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")
     parser.add_argument("--only", nargs="*", help="parts of the names")
+    parser.add_argument("--data", default="", help="fer2013.csv")
     parser.add_argument("--dreams", type=int, default=48, help="steps of the dream")
     arguments = parser.parse_args()
     codes = []
     with tempfile.TemporaryDirectory() as folder:
-        for name, words in commands(str(ROOT / "examples" / "astronaut.png"), arguments.dreams).items():
+        portrait = ROOT / "examples" / "astronaut.png"
+        group(portrait).save(Path(folder) / "group.png")
+        clip(portrait, Path(folder) / "clip.mp4")
+        for name, words in commands(str(portrait), folder, arguments.data, arguments.dreams).items():
             if arguments.only and not any(part in name for part in arguments.only):
+                continue
+            if name == "evaluation" and not arguments.data:
                 continue
             pdf = Path(folder) / f"{name}.pdf"
             width = PAGE if name == "diagram" else WIDTH  # 35 layers below each other are no figure of a column
-            command = [*words, "--width-mm", str(width), "--font-size", "7", "--out", str(pdf)]
-            print("ferviz", shlex.join([*command[:-1], pdf.name]), flush=True)
+            out = [str(pdf)] if name == "timeline" else ["--out", str(pdf)]
+            command = [*words, *out, "--width-mm", str(width), "--font-size", "7"]
+            print("ferviz", shlex.join([Path(word).name if "/" in word else word for word in command]), flush=True)
             codes.append(run(command))
             if not codes[-1]:
                 write(pdf, arguments.out / f"column-{name}.webp")
     return max(codes, default=2)
+
+
+def group(portrait: Path) -> Image.Image:
+    """Return four faces on one picture: the portrait in other light, mirrored, nearer or farther.
+
+    Args:
+        portrait: the picture.
+    """
+    sheet = Image.new("RGB", (4 * 240, 240))
+    with Image.open(portrait) as picture:
+        for number, (side, light) in enumerate(((180, 1.0), (210, 0.7), (240, 1.1), (200, 0.5))):
+            left, top = 222 - side // 2, max(0, 125 - side // 2)
+            part = picture.convert("RGB").crop((left, top, left + side, top + side)).resize((240, 240))
+            part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if number % 2 else part
+            sheet.paste(part.point(lambda value, light=light: value * light), (number * 240, 0))
+    return sheet
+
+
+def clip(portrait: Path, path: Path, rate: float = 10.0) -> None:
+    """Write a clip of eight seconds in which the portrait turns, and a grey bar covers the mouth and uncovers it again.
+
+    Args:
+        portrait: the picture.
+        path: the video.
+        rate: frames a second.
+    """
+    from ferviz.video.writing import VideoWriter
+
+    with Image.open(portrait) as opened, VideoWriter(path, rate, force=True) as out:
+        for moment in np.arange(0, 1, 1 / 80):
+            picture = opened.convert("RGB")
+            edge = round(205 - 90 * np.clip(1.3 * np.sin(np.pi * moment) ** 2, 0, 1))  # down to below the nose
+            picture.paste((120, 120, 120), (165, edge, 280, 215))
+            turned = picture.rotate(10 * np.sin(4 * np.pi * moment), center=(222, 125))
+            out.add(np.asarray(turned.crop((122, 20, 322, 220)).resize((320, 320))))
 
 
 def write(pdf: Path, out: Path) -> None:

@@ -44,10 +44,10 @@ def comparison_page(c: ModelComparison, size: PrintSize = SCREEN) -> ChartPage:
 
     names = names_height(c.shared_labels, size.font_size, cell_width((), len(c.shared_labels), size.font_size, room))
     if wide:
-        rows = (ChartRow(17 * f + names, (shares, recalls), (0.38, 0.62)),)
+        rows = [ChartRow(17 * f + names, (shares, recalls), (0.38, 0.62))]
     else:
-        rows = (ChartRow(13 * f, (shares,)), ChartRow(14 * f + names, (recalls,)))
-    return ChartPage(f"{first.model} against {second.model}", sentences, rows, (), size)
+        rows = [ChartRow(13 * f, (shares,)), ChartRow(14 * f + names, (recalls,))]
+    return ChartPage(f"{first.model} against {second.model}", sentences, tuple(rows), (), size)
 
 
 def _shares(axes: Any, c: ModelComparison) -> None:

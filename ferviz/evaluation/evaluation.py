@@ -205,6 +205,7 @@ class Evaluation(ChartResult):
         self,
         view: str = "page",
         *,
+        show_faces: bool = True,
         width_mm: float | None = None,
         dpi: float | None = None,
         font_size: float | None = None,
@@ -212,7 +213,7 @@ class Evaluation(ChartResult):
         """Return the evaluation as an RGB picture.
 
         Args:
-            view: as in `plot`.
+            view, show_faces: as in `plot`.
             width_mm: the width of a printed page, in millimetres; None = a page for screens.
             dpi: pixels an inch of a printed page; None = 300.
             font_size: points of a printed page's text; None = 8.
@@ -221,17 +222,18 @@ class Evaluation(ChartResult):
             UsageError: there is no such page.
             UnknownNameError: another view.
         """
-        return self.chart_picture(width_mm, dpi, font_size, view)
+        return self.chart_picture(width_mm, dpi, font_size, view, show_faces=show_faces)
 
     def plot(
-        self, view: str = "page", *, figsize: tuple[float, float] | None = None, width_mm: float | None = None,
-        dpi: float | None = None, font_size: float | None = None,
+        self, view: str = "page", *, show_faces: bool = True, figsize: tuple[float, float] | None = None,
+        width_mm: float | None = None, dpi: float | None = None, font_size: float | None = None,
     ) -> Figure:  # fmt: skip
         """Return the first printed page of the evaluation as a matplotlib Figure (made without pyplot).
 
         Args:
             view: "page" for confusion matrix, figures of each class, calibration and the most confident mistakes; "mistakes" for a
                 larger sheet of mistakes.
+            show_faces: the page shows the most confident mistakes; a data set's licence may forbid that.
             figsize: (width, height) of the figure in inches; only the width counts.
             width_mm: of the page, in millimetres; None = 174.
             dpi, font_size: as in `picture`.
@@ -240,24 +242,27 @@ class Evaluation(ChartResult):
             UsageError: there is no such page.
             UnknownNameError: another view.
         """
-        return self.pages(view, figsize=figsize, width_mm=width_mm, dpi=dpi, font_size=font_size)[0]
+        return self.pages(
+            view, show_faces=show_faces, figsize=figsize, width_mm=width_mm, dpi=dpi, font_size=font_size
+        )[0]
 
-    def chart_page(self, size: PrintSize | None, view: str = "page") -> ChartPage:
+    def chart_page(self, size: PrintSize | None, view: str = "page", *, show_faces: bool = True) -> ChartPage:
         """Return what the page shows.
 
         Args:
             size: of a printed page; None = a page for screens.
-            view: as in `plot`.
+            view, show_faces: as in `plot`.
 
         Raises:
             UnknownNameError: another view.
         """
         from ferviz.evaluation.evaluation_page import SCREEN, evaluation_page, mistakes_page
 
-        views = {"page": evaluation_page, "mistakes": mistakes_page}
-        if view not in views:
-            raise UnknownNameError("view", view, views)
-        return views[view](self, size or SCREEN)
+        if view == "page":
+            return evaluation_page(self, size or SCREEN, show_faces)
+        if view == "mistakes":
+            return mistakes_page(self, size or SCREEN)
+        raise UnknownNameError("view", view, ("page", "mistakes"))
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the rows, true classes and probabilities, also under each augmentation and with each region hidden."""
@@ -294,14 +299,16 @@ class Evaluation(ChartResult):
         return evaluation_text(self)
 
     def save_report(
-        self, out: PathLike, comparison: ModelComparison | None = None, force: bool = False, **printing: float | None
-    ) -> list[Path]:
+        self, out: PathLike, comparison: ModelComparison | None = None, force: bool = False, show_faces: bool = True,
+        **printing: float | None,
+    ) -> list[Path]:  # fmt: skip
         """Write a report; see `ferviz.evaluation.report.write_report`.
 
         Args:
             out: a folder, or a file that `save` writes.
             comparison: a comparison with another network, which is written too.
             force: replace existing files.
+            show_faces: whether pictures of single faces are drawn.
             **printing: width_mm, dpi and font_size of the figures, as of `plot`.
 
         Returns:
@@ -312,7 +319,7 @@ class Evaluation(ChartResult):
         """
         from ferviz.evaluation.report import write_report
 
-        return write_report(self, out, comparison, force, **printing)
+        return write_report(self, out, comparison, force, show_faces, **printing)
 
 
 def figures(probabilities: np.ndarray, true: np.ndarray) -> dict[str, Any]:

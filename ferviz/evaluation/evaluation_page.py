@@ -40,12 +40,13 @@ MISTAKES = 48
 """Most faces on a sheet of mistakes."""
 
 
-def evaluation_page(e: Evaluation, size: PrintSize = SCREEN) -> ChartPage:
+def evaluation_page(e: Evaluation, size: PrintSize = SCREEN, show_faces: bool = True) -> ChartPage:
     """Return confusion matrix, precision and recall of each class, calibration, rank of the true class, mistakes, hidden regions.
 
     Args:
         e: the evaluation.
         size: of the page.
+        show_faces: whether the most confident mistakes are shown.
     """
     f = size.font_size / 72
     wide = size.inches >= NARROW * f
@@ -75,7 +76,7 @@ def evaluation_page(e: Evaluation, size: PrintSize = SCREEN) -> ChartPage:
         rows = [ChartRow(max(own, bars + lower), (matrix, beside), (0.52, 0.48))]
     else:
         rows = [ChartRow(own, (matrix,)), ChartRow(bars, (classes,)), ChartRow(lower, (pair,))]
-    rows += _mistakes(e, size, lines=2)
+    rows += _mistakes(e, size, lines=2) if show_faces else []
     if e.occlusion:
         rows.append(_hidden(e, size))
     return ChartPage(e.model, _sentences(e), tuple(rows), tuple(e.notes[:NOTES]), size)

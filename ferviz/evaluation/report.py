@@ -64,6 +64,7 @@ def write_report(
     out: PathLike,
     comparison: ModelComparison | None = None,
     force: bool = False,
+    show_faces: bool = True,
     **printing: float | None,
 ) -> list[Path]:
     """Write an evaluation and, where there is one, its comparison with another network.
@@ -76,6 +77,7 @@ def write_report(
             in NAME.json it stands under "compare".
         comparison: the comparison, or None.
         force: replace existing files.
+        show_faces: whether pictures of single faces are drawn; without them there are no mistakes.png and disagreements.png.
         **printing: width_mm, dpi and font_size of the figures.
 
     Returns:
@@ -93,10 +95,11 @@ def write_report(
             temporary.write_text(to_json(document, indent=2) + "\n", encoding="utf-8")
         return [out]
     files = []
-    for path, kind, options in _items(out, comparison is not None):
+    for path, kind, options in _items(out, comparison is not None, show_faces):
         result: Result | None = comparison if kind is ModelComparison else evaluation
         if result is not None:
-            files.append(result.save(path, force, **options, **printing))
+            hidden = {"show_faces": False} if kind is Evaluation and not show_faces else {}
+            files.append(result.save(path, force, **options, **printing, **hidden))
     return files
 
 
@@ -109,8 +112,12 @@ def report_files(out: PathLike, compared: bool = False) -> list[Path]:
     return [path for path, _, _ in _items(Path(out), compared)]
 
 
-def _items(out: Path, compared: bool) -> list[tuple[Path, type[Result], dict[str, str]]]:
+def _items(out: Path, compared: bool, show_faces: bool = True) -> list[tuple[Path, type[Result], dict[str, str]]]:
     """Return the files of a report, what is saved in each, and how it is drawn."""
+    return [item for item in _all_items(out, compared) if show_faces or item[2].get("view", "page") == "page"]
+
+
+def _all_items(out: Path, compared: bool) -> list[tuple[Path, type[Result], dict[str, str]]]:
     if not out.suffix:
         names = EVALUATION_FILES + (COMPARISON_FILES if compared else ())
         return [(out / name, kind, options) for name, kind, options in names]

@@ -105,16 +105,16 @@ class ChartPage:
         return [ChartRow(height, (draw,))]
 
     def _figure(self, rows: Sequence[ChartRow]) -> Figure:
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
+
         from ferviz.rendering.shown_figure import ShownFigure
 
         heights = [row.height + GAP for row in rows]
+        layout = ConstrainedLayoutEngine(w_pad=GAP / 2, h_pad=GAP / 2, wspace=0, hspace=0)
         figure = ShownFigure(
-            figsize=(self.size.inches, sum(heights)), dpi=self.size.dpi, facecolor="white", layout="constrained"
+            figsize=(self.size.inches, sum(heights)), dpi=self.size.dpi, facecolor="white", layout=layout
         )
         figure.suppressComposite = True  # else neighbouring pictures become one of the figure's own resolution
-        layout = figure.get_layout_engine()
-        assert layout is not None
-        layout.set(w_pad=GAP / 2, h_pad=GAP / 2, wspace=0, hspace=0)
         parts = figure.subfigures(len(rows), 1, height_ratios=heights, squeeze=False)[:, 0]
         for part, row in zip(parts, rows, strict=True):
             places = part.subfigures(1, len(row.charts), width_ratios=row.widths or None, squeeze=False)[0]

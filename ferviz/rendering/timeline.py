@@ -135,7 +135,7 @@ def runs(times: np.ndarray, values: np.ndarray) -> Iterator[tuple[np.ndarray, np
 def _areas(axes: Axes, lane: Lane, labels: Sequence[str]) -> None:
     colors = [color_of(name) for name in labels]
     for times, values in runs(lane.times, lane.values):
-        axes.stackplot(times, values.T, colors=colors, edgecolor="white", linewidth=0.4)
+        axes.stackplot(times, values.T, colors=colors, edgecolor="white", linewidth=0.2)
 
 
 def _legend_row(labels: Sequence[str], size: PrintSize) -> ChartRow:

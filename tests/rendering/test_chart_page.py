@@ -67,6 +67,7 @@ def sizes_in(pdf: bytes) -> set[float]:
 
 def words_of(figure: Figure) -> list[Text]:
     """-> the words that are drawn."""
+    figure.draw_without_rendering()  # legends have their places only then
     hidden = set()
     for axes in figure.findobj(lambda artist: hasattr(artist, "axison") and not artist.axison):
         hidden |= {id(text) for axis in (axes.xaxis, axes.yaxis) for text in axis.findobj(Text)}

@@ -40,6 +40,9 @@ from ferviz.registry import split_names
     show_default=True,
     help="Measure this share of the faces, drawn from each class alike.",
 )
+@click.option(
+    "--no-faces", is_flag=True, help="Draw no single face: figures of a data set whose faces may not be published."
+)
 @options(
     out="<model>_evaluate.png; FILE.json for the numbers only, a name without suffix for a folder with everything",
     defaults={"batch_size": 256, "split": "auto"},
@@ -53,6 +56,7 @@ def command(
     occlude: str | None,
     compare: str | None,
     fraction: float,
+    no_faces: bool,
     model: ModelOptions,
     batch: BatchOptions,
     data: DataOptions,
@@ -121,7 +125,7 @@ def command(
                     without_duplicates=False,
                 ),
             )
-    files = result.save_report(out, comparison, output.force, **printing.given())
+    files = result.save_report(out, comparison, output.force, not no_faces, **printing.given())
     document = {**result.to_dict(), **({"compare": comparison.to_dict()} if comparison else {})}
     if output.as_json:
         print_json("evaluate", {**document, "out": [str(f) for f in files]})
