@@ -43,7 +43,7 @@ COMMAND_FUNCTIONS: dict[str, list[str]] = {
     "data": ["describe_data", "read_data"],
     "teach": ["teach", "TeachConfig"],
     "train": ["train", "TrainConfig", "Augmentation", "read_data"],
-    "evaluate": ["evaluate", "compare_models", "read_data"],
+    "evaluate": ["evaluate", "compare_models", "read_data", "Evaluation.plot"],
     "study": ["study", "read_data", "load_model"],
     "report": ["report", "read_record", "read_data"],
     "trust": ["trust_report", "TrustReport.picture", "read_data"],
