@@ -77,7 +77,8 @@ export class Engine {
     if (alone) return opened;
     // One helper is opened ahead of time, beside the first map; what fails there is told when the helper is asked.
     if (!this.helpers.length) this.helpers.push(new Worker_());
-    this.#opened(this.helpers[0]).catch(() => {});
+    const { front } = this;
+    this.hastened = this.#opened(this.helpers[0]).then(() => (this.bytes === bytes ? front.call("hasten") : null)).catch(() => null);
     this.accelerating = this.accelerate();
     return opened;
   }
@@ -121,7 +122,7 @@ export class Engine {
 
   #opened(helper) {
     const { bytes, grain } = this;
-    helper.opened ??= this.#prepare(helper, false).then(() => helper.call("open", bytes, grain));
+    helper.opened ??= this.#prepare(helper, false).then(() => helper.call("open", bytes, grain)).then(() => helper.call("hasten"));
     return helper.opened;
   }
 

@@ -3,11 +3,12 @@
 // The change is made in a copy of the file's bytes: where a tensor's shape signature says "any" (-1), the shape and the signature
 // get the number. Nothing moves, so no offset changes. Every offset is checked before it is followed.
 
-const MODEL_SUBGRAPHS = 2, MODEL_SIGNATURES = 7, GRAPH_TENSORS = 0, TENSOR_SHAPE = 0, TENSOR_SIGNATURE = 7, SIGNATURE_KEY = 2;
+const MODEL_SUBGRAPHS = 2, MODEL_SIGNATURES = 7, GRAPH_TENSORS = 0, TENSOR_SHAPE = 0, TENSOR_SIGNATURE = 7;
+const SIGNATURE_INPUTS = 0, SIGNATURE_OUTPUTS = 1, SIGNATURE_KEY = 2, SIGNATURE_GRAPH = 4;
 
 export class FileError extends Error {}
 
-class Reader {
+export class Reader {
   constructor(bytes) {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.size = bytes.byteLength;
@@ -40,15 +41,25 @@ class Reader {
     const [start, count] = this.vector(table, number);
     return Array.from({ length: count }, (_, i) => this.reference(start + 4 * i));
   }
+  text(table, number) {
+    const [start, count] = this.vector(table, number, 1);
+    return new TextDecoder().decode(new Uint8Array(this.view.buffer, this.view.byteOffset + start, count));
+  }
 }
 
 /** The names of a LiteRT file's signatures. */
 export function signatures(bytes) {
   const reader = new Reader(bytes);
-  return reader.tables(reader.reference(0), MODEL_SIGNATURES).map((signature) => {
-    const [start, count] = reader.vector(signature, SIGNATURE_KEY, 1);
-    return new TextDecoder().decode(bytes.subarray(start, start + count));
-  });
+  return reader.tables(reader.reference(0), MODEL_SIGNATURES).map((signature) => reader.text(signature, SIGNATURE_KEY));
+}
+
+/** A signature of a LiteRT file: { graph: its number, inputs and outputs: { name: number of the tensor in that graph } }. */
+export function signatureNamed(reader, name) {
+  const signature = reader.tables(reader.reference(0), MODEL_SIGNATURES).find((table) => reader.text(table, SIGNATURE_KEY) === name);
+  if (!signature) throw new FileError(`the file has no signature ${name}`);
+  const number = (table, field) => { const at = reader.field(table, field); return at ? reader.u32(at) : 0; };
+  const named = (field) => Object.fromEntries(reader.tables(signature, field).map((table) => [reader.text(table, 0), number(table, 1)]));
+  return { graph: number(signature, SIGNATURE_GRAPH), inputs: named(SIGNATURE_INPUTS), outputs: named(SIGNATURE_OUTPUTS) };
 }
 
 /** A copy of a LiteRT file in which every free dimension is `batch` times what one picture needs. */

@@ -1,7 +1,9 @@
 // A compiled network in the page: LiteRT.js over one file whose batch is fixed, to one picture or, on the graphics processor, to many.
 import { loadAndCompile, loadLiteRt, Tensor } from "../vendor/litert/litert.js";
 import { fixBatch, signatures } from "./flatbuffer.js";
+import { TiledNetwork, TOGETHER } from "./winograd/tiled_network.js";
 
+const TOLERANCE = 1e-4, CLEARLY = 1.1, WARM = 8;
 let runtime;
 
 // Its messages about accelerators that are not there are of no use to anybody.
@@ -35,6 +37,7 @@ export class Graphs {
     const graphs = new Graphs();
     graphs.names = signatures(content);
     graphs.batch = batch;
+    graphs.content = gpu ? null : content;
     graphs.compiled = await loadAndCompile(fixBatch(content, batch), gpu ? { accelerator: "webgpu", gpuOptions: { precision } } : { accelerator: "wasm" });
     const { options, isFullyAccelerated } = graphs.compiled;
     if (gpu && !(isFullyAccelerated && options.accelerator === "webgpu")) throw new Error("the graphics processor cannot compute every part of the network");
@@ -43,8 +46,45 @@ export class Graphs {
 
   has(name) { return this.names.includes(name); }
 
+  /**
+   * Lets the page's own kernels run a graph of one input from now on, if they can, say the same of `pictures` (lists of numbers), and say it
+   * sooner. -> the milliseconds a picture that LiteRT and they take, or why LiteRT goes on: { litert, own } or { reason }.
+   */
+  async hasten(name, input, shape, pictures) {
+    let tiled;
+    try {
+      tiled = new TiledNetwork(this.content, name);
+      const before = [], after = [];
+      for (let n = 0; n < WARM; n++) tiled.run(pictures); // a browser compiles first quickly, and then, what is used much, well
+      for (const picture of pictures) {
+        const [wait, expected] = await timed(() => this.#litert(name, { [input]: [picture, shape] })), [shorter, answer] = await timed(() => tiled.run([picture]));
+        if (!near(answer[0], expected)) throw new Error("its answers are not LiteRT's");
+        before.push(wait);
+        after.push(shorter);
+      }
+      const litert = Math.min(...before), own = Math.min(...after);
+      if (own * CLEARLY > litert) throw new Error("it is not faster");
+      this.tiled = { name, input, network: tiled };
+      return { litert, own };
+    } catch (error) {
+      return { reason: error.message };
+    }
+  }
+
   /** feeds: { input: [Float32Array, shape] } -> { output: Float32Array }. outputs: those that are wanted. */
   async run(name, feeds, outputs) {
+    return this.tiled?.name === name ? (await this.runAll(name, [feeds], outputs))[0] : this.#litert(name, feeds, outputs);
+  }
+
+  /** The same for several pictures, one after the other or as many as go together. */
+  async runAll(name, list, outputs) {
+    const { tiled } = this, answers = [];
+    if (tiled?.name !== name) for (const feeds of list) answers.push(await this.#litert(name, feeds, outputs));
+    else for (let n = 0; n < list.length; n += TOGETHER) answers.push(...tiled.network.run(list.slice(n, n + TOGETHER).map((feeds) => feeds[tiled.input][0]), outputs));
+    return answers;
+  }
+
+  async #litert(name, feeds, outputs) {
     const tensors = Object.entries(feeds).map(([key, [values, shape]]) => [key, new Tensor(values, shape)]);
     const answers = await this.compiled.run(name, Object.fromEntries(tensors));
     const results = {};
@@ -57,4 +97,18 @@ export class Graphs {
   }
 
   close() { this.compiled.delete(); }
+}
+
+/** -> how many milliseconds some work takes, and its result. */
+export async function timed(work) {
+  const started = performance.now(), result = await work();
+  return [performance.now() - started, result];
+}
+
+// Whether every output is another one's to within a share of its largest number.
+function near(outputs, expected) {
+  return Object.entries(expected).every(([name, values]) => {
+    const most = values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+    return values.every((value, i) => Math.abs(value - outputs[name][i]) <= TOLERANCE * most);
+  });
 }

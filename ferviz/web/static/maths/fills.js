@@ -17,12 +17,19 @@ export function fill(picture, hidden, kind, grain) {
 
 const fillers = {
   harmonic: (plane, hidden, width, height) => harmonic(plane, hidden, width, height),
-  blur: (plane, hidden, width, height) => gaussian(plane, width, height, BLUR * Math.min(width, height)),
+  blur: (plane, hidden, width, height) => blurred(plane, width, height),
   mean: (plane) => new Float32Array(plane.length).fill(mean(plane)),
   grey: (plane) => new Float32Array(plane.length).fill(128),
 };
 
 export const FILLS = Object.keys(fillers);
+
+let latest = {}; // a picture is blurred once for all that is hidden of it, one after the other
+
+function blurred(plane, width, height) {
+  if (latest.plane !== plane) latest = { plane, values: gaussian(plane, width, height, BLUR * Math.min(width, height)) };
+  return latest.values;
+}
 
 function planeOf(data, channels, c) {
   return channels === 1 ? data : Float32Array.from({ length: data.length / channels }, (_, i) => data[i * channels + c]);
