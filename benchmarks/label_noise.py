@@ -1,11 +1,10 @@
-"""FER2013's labels, FERPlus' annotators and a network on the same faces: who agrees with whom, and what the studio's label doubts are worth.
+"""FER2013's labels, FERPlus' annotators and a network on the same faces: who agrees with whom, and what doubts about labels are worth.
 
 python benchmarks/label_noise.py fer2013.csv fer2013new.csv [--model FILE] [--split PublicTest]
 
-The doubts are those of the studio's data room: faces sorted by how little probability the network leaves their label. The second table compares
-the first of them with FERPlus' votes: a label is wrong where no more than one of ten annotators gave it, and disputed where it is not the
-one with most votes. The third plants errors, other labels drawn at random, on faces whose label FERPlus' majority shares, so that the truth
-is known.
+The doubts are those of the studio's data room: faces sorted by how little probability the network leaves their label. The second table
+compares the first of them with FERPlus' votes. The third plants errors, other labels drawn at random, on faces whose label FERPlus'
+majority shares, so that the truth is known: means of several draws, the lowest and the highest.
 """
 
 from __future__ import annotations
@@ -43,9 +42,8 @@ def print_doubts(probabilities: np.ndarray, labels: np.ndarray, names: tuple[str
     order = np.argsort(probabilities[np.arange(len(labels)), labels], kind="stable")
     own = votes[np.arange(len(labels)), [FERPLUS.index(names[k]) for k in labels]]
     wrong, disputed, nobody = own <= 1, own < votes.max(axis=1), own == 0
-    print(
-        "\n| the most doubtful | nobody of ten gave the label | at most one did | another answer has more votes |\n|---|---|---|---|"
-    )
+    print("\n| the most doubtful | nobody of ten gave the label | at most one did | another answer has more votes |")
+    print("|---|---|---|---|")
     for count in (*FIRST, len(labels)):
         row = [interval(int(kind[order[:count]].sum()), count) for kind in (nobody, wrong, disputed)]
         print(f"| {'all' if count == len(labels) else 'first'} {count:,} | {' | '.join(row)} |")
@@ -60,8 +58,9 @@ def print_planted(probabilities: np.ndarray, labels: np.ndarray) -> None:
     """
     count, classes = probabilities.shape
     print(
-        f"\n| errors planted in {count:,} faces | in the first 100 | in as many as were planted | first half is found in |\n|---|---|---|---|"
+        f"\n| errors planted in {count:,} faces | in the first 100 | in as many as were planted | half are found in |"
     )
+    print("|---|---|---|---|")
     for share in PLANTED:
         number, rows = round(share * count), []
         for seed in range(DRAWS):
@@ -72,9 +71,8 @@ def print_planted(probabilities: np.ndarray, labels: np.ndarray) -> None:
             hits = planted[np.argsort(probabilities[np.arange(count), given], kind="stable")].cumsum()
             rows.append((hits[99], 100 * hits[number - 1] / number, int((hits < number / 2).sum()) + 1))
         (top, precision, half), low, high = np.mean(rows, axis=0), np.min(rows, axis=0), np.max(rows, axis=0)
-        print(
-            f"| {100 * share:.0f} % ({number}) | {top:.0f} ({low[0]:.0f} to {high[0]:.0f}) | {precision:.0f} % ({low[1]:.0f} to {high[1]:.0f}) | {half:.0f} faces |"
-        )
+        row = f"| {100 * share:.0f} % ({number}) | {top:.0f} ({low[0]:.0f} to {high[0]:.0f}) | {precision:.0f} % "
+        print(f"{row}({low[1]:.0f} to {high[1]:.0f}) | {half:.0f} faces |")
 
 
 def main() -> None:

@@ -1,12 +1,13 @@
 """Published networks in the studio's page: dropped on it, compiled, asked about a face, and held against Python's own answer.
 
-    python benchmarks/studio_networks.py FOLDER ... [--only NAME ...] [--architecture FILE=MY_NET.PY:CLASS[@INPUT]]
+    python benchmarks/studio_networks.py FOLDER ... [--only NAME ...] [--face face.png] [--architecture FILE=MY_NET.PY:CLASS[@INPUT]]
 
 A file that the page takes is dropped on the page of `ferviz studio`, which compiles it; of others (an architecture with its weights beside
-it, a folder, PyTorch's weights) what `ferviz compile` makes is dropped. Then a face of 48 x 48 pixels is dropped (--face; a drawn one unless
-given), and the page's probabilities and its Grad-CAM of the predicted class are compared with those of `ferviz.load_model` and
-`ferviz.explain` with the network as it is, not compiled. It prints a table: what the page says about a network that it does not take, the
-milliseconds of an answer and of a map (medians of --repeats), and the largest differences, of the map as a share of its largest value.
+it, a folder, PyTorch's weights) what `ferviz compile` makes is dropped. Then a face of 48 x 48 pixels is dropped (--face; a drawn one
+unless given), and the page's probabilities and its Grad-CAM of the predicted class are compared with those of `ferviz.load_model` and
+`ferviz.explain` with the network as it is, not compiled. It prints a table: MiB of the compiled file, the milliseconds of an answer and
+of a map (medians of --repeats), the largest differences, of the map as a share of its largest value, who computes the answer (LiteRT, or
+the page's own kernels), and what ferviz says about a network that it does not take.
 """
 
 from __future__ import annotations
@@ -31,8 +32,12 @@ from ferviz.web.network_store import SUFFIXES
 SECONDS = 900
 SKIPPED = (".md", ".txt")
 TIMED = """async ([repeats, weights]) => {
-  const { picture } = studio.face, [answers, maps] = [[], []], middle = (times) => times.sort((a, b) => a - b)[times.length >> 1];
-  const timed = async (list, ...call) => { const begin = performance.now(); await studio.engine.call(...call); list.push(performance.now() - begin); };
+  const { picture } = studio.face, answers = [], maps = [], middle = (times) => times.sort((a, b) => a - b)[times.length >> 1];
+  const timed = async (list, ...call) => {
+    const begin = performance.now();
+    await studio.engine.call(...call);
+    list.push(performance.now() - begin);
+  };
   for (let i = 0; i < repeats; i++) {
     await timed(answers, 'logits', picture);
     await timed(maps, 'explain', picture, 'gradcam', studio.layer, weights, false);
@@ -68,7 +73,12 @@ class Studio:
         Raises:
             FervizError: the page says why it does not take it.
         """
-        self.page.set_input_files("#file", {"name": path.name, "mimeType": "", "buffer": path.read_bytes()})
+        self.page.evaluate(
+            "() => Object.assign(document.getElementById('message'), { className: '', textContent: '' })"
+        )
+        self.page.set_input_files(
+            "#file", {"name": path.name, "mimeType": "application/octet-stream", "buffer": path.read_bytes()}
+        )
         box = "document.getElementById('message')"
         self.until(f"{box}.className === 'error' || {box}.textContent.startsWith({(path.name + ' is open')!r})")
         if self.page.evaluate(f"{box}.className") == "error":
@@ -109,10 +119,20 @@ def examine(studio: Studio, path: Path, face: np.ndarray, repeats: int, settings
     apart = np.abs(model.probabilities_of(logits[None])[0] - label).max()
     maps = np.abs(map_.reshape(raw.shape) - raw).max() / max(np.abs(raw).max(), 1e-12)
     weights = [float(k == logits.argmax()) for k in range(len(model.labels))]
+    hastened = page.evaluate("studio.engine.hastened")
+    size_ = page.evaluate("studio.engine.bytes.length") / 2**20
     times = page.evaluate(TIMED, [repeats, weights])
     how = "dropped" if takes else "compiled, dropped"
-    equal = "" if max(apart, maps) <= 1e-4 else "differs by more than 1e-4"
-    return [*row, how, f"{times[0]:.0f}, {times[1]:.0f}", f"{apart:.0e}", f"{maps:.0e}", equal]
+    equal = "" if max(apart, maps) <= 1e-4 else "**differs by more than 1e-4**"
+    runs = "own kernels" if hastened and "own" in hastened else f"LiteRT: {(hastened or {}).get('reason', '')}"
+    return [
+        *row,
+        f"{how}, {size_:.1f}",
+        f"{times[0]:.1f}, {times[1]:.1f}",
+        f"{apart:.0e}",
+        f"{maps:.0e}",
+        f"{equal or runs}",
+    ]
 
 
 def files(folders: list[Path], only: list[str]) -> Iterator[Path]:

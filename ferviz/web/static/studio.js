@@ -9,6 +9,7 @@ import { openExample, setUpSources } from "./ui/sources.js";
 import { changed, draw, regionAt, setUpStage } from "./ui/stage.js";
 import { parseTarget, readLink, setUpTakeAlong } from "./ui/take_along.js";
 import { enterData, setUpData } from "./data/data_room.js";
+import { differenceShown } from "./ui/beside.js";
 import { resizeMap } from "./ui/heat.js";
 import { closeMicroscope } from "./ui/microscope.js";
 import { checkNetwork, compileOnServer, noteNetwork, noteOther } from "./ui/networks.js";
@@ -151,7 +152,8 @@ function under([x, y], aloud = false) {
   }
   if (state.besideMap) {
     const { map, width: across, height: down } = state.besideMap;
-    parts.push(`beside it ${resizeMap(map, across, down, width, height)[row * width + column].toPrecision(3)}`);
+    const at = (list, w, h) => resizeMap(list, w, h, width, height)[row * width + column], less = differenceShown();
+    parts.push(`beside it ${at(map, across, down).toPrecision(3)}`, ...(less ? [`difference of shares ${at(less.map, less.width, less.height).toFixed(2)}`] : []));
   }
   if (state.regionValues) parts.push(`region ${state.regionValues[region].toFixed(2)}`);
   $("under").textContent = parts.join(" \u00b7 ");

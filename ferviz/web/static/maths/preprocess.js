@@ -44,7 +44,8 @@ export function resize(picture, width, height, whole) {
   return { data: out, width, height, channels };
 }
 
-function areaWeights(old, size) {
+/** The share of every old cell in each new one: [[cell, weight], ...]. */
+export function areaWeights(old, size) {
   const scale = old / size;
   return Array.from({ length: size }, (_, i) => {
     const start = i * scale, end = (i + 1) * scale, weights = [];
@@ -64,8 +65,11 @@ export function linearWeights(old, size) {
 }
 
 /** A map (h w) at another size, by linear interpolation. */
-export function resizeMap(map, width, height, newWidth, newHeight) {
-  const columns = linearWeights(width, newWidth), rows = linearWeights(height, newHeight);
+export const resizeMap = (map, width, height, newWidth, newHeight) => resampled(map, width, height, linearWeights(width, newWidth), linearWeights(height, newHeight));
+
+/** A map (h w) of which every new cell is a sum of old ones: [[cell, weight], ...] for each new column, and for each new row. */
+export function resampled(map, width, height, columns, rows) {
+  const newWidth = columns.length, newHeight = rows.length;
   const wide = new Float32Array(height * newWidth), out = new Float32Array(newHeight * newWidth);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < newWidth; x++) {

@@ -5,6 +5,7 @@ import { area, centreBlob, logOdds, pixelRanks, probabilities, stepCounts, targe
 import { $, argmax, attempt, element, labels, newest, state, targetName, targetWord, weights } from "./page.js";
 import { isSigned, largest, resizeMap } from "./heat.js";
 import { explainOn, otherNetworks, serverName } from "./networks.js";
+import { besideText, differenceShown } from "./beside.js";
 import { forgetClassMaps, mapClasses } from "./class_maps.js";
 import { hasServer, pack, runIn, stop, unpack, workIn } from "./server.js";
 import { draw } from "./stage.js";
@@ -13,6 +14,7 @@ const MIN_GAP = 0.1, FLAT = 1e-6, SLOW_AFTER = 400, AT_ONCE = "at once";
 let verdictToken = {}, slowTimer = null, scale = {};
 
 export function setUpAnswer() {
+  $("shown-as").onchange = () => { $("split-label").hidden = Boolean(differenceShown()); noteMap(); draw(); };
   for (const id of ["method", "layer", "beside"]) $(id).onchange = () => { state[id] = $(id).value; if (id === "method") fillLayers(); updateMap(); };
 }
 
@@ -132,10 +134,17 @@ const beside = () => { const at = state.beside.indexOf(":"); return at < 0 ? [""
 const pictureNow = () => state.current?.picture ?? state.face.picture;
 const explainHere = (method, layer) => state.engine.call("explain", pictureNow(), method, layer, weights(), state.target.minus !== null);
 
+// What is compared: two networks, two layers or two methods.
+function besideNames() {
+  const [kind] = beside(), { method, layer } = state.map;
+  return [{ network: state.network.name, layer, method: titleOf(method) }[kind], $("beside").selectedOptions[0].textContent];
+}
+
 function showMap(map, other) {
   state.map = map;
   state.besideMap = other;
-  $("split-label").hidden = !other;
+  $("shown-as-label").hidden = !other;
+  $("split-label").hidden = !other || Boolean(differenceShown());
   if (map) { keepScale(); noteMap(); testMap(); }
   if (map && !isSlow(map.method) && state.room === "face") mapClasses(pictureNow()); else forgetClassMaps();
   draw();
@@ -177,7 +186,7 @@ function noteMap() {
   const most = largest(state.map.map), { vmax } = state.map, note = $("map-note"), title = titleOf(state.map.method);
   if (!(most > 0)) note.textContent = `${title}: no evidence for ${targetName()}; the map is empty.`;
   else note.textContent = `${title} for ${targetName()}: ${isSigned(state.map.map) ? `red is for, blue is against; \u00b1${vmax.toPrecision(2)}` : `from 0 to ${vmax.toPrecision(2)}`}${vmax === most ? "" : `, the whole face\u2019s scale; here at most ${most.toPrecision(2)}`}.`;
-  if (state.besideMap) note.textContent += ` Right of the line: ${$("beside").selectedOptions[0].textContent}${state.besideMap.says ? `, which says ${state.besideMap.says}` : ""}.`;
+  if (state.besideMap) note.textContent += ` ${besideText(besideNames()[0], besideNames()[1])}`;
   $("stage").setAttribute("aria-label", describe());
 }
 

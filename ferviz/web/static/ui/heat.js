@@ -7,11 +7,11 @@ export { resizeMap };
 export const isSigned = (map) => map.some((value) => value < 0);
 export const largest = (map) => map.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
-/** A canvas with a map's colours; what has no evidence is transparent. A map without evidence stays empty. */
-export function heatCanvas({ map, width, height }, side = 192, opacity = 1, vmax = largest(map)) {
+/** A canvas with a map's colours; what has no evidence is transparent. A map without evidence stays empty. signed: red and blue, whatever its values. */
+export function heatCanvas({ map, width, height }, side = 192, opacity = 1, vmax = largest(map), signed = isSigned(map)) {
   const canvas = new OffscreenCanvas(side, side), context = canvas.getContext("2d");
   if (!(vmax > 0)) return canvas;
-  const signed = isSigned(map), colours = state.data.colormaps[signed ? "signed" : "amount"];
+  const colours = state.data.colormaps[signed ? "signed" : "amount"];
   const values = resizeMap(map, width, height, side, side), image = context.createImageData(side, side);
   for (let i = 0; i < values.length; i++) {
     const share = Math.min(Math.max(values[i] / vmax, -1), 1);

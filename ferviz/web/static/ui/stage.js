@@ -1,6 +1,7 @@
 // The picture in the middle: the face, its map, what is hidden, and the brush.
 import { $, all, newest, say, state } from "./page.js";
 import { heatCanvas, pictureCanvas } from "./heat.js";
+import { differenceShown } from "./beside.js";
 import { dab, radiusOf, stroke } from "../maths/brush.js";
 
 const SIDE = 576, SHADE = 0.6;
@@ -155,9 +156,10 @@ export function paint(canvas, withCursor = true, withFace = true) {
   if (withFace) context.drawImage(state.face.canvas, 0, 0, SIDE, SIDE); else context.fillRect(0, 0, SIDE, SIDE);
   if (withFace && state.current && state.hidden.some(Boolean)) context.drawImage(pictureCanvas(state.current.picture, state.hidden), 0, 0, SIDE, SIDE);
   const map = showRegions && regionHeat ? regionHeat : state.map;
-  const beside = state.room === "face" && !showRegions ? state.besideMap : null, at = beside ? SIDE * $("split").value / 100 : SIDE;
-  if (map) clipped(context, 0, at, () => context.drawImage(heatCanvas(map, 192, state.opacity, map.vmax), 0, 0, SIDE, SIDE));
-  if (beside) {
+  const beside = state.room === "face" && !showRegions ? state.besideMap : null, less = beside && differenceShown(), at = beside ? SIDE * $("split").value / 100 : SIDE;
+  if (less) context.drawImage(heatCanvas(less, 192, state.opacity, less.vmax, true), 0, 0, SIDE, SIDE);
+  else if (map) clipped(context, 0, at, () => context.drawImage(heatCanvas(map, 192, state.opacity, map.vmax), 0, 0, SIDE, SIDE));
+  if (beside && !less) {
     clipped(context, at, SIDE, () => context.drawImage(heatCanvas(beside, 192, state.opacity), 0, 0, SIDE, SIDE));
     context.fillStyle = "#fff";
     context.fillRect(at - 1, 0, 2, SIDE);
