@@ -99,6 +99,23 @@ def test_fills_are_those_of_python(page: Any, model: Any, image: np.ndarray, nam
     np.testing.assert_allclose(answer["logits"], logits, atol=1e-3)
 
 
+def test_the_harmonic_fill_is_the_same_with_vectors_of_numbers_and_without(page: Any) -> None:
+    apart = page.evaluate(
+        """async () => {
+          const { fill, relaxedSlowly, relaxed } = await import('/maths/fills.js'), rng = (n) => (n * 48271 % 2147483647) / 2147483647;
+          return [[48, 48], [13, 6], [3, 9], [50, 31]].map(([width, height]) => {
+            const size = width * height, unknown = Uint8Array.from({ length: size }, (_, i) => Number(rng(7 * i + 3) < .6));
+            const values = Float32Array.from({ length: size }, (_, i) => 255 * rng(31 * i + width)), [fast, slow] = [relaxed, relaxedSlowly].map(
+              (work) => work(values.slice(), unknown, width, height));
+            return [Math.max(...fast.map((value, i) => Math.abs(value - slow[i]))), Math.max(...fast.map((value, i) => Math.abs(value - values[i])))];
+          });
+        }"""
+    )
+    for difference, moved in apart:
+        assert difference < 0.01
+        assert moved > 10
+
+
 def test_regions_and_their_sets_are_those_of_python(page: Any, model: Any, image: np.ndarray) -> None:
     masks = region_masks(POINTS[None], (48, 48))[0]
     shown = call(page, "(await studio.engine.call('masks', a)).map(mask => [...mask])", POINTS)

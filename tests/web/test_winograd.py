@@ -35,7 +35,7 @@ def network() -> Any:
     picture = get_keras().Input((23, 17, 3))
     first = layers.Conv2D(8, 5, strides=2, padding="same", activation="relu")(picture)
     second = layers.BatchNormalization()(layers.ReLU()(layers.Conv2D(16, 3, padding="same", name="wide")(first)))
-    pooled = layers.MaxPooling2D(2)(second)
+    pooled = layers.MaxPooling2D(3, strides=1, padding="same")(layers.MaxPooling2D(2)(second))
     third = layers.Add()([pooled, layers.Conv2D(16, 3, padding="same")(pooled)])
     flat = layers.Flatten()(layers.Conv2D(8, 3, padding="valid")(layers.ReLU(name="last")(third)))
     keras_model = get_keras().Model(picture, layers.Dense(5)(layers.Dense(12, activation="relu")(flat)))

@@ -1,6 +1,16 @@
 // What is put where a part of a picture is hidden, as `ferviz/fills.py` does it. Planes are (h w), one a channel.
 
-const BLUR = 4 / 48, SEEN = 0.02, SWEEPS = 16, RADIUS = 0.97;
+import { relaxation } from "../kernels/relaxation.js";
+
+const BLUR = 4 / 48, SEEN = 0.02, SWEEPS = 16, RADIUS = 0.97, LANES = 4;
+const RELAXED = LANES * SWEEPS; // the weights come first
+
+// Of the steps of Chebyshev's acceleration.
+const WEIGHTS = Array.from({ length: SWEEPS });
+for (let sweep = 0, weight = 1; sweep < SWEEPS; sweep++) {
+  if (sweep) weight = 1 / (1 - RADIUS ** 2 * weight / (sweep === 1 ? 2 : 4));
+  WEIGHTS[sweep] = weight;
+}
 
 /** A copy of a picture { data, width, height, channels } whose hidden part is filled. hidden: (h w), 0 = seen, 1 = hidden. */
 export function fill(picture, hidden, kind, grain) {
@@ -56,9 +66,32 @@ function cascade(plane, unknown, width, height) {
   return relaxed(values, unknown, width, height);
 }
 
-// Moves every unknown pixel to the mean of its neighbours, with weights 1 2 1 / 2 4 2 / 1 2 1 of which nothing lies outside, a few times. The
-// pixels stand in a frame of zeros, so that none is at a border, and only the unknown ones are gone through: some hundred fills make one answer.
-function relaxed(values, unknown, width, height) {
+/** Moves every unknown pixel to the mean of its neighbours, with weights 1 2 1 / 2 4 2 / 1 2 1 of which nothing lies outside, a few times, by Chebyshev's
+ * acceleration of Jacobi's steps: each goes on in the direction of the last, and takes its place. The pixels stand in a frame of zeros, so that
+ * none is at a border.
+ */
+export function relaxed(values, unknown, width, height) {
+  const row = width + 2, size = row * (height + 2), at = framed(width, height), scale = scaleOf(width, height);
+  const kernel = relaxation(RELAXED + 3 * (size + LANES));
+  if (!kernel) return relaxedSlowly(values, unknown, width, height);
+  const { floats, relax } = kernel, [now, before, factor] = [0, 1, 2].map((n) => RELAXED + n * (size + LANES)), first = row + 1;
+  floats.fill(0, RELAXED, RELAXED + 3 * (size + LANES));
+  WEIGHTS.forEach((weight, n) => floats.fill(weight, LANES * n, LANES * (n + 1)));
+  for (let i = 0; i < values.length; i++) {
+    floats[now + at[i]] = floats[before + at[i]] = values[i];
+    if (unknown[i]) floats[factor + at[i]] = scale[i];
+  }
+  const vectors = Math.ceil(((height - 1) * row + width) / LANES);
+  for (let sweep = 0; sweep < SWEEPS; sweep++) {
+    const [from, to] = sweep % 2 ? [before, now] : [now, before];
+    relax(4 * (from + first), 4 * (to + first), 4 * (factor + first), 16 * sweep, 4 * row, vectors);
+  }
+  for (let i = 0; i < values.length; i++) values[i] = floats[(SWEEPS % 2 ? before : now) + at[i]];
+  return values;
+}
+
+/** The same without WebAssembly. Only the unknown pixels are gone through. */
+export function relaxedSlowly(values, unknown, width, height) {
   const row = width + 2, at = framed(width, height), scale = scaleOf(width, height);
   const free = new Int32Array(values.length), factor = new Float32Array(values.length);
   let now = new Float32Array(row * (height + 2)), count = 0;
@@ -66,13 +99,11 @@ function relaxed(values, unknown, width, height) {
     now[at[i]] = values[i];
     if (unknown[i]) { free[count] = at[i]; factor[count++] = scale[i]; }
   }
-  let previous = now.slice(), weight = 1;
-  // Chebyshev's acceleration of Jacobi's steps: each goes on in the direction of the last, and takes its place.
-  for (let sweep = 0; sweep < SWEEPS; sweep++) {
-    if (sweep) weight = 1 / (1 - RADIUS ** 2 * weight / (sweep === 1 ? 2 : 4));
+  let previous = now.slice();
+  for (const weight of WEIGHTS) {
     for (let n = 0; n < count; n++) {
       const i = free[n], before = previous[i];
-      previous[i] = before + weight * (now[i] + aroundOf(now, i, row) * factor[n] - 2 * now[i] - before);
+      previous[i] = before + weight * (aroundOf(now, i, row) * factor[n] - now[i] - before);
     }
     [now, previous] = [previous, now];
   }
@@ -117,7 +148,9 @@ function fromCoarse(plane, unknown, width, height) {
       count[cell] += 1;
     }
   }
-  const solved = cascade(sum.map((s, i) => s / Math.max(count[i], 1)), Uint8Array.from(count, (n) => (n ? 0 : 1)), columns, rows);
+  const empty = new Uint8Array(rows * columns);
+  for (let cell = 0; cell < sum.length; cell++) if (count[cell]) sum[cell] /= count[cell]; else empty[cell] = 1;
+  const solved = cascade(sum, empty, columns, rows);
   for (let y = 0, i = 0; y < height; y++) for (let x = 0; x < width; x++, i++) out[i] = solved[(y >> 1) * columns + (x >> 1)];
   return out;
 }

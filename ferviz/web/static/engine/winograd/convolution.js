@@ -57,11 +57,13 @@ function transformed(weights, inputs, outputs) {
   return values;
 }
 
+/** How many pixels before the first one a window begins, whose results are to cover the picture: TensorFlow's "same". */
+export const border = (size, count, step, window) => Math.max((count - 1) * step + window - size, 0) >> 1;
+
 /** -> a function that computes any convolution of the first `count` pictures, its bias as one more column of the fields. weights: (out height width in). */
 export function plainConvolution(network, from, to, weights, [, height, width], bias, options) {
   const { memory } = network, { same, across, down, dilationX, dilationY } = options, taps = height * width * from.channels, depth = 4 * Math.ceil((taps + 1) / 4);
-  const before = (size, count, step, filter, dilation) => (same ? Math.max((count - 1) * step + (filter - 1) * dilation + 1 - size, 0) >> 1 : 0);
-  const top = before(from.height, to.height, down, height, dilationY), start = before(from.width, to.width, across, width, dilationX);
+  const top = same ? border(from.height, to.height, down, (height - 1) * dilationY + 1) : 0, start = same ? border(from.width, to.width, across, (width - 1) * dilationX + 1) : 0;
   const panels = to.channels / COLUMNS, packed = new Float32Array(depth * to.channels);
   for (let o = 0; o < to.channels; o++) {
     const at = (k) => (Math.floor(o / COLUMNS) * depth + k) * COLUMNS + o % COLUMNS;

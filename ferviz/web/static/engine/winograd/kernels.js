@@ -3,7 +3,7 @@
 // A convolution of 3 x 3 makes 4 x 4 pixels of 6 x 6 from 36 products a pair of channels, where the plain one takes 144 (Lavin and Gray, Fast
 // Algorithms for Convolutional Neural Networks, 2016: F(4 x 4, 3 x 3)). A tile's 36 numbers become 36 others; for each of these places one matrix
 // product goes from the channels of all tiles to the channels of the result; then 16 numbers are made of 36.
-import { add, addF, assemble, fusedF, get, I32, i32, load, loadSplat, maxF, multiplyF, repeat, set, splatF, store, subtract, subtractF, tee, V128 } from "./assembler.js";
+import { add, addF, assemble, fusedF, get, I32, i32, load, loadSplat, maxF, multiplyF, repeat, set, splatF, store, subtract, subtractF, tee, V128 } from "../../kernels/assembler.js";
 
 export const TILE = 4, FIELD = 6, PLACES = FIELD * FIELD, LANES = 4;
 /** Rows and columns of a product that are computed at once: as many sums as fit into sixteen registers beside what is multiplied. */

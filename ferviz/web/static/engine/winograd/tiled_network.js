@@ -2,7 +2,7 @@
 //
 // LiteRT multiplies 9 weights with every pixel of a 3 x 3 convolution. These kernels do it by Winograd's tiles. They know the few operations that
 // networks for faces are made of; for all others `open` throws, and LiteRT does it. Whoever uses them compares their answers with LiteRT's first.
-import { isTiled, kernelsOf, plainConvolution, shared, tiledConvolution } from "./convolution.js";
+import { border, isTiled, kernelsOf, plainConvolution, shared, tiledConvolution } from "./convolution.js";
 import { readGraph } from "./graph.js";
 import { COLUMNS, compileKernels, hasFused, LANES, PLACES } from "./kernels.js";
 import { Memory, Pictures } from "./tensors.js";
@@ -105,13 +105,14 @@ const STEPS = {
   },
 
   maximum(network, { same, across, down, width, height }, [{ pictures: from }], { pictures: to }) {
-    const even = from.width % across === 0 && from.height % down === 0 && width === across && height === down;
-    need(from && (!same || even), "a pooling over the border has no kernel");
-    const { channels } = from;
+    need(from, "a pooling of lists has no kernel");
+    const top = same ? border(from.height, to.height, down, height) : 0, left = same ? border(from.width, to.width, across, width) : 0;
+    const window = (at, before, step, size, limit) => [Math.max(at * step - before, 0), Math.min(at * step - before + size, limit)];
     return (count) => {
       for (let n = 0; n < count; n++) {
         for (let y = 0; y < to.height; y++) {
-          for (let x = 0; x < to.width; x++) largest(network.memory.floats, from.address(n, y * down, x * across) / 4, to.address(n, y, x) / 4, from.line, channels, width, height);
+          const rows = window(y, top, down, height, from.height);
+          for (let x = 0; x < to.width; x++) largest(network.memory.floats, from, n, rows, window(x, left, across, width, from.width), to.address(n, y, x) / 4);
         }
       }
     };
@@ -150,10 +151,11 @@ const STEPS = {
 };
 
 // The largest of a window's numbers, for each channel.
-function largest(floats, from, to, line, channels, width, height) {
-  floats.copyWithin(to, from, from + channels);
-  for (let v = 0; v < height; v++) {
-    for (let u = v ? 0 : 1, at = from + v * line + u * channels; u < width; u++, at += channels) {
+function largest(floats, from, n, [top, bottom], [left, right], to) {
+  const { channels, line } = from, first = from.address(n, top, left) / 4;
+  floats.copyWithin(to, first, first + channels);
+  for (let y = top; y < bottom; y++) {
+    for (let x = left, at = first + (y - top) * line; x < right; x++, at += channels) {
       for (let c = 0; c < channels; c++) { const value = floats[at + c]; if (value > floats[to + c]) floats[to + c] = value; }
     }
   }

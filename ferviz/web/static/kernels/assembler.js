@@ -29,6 +29,7 @@ export const tee = (local) => [0x22, ...unsigned(local)];
 export const i32 = (value) => [0x41, ...signed(value)];
 export const add = [0x6a], subtract = [0x6b];
 export const load = access(0, 4), loadSplat = access(9, 2), store = access(11, 4);
+export const differF = simd(0x42), select = simd(0x52);
 export const addF = simd(0xe4), subtractF = simd(0xe5), multiplyF = simd(0xe6), maxF = simd(0xe9);
 /** a * b + c in one step, where the browser has it. */
 export const fusedF = simd(0x105);
