@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 SHOWN = """() => {
   for (const id of ['badge', 'check', 'unchecked', 'slow', 'faces', 'region-panel', 'microscope', 'channel-faces', 'data-detail',
                     'data-decide', 'data-average', 'mean', 'data-clear', 'mark', 'marking', 'unseen',
-                    'split-label', 'data-work', 'dream'])
+                    'split-label', 'shown-as-label', 'data-work', 'dream'])
     document.getElementById(id).hidden = false;
   document.body.dataset.data = 'yes';
   document.getElementById('badge').className = 'unknown';

@@ -9,7 +9,10 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-DIFFERENCE = "async ([a, b]) => { const less = (await import('/maths/difference.js')).difference(a, b); return { ...less, map: [...less.map] }; }"
+DIFFERENCE = """async ([a, b]) => {
+  const less = (await import('/maths/difference.js')).difference(a, b);
+  return { ...less, map: [...less.map] };
+}"""
 PAINTED = """async (places) => {
   const canvas = new OffscreenCanvas(576, 576);
   (await import('/ui/stage.js')).paint(canvas, false);

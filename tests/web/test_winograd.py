@@ -126,7 +126,8 @@ def test_other_answers_than_litert_s_are_never_shown(page: Any, network: Any) ->
         TiledNetwork.prototype.run = run;
         const same = await graphs.runAll('predict', feeds, ['logits']);
         graphs.close();
-        return {{ ...outcome, tiled: graphs.tiled ?? null, same: same.every(({{ logits }}, n) => logits.every((value, k) => value === plain[n].logits[k])) }};""",
+        const unchanged = same.every(({{ logits }}, n) => logits.every((value, k) => value === plain[n].logits[k]));
+        return {{ ...outcome, tiled: graphs.tiled ?? null, same: unchanged }};""",
     )  # fmt: skip
     assert outcome == {"reason": "its answers are not LiteRT's", "tiled": None, "same": True}
 

@@ -1,5 +1,6 @@
 // Maps that come from a few to some hundred passes over changed pictures, by the helpers: as `ferviz/attribution/methods/perturbation.py` and
 // `region_shapley.py` do it, with their fill.
+import { halfToEven } from "../maths/preprocess.js";
 import { logOdds, shapleyValues } from "../maths/scores.js";
 
 const FILL = "harmonic";
@@ -53,10 +54,4 @@ function starts(length, side, step) {
   const list = [];
   for (let at = 0; at <= length - side; at += step) list.push(at);
   return list.at(-1) === length - side ? list : [...list, length - side];
-}
-
-// As Python rounds.
-function halfToEven(value) {
-  const rounded = Math.round(value);
-  return Math.abs(value % 1) === 0.5 && rounded % 2 ? rounded - 1 : rounded;
 }

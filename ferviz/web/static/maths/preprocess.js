@@ -19,12 +19,12 @@ export function fromRGBA(rgba, width, height, channels) {
   return { data, width, height, channels };
 }
 
-/** A picture at another size. whole: whether values become whole numbers. */
+/** A picture at another size, as OpenCV has it. whole: whether values become whole numbers. */
 export function resize(picture, width, height, whole) {
   if (picture.width === width && picture.height === height) return picture;
   const reduced = picture.width >= width && picture.height >= height;
-  const rows = reduced ? areaWeights(picture.height, height) : linearWeights(picture.height, height);
-  const columns = reduced ? areaWeights(picture.width, width) : linearWeights(picture.width, width);
+  if (whole && !reduced) return enlarged(picture, width, height);
+  const weights = reduced ? areaWeights : linearWeights, rows = weights(picture.height, height), columns = weights(picture.width, width);
   const { channels, data } = picture;
   const wide = new Float32Array(picture.height * width * channels);
   for (let y = 0; y < picture.height; y++) {
@@ -40,8 +40,41 @@ export function resize(picture, width, height, whole) {
       for (let x = 0; x < row; x++) out[y * row + x] += weight * wide[from * row + x];
     }
   }
-  if (whole) for (let i = 0; i < out.length; i++) out[i] = Math.min(255, Math.max(0, Math.round(out[i])));
+  const halved = picture.width === 2 * width && picture.height === 2 * height, round = halved ? Math.round : halfToEven;
+  if (whole) for (let i = 0; i < out.length; i++) out[i] = Math.min(255, Math.max(0, round(out[i])));
   return { data: out, width, height, channels };
+}
+
+/** The nearest whole number, of two the even one: as Python and OpenCV round. */
+export function halfToEven(value) {
+  const rounded = Math.round(value);
+  return Math.abs(value % 1) === 0.5 && rounded % 2 ? rounded - 1 : rounded;
+}
+
+// Linear interpolation of whole numbers, in OpenCV's steps of 1 / 2048: a grey level more or less moves a network's answer.
+function enlarged({ data, width: oldWidth, height: oldHeight, channels }, width, height) {
+  const columns = stepWeights(oldWidth, width, true), rows = stepWeights(oldHeight, height, false);
+  const wide = new Int32Array(oldHeight * width * channels), out = new Float32Array(height * width * channels), row = width * channels;
+  for (let y = 0; y < oldHeight; y++) {
+    for (let x = 0; x < width; x++) {
+      const [left, right, first, second] = columns[x], at = (from, c) => data[(y * oldWidth + from) * channels + c];
+      for (let c = 0; c < channels; c++) wide[(y * width + x) * channels + c] = at(left, c) * first + at(right, c) * second;
+    }
+  }
+  rows.forEach(([above, below, first, second], y) => {
+    for (let x = 0; x < row; x++) out[y * row + x] = (first * (wide[above * row + x] >> 4) >> 16) + (second * (wide[below * row + x] >> 4) >> 16) + 2 >> 2;
+  });
+  return { data: out, width, height, channels };
+}
+
+// [the one cell, the next, their weights] for each new cell. At the border both are the same cell; with `joined` it has the whole weight, else both have theirs.
+function stepWeights(old, size, joined) {
+  const inside = (cell) => Math.min(Math.max(cell, 0), old - 1);
+  return Array.from({ length: size }, (_, i) => {
+    const at = Math.fround((i + 0.5) * old / size - 0.5), cell = Math.floor(at), beyond = cell < 0 || cell >= old - 1;
+    const share = joined && beyond ? 0 : Math.fround(at - cell);
+    return [inside(cell), inside(cell + 1), halfToEven(2048 * Math.fround(1 - share)), halfToEven(2048 * share)];
+  });
 }
 
 /** The share of every old cell in each new one: [[cell, weight], ...]. */

@@ -6,7 +6,7 @@ import { $, attempt, element, newest, say, state, weights } from "./page.js";
 import { setHidden, showRegionMap, spotlight } from "./stage.js";
 import { signed } from "./answer.js";
 
-const ALMOST = 0.02, EVERYTHING = "whole face", HALF_HEIGHT = 7;
+const ALMOST = 0.02, EVERYTHING = "whole face", HALF_HEIGHT = 7, SOON = 1500;
 let scored = null, moved = null, token = {}, held = false; // logits by set of regions; the same with borders a pixel up and a pixel down
 
 export function setUpRegions() {
@@ -72,10 +72,10 @@ export const measureRegions = newest(async () => {
   const started = performance.now();
   let passes = 0;
   for (const sets of stages(count)) {
-    const before = passes;
+    const before = passes, first = !before || (performance.now() - started) / before * total < SOON; // what waits does so for a moment
     const answers = await logitsOfSets(state.engine, face.picture, face.masks, fill, sets, own, (share) => {
       if (!own.cancelled) note.textContent = `${before ? estimateText(before, total) : "Hiding every set of regions:"} ${Math.round(100 * (before + share * sets.length) / total)} % of ${total} passes \u2026`;
-    }, !before);
+    }, first);
     if (face !== state.face) return;
     answers.forEach((answer, at) => { logits[sets[at]] = answer; });
     passes += sets.length;
