@@ -65,6 +65,7 @@ def differentiated(engine: Any, layers: list[str], targets: int) -> Any:
 def test_every_answer_equals_keras(kind: str, pair: Any, networks: Any) -> None:
     keras, litert = pair(kind)
     assert isinstance(litert, Engine)
+    assert all(None not in info.shape for info in litert.layers), "what is compiled takes one size"
     batch = networks.pictures(kind, 3)
     targets = 2 if kind == "functional" else 1  # TensorFlow differentiates every target anew
     weights = np.random.default_rng(5).normal(size=(3, targets, 4)).astype(np.float32)

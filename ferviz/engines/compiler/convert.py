@@ -21,13 +21,13 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ferviz.engines.backend import tensorflow
-from ferviz.engines.base import INPUT
+from ferviz.engines.base import INPUT, LayerInfo
 from ferviz.engines.compiled_network import CompiledNetwork
 from ferviz.engines.compiler.erf import without_erf
 from ferviz.engines.compiler.explainer_graph import ExplainerWeights, explain_graph, head_graph
@@ -112,7 +112,7 @@ def compile_network(
         classes,
         traced.head,
         default,
-        tuple(engine.layers),
+        tuple(_at_size(info, traced) for info in engine.layers),
         frozenset(wanted),
         frozenset(gradients),
         refused,
@@ -131,6 +131,12 @@ def _select_layers(engine: Any, frozen: Frozen, default: str, layers: Sequence[s
         if name not in known:
             raise UnknownNameError("layer", name, known, "this model")
     return [name for name in known if name in {*layers, default}]
+
+
+def _at_size(layer: LayerInfo, traced: Any) -> LayerInfo:
+    """-> a layer with the sizes that it has for pictures of the size that is compiled for, where it takes any."""
+    known = None in layer.shape and layer.name in traced.calls
+    return replace(layer, shape=_sizes(traced, layer.name)) if known else layer
 
 
 def _sizes(traced: Any, name: str) -> tuple[int, ...]:

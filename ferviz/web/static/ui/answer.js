@@ -112,7 +112,7 @@ function showChange(now, touched) {
   $("unseen").hidden = !touched || state.room !== "face";
 }
 
-export const signed = (value) => `${value < 0 ? "\u2212" : "+"}${Math.abs(value).toFixed(2)}`;
+export const signed = (value) => (Math.abs(value) < 0.005 ? "0.00" : `${value < 0 ? "\u2212" : "+"}${Math.abs(value).toFixed(2)}`);
 
 /** Asks for the map of the picture as it is now; the newest request counts. A slow one begins when the picture rests. */
 export const updateMap = newest(async () => {

@@ -3,6 +3,7 @@ import { difference } from "../maths/difference.js";
 import { largest } from "./heat.js";
 import { $, state } from "./page.js";
 
+const ALIKE = 0.05; // shares of the largest value; what differs by less is no colour
 let latest = {};
 
 /** The map less the one beside it, where this is asked for and both are there: as of `difference`, with vmax, the end of its scale; else null. */
@@ -11,7 +12,7 @@ export function differenceShown() {
   if (!map || !besideMap || $("shown-as").value !== "difference") return null;
   if (latest.map !== map || latest.besideMap !== besideMap) {
     const less = difference(map, besideMap);
-    latest = { map, besideMap, less: { ...less, vmax: Math.max(1, largest(less.map)) } };
+    latest = { map, besideMap, less: { ...less, vmax: Math.max(ALIKE, largest(less.map)) } };
   }
   return latest.less;
 }
