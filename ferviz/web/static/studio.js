@@ -172,6 +172,7 @@ function enter(room, catchUp = true) {
   }
   if (room === "network") showNetworkRoom();
   if (room === "data") enterData();
+  if (room === "camera" && state.map?.channel !== undefined) $("map-note").textContent = ""; // it is about a channel
   if (state.stale && room !== "data" && room !== "camera") { attempt(() => showFace(state.crop)); return; }
   if (room === "face" && !state.face && !state.marking) attempt(() => openExample(state.data.examples[0].file));
   if (state.face && room === "face" && catchUp) {

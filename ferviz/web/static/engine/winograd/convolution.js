@@ -4,27 +4,32 @@ import { COLUMNS, FIELD, FILTER, LANES, PLACES, ROWS, TILE } from "./kernels.js"
 const ENOUGH = 36; // tiles
 
 /** Whether Winograd's tiles compute a convolution. weights: of shape (out, 3, 3, in). */
-export const isTiled = ({ same, across, down, dilationX, dilationY }, [, height, width, channels]) =>
-  same && across === 1 && down === 1 && dilationX === 1 && dilationY === 1 && height === 3 && width === 3 && channels % LANES === 0;
+export const isTiled = ({ across, down, dilationX, dilationY }, [, height, width, channels]) =>
+  across === 1 && down === 1 && dilationX === 1 && dilationY === 1 && height === 3 && width === 3 && channels % LANES === 0;
 
 /** How many pictures' tiles go through one product: where a picture has few tiles, several share what is read of the weights. */
-export const shared = (from, count) => Math.min(count, Math.ceil(ENOUGH / (from.down * from.across)));
+export const shared = (to, count) => Math.min(count, Math.ceil(ENOUGH / (to.down * to.across)));
+
+const sizes = ({ width, height, channels }) => `${width}x${height}x${channels}`;
 
 /** The shapes of the kernels' transforms for a convolution from some pictures to others, `group` of them at once. */
 export function kernelsOf(from, to, relu, group) {
-  const tiles = group * from.down * from.across, shape = ({ channels, line }) => ({ channels, line: 4 * line, step: 4 * tiles * channels });
-  return { key: `${from.width}x${from.height}x${from.channels}to${to.channels}${relu ? "relu" : ""}`, input: shape(from), output: { ...shape(to), relu } };
+  const tiles = group * to.down * to.across, shape = ({ channels, line }) => ({ channels, line: 4 * line, step: 4 * tiles * channels });
+  return { key: `${sizes(from)}to${sizes(to)}${relu ? "relu" : ""}`, input: shape(from), output: { ...shape(to), relu } };
 }
 
-/** -> a function that convolves the first `count` pictures with 3 x 3 weights. network: its memory, and its kernels and room for work when they are there. */
-export function tiledConvolution(network, from, to, weights, bias, relu, group) {
-  const tiles = from.down * from.across, { key } = kernelsOf(from, to, relu, group), panels = to.channels / COLUMNS, read = 4 * from.channels, written = 4 * to.channels;
+/**
+ * -> a function that convolves the first `count` pictures with 3 x 3 weights. network: its memory, and its kernels and room for work when they are there;
+ * border: 1 where the result is as large as the picture, 0 where it is smaller.
+ */
+export function tiledConvolution(network, from, to, weights, bias, relu, group, border) {
+  const tiles = to.down * to.across, { key } = kernelsOf(from, to, relu, group), panels = to.channels / COLUMNS, read = 4 * from.channels, written = 4 * to.channels;
   const filters = network.memory.place(transformed(weights, from.channels, to.channels)), biases = network.memory.place(bias);
   const convolve = (first, many) => {
     const { kernels, work } = network, rows = many * tiles, left = rows % ROWS, blocks = (rows - left) / ROWS;
     const { [`in${key}`]: into, [`out${key}`]: outOf, [`product${ROWS}`]: product, [`product${left}`]: rest } = kernels;
-    const place = (pictures, t, border) => pictures.address(first + Math.floor(t / tiles), TILE * Math.floor(t % tiles / from.across) - border, TILE * (t % from.across) - border);
-    for (let t = 0; t < rows; t++) into(place(from, t, 1), work.fields + t * read, work.scratch, from.channels / LANES);
+    const place = (pictures, t, before) => pictures.address(first + Math.floor(t / tiles), TILE * Math.floor(t % tiles / to.across) - before, TILE * (t % to.across) - before);
+    for (let t = 0; t < rows; t++) into(place(from, t, border), work.fields + t * read, work.scratch, from.channels / LANES);
     for (let number = 0; number < PLACES; number++) {
       const fields = work.fields + number * group * tiles * read, sums = work.products + number * group * tiles * written;
       for (let panel = 0; panel < panels; panel++) {

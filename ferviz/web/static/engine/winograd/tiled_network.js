@@ -80,11 +80,11 @@ const STEPS = {
     const relu = operation.activation === "relu", bias = constant?.values ?? new Float32Array(to.channels);
     need(from && weights && shape[3] === from.channels && to.channels % COLUMNS === 0, "a convolution has no kernel");
     if (!isTiled(operation, shape)) return plainConvolution(network, from, to, weights, shape, bias, operation);
-    const group = shared(from, TOGETHER), kernels = kernelsOf(from, to, relu, group), tiles = group * from.down * from.across;
+    const group = shared(to, TOGETHER), kernels = kernelsOf(from, to, relu, group), tiles = group * to.down * to.across;
     network.shapes.set(kernels.key, kernels);
     network.fields = Math.max(network.fields, PLACES * tiles * from.channels);
     network.products = Math.max(network.products, PLACES * tiles * to.channels);
-    return rectified(tiledConvolution(network, from, to, weights, bias, relu, group));
+    return rectified(tiledConvolution(network, from, to, weights, bias, relu, group, Number(operation.same)));
   },
 
   add(network, { activation }, [a, b], to) {
