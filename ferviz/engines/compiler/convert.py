@@ -317,7 +317,10 @@ def _convert(function: Callable[..., dict[str, Any]], specs: list[Any]) -> tuple
         return [tf.identity(tensor) for tensor in answer.values()]
 
     concrete = without_erf(tf.function(ordered, input_signature=specs, autograph=False).get_concrete_function(), specs)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
+    # The constructor for graphs without variables: `from_concrete_functions` freezes once more, and looks up where each operation was
+    # written, which takes longer than converting.
+    converter = tf.compat.v1.lite.TFLiteConverter(concrete.graph.as_graph_def(), concrete.inputs, concrete.outputs)
+    converter.exclude_conversion_metadata = True
     try:
         with _quiet_converter():
             content: bytes = converter.convert()
