@@ -159,6 +159,7 @@ def fit_explainer(
     warmup = min(WARMUP, total / 10)
     momentum = float(np.clip(1 - 20 / total, 0, 0.995))
     optimizer = keras.optimizers.AdamW(LEARNING_RATE, weight_decay=1e-2, use_ema=True, ema_momentum=momentum)
+    optimizer.build(network.trainable_variables)  # TensorFlow traces a step twice that makes variables
     network.compile(optimizer, equation_loss, jit_compile=False)
     rng = np.random.default_rng(seed)
     left = seconds_left or (lambda: np.inf)
