@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ferviz.attribution import explanation_records
 from ferviz.attribution.explanation_table import COLUMNS, table_rows
 from ferviz.attribution.maps.evidence import evidence_of
-from ferviz.attribution.maps.region_values import region_records
 from ferviz.attribution.sheets import explanation_sheet
 from ferviz.attribution.targets import PREDICTED
 from ferviz.data.provenance import Provenance
-from ferviz.data.where import mask_of, parse_where, prediction_columns
 from ferviz.errors import UsageError
 from ferviz.faces.crops import pad_crops
 from ferviz.faces.face import Face
 from ferviz.files import PathLike
 from ferviz.manifests import manifest
-from ferviz.models.prediction import Prediction, face_record, picture_records
+from ferviz.models.prediction import Prediction
 from ferviz.rendering.printed_result import PrintedResult
 from ferviz.rendering.printing import PrintSize, figure_size, screen_or_print
 from ferviz.rendering.sheets.sheet import Sheet
@@ -120,14 +119,7 @@ class Explanation(PrintedResult):
         Raises:
             UsageError, UnknownNameError: the conditions are none.
         """
-        labels = tuple(self.predictions[0].probabilities) if self.predictions else ()
-        shares = np.array([list(p.probabilities.values()) for p in self.predictions]).reshape(len(self), -1)
-        origin = self.provenance
-        columns = prediction_columns(shares, labels, None if origin is None else origin.true) if len(self) else {}
-        if origin is not None:
-            columns |= origin.to_arrays() | {"row": origin.rows}
-            labels = (*labels, *(name for name in dict.fromkeys(origin.true) if name not in labels))
-        return self[mask_of(parse_where(condition), columns, labels)] if len(self) else self
+        return self[explanation_records.mask(self, condition)] if len(self) else self
 
     def target_names(self, face: int) -> tuple[str, ...]:
         """Return what each of a face's T maps explains, "predicted" replaced by the class.
@@ -265,18 +257,7 @@ class Explanation(PrintedResult):
             model, method, `chosen` (why this method; None where it was named), layer, targets, engine, warnings, `test` (how the maps
             were tested; None where they were not), and `pictures` with their faces in order, each as in `record`.
         """
-        records = [self.record(number) for number in range(len(self))]
-        return {
-            "model": self.settings.get("model"),
-            "method": self.method,
-            "chosen": self.settings.get("chosen"),
-            "layer": self.layer,
-            "targets": list(self.targets),
-            "engine": self.settings.get("engine"),
-            "warnings": list(self.warnings),
-            "test": self.trust and self.trust.to_dict(),
-            "pictures": picture_records(self.faces, records),
-        }
+        return explanation_records.answer(self)
 
     def record(self, face: int) -> dict[str, Any]:
         """Return one face as plain data.
@@ -290,13 +271,7 @@ class Explanation(PrintedResult):
             `ferviz.attribution.maps.region_values.KINDS`), and where the maps were tested
             `verdict`: {target: {outcome, margin, srg, calibrated, reason}} (see `ferviz.trust.verdict.Verdict`).
         """
-        more: dict[str, Any] = {} if self.provenance is None else self.provenance.record(face)
-        more |= {"evidence": self.evidence(face)}
-        more |= region_records(self.settings, face, self.target_names(face))
-        if self.trust is not None:
-            names = self.target_names(face)
-            more["verdict"] = {n: v.to_dict() for n, v in zip(names, self.trust.verdicts[face], strict=True)}
-        return face_record(self.faces[face], self.predictions[face], **more)
+        return explanation_records.record(self, face)
 
     def table(self) -> list[list[Any]]:
         """Return one row for each face and target (see `ferviz.attribution.explanation_table.COLUMNS`), the columns' names first."""

@@ -17,6 +17,7 @@ from ferviz.dreaming.ascent.differentiable import graph_engine_of
 from ferviz.dreaming.deepdream import SMALLEST, Octaves, deepdream, deepdream_config
 from ferviz.dreaming.face_statistics import face_statistics
 from ferviz.dreaming.facets import facets
+from ferviz.dreaming.finish import finish_dream
 from ferviz.dreaming.objectives import Objective, bind, odds
 from ferviz.dreaming.parameterizations.parameterization import Parameterization
 from ferviz.dreaming.priors import Prior, around
@@ -183,7 +184,7 @@ def _deepdream(request: _Request, picture: np.ndarray, progress: Progress | None
         "samples": ascent.samples,
     }
     before = np.stack([result.before] * len(result.images))
-    return Dream.of(request.model, request.objectives, result.images, result.trace, result.frames, settings, before)
+    return finish_dream(request.model, request.objectives, result.images, result.trace, result.frames, settings, before)
 
 
 def _from_prior(request: _Request, progress: Progress | None) -> Dream:
@@ -229,7 +230,7 @@ def _from_prior(request: _Request, progress: Progress | None) -> Dream:
     before = None
     if request.picture is not None:
         before = _flat(np.rint(np.repeat(chosen.starts, request.copies, axis=0) * 255.0).astype(np.uint8))
-    return Dream.of(model, every, _flat(pictures), result.trace, _flat(result.frames), settings, before)
+    return finish_dream(model, every, _flat(pictures), result.trace, _flat(result.frames), settings, before)
 
 
 def _precision(model: Model, precision: str) -> str:

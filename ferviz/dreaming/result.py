@@ -11,10 +11,7 @@ import numpy as np
 
 from ferviz.data.dataset import Dataset
 from ferviz.dreaming.judging import Judgement, judge
-from ferviz.dreaming.objectives import Objective
 from ferviz.dreaming.sheets import dream_captions
-from ferviz.dreaming.sheets.dream_titles import dream_names, dream_title
-from ferviz.dreaming.terms.class_terms import class_index
 from ferviz.errors import UsageError
 from ferviz.files import PathLike, atomic
 from ferviz.models.model import Model
@@ -65,49 +62,6 @@ class Dream(PrintedResult):
     judgement: Judgement | None = None
     before: np.ndarray = field(default_factory=lambda: np.zeros((0, 1, 1), np.uint8), repr=False)
     probability_before: np.ndarray = field(default_factory=lambda: np.zeros(0), repr=False)
-
-    @classmethod
-    def of(
-        cls,
-        model: Model,
-        objectives: Sequence[Objective],
-        images: np.ndarray,
-        trace: np.ndarray,
-        frames: np.ndarray,
-        settings: dict[str, Any],
-        before: np.ndarray | None = None,
-    ) -> Dream:
-        """Make the dream, with the network's own prediction for the 8-bit pictures.
-
-        Args:
-            model: the network that dreamt.
-            objectives: (K,) what was raised.
-            images, trace, frames, settings, before: as the attributes; before None = no picture was given.
-
-        Returns:
-            The dream.
-        """
-        targets = tuple(_target(model, objective) for objective in objectives)
-        labels = list(model.labels)
-        before = np.zeros((0, *images.shape[1:]), np.uint8) if before is None else before
-
-        def of_target(probabilities: np.ndarray) -> np.ndarray:
-            rows = zip(probabilities, targets, strict=False)
-            return np.array([row[labels.index(t)] if t else np.nan for row, t in rows], np.float64)
-
-        probabilities = model.probabilities(images)
-        first = of_target(model.probabilities(before)) if len(before) else np.zeros(0)
-        predicted = tuple(labels[int(row.argmax())] for row in probabilities)
-        names = tuple(objective.name for objective in objectives)
-        whose = "the bundled network" if model.name == "bundled" else model.name
-        drawing = {
-            "title": dream_title(objectives, whose, bool(len(before))),
-            "names": dream_names(objectives),
-            "warnings": model.cautions,
-        }
-        return cls(
-            images, names, targets, trace, of_target(probabilities), predicted, frames, settings | drawing, None, before, first
-        )  # fmt: skip
 
     @classmethod
     def load(cls, path: PathLike) -> Dream:
@@ -351,9 +305,3 @@ class Dream(PrintedResult):
         """
         judgement = None if self.judgement is None else self.judgement.to_dict()
         return super().manifest() | {"targets": self.targets, "judgement": judgement, "settings": self.settings}
-
-
-def _target(model: Model, objective: Objective) -> str:
-    """-> the class that an objective raises most, "" where it raises none."""
-    target = objective.target
-    return "" if target == "" else model.labels[class_index(target, model.labels)]

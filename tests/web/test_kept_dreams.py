@@ -12,6 +12,7 @@ from PIL import Image
 
 import ferviz
 from ferviz.cli import run
+from ferviz.dreaming.finish import finish_dream
 from ferviz.dreaming.result import Dream
 from ferviz.errors import UnknownNameError
 from ferviz.web import kept_dreams as module
@@ -42,7 +43,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         levels = np.array([40 * int("".join(filter(str.isdigit, objective.name))[-1]) for objective in objectives])
         images = np.broadcast_to(levels[:, None, None], (len(levels), *model.input.size)).astype(np.uint8)
         trace = np.stack([levels, 2.0 * levels], axis=1).astype(np.float32)
-        return Dream.of(model, objectives, images, trace, images[None][:0], {"steps": steps})
+        return finish_dream(model, objectives, images, trace, images[None][:0], {"steps": steps})
 
     monkeypatch.setattr(module, "dream", quick)
     monkeypatch.setattr(module, "TOGETHER", 4)
