@@ -70,6 +70,21 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_runtest_setup() -> None:
+    """TensorFlow notes for every operation of a graph by which calls it was made. Below pytest these are so many that it takes a twentieth
+    of the time, and only texts of its errors show them: all operations get the same."""
+    tf_stack: Any = sys.modules.get("tensorflow.python.util.tf_stack")
+    if tf_stack is None or hasattr(tf_stack.extract_stack, "func"):
+        return
+    tf_stack.extract_stack = partial(_first_stack, tf_stack.extract_stack, [])
+
+
+def _first_stack(extract: Callable[..., Any], kept: list[Any], stacklevel: int = 1) -> Any:
+    if not kept:
+        kept.append(extract(stacklevel))
+    return kept[0]
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """With `--dist loadgroup` a process takes whole files, and all that are TOGETHER."""
