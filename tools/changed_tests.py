@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ALWAYS = ("tests/test_layout.py", "tests/test_names.py", "tests/test_public_api.py")
 OF_MODULES = {"numerics": "tests/test_numerics.py", "results": "tests/test_results.py", "register": "tests/test_register.py",
               "images": "tests/test_images.py", "sandbox": "tests/test_sandbox.py", "writers": "tests/test_results.py",
-              "fills": "tests/test_fills.py", "paths": "tests/test_paths.py"}  # fmt: skip
+              "fills": "tests/test_fills.py", "paths": "tests/test_paths.py", "tables": "tests/cli/test_predict.py"}  # fmt: skip
 
 
 def tests_of(path: str) -> str:

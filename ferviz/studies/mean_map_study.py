@@ -56,7 +56,7 @@ def mean_map_study(
         model: the network.
         data: labelled faces that it was not trained on.
         faces: how many, of each label as many as there are.
-        method: of the heatmaps, which say what speaks for the label.
+        method: of the heatmaps, which show the evidence for the label.
         seed: of the choice of faces and of the test.
         batch_size: pictures in one pass through the network.
         progress: takes a phrase about what is done next.
@@ -89,7 +89,7 @@ def mean_map_study(
         *chosen.notes,
         f"{len(chosen)} of {len(known):,} faces, drawn with seed {seed}, as many right as wrong of each label as there are.",
         (
-            f"Maps ({name}) show what speaks for the label, have the mean 1 each, and are carried to the places of a typical face's eyes, "
+            f"Maps ({name}) show the evidence for the label, have the mean 1 each, and are carried to the places of a typical face's eyes, "
             "nose and mouth. Lines: where right and wrong differ, p < 0.05 for all pixels of a class together (max-T)."
         ),
         f"{int((~usable).sum())} faces without landmarks or with an empty map are left out.",

@@ -96,7 +96,7 @@ def region_study(
         model: the network.
         data: labelled faces that it was not trained on.
         faces: how many, of each class as many as there are.
-        by: "predicted": what speaks for the class on the faces that get it; "true": what speaks for the label on the faces that have it.
+        by: "predicted": the evidence for the class on the faces that get it; "true": that for the label on the faces that have it.
         method: of the heatmaps.
         fill: what stands where a region is hidden.
         variants: faces on which two more fills and shifted borders are tried; 0 = none.
