@@ -15,8 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
+from tutorial.stand_ins import clip
 
 from ferviz.cli import run
 
@@ -69,7 +69,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         portrait = ROOT / "examples" / "astronaut.png"
         group(portrait).save(Path(folder) / "group.png")
-        clip(portrait, Path(folder) / "clip.mp4")
+        clip(Path(folder) / "clip.mp4")
         for name, words in commands(str(portrait), folder, arguments.data, arguments.dreams).items():
             if arguments.only and not any(part in name for part in arguments.only):
                 continue
@@ -100,25 +100,6 @@ def group(portrait: Path) -> Image.Image:
             part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if number % 2 else part
             sheet.paste(part.point(lambda value, light=light: value * light), (number * 240, 0))
     return sheet
-
-
-def clip(portrait: Path, path: Path, rate: float = 10.0) -> None:
-    """Write a clip of eight seconds in which the portrait turns, and a grey bar covers the mouth and uncovers it again.
-
-    Args:
-        portrait: the picture.
-        path: the video.
-        rate: frames a second.
-    """
-    from ferviz.video.writing import VideoWriter
-
-    with Image.open(portrait) as opened, VideoWriter(path, rate, force=True) as out:
-        for moment in np.arange(0, 1, 1 / 80):
-            picture = opened.convert("RGB")
-            edge = round(205 - 90 * np.clip(1.3 * np.sin(np.pi * moment) ** 2, 0, 1))  # down to below the nose
-            picture.paste((120, 120, 120), (165, edge, 280, 215))
-            turned = picture.rotate(10 * np.sin(4 * np.pi * moment), center=(222, 125))
-            out.add(np.asarray(turned.crop((122, 20, 322, 220)).resize((320, 320))))
 
 
 def write(pdf: Path, out: Path) -> None:

@@ -103,18 +103,23 @@ def networks(folder: Path, asset: str, names: tuple[str, ...] = ("my.h5", "other
         shutil.copy(ROOT / "ferviz" / "assets" / asset, folder / name)
 
 
-def clip(path: Path, frames: int = 12) -> None:
-    """Write a clip in which the portrait moves a little.
+def clip(path: Path, frames: int = 40, rate: float = 5.0) -> None:
+    """Write a clip in which the portrait turns, and a grey bar covers the mouth and uncovers it again.
 
     Args:
         path: an .mp4 file.
         frames: how many.
+        rate: frames a second.
     """
     import cv2
 
     portrait = read_image(PORTRAIT)[:, :, ::-1]
-    height, width = portrait.shape[:2]
-    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 12, (width, height))
-    for frame in range(frames):
-        video.write(np.ascontiguousarray(np.roll(portrait, frame, axis=1)))
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), rate, (320, 320))
+    for moment in np.arange(frames) / frames:
+        picture = portrait.copy()
+        edge = round(205 - 90 * min(1.3 * np.sin(np.pi * moment) ** 2, 1))
+        picture[edge:215, 165:280] = 120
+        way = cv2.getRotationMatrix2D((222, 125), 10 * np.sin(4 * np.pi * moment), 1.6)
+        way[:, 2] += (160 - 222, 168 - 125)
+        video.write(cv2.warpAffine(picture, way, (320, 320), borderMode=cv2.BORDER_REPLICATE))
     video.release()
