@@ -80,6 +80,22 @@ def test_labels_and_scaling_can_be_overridden(written: Path) -> None:
         open_compiled(written, scaling="0..2")
 
 
+def test_what_contradicts_the_file_is_a_caution_and_what_it_assumed_is_not(
+    compiled: CompiledModel, written: Path, tmp_path: Path
+) -> None:
+    back = open_compiled(written, labels="a,b,c,d", scaling="-1..1")
+    words = f"the labels contradict small, which says {', '.join(LABELS)}: a, b, c, d is used"
+    assert back.cautions == (words,)  # the range was assumed, and is known now
+    assert open_compiled(written, labels=",".join(LABELS)).cautions == ()
+    sure = replace(compiled, input=replace(compiled.input, assumed=()))
+    file = write_compiled(tmp_path / "sure.ferviz", sure)
+    (told,) = open_compiled(file, scaling="-1..1").cautions
+    assert told == f"the scaling contradicts small, which says {compiled.input.scaling}: -1..1 is used"
+    guessed = replace(compiled, notes=("the file does not name its 4 outputs: a, b, c, d is assumed",))
+    file = write_compiled(tmp_path / "guessed.ferviz", guessed)
+    assert open_compiled(file, labels="d,c,b,a").cautions == ()
+
+
 def test_an_existing_file_is_not_replaced_unless_forced(compiled: CompiledModel, written: Path, model: Model) -> None:
     with pytest.raises(OutputExistsError):
         write_compiled(written, compiled)

@@ -118,20 +118,31 @@ def open_compiled(
         UsageError: for labels or a scaling that do not fit.
     """
     compiled = source if isinstance(source, CompiledModel) else read_compiled(source)
-    names, spec = compiled.labels, compiled.input
+    names, spec, notes = compiled.labels, compiled.input, list(compiled.notes)
     if labels is not None:
         from ferviz.models.infer_spec import infer_labels
 
         names = infer_labels(labels, None, len(names), lambda _: None)
-    if scaling is not None and scaling != spec.scaling:
-        spec = replace(spec, scaling=scaling, mean=None, std=None)
-    given = (labels is not None, scaling is not None)  # in the order of the first two
-    outdated = tuple(beginning for beginning, is_given in zip(CAUTIONS, given, strict=False) if is_given)
-    notes = tuple(note for note in compiled.notes if not note.startswith(outdated))
+        notes = _contradicted(notes, CAUTIONS[0], "labels contradict", compiled, compiled.labels, names)
+    if scaling is not None:
+        if scaling != spec.scaling:
+            spec = replace(spec, scaling=scaling, mean=None, std=None)
+        own = scaling if "scaling" in compiled.input.assumed else compiled.input.scaling
+        notes = _contradicted(notes, CAUTIONS[1], "scaling contradicts", compiled, (own,), (scaling,))
     litert = LiteRTEngine(compiled.network)
     engine: Engine = litert if load is None else fallback(litert, load, log)
     explainer = None if compiled.lesson is None else TaughtExplainer(litert, compiled.lesson, attached=True)
-    return Model(compiled.name, compiled.sha256, names, spec, engine, notes, explainer=explainer)
+    return Model(compiled.name, compiled.sha256, names, spec, engine, tuple(notes), explainer=explainer)
+
+
+def _contradicted(
+    notes: Sequence[str], assumed: str, what: str, compiled: CompiledModel, own: Sequence[str], given: Sequence[str]
+) -> list[str]:
+    """-> the notes, with one about what the caller gives against what the compiled file knows, and without what it assumed."""
+    known = [note for note in notes if not note.startswith(assumed)]
+    if len(known) < len(notes) or tuple(own) == tuple(given):
+        return known
+    return [*known, f"the {what} {compiled.name}, which says {', '.join(own)}: {', '.join(given)} is used"]
 
 
 def versions() -> dict[str, str]:
