@@ -77,6 +77,7 @@ def pytest_runtest_setup() -> None:
     if tf_stack is None or hasattr(tf_stack.extract_stack, "func"):
         return
     tf_stack.extract_stack = partial(_first_stack, tf_stack.extract_stack, [])
+    pytest_collection_finish()  # TensorFlow is there now
 
 
 def _first_stack(extract: Callable[..., Any], kept: list[Any], stacklevel: int = 1) -> Any:

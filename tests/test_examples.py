@@ -77,15 +77,11 @@ def test_a_sweep_goes_on_where_it_was_left(tmp_path, monkeypatch, capsys):
     assert line.startswith(f"{100 * best:5.1f} % ({100 * low:.1f} to {100 * high:.1f})")
     assert all((tmp_path / "sweep" / name).stat().st_size > 10_000 for name in ("curves.png", "disagreements.png"))
 
-    # One run was cut off before its end, one is new, one is finished.
+    # One run was cut off before its end, one is finished.
     networks = {name: (tmp_path / "sweep" / name / "best.keras").read_bytes() for name in names}
     (tmp_path / "sweep" / names[1] / "manifest.json").unlink()
-    lines = sweep("learning_rate=.01,.05,.02", "epochs=1")
-    assert lines[:3] == [
-        f"{names[0]}: trained already",
-        f"{names[1]}: going on",
-        "epochs-1_learning_rate-0.02: training",
-    ]
+    lines = sweep("learning_rate=.01,.05", "epochs=1")
+    assert lines[:2] == [f"{names[0]}: trained already", f"{names[1]}: going on"]
     assert (tmp_path / "sweep" / names[0] / "best.keras").read_bytes() == networks[names[0]]
 
     with pytest.raises(OutputExistsError, match="another configuration, architecture or data"):

@@ -250,7 +250,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def threaded(home: Path) -> subprocess.CompletedProcess[str]:
-    """A process in which four threads load Keras at once, and which then forks where the system can."""
+    """A process in which two threads load Keras at once, and which then forks where the system can."""
     loud = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "KERAS", "GRPC", "GLOG"))}
     return fresh(
         """
@@ -260,12 +260,12 @@ def threaded(home: Path) -> subprocess.CompletedProcess[str]:
         import ferviz
         from ferviz.engines import backend
         assert "keras" not in sys.modules and "tensorflow" not in sys.modules
-        gate = threading.Barrier(4)
+        gate = threading.Barrier(2)
         def work(_):
             gate.wait()
             return ferviz.load_model(engine="keras")
-        with ThreadPoolExecutor(4) as pool:
-            keras, *others = pool.map(work, range(4))
+        with ThreadPoolExecutor(2) as pool:
+            keras, *others = pool.map(work, range(2))
         print(*{model.engine.name for model in (keras, *others)}, flush=True)
         config = backend.keras().config
         print(config.backend(), config.image_data_format(), config.floatx(), flush=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import ferviz
 from ferviz import scale
@@ -201,6 +202,8 @@ def test_a_report_of_a_run_has_every_section(
         region_study, "SPREAD", region_study.SPREAD[::4]
     )  # every fill and every border once, not all pairs
     monkeypatch.setattr(receptive_fields, "CELLS", 2)
+    # Figures are painted in tests/reports.
+    monkeypatch.setattr("ferviz.results.rasterised", lambda figure: Image.new("RGB", (60, 40)))
     counts: dict[str, int] = {}
     rows_of = source_pictures.rows_of
 
