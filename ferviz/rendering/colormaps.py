@@ -75,7 +75,7 @@ def _of_matplotlib(name: str) -> Colors:
     from matplotlib import colormaps
 
     if name not in colormaps:
-        raise UnknownNameError("colour map", name, (*SEQUENTIAL, DIVERGING, *colormaps))
+        raise UnknownNameError("colour map", name, list(dict.fromkeys((*SEQUENTIAL, DIVERGING, *colormaps))))
     return np.rint(colormaps[name](np.linspace(0, 1, 256))[:, :3] * 255).astype(np.uint8)
 
 
