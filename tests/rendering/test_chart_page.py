@@ -16,6 +16,7 @@ from PIL import Image
 from ferviz.errors import UsageError
 from ferviz.evaluation.comparison import compare_models
 from ferviz.evaluation.evaluation import Evaluation
+from ferviz.evaluation.panel.panel_result import MethodRow, TrustReport
 from ferviz.video.result import TrackSummary, VideoSummary
 from ferviz.writers import write_figure
 
@@ -42,7 +43,18 @@ def timeline() -> VideoSummary:
     return VideoSummary("a.mp4", "net", "", LABELS, 4.0, 40, 40, 120, 10.0, tracks, "yunet", (NOTE,))
 
 
+def panel() -> TrustReport:
+    rng, yes = np.random.default_rng(0), np.ones(20, bool)
+    rows = [
+        MethodRow(name, layer, rng.normal(0.1, 0.1, (20, 3)), yes, np.arange(20))
+        for name, layer in (("centre blob", ""), ("gradcam++", "block_14/relu8"), ("integrated-gradients", "input"))
+    ]
+    fills = ("mean", "blur", "harmonic")
+    return TrustReport("net", "ab", "data", 20, 12, fills, 0.05, True, 0, tuple(rows), warnings=(NOTE,))
+
+
 RESULTS = {
+    "panel": (panel, {}),
     "timeline": (timeline, {}),
     "evaluation": (evaluation, {}),
     "mistakes": (evaluation, {"view": "mistakes"}),

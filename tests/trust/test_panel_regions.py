@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 import ferviz
 from ferviz.data.dataset import Dataset
@@ -99,7 +100,7 @@ def report(*methods):
 def test_what_was_assumed_about_the_network_stands_in_the_panel():
     guessed = replace(report(("rise", 500, 0.8, 0.4)), warnings=("the range is assumed",))
     assert guessed.to_dict()["warnings"] == ["the range is assumed"]
-    assert "Note: the range is assumed" in [text.get_text() for text in guessed.plot().texts]
+    assert "Note: the range is assumed" in [text.get_text() for text in guessed.plot().findobj(Text)]
     assert "assumed" not in guessed.text(), "the command has printed it"
 
 

@@ -9,6 +9,7 @@ import click
 
 from ferviz.cli.console import Console, echo, print_json
 from ferviz.cli.inputs import open_data, open_model
+from ferviz.cli.options.drawing_options import PrintOptions
 from ferviz.cli.options.input_options import UNSEEN, DataOptions
 from ferviz.cli.options.network_options import BatchOptions, ModelOptions
 from ferviz.cli.options.output_options import OutputOptions
@@ -67,6 +68,7 @@ def command(
     model: ModelOptions,
     batch: BatchOptions,
     data: DataOptions,
+    printing: PrintOptions,
     output: OutputOptions,
 ) -> None:
     """Find out which heatmaps to believe for a network.
@@ -85,6 +87,8 @@ def command(
     console = Console(output.quiet)
     if calibrate and output.out:
         raise UsageError("--calibrate measures the margin alone, without a report; leave out --out")
+    if printing != PrintOptions() and not output.out:
+        raise UsageError("--width-mm, --dpi and --font-size lay out a picture; add --out FILE.pdf")
     out = Path(output.out) if output.out else None
     inputs = [path, *inputs_of(model, data)]
     if out is not None:
@@ -120,7 +124,7 @@ def command(
     )
     written = _keep(file, "report", _summary(report.to_dict())) if file else None
     if out is not None:
-        report.save(out, output.force)
+        report.save(out, output.force, **printing.given())
     if output.as_json:
         print_json("trust", {**report.to_dict(), "out": str(out) if out else None})
     else:

@@ -19,13 +19,16 @@ from ferviz.evaluation.panel.permutation import holm, sign_flip_p
 from ferviz.evaluation.panel.randomisation import Cascade, Randomisation
 from ferviz.evaluation.panel.region_agreement import RegionAgreement
 from ferviz.evaluation.panel.stability import Stability
-from ferviz.results import Result
+from ferviz.rendering.chart_page import ChartPage
+from ferviz.rendering.printed_result import ChartResult
+from ferviz.rendering.printing import PrintSize
 from ferviz.trust.calibration import MAX_RANDOM
 from ferviz.trust.recommendation import BUDGETS
 from ferviz.trust.verdict import BETTER, OUTCOMES, outcome
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from PIL import Image
 
 SLACK = 1.2
 """A method may take this much more than a budget: RISE's 512 masks count as 500. One pass may follow a pass that finds the class."""
@@ -86,7 +89,7 @@ class MethodRow:
 
 
 @dataclass(frozen=True, eq=False)
-class TrustReport(Result):
+class TrustReport(ChartResult):
     """What `ferviz.trust_report` returns.
 
     Attributes:
@@ -224,11 +227,46 @@ class TrustReport(Result):
 
         return report_text(self)
 
-    def plot(self) -> Figure:
-        """Return the margins over the centre blob, with intervals, one line a method and a colour a fill."""
-        from ferviz.evaluation.panel.panel_plot import panel_figure
+    def picture(
+        self, *, width_mm: float | None = None, dpi: float | None = None, font_size: float | None = None
+    ) -> Image.Image:
+        """Return the panel as an RGB picture.
 
-        return panel_figure(self)
+        Args:
+            width_mm: the width of a printed page, in millimetres; None = a page for screens.
+            dpi: pixels an inch of a printed page; None = 300.
+            font_size: points of a printed page's text; None = 8.
+
+        Raises:
+            UsageError: there is no such page.
+        """
+        return self.chart_picture(width_mm, dpi, font_size)
+
+    def plot(
+        self, *, figsize: tuple[float, float] | None = None, width_mm: float | None = None, dpi: float | None = None,
+        font_size: float | None = None,
+    ) -> Figure:  # fmt: skip
+        """Return the margins over the centre blob as a matplotlib Figure, with intervals, one line a method and a colour a fill.
+
+        Args:
+            figsize: (width, height) of the figure in inches; only the width counts.
+            width_mm: of the page, in millimetres; None = 174.
+            dpi, font_size: as in `picture`.
+
+        Raises:
+            UsageError: there is no such page.
+        """
+        return self.pages(figsize=figsize, width_mm=width_mm, dpi=dpi, font_size=font_size)[0]
+
+    def chart_page(self, size: PrintSize | None) -> ChartPage:
+        """Return what the panel shows.
+
+        Args:
+            size: of a printed page; None = a page for screens.
+        """
+        from ferviz.evaluation.panel.panel_plot import SCREEN, panel_page
+
+        return panel_page(self, size or SCREEN)
 
     def margins(self, row: MethodRow) -> dict[str, tuple[float, float, float]]:
         """Return {fill: (mean, lower, upper)}: how far a method's area exceeds the centre blob's, with a 95 % interval over faces.
