@@ -10,6 +10,7 @@ import pytest
 
 from ferviz.attribution.explain import explain
 from ferviz.attribution.maps.resize import resize_maps
+from ferviz.attribution.methods.fastshap import drawn_map
 from ferviz.errors import UsageError
 from ferviz.models.input_spec import InputSpec
 from ferviz.models.model import Model
@@ -108,3 +109,13 @@ def test_places_that_make_no_sense(engine: Any) -> None:
         explain(model, face, "saliency", place="measured")
     with pytest.raises(UsageError, match="place is nominal or measured, not 'there'"):
         explain(model, face, place="there")
+
+
+def test_a_drawn_taught_map_spreads_each_value_and_keeps_the_sum() -> None:
+    """1, 2, 1 along both axes: of 16 inside, 4 stay and the diagonal neighbours get 1; at a corner what would leave stays."""
+    values = np.zeros((2, 4, 4), np.float32)
+    values[0, 1, 2], values[1, 0, 0] = 16, 16
+    drawn = drawn_map(values, 4, 4)
+    np.testing.assert_array_equal(drawn[0], [[0, 1, 2, 1], [0, 2, 4, 2], [0, 1, 2, 1], [0, 0, 0, 0]])
+    np.testing.assert_array_equal(drawn[1, :2, :3], [[9, 3, 0], [3, 1, 0]])
+    assert drawn.sum((1, 2)).tolist() == [16, 16]

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ferviz import fills
-from ferviz.attribution.maps.resize import cell_shares, resize_maps
-from ferviz.attribution.methods.fastshap import fastshap
+from ferviz.attribution.maps.resize import cell_shares
+from ferviz.attribution.methods.fastshap import drawn_map, fastshap
 from ferviz.attribution.methods.region_shapley import coalition_logits, log_odds
 from ferviz.attribution.request import MethodInput, MethodOutput
 from ferviz.engines.base import Array
@@ -63,7 +63,7 @@ def adjusted_fastshap(request: MethodInput, *, explainer: str = "", fill: str | 
     change = np.einsum("ntc,nrc->ntr", (values - prior).reshape(*prior.shape[:2], -1), shares, optimize=True)
     details = {"values": values, "seen": seen, "hidden": hidden, "correction": np.abs(change).max(-1)}
     height, width = request.batch.shape[1:3]
-    return MethodOutput(resize_maps(values, height, width), taught.logits, details)
+    return MethodOutput(drawn_map(values, height, width), taught.logits, details)
 
 
 def posterior(prior: Array, shares: _Values, asked: _Values) -> _Values:

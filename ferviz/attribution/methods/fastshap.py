@@ -31,9 +31,9 @@ def fastshap(request: MethodInput, *, explainer: str = "") -> MethodOutput:
     in which the parts of the face can appear. A class's score is its log-odds against all others; that of any other target is its
     weighted sum of logits.
 
-    A map shows each cell's value. `details` holds the cells' `values`, (N, T, cells, cells), and for each map (N, T) the
-    `expected_error` of a region's value and the `reliability`, the correlation with the regions' exact values that this error leads to
-    expect.
+    A map shows the cells' values, each spread over its neighbours, see `drawn_map`. `details` holds the cells' `values`, (N, T, cells,
+    cells), and for each map (N, T) the `expected_error` of a region's value and the `reliability`, the correlation with the regions'
+    exact values that this error leads to expect.
 
     Args:
         request: the pictures, the network with its explainer, and the targets.
@@ -56,7 +56,31 @@ def fastshap(request: MethodInput, *, explainer: str = "") -> MethodOutput:
     details = {"values": grid, "expected_error": error, "reliability": trust}
     warnings = (DOUBT,) if (trust < DOUBTFUL).any() else ()
     height, width = request.batch.shape[1:3]
-    return MethodOutput(resize_maps(grid, height, width), logits, details, warnings=warnings)
+    return MethodOutput(drawn_map(grid, height, width), logits, details, warnings=warnings)
+
+
+def drawn_map(values: Array, height: int, width: int) -> Array:
+    """Return a taught map as it is drawn: each value is spread over its neighbours, which keeps the map's sum.
+
+    The weights are 1, 2, 1 along rows and along columns; at the border what would leave stays. What was hidden while the explainer was
+    taught is two cells wide: neighbouring values are alike and their errors less so, and spreading takes away more error than value.
+
+    Args:
+        values: (..., cells, cells).
+        height, width: of the picture in pixels.
+
+    Returns:
+        (..., height, width) float32.
+    """
+    for axis in (-2, -1):
+        ends = [(0, 0)] * values.ndim
+        ends[axis] = (1, 1)
+        before, here, after = (
+            np.take(np.pad(values, ends, "edge"), np.arange(start, start + values.shape[axis]), axis)
+            for start in range(3)
+        )
+        values = (before + 2 * here + after) / 4
+    return resize_maps(values, height, width)
 
 
 def score_weights(weights: Array) -> Array:

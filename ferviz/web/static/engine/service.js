@@ -1,6 +1,6 @@
 // What a worker computes. Pictures are { data, width, height, channels }, values 0..255, at the network's size.
 import { squareAt } from "../maths/brush.js";
-import { LAYER_METHODS, PICTURE_METHODS, taughtMap } from "../maths/cam.js";
+import { LAYER_METHODS, PICTURE_METHODS, spreadCells, taughtMap } from "../maths/cam.js";
 import { decodeFaces, detectorInput } from "../maths/detector.js";
 import { fill } from "../maths/fills.js";
 import { fromRGBA, resize, resizeMap, scaled } from "../maths/preprocess.js";
@@ -85,7 +85,7 @@ export async function explain(picture, method, layer, weights, signed) {
   const size = [table.input.width, table.input.height], feed = [Float32Array.from(weights), [1, weights.length]];
   if (method === "fastshap") {
     const answer = await network.run("explain", { picture: input(picture) }, ["values", "logits"]), { map, cells } = taughtMap(answer.values, weights);
-    return { map: resizeMap(map, cells, cells, ...size), width: size[0], height: size[1], logits: Array.from(answer.logits) };
+    return { map: resizeMap(spreadCells(map, cells), cells, cells, ...size), width: size[0], height: size[1], logits: Array.from(answer.logits) };
   }
   if (PICTURE_METHODS[method]) {
     const answer = await network.run("picture", { picture: input(picture), weights: feed });

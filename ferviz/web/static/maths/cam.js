@@ -74,3 +74,11 @@ export function taughtMap(values, weights) {
   for (let i = 0; i < map.length; i++) for (let k = 0; k < count; k++) map[i] += weights[k] * values[i * 2 * count + first + k];
   return { map, cells };
 }
+
+/** A taught map's cells as they are drawn: each value spread over its neighbours (1, 2, 1 along both axes), its sum kept. */
+export function spreadCells(map, cells) {
+  const at = (i) => Math.min(Math.max(i, 0), cells - 1), half = new Float32Array(map.length), result = new Float32Array(map.length);
+  for (let y = 0; y < cells; y++) for (let x = 0; x < cells; x++) half[y * cells + x] = (map[at(y - 1) * cells + x] + 2 * map[y * cells + x] + map[at(y + 1) * cells + x]) / 4;
+  for (let y = 0; y < cells; y++) for (let x = 0; x < cells; x++) result[y * cells + x] = (half[y * cells + at(x - 1)] + 2 * half[y * cells + x] + half[y * cells + at(x + 1)]) / 4;
+  return result;
+}
