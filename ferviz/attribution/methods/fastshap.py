@@ -72,15 +72,9 @@ def drawn_map(values: Array, height: int, width: int) -> Array:
     Returns:
         (..., height, width) float32.
     """
-    for axis in (-2, -1):
-        ends = [(0, 0)] * values.ndim
-        ends[axis] = (1, 1)
-        before, here, after = (
-            np.take(np.pad(values, ends, "edge"), np.arange(start, start + values.shape[axis]), axis)
-            for start in range(3)
-        )
-        values = (before + 2 * here + after) / 4
-    return resize_maps(values, height, width)
+    spread = _spread(values.shape[-1])
+    spread_values: Array = np.matmul(np.matmul(spread, values), spread)
+    return resize_maps(spread_values, height, width)
 
 
 def score_weights(weights: Array) -> Array:
@@ -112,6 +106,14 @@ def reliability(grid: Array, error: np.ndarray) -> np.ndarray:
     total = variance + error**2
     result: np.ndarray = np.sqrt(np.divide(variance, total, out=np.zeros_like(variance), where=total > 0))
     return result
+
+
+@cache
+def _spread(cells: int) -> Array:
+    """-> (cells, cells), symmetric: of each value half stays, a quarter goes to each side, and beyond the border it stays."""
+    away = np.clip(np.arange(cells)[:, None] + [-1, 0, 0, 1], 0, cells - 1)
+    matrix: Array = np.eye(cells, dtype=np.float32)[away].mean(1)
+    return matrix
 
 
 @cache
