@@ -72,7 +72,7 @@ export class Engine {
     this.grain = grain;
     this.table = opened.table;
     this.graphs = opened.graphs;
-    for (const helper of this.helpers) helper.opened = null;
+    for (const helper of this.helpers) helper.opened = helper.hastened = null;
     this.#leaveGraphics();
     if (alone) return opened;
     // One helper is opened ahead of time, beside the first map; what fails there is told when the helper is asked.
@@ -122,11 +122,14 @@ export class Engine {
 
   #opened(helper) {
     const { bytes, grain } = this;
-    helper.opened ??= this.#prepare(helper, false).then(() => helper.call("open", bytes, grain)).then(() => helper.call("hasten"));
+    helper.opened ??= this.#prepare(helper, false).then(() => helper.call("open", bytes, grain)).then(() => { helper.bytes = bytes; });
     return helper.opened;
   }
 
   call(...words) { return this.front.call(...words); }
+
+  /** Calls a helper that has nothing to do, where there is one: what is asked of the front next, a stroke, need not wait. */
+  aside(...words) { return (this.helpers.find((helper) => helper.bytes === this.bytes && !helper.load) ?? this.front).call(...words); }
 
   /** A list in parts of a size that suits who will compute them. */
   parts(list) {
@@ -179,11 +182,13 @@ export class Engine {
     }
     const count = Math.min(this.#helperCount(), waiting.length);
     while (this.helpers.length < count) this.helpers.push(new Worker_());
-    await Promise.all(this.helpers.slice(0, count).map(async (helper) => {
+    const helpers = this.helpers.slice(0, count);
+    await Promise.all(helpers.map(async (helper) => {
       await this.#opened(helper);
       await work(helper);
     }));
     check();
+    for (const helper of helpers) helper.hastened ??= helper.call("hasten").catch(() => null); // not before the first answers are there
     return answers;
   }
 }

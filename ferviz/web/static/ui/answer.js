@@ -132,7 +132,7 @@ export const updateMap = newest(async () => {
 
 const beside = () => { const at = state.beside.indexOf(":"); return at < 0 ? ["", ""] : [state.beside.slice(0, at), state.beside.slice(at + 1)]; };
 const pictureNow = () => state.current?.picture ?? state.face.picture;
-const explainHere = (method, layer) => state.engine.call("explain", pictureNow(), method, layer, weights(), state.target.minus !== null);
+const explainHere = (method, layer) => state.engine.aside("explain", pictureNow(), method, layer, weights(), state.target.minus !== null);
 
 // What is compared: two networks, two layers or two methods.
 function besideNames() {
