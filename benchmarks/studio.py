@@ -26,6 +26,10 @@ from PIL import Image
 
 PORTRAIT = Path(__file__).parents[1] / "examples" / "astronaut.png"
 FRAMES = 60
+PASS = """async () => {
+  const told = await studio.engine.hastened;
+  return told?.own ? `${told.litert.toFixed(1)}, ${told.own.toFixed(1)}` : `LiteRT's: ${told?.reason}`;
+}"""
 
 
 class LateError(Exception):
@@ -117,6 +121,7 @@ def regions(bench: Bench) -> list[tuple[str, str]]:
             "regions were computed on",
             bench.page.evaluate("studio.engine.graphics ? 'the graphics processor' : 'the processor'"),
         ),
+        ("one pass by LiteRT, by the page's kernels, ms", bench.page.evaluate(PASS)),
     ]
 
 

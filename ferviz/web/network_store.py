@@ -133,7 +133,9 @@ async def _compile(source: Path, out: Path, is_gone: Callable[[], Awaitable[bool
     if process.returncode or not is_file(out):
         text = errors.decode(errors="replace").strip().splitlines()
         reason = text[-1] if text else "the network could not be compiled"
-        raise RefusedError(422, reason.replace(str(source), "the network").removeprefix("ferviz: "))
+        raise RefusedError(
+            422, reason.replace(str(source), "the network").replace(f" ({source.stem})", "").removeprefix("ferviz: ")
+        )
 
 
 _LIMITED = f"""

@@ -10,7 +10,8 @@ export function mapClasses(picture) {
   token.cancelled = true;
   const own = token = {};
   clearTimeout(timer);
-  timer = setTimeout(() => attempt(() => explainClasses(picture, own)), REST);
+  const { face, map } = state; // another face may be shown before the time is over
+  timer = setTimeout(() => attempt(() => (state.face === face ? explainClasses(picture, face, map, own) : null)), REST);
 }
 
 /** Takes the maps away: they are of another picture, or the method takes too long. */
@@ -22,18 +23,17 @@ export function forgetClassMaps() {
   for (const bar of $("bars").children) bar.firstChild.getContext("2d").clearRect(0, 0, SIDE, SIDE);
 }
 
-async function explainClasses(picture, own) {
-  const { method, layer } = state.map;
+async function explainClasses(picture, face, { method, layer }, own) {
   const parts = labels().map((_, k) => [picture, method, layer, weights({ plus: k, minus: null }), false]);
   const maps = await state.engine.spread("explain", parts, own);
-  if (own.cancelled) return;
+  if (own.cancelled || state.face !== face) return;
   const hidden = state.current && pictureCanvas(state.current.picture, state.hidden), vmax = Math.max(...maps.map(({ map }) => largest(map)));
   state.classMaps = { method, layer, vmax, maps: maps.map(({ map }) => map) };
   $("bars").classList.add("mapped");
   [...$("bars").children].forEach((bar, k) => {
     const context = bar.firstChild.getContext("2d");
     context.imageSmoothingQuality = "high";
-    context.drawImage(state.face.canvas, 0, 0, SIDE, SIDE);
+    context.drawImage(face.canvas, 0, 0, SIDE, SIDE);
     if (hidden) context.drawImage(hidden, 0, 0, SIDE, SIDE);
     context.drawImage(heatCanvas(maps[k], SIDE, 0.85, vmax), 0, 0, SIDE, SIDE);
   });
