@@ -14,7 +14,7 @@ const MIN_GAP = 0.1, FLAT = 1e-6, SLOW_AFTER = 400, AT_ONCE = "at once";
 let verdictToken = {}, slowTimer = null, scale = {};
 
 export function setUpAnswer() {
-  $("shown-as").onchange = () => { $("split-label").hidden = Boolean(differenceShown()); noteMap(); draw(); };
+  $("shown-as").onchange = () => { if (state.map) { $("split-label").hidden = Boolean(differenceShown()); noteMap(); draw(); } };
   for (const id of ["method", "layer", "beside"]) $(id).onchange = () => { state[id] = $(id).value; if (id === "method") fillLayers(); updateMap(); };
 }
 
