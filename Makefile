@@ -26,6 +26,9 @@ lint: $(VENV)/installed-dev
 types: $(VENV)/installed-dev
 	$(BIN)/mypy
 
+# Where Python is told to keep no compiled modules, each of the hundred processes that the tests start would compile ferviz anew.
+quick tests: export PYTHONDONTWRITEBYTECODE :=
+
 quick: lint types
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow" $$($(BIN)/python tools/changed_tests.py $(BASE))
 
@@ -33,9 +36,8 @@ quick: lint types
 # cores is through in little more than half the time. Each takes up to three gigabytes; with more of both: make test WORKERS=4
 WORKERS ?= 2
 
-# Where Python is told to keep no compiled modules, each of the hundred processes that the tests start would compile ferviz anew.
 tests: $(VENV)/installed-dev
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 # PyTorch is large, so its tests have a venv of their own, which sees the other one's packages. PyPI's build for Linux brings CUDA (5 GB);
 # TORCH_INDEX= takes it all the same, where the index of the builds for processors cannot be reached.

@@ -232,6 +232,13 @@ def test_layers_before_an_operation_without_a_rule_are_refused_with_the_reason(n
         litert.gradients(batch, INPUT, weights)
 
 
+def test_a_network_in_half_precision_is_refused_with_its_layer(engine: Any) -> None:
+    mixed = engine("mixed_precision")
+    layer = [info.name for info in mixed.layers if info.spatial][-1]
+    with pytest.raises(ModelError, match=f"{layer} computes in float16"):
+        compile_network(mixed, (18, 18), layer, [layer])
+
+
 def test_a_network_with_operations_that_litert_lacks_is_refused_with_their_names(networks: Any) -> None:
     from ferviz.engines.backend import keras as get_keras
     from ferviz.engines.backend import tensorflow

@@ -163,12 +163,16 @@ RECORDER = """addEventListener('DOMContentLoaded', () => {
 
 
 def until(page: Any, condition: str, seconds: float = 900) -> None:
-    """Wait for a condition of the page; `page.wait_for_function` would need eval, which the page forbids."""
-    end = time.monotonic() + seconds
+    """Wait for a condition of the page; `page.wait_for_function` would need eval, which the page forbids.
+
+    To ask costs three processes a few milliseconds each: it is done the less often the longer it takes.
+    """
+    end, pause = time.monotonic() + seconds, 10.0
     while not page.evaluate(f"() => Boolean({condition})"):
         if time.monotonic() > end:
             raise AssertionError(f"{condition} did not come true; the page said: {page.evaluate('window.said')}")
-        page.wait_for_timeout(20)
+        page.wait_for_timeout(pause)
+        pause = min(1.25 * pause, 200.0)
 
 
 def next_error(page: Any) -> str:

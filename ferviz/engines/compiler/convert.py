@@ -72,12 +72,19 @@ def compile_network(
 
     Raises:
         UnknownNameError: for a layer that is not there.
-        ModelError: for a network that uses operations which LiteRT does not have.
+        ModelError: for a network that uses operations which LiteRT does not have, or computes in half precision.
     """
     shape = (*size, engine.input_shape[2])
     traced = engine.traced if tuple(engine.input_shape) == shape else engine.trace_at(shape)
     frozen = freeze(traced)
     wanted = _select_layers(engine, frozen, default, layers)
+    for name in wanted:
+        kind = traced.calls[name].tensor.dtype.name
+        if kind in ("float16", "bfloat16"):
+            raise ModelError(
+                f"the layer {name} computes in {kind}, and compiled networks compute in float32; save the network and load its file, "
+                "which ferviz runs in float32, or explain it without compiling it"
+            )
     classes = int(traced.logits.shape[-1])
     tf = tensorflow()
     picture = tf.TensorSpec([None, *shape], tf.float32, name="picture")
