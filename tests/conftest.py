@@ -8,6 +8,7 @@ import importlib.util
 import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -31,6 +32,10 @@ hypothesis.settings.load_profile("repeatable")
 
 # Whatever looks for garbage walks through all of TensorFlow's graphs: that was a tenth of the suite's time.
 gc.set_threshold(50_000, 20, 20)
+
+# A shell that runs the tests in the background has Ctrl-C ignored, in their children, too; tests press it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONGEST = (
     "scale/test_faults", "scale/test_memory", "web/test_data_room", "models/test_parity", "engines/test_litert",
