@@ -15,7 +15,6 @@ export const FILTER = [[1 / 4, 0, 0], [-1 / 6, -1 / 6, -1 / 6], [-1 / 6, 1 / 6, 
 const INPUT = [[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0], [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1]];
 const OUTPUT = [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]];
 
-// A product in one step leaves out a rounding; browsers without it do it in two.
 // A product and a sum in one step lack a rounding, and take half the time; a browser without it does them in two.
 const multiplyAdd = (fused, a, b, sum) => (fused ? [...a, ...b, ...sum, ...fusedF] : [...sum, ...a, ...b, ...multiplyF, ...addF]);
 const PROBE = { probe: { parameters: 0, locals: [[1, V128]], code: [get(0), get(0), get(0), fusedF, set(0)] } };
