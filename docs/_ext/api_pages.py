@@ -85,6 +85,10 @@ ferviz.data.dataset.Table
 ferviz.data.dataset.Answers
 ferviz.results.Result
 ferviz.rendering.printed_result.PrintedResult
+ferviz.rendering.printed_result.ChartResult
+ferviz.rendering.printing.PrintSize
+ferviz.rendering.chart_page.ChartPage
+ferviz.rendering.chart_page.ChartRow
 ferviz.writers.Writer
 ferviz.scale.planner.Plan
 ferviz.scale.settings.ScaleSettings
