@@ -202,7 +202,7 @@ def outputs(words: list[str]) -> list[str]:
 
 def stand_in_names(command: Command) -> list[str]:
     """Return the names of files in a command that a stand-in may stand for."""
-    names = {"fer2013.csv", "fer2013new.csv", "face.png", "group.jpg", "photos/", *KERAS}
+    names = {"fer2013.csv", "fer2013new.csv", "face.png", "group.jpg", "group.png", "photos/", *KERAS}
     return [word for word in command.words if word in names]
 
 

@@ -33,7 +33,7 @@ VOTES = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fea
 
 
 def pictures(folder: Path) -> None:
-    """Write face.png, group.jpg and photos/.
+    """Write face.png, group.jpg, group.png and photos/.
 
     Args:
         folder: where.
@@ -41,7 +41,8 @@ def pictures(folder: Path) -> None:
     portrait = read_image(PORTRAIT)
     face = portrait[60:180, 165:285]
     write_image(folder / "face.png", face)
-    write_image(folder / "group.jpg", np.hstack([portrait, portrait]))
+    for name in ("group.jpg", "group.png"):
+        write_image(folder / name, np.hstack([portrait, portrait]))
     (folder / "photos").mkdir()
     write_image(folder / "photos" / "one.png", face)
 
