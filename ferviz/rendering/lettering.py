@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Sequence
 from dataclasses import replace
 from importlib import resources
 from typing import TYPE_CHECKING
-
-from ferviz.printable import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FAMILIES = ["Aileron", "DejaVu Sans"]
 """The fonts of a figure, the first that has a letter."""
-
-FOOT_LINE = 0.145
-"""Inches of a line at the foot of a figure."""
 
 FINE = 20
 """Pixels a point that words are measured with: widths are whole pixels."""
@@ -103,33 +96,3 @@ def wrap_lines(words: str, points: float, room: float) -> list[str]:
     from ferviz.rendering.text import wrap
 
     return wrap(words, round(points * FINE), int(room * FINE))
-
-
-def foot_lines(notes: Sequence[str], width: float) -> list[str]:
-    """Return the lines at the foot of a figure that say what may mislead in it.
-
-    Args:
-        notes: sentences.
-        width: of the figure, in inches.
-    """
-    letters = round(18 * width)
-    return [
-        line
-        for note in notes
-        for line in textwrap.wrap(printable(f"Note: {note}", 1000), letters, break_on_hyphens=False)
-    ]
-
-
-def write_foot(figure: Figure, lines: Sequence[str]) -> None:
-    """Write lines at the foot of a figure, which has `FOOT_LINE` inches of room for each.
-
-    Args:
-        figure: it is changed.
-        lines: of `foot_lines`.
-    """
-    from ferviz.rendering.text import AMBER
-
-    height = figure.get_figheight()
-    for number, line in enumerate(reversed(lines)):
-        at = (0.1 + FOOT_LINE * number) / height
-        figure.text(0.02, at, line, fontsize=7, color=AMBER, va="bottom", parse_math=False)
