@@ -88,6 +88,12 @@ class Source:
             pixels, targets, weights = (share * a + (1 - share) * a[other] for a in (pixels, targets, weights))
         return Batch(pixels, targets, weights, labels)
 
+    def _shown_to_teachers(self, pixels: np.ndarray, epoch: int, step: int) -> np.ndarray:
+        if not self.config.teacher_flip:
+            return pixels
+        mirrored = np.random.default_rng([self.config.seed, epoch, step, 3]).random(len(pixels)) < 0.5
+        return np.where(mirrored[:, None, None, None], pixels[:, :, ::-1], pixels)
+
     def sample(self, count: int = 2048) -> np.ndarray:
         """Return augmented training faces, (count, h, w, c) float32; always the same ones.
 
@@ -118,7 +124,7 @@ class Source:
         batch = prepared.result()
         pixels, targets = batch.pixels, batch.targets
         if self.teacher is not None:
-            targets = np.concatenate([targets, self.teacher(pixels)], 1)
+            targets = np.concatenate([targets, self.teacher(self._shown_to_teachers(pixels, epoch, step))], 1)
         if self.config.additive_weight:
             pixels = with_coalitions(pixels, [self.config.seed, epoch, step])
         return replace(batch, pixels=pixels, targets=targets)

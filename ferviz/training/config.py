@@ -69,9 +69,13 @@ class TrainConfig:
         augmentation: the random changes of the faces.
         teachers: paths of networks whose answers are learned too, each with its conventions where its file does not tell them:
             net.h5?scaling=-1..1&labels=7.
+        teacher_flip: whether the teachers see every face as a mirror image half of the time, whichever way the student sees it; so the
+            student learns the mean of their answers to both, which is the better answer, without a second pass.
         validation: name of the split that chooses the best epoch; None means PublicTest, or the only one beside Training and
             PrivateTest.
         fraction: share of the training faces that is used, drawn from each class alike; above 0, up to 1.
+        drop_copies: whether training faces whose pixels are exactly those of a validation face are left out; with them, the validation
+            accuracy is partly memory.
         seed: seed of the initial weights, the order of the faces, the augmentation and dropout.
 
     Raises:
@@ -98,8 +102,10 @@ class TrainConfig:
     precision: str = "auto"
     augmentation: Augmentation = Augmentation()
     teachers: tuple[str, ...] = ()
+    teacher_flip: bool = False
     validation: str | None = None
     fraction: float = 1.0
+    drop_copies: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -169,6 +175,7 @@ _RANGES = (
 
 
 _WHOLE = ("epochs", "batch_size", "patience", "early_stopping", "freeze", "seed")
+_SWITCHES = ("teacher_flip", "drop_copies")
 _TEXTS = ("optimizer", "schedule", "class_weights", "precision", "validation")
 
 
@@ -176,6 +183,8 @@ def _check_type(name: str, value: object) -> None:
     """Refuse what JSON can hold and the field cannot; None stands for a field's default."""
     if name == "teachers":
         is_fit = isinstance(value, list | tuple) and all(isinstance(teacher, str) for teacher in value)
+    elif name in _SWITCHES:
+        is_fit = isinstance(value, bool)
     elif name in _TEXTS:
         is_fit = value is None or isinstance(value, str)
     else:

@@ -9,6 +9,7 @@ import numpy as np
 from ferviz.engines.protocols import KerasBacked, supports
 from ferviz.errors import ModelError
 from ferviz.models.architectures.layers import load_keras
+from ferviz.training.network import POLICIES
 
 if TYPE_CHECKING:
     from ferviz.models.model import Model
@@ -32,7 +33,7 @@ def load_trained(path: str) -> Model:
     return load_model(file, engine="auto" if file.endswith(".ferviz") else "keras", **given)
 
 
-def pair_from_file(path: str, labels: tuple[str, ...]) -> tuple[Any, Any]:
+def pair_from_file(path: str, labels: tuple[str, ...], precision: str = "float32") -> tuple[Any, Any]:
     """Return two networks that take raw pixels and hold a file's weights: one with logits, one with softmax.
 
     The scaling of the file's input spec becomes a Rescaling layer inside.
@@ -41,6 +42,7 @@ def pair_from_file(path: str, labels: tuple[str, ...]) -> tuple[Any, Any]:
         path: anything that load_model reads.
         labels: the labels of the new networks. Where the file has the same ones in the same order its last layer is kept, otherwise
             a new one takes its place.
+        precision: number format of the first one's arithmetic, where the file's network can be computed in it.
 
     Raises:
         ModelError: the file cannot be read, is not built of layers, does not end in a dense layer, or its pixels were standardised one
@@ -58,8 +60,10 @@ def pair_from_file(path: str, labels: tuple[str, ...]) -> tuple[Any, Any]:
         last = keras.layers.Dense(
             len(labels), activation=end, kernel_initializer=keras.initializers.GlorotUniform(seed=0), dtype="float32", name=dense.name
         )  # fmt: skip
-        copy = keras.models.clone_model(body)
-        copy.set_weights(body.get_weights())
+        copy = copy_in_precision(body, precision if end is None else "float32")
+        if copy is None:
+            copy = keras.models.clone_model(body)
+            copy.set_weights(body.get_weights())
         if (scale, offset) == (1.0, 0.0):
             pair.append(keras.Model(copy.inputs[0], last(copy.outputs[0]), name=network.name))
         else:
@@ -83,6 +87,33 @@ def _body(path: str, network: Any) -> tuple[Any, Any]:
     raise ModelError(
         f"{path} does not end in a dense layer, so it cannot be trained further; train its architecture from the start"
     )
+
+
+def copy_in_precision(network: Any, precision: str, last: str | None = None) -> Any | None:
+    """Return a copy of a network that computes in a precision; None for a network that is not a graph of Keras' own layers.
+
+    Args:
+        network: a keras.Model, with the same weights as its copy.
+        precision: "float32", "bfloat16" or "float16"; the weights stay float32.
+        last: the precision of the last layer; None = the same.
+    """
+    keras = load_keras()
+    if not isinstance(network, keras.Sequential | keras.src.models.functional.Functional):
+        return None
+    leaves = [layer for layer in network._flatten_layers() if not hasattr(layer, "layers")]
+    if any(type(layer) is not getattr(keras.layers, type(layer).__name__, None) for layer in leaves):
+        return None
+    end = leaves[-1].name
+
+    def copy(layer: Any) -> Any:
+        settings = layer.get_config()
+        if not hasattr(layer, "layers") and not isinstance(layer, keras.layers.InputLayer):
+            settings["dtype"] = POLICIES[last or precision if layer.name == end else precision]
+        return type(layer).from_config(settings)
+
+    clone = keras.models.clone_model(network, clone_function=copy)
+    clone.set_weights(network.get_weights())
+    return clone
 
 
 def _rescaling(path: str, spec: Any) -> tuple[Any, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ferviz.data.dataset import Dataset
-from ferviz.engines.precision import processor_flags
+from ferviz.engines.precision import has_bfloat16
 from ferviz.errors import DataError, UsageError
 from ferviz.files import atomic, write_text
 from ferviz.manifests import to_json
@@ -33,8 +33,8 @@ def resolve_precision(precision: str) -> str:
     """Return the number format that a network trains in on this machine.
 
     Args:
-        precision: "float32", "bfloat16", "float16", or "auto" for bfloat16 where a GPU or the processor's AMX tiles compute it and
-            float32 elsewhere.
+        precision: "float32", "bfloat16", "float16", or "auto" for bfloat16 where a GPU or the processor itself (AMX, AVX512-BF16)
+            computes it and float32 elsewhere.
     """
     if precision != "auto":
         return precision
@@ -43,7 +43,7 @@ def resolve_precision(precision: str) -> str:
 
         if tf.config.list_physical_devices("GPU"):
             return "bfloat16"
-    return "bfloat16" if "amx_bf16" in processor_flags() else "float32"
+    return "bfloat16" if has_bfloat16() else "float32"
 
 
 @contextlib.contextmanager
@@ -134,7 +134,7 @@ def build_networks(plan: Plan) -> Networks:
     if plan.init_from is not None:
         from ferviz.training.fine_tuning import pair_from_file
 
-        core, saved = pair_from_file(plan.init_from, plan.faces.names)
+        core, saved = pair_from_file(plan.init_from, plan.faces.names, resolve_precision(config.precision))
     else:
         with dtype_policy(resolve_precision(config.precision)):
             core = build(plan.architecture, classes, seed=config.seed, logits=True, **plan.options)

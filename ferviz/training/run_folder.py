@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ferviz.data.dataset import Dataset
+from ferviz.data.duplicates import also_in
 from ferviz.data.read import as_dataset, relabel
 from ferviz.data.splits import sample
 from ferviz.emotions import LabelScheme, label_scheme
@@ -52,7 +53,7 @@ class Plan:
         """Return the faces to learn from and the faces that choose the best epoch.
 
         Raises:
-            DataError: one of the two splits has no faces.
+            DataError: one of the two splits has no faces, or has none left without copies.
         """
         validation = self.config.validation or ""
         training, validating = (self.faces.take(self.faces.split == name) for name in ("Training", validation))
@@ -61,6 +62,12 @@ class Plan:
                 splits = ", ".join(sorted(set(self.faces.split.tolist()))) or "none"
                 raise DataError(
                     f"{self.faces.source or 'the data'} has no {name} rows; its splits are {splits} (--split random draws new ones)"
+                )
+        if self.config.drop_copies:
+            training = training.take(~also_in(training, validating))
+            if not len(training):
+                raise DataError(
+                    f"every Training face of {self.faces.source or 'the data'} is a copy of one of {validation}"
                 )
         return sample(training, self.config.fraction, self.config.seed), validating
 

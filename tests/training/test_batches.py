@@ -79,6 +79,25 @@ def test_teachers_see_the_pixels_that_the_student_sees() -> None:
         np.testing.assert_allclose(batch.targets[:, 7], batch.pixels.mean((1, 2, 3)), rtol=1e-5)
 
 
+def test_teachers_see_half_of_the_faces_as_mirror_images() -> None:
+    def left_and_right(pixels: np.ndarray) -> np.ndarray:
+        return np.stack([pixels[:, 0, 0, 0], pixels[:, 0, -1, 0]], 1)
+
+    slopes = np.arange(1, 401, dtype=np.uint8)[:, None, None, None] * np.array([0, 1], np.uint8)[None, None, :, None]
+    labels = np.zeros(400, np.int64)
+    config = TrainConfig(batch_size=40, augmentation=PLAIN, teacher_flip=True)
+    s = Source(slopes, labels, np.zeros((400, 0), np.float32), np.ones(1, np.float32), config, left_and_right)
+    batches = list(s.epoch(2))
+    for batch in batches:  # each face is seen whole, the one way or the other
+        np.testing.assert_array_equal(np.sort(batch.targets, 1), np.sort(left_and_right(batch.pixels), 1))
+    turned = np.concatenate([b.targets[:, 0] != b.pixels[:, 0, 0, 0] for b in batches])
+    assert 120 < turned.sum() < 280  # of 400; half of them, eight standard deviations wide
+    again = list(s.epoch(2))
+    for batch, other in zip(batches, again, strict=True):
+        np.testing.assert_array_equal(batch.targets, other.targets)
+    assert (np.concatenate([b.targets for b in s.epoch(3)]) != np.concatenate([b.targets for b in batches])).any()
+
+
 def test_an_error_in_the_thread_reaches_the_caller() -> None:
     s = source()
     object.__setattr__(s, "labels", s.labels[:3])

@@ -32,10 +32,14 @@ def test_values_that_make_no_sense_are_refused_by_name(given: dict[str, Any], wo
 
 
 def test_a_configuration_survives_being_written_down() -> None:
-    config = TrainConfig(epochs=7, optimizer="sgd", learning_rate=0.05, augmentation=Augmentation(mixup=0.2))
+    config = TrainConfig(
+        epochs=7, optimizer="sgd", learning_rate=0.05, drop_copies=True, augmentation=Augmentation(mixup=0.2)
+    )
     assert TrainConfig.from_dict(config.to_dict()) == config
     with pytest.raises(UsageError, match="colour"):
         TrainConfig.from_dict({**config.to_dict(), "colour": 1})
+    with pytest.raises(UsageError, match="teacher_flip cannot be 1"):
+        TrainConfig.from_dict({**config.to_dict(), "teacher_flip": 1})
     with pytest.raises(UsageError, match="shear"):
         TrainConfig.from_dict({**config.to_dict(), "augmentation": {"shear": 1}})
 

@@ -21,13 +21,16 @@ from ferviz.errors import DataError, ModelError, OutputError, OutputExistsError,
 from ferviz.models.load import load_model
 from ferviz.training import checkpoint
 from ferviz.training.config import Augmentation, TrainConfig
+from ferviz.training.fine_tuning import pair_from_file
 from ferviz.training.loop import Learner
+from ferviz.training.run_folder import new_plan
 from ferviz.training.train import TrainingProgress, train
 
 from .conftest import TINY
 
 pytestmark = pytest.mark.slow
 SHORT = TrainConfig(epochs=2, batch_size=32, warmup=0.5, precision="float32")
+PLAIN: dict[str, Any] = {"architecture": "residual", "options": None, "labels": None, "init_from": None}
 LOOK = Augmentation(flip=0.5, shift=0.5, rotate=0, zoom=0, erase=0, brightness=0.05, contrast=0.05)
 
 
@@ -200,6 +203,30 @@ def test_fine_tuning_starts_from_the_file(stripes: Dataset, finished: Path, tmp_
     )
     assert load_model(other.folder / "last.keras").labels == ("negative", "positive")
     assert len(other.history) == 2
+
+
+def test_fine_tuning_computes_in_the_precision_that_is_asked_for(finished: Path) -> None:
+    network = finished / "last.keras"
+    core, saved = pair_from_file(str(network), load_model(network).labels, "bfloat16")
+    kinds = {layer.compute_dtype for layer in core._flatten_layers() if layer.weights and not hasattr(layer, "layers")}
+    assert kinds == {"bfloat16", "float32"}  # float32: the last layer, whose logits the loss takes
+    assert {str(w.dtype) for w in core.trainable_weights} == {"float32"}
+    assert {layer.compute_dtype for layer in saved._flatten_layers()} == {"float32"}
+    for ours, theirs in zip(core.get_weights(), saved.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_copies_of_validation_faces_are_left_out(stripes: Dataset, tmp_path: Path) -> None:
+    images = stripes.images.copy()
+    images[[0, 1, 2]] = images[4]  # face 4 is one of PublicTest
+    data = replace(stripes, images=images)
+    with_copies, _ = new_plan(tmp_path, data, config=SHORT, **PLAIN).parts()
+    without, validating = new_plan(tmp_path, data, config=replace(SHORT, drop_copies=True), **PLAIN).parts()
+    assert set(with_copies.rows) - set(without.rows) == {0, 1, 2}
+    assert 4 in validating.rows
+    images[:] = images[4]
+    with pytest.raises(DataError, match="copy"):
+        new_plan(tmp_path, replace(data, images=images), config=replace(SHORT, drop_copies=True), **PLAIN)
 
 
 def test_mini_xception_trains_here(stripes: Dataset, tmp_path: Path) -> None:

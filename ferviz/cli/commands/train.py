@@ -49,6 +49,11 @@ class TransferOptions(OptionGroup):
     temperature: float = option(
         "--temperature", default=TRAINING.temperature, help="Softness of the teachers' answers."
     )
+    teacher_flip: bool = option(
+        "--teacher-flip",
+        default=TRAINING.teacher_flip,
+        help="Show the teachers each face as a mirror image half of the time, so that the mean of both answers is learned.",
+    )
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,11 @@ class TrainingOptions(OptionGroup):
         default=TRAINING.fraction,
         type=Number(0, 1, min_open=True),
         help="Share of the training faces, drawn from each class alike.",
+    )
+    drop_copies: bool = option(
+        "--drop-copies",
+        default=TRAINING.drop_copies,
+        help="Leave out training faces that are pixel-identical to a validation face.",
     )
     precision: str = option("--precision", default=TRAINING.precision, help="auto, float32, bfloat16 or float16.")
 
@@ -250,6 +260,7 @@ def train_config(
         teachers=tuple(split_networks(transfer.teachers)),
         distillation=transfer.distillation,
         temperature=transfer.temperature,
+        teacher_flip=transfer.teacher_flip,
         augmentation=Augmentation(**asdict(augmentation)),
     )
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ferviz.engines.protocols import KerasBacked, supports
 from ferviz.errors import ModelError
-from ferviz.models.architectures.layers import load_keras
-from ferviz.training.fine_tuning import load_trained
-from ferviz.training.network import POLICIES
+from ferviz.training.fine_tuning import copy_in_precision, load_trained
 
 if TYPE_CHECKING:
     from ferviz.models.model import Model
@@ -56,7 +54,7 @@ def _logits_in(model: Model, precision: str) -> Callable[[np.ndarray], np.ndarra
     """Return a function from faces to logits, computed in `precision` where the model's network allows that."""
     if precision == "float32" or not supports(model.engine, KerasBacked) or model.head != "softmax":
         return model.logits
-    fast = _copy_in(model.engine.keras_engine().network, precision)
+    fast = copy_in_precision(model.engine.keras_engine().network, precision, last="float32")
     if fast is None:
         return model.logits
 
@@ -66,24 +64,3 @@ def _logits_in(model: Model, precision: str) -> Callable[[np.ndarray], np.ndarra
         return np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
 
     return logits
-
-
-def _copy_in(network: Any, precision: str) -> Any | None:
-    """Return a copy of a functional or Sequential network of Keras' own layers that computes in `precision`, None for any other."""
-    keras = load_keras()
-    if not isinstance(network, keras.Sequential | keras.src.models.functional.Functional):
-        return None
-    leaves = [layer for layer in network._flatten_layers() if not hasattr(layer, "layers")]
-    if any(type(layer) is not getattr(keras.layers, type(layer).__name__, None) for layer in leaves):
-        return None
-    last = leaves[-1].name
-
-    def copy(layer: Any) -> Any:
-        settings = layer.get_config()
-        if not hasattr(layer, "layers") and not isinstance(layer, keras.layers.InputLayer):
-            settings["dtype"] = "float32" if layer.name == last else POLICIES[precision]
-        return type(layer).from_config(settings)
-
-    clone = keras.models.clone_model(network, clone_function=copy)
-    clone.set_weights(network.get_weights())
-    return clone
