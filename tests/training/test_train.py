@@ -30,7 +30,7 @@ from .conftest import TINY
 
 pytestmark = pytest.mark.slow
 SHORT = TrainConfig(epochs=2, batch_size=32, warmup=0.5, precision="float32")
-PLAIN: dict[str, Any] = {"architecture": "residual", "options": None, "labels": None, "init_from": None}
+USUAL: dict[str, Any] = {"architecture": "residual", "options": None, "labels": None, "init_from": None}
 LOOK = Augmentation(flip=0.5, shift=0.5, rotate=0, zoom=0, erase=0, brightness=0.05, contrast=0.05)
 
 
@@ -220,13 +220,13 @@ def test_copies_of_validation_faces_are_left_out(stripes: Dataset, tmp_path: Pat
     images = stripes.images.copy()
     images[[0, 1, 2]] = images[4]  # face 4 is one of PublicTest
     data = replace(stripes, images=images)
-    with_copies, _ = new_plan(tmp_path, data, config=SHORT, **PLAIN).parts()
-    without, validating = new_plan(tmp_path, data, config=replace(SHORT, drop_copies=True), **PLAIN).parts()
+    with_copies, _ = new_plan(tmp_path, data, config=SHORT, **USUAL).parts()
+    without, validating = new_plan(tmp_path, data, config=replace(SHORT, drop_copies=True), **USUAL).parts()
     assert set(with_copies.rows) - set(without.rows) == {0, 1, 2}
     assert 4 in validating.rows
     images[:] = images[4]
     with pytest.raises(DataError, match="copy"):
-        new_plan(tmp_path, replace(data, images=images), config=replace(SHORT, drop_copies=True), **PLAIN)
+        new_plan(tmp_path, replace(data, images=images), config=replace(SHORT, drop_copies=True), **USUAL)
 
 
 def test_mini_xception_trains_here(stripes: Dataset, tmp_path: Path) -> None:
