@@ -6,8 +6,8 @@ Without NETWORK: every network in the project's own workplace (../shared/data/mo
 compiled (--maps compiles the default layer only, which is much quicker, and leaves it out). The second holds, for each network and
 method, the largest difference between the two engines' maps as a share of the map's range (all classes for maps of a layer, else the
 predicted one); a star marks maps that peak at another pixel. Where it is above 1e-4, brackets hold how far Keras is from
-itself when the numbers it works on move by one float32 rounding step (see `Trembling`). Score-CAM and Ablation-CAM get one face where the
-layer has more than 130 channels, and are left out above --channels.
+itself when the numbers it works on move by as many float32 rounding steps as lie between the two engines, at least one (see `Trembling`).
+Score-CAM and Ablation-CAM get one face where the layer has more than 130 channels, and are left out above --channels.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from ferviz.models.model import Model
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 STRICT = 1e-4
+EPSILON = float(np.finfo(np.float32).eps)
 QUICK: dict[str, dict[str, Any]] = {
     "rise": {"masks": 32},
     "smoothgrad": {"samples": 4},
@@ -46,14 +47,14 @@ WIDE = 130
 
 
 class Trembling:
-    """An engine whose numbers move by at most one float32 rounding step of the largest among them, at random.
+    """An engine whose numbers move by at most some float32 rounding steps of the largest among them, at random.
 
     What moves is what gradients are made of: the picture for gradients at the picture, the activation and the gradient for those at a
     layer. A method's answer from it, against the one without, is how far rounding alone can throw that method on that face.
     """
 
-    def __init__(self, engine: Any, seed: int) -> None:
-        self.engine, self._rng = engine, np.random.default_rng(seed)
+    def __init__(self, engine: Any, seed: int, steps: float = 1.0) -> None:
+        self.engine, self._rng, self._steps = engine, np.random.default_rng(seed), steps
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.engine, name)
@@ -72,19 +73,21 @@ class Trembling:
         return self._moved(activation), self._moved(gradient), logits
 
     def _moved(self, values: np.ndarray) -> np.ndarray:
-        step = np.finfo(np.float32).eps * np.abs(values).max()
-        return (values + step * self._rng.uniform(-1, 1, values.shape)).astype(np.float32)
+        most = self._steps * EPSILON * np.abs(values).max()
+        return (values + most * self._rng.uniform(-1, 1, values.shape)).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class Parity:
     """How two engines' maps of one network compare.
 
-    off: their largest difference, each as a share of its map's range. own: Keras' largest difference to itself in 8 draws of `Trembling`, 0
-    where `off` is within STRICT and nobody has to ask. peak: every map peaks at the same pixel. labels: the same classes are predicted.
+    off: their largest difference, each as a share of its map's range. steps: how far apart the numbers are that both work on, see
+    `steps_apart`. own: Keras' largest difference to itself in 8 draws of `Trembling` by as much. Both are 0 where `off` is within STRICT
+    and nobody has to ask. peak: every map peaks at the same pixel. labels: the same classes are predicted.
     """
 
     off: float
+    steps: float
     own: float
     peak: bool
     labels: bool
@@ -110,6 +113,18 @@ def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float((np.abs(ours - theirs) / np.maximum(rng, 1e-9)).max())
 
 
+def steps_apart(keras: Model, litert: Model, faces: np.ndarray, layer: str) -> float:
+    """How far apart a layer's maps and the logits of two engines are, in float32 rounding steps of the largest among them.
+
+    Each engine adds up products in its own order, which depends on the processor: a few steps, more in deep networks.
+    """
+    batch = keras.preprocess(list(faces))
+    weights = np.tile(np.eye(len(keras.labels), dtype=np.float32), (len(faces), 1, 1))
+    (ours, _, logits), (theirs, _, others) = (m.engine.gradients(batch, layer, weights) for m in (keras, litert))
+    pairs = ((np.asarray(a), np.asarray(b)) for a, b in ((ours, theirs), (logits, others)))
+    return max(float(np.abs(a - b).max() / np.abs(a).max()) for a, b in pairs) / EPSILON
+
+
 def compare(keras: Model, litert: Model, faces: np.ndarray, method: str, draws: int = 8, **settings: Any) -> Parity:
     """Explain the faces by both engines."""
     target = "all" if METHODS[method].at != PICTURE and method not in MANY else "predicted"
@@ -119,14 +134,15 @@ def compare(keras: Model, litert: Model, faces: np.ndarray, method: str, draws: 
 
     whole, compiled = maps(keras), maps(litert)
     off = difference(compiled.raw, whole.raw)
-    own = 0.0
+    steps = own = 0.0
     if off > STRICT:
-        trembling = (replace(keras, engine=Trembling(keras.engine, seed)) for seed in range(draws))
+        steps = steps_apart(keras, litert, faces, INPUT if METHODS[method].at == PICTURE else keras.default_layer()[0])
+        trembling = (replace(keras, engine=Trembling(keras.engine, seed, max(1.0, steps))) for seed in range(draws))
         own = max(difference(maps(model).raw, whole.raw) for model in trembling)
     flat = [m.heatmaps.reshape(-1, m.heatmaps.shape[2] * m.heatmaps.shape[3]) for m in (whole, compiled)]
     same = (flat[0].argmax(1) == flat[1].argmax(1)) | (np.ptp(flat[0], axis=1) == 0)  # an empty map peaks nowhere
     labels = [p.label for p in whole.predictions] == [p.label for p in compiled.predictions]
-    return Parity(off, own, bool(same.all()), labels)
+    return Parity(off, steps, own, bool(same.all()), labels)
 
 
 def networks(chosen: list[Path]) -> list[Path]:
