@@ -83,14 +83,16 @@ def build_explainer(channels: Sequence[int], outputs: int, seed: int = 0, width:
         x = layers.Add(name=f"add{number}")(
             [x, layers.ReLU(name=f"relu{number}")(layers.Add(name=f"sum{number}")([step, around]))]
         )
-    maps = layers.Conv2D(outputs, 1, kernel_initializer=start(0.01), name="maps")(x)
+    # The last layers compute in float32 under every policy: what they say is compared with sums of many cells.
+    maps = layers.Conv2D(outputs, 1, kernel_initializer=start(0.01), dtype="float32", name="maps")(x)
     pooled = layers.GlobalAveragePooling2D(name="pooled")(x)
     seen = layers.Dense(32, activation="relu", kernel_initializer=start(), name="doubt0")(
         _stop(keras)(name="stop")(pooled)
     )
-    doubt = layers.Dense(outputs, kernel_initializer=start(0.01), name="doubt")(seen)
-    flat = layers.Reshape((CELLS**2, outputs), name="flat")(maps)
-    return keras.Model(inputs, layers.Concatenate(axis=1, name="outputs")([flat, layers.Reshape((1, outputs))(doubt)]))
+    doubt = layers.Dense(outputs, kernel_initializer=start(0.01), dtype="float32", name="doubt")(seen)
+    flat = layers.Reshape((CELLS**2, outputs), dtype="float32", name="flat")(maps)
+    below = layers.Reshape((1, outputs), dtype="float32")(doubt)
+    return keras.Model(inputs, layers.Concatenate(axis=1, dtype="float32", name="outputs")([flat, below]))
 
 
 def _stop(keras: Any) -> Any:

@@ -12,6 +12,7 @@ from ferviz.engines.base import Array
 from ferviz.models.architectures.layers import load_keras
 from ferviz.training.explainer.coalitions import CELLS, CoalitionScores
 from ferviz.training.explainer.explainer_network import WIDTH, build_explainer
+from ferviz.training.network import dtype_policy, resolve_precision
 
 EFFICIENCY = 0.05
 """Weight of what a whole map has to add up to, beside 1 of each pair of hidden faces."""
@@ -136,6 +137,7 @@ def fit_explainer(
     after_epoch: Callable[[int, float, float], None] | None = None,
     seconds_left: Callable[[], float] | None = None,
     width: int = WIDTH,
+    precision: str = "auto",
 ) -> Any:
     """Fit the explainer's network.
 
@@ -147,12 +149,15 @@ def fit_explainer(
         after_epoch: is given the epoch, the mean loss of the lessons and that of `validation`.
         seconds_left: tells how much time there is; the learning rate falls to 0 by its end, or by that of the last epoch.
         width: channels of the network.
+        precision: number format of the arithmetic while it learns, as in `TrainConfig`.
 
     Returns:
-        The keras.Model, with the mean of its weights over the last steps.
+        The keras.Model in float32, with the mean of its weights over the last steps.
     """
     keras = load_keras()
-    network = build_explainer([tap.shape[-1] for tap in lessons.taps], len(lessons.scale), seed, width)
+    shape = [tap.shape[-1] for tap in lessons.taps], len(lessons.scale), seed, width
+    with dtype_policy(resolve_precision(precision)):
+        network = build_explainer(*shape)
     size = int(np.clip(len(lessons) // 40, 8, BATCH))
     steps = max(1, len(lessons) // size)
     total = epochs * steps
@@ -179,7 +184,10 @@ def fit_explainer(
         if len(losses) < steps:
             break
     optimizer.finalize_variable_values(network.trainable_variables)
-    return network
+    with dtype_policy("float32"):
+        fitted = build_explainer(*shape)
+    fitted.set_weights(network.get_weights())
+    return fitted
 
 
 def _learning_rate(rise: float, share: float) -> float:
