@@ -119,6 +119,10 @@ class TrainConfig:
             value = getattr(owner, name)
             if value is not None and not low <= value <= high:
                 raise UsageError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}")
+        if self.teacher_flip and not self.teachers:
+            raise UsageError(
+                "teacher_flip shows faces to teachers in a mirror, and there is none; name one (--teacher FILE)"
+            )
         if self.additive_weight and self.ferplus_weight:
             raise UsageError("additive_weight and ferplus_weight are not learned together; give one of them")
 

@@ -85,7 +85,7 @@ def test_teachers_see_half_of_the_faces_as_mirror_images() -> None:
 
     slopes = np.arange(1, 401, dtype=np.uint8)[:, None, None, None] * np.array([0, 1], np.uint8)[None, None, :, None]
     labels = np.zeros(400, np.int64)
-    config = TrainConfig(batch_size=40, augmentation=PLAIN, teacher_flip=True)
+    config = TrainConfig(batch_size=40, augmentation=PLAIN, teachers=("t.keras",), teacher_flip=True)
     s = Source(slopes, labels, np.zeros((400, 0), np.float32), np.ones(1, np.float32), config, left_and_right)
     batches = list(s.epoch(2))
     for batch in batches:  # each face is seen whole, the one way or the other

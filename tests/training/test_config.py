@@ -24,6 +24,7 @@ from ferviz.training.config import Augmentation, TrainConfig
         ({"class_weights": "yes"}, "balanced"),
         ({"augmentation": Augmentation(flip=1.5)}, "flip"),
         ({"augmentation": Augmentation(mixup=-1)}, "mixup"),
+        ({"teacher_flip": True}, "--teacher FILE"),
     ],
 )
 def test_values_that_make_no_sense_are_refused_by_name(given: dict[str, Any], word: str) -> None:
