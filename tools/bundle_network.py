@@ -21,6 +21,7 @@ from ferviz.errors import DataError, ModelError, OutputError
 from ferviz.files import atomic, sha256, write_text
 from ferviz.known_files import SHIPPED
 from ferviz.manifests import manifest, to_json
+from ferviz.models.network_address import parse_network
 from ferviz.training.run_folder import CONFIG, HISTORY
 
 ASSETS = Path(__file__).resolve().parents[1] / "ferviz" / "assets"
@@ -70,12 +71,14 @@ def bundle(run: Path, data: Dataset, assets: Path = ASSETS, network: str = "best
             f"{path} has an accuracy of {measured['accuracy']:.4f} on {validation}, its run measured {row['val_accuracy']:.4f}; "
             "give the data that it was trained on"
         )
+    fitted = "FER2013 Training" + (f", without copies of {validation}" if saved["config"].get("drop_copies") else "")
     about = manifest(
         what="trained by `ferviz train`, made the bundled network by `python tools/bundle_network.py`",
         architecture=saved["architecture"], options=saved["options"], config=saved["config"],
-        data={"rows": saved["data"]["rows"], "fitted": "FER2013 Training", "chosen by": validation},
+        data={"rows": saved["data"]["rows"], "fitted": fitted, "chosen by": validation},
+        init_from=_file(saved["init_from"]) if saved.get("init_from") else None,
         epoch=int(row["epoch"]), measured=measured, bytes=size, sha256=sha256(path),
-        teachers=[_teacher(Path(name)) for name in saved["config"]["teachers"]],
+        teachers=[_file(name) for name in saved["config"]["teachers"]],
     )  # fmt: skip
     spec = {"height": model.input.height, "width": model.input.width, "scaling": "0..255", "resize": "uint8"}
     document = {"schema_version": 1, "labels": list(model.labels), "input": spec, "about": about}
@@ -88,7 +91,8 @@ def bundle(run: Path, data: Dataset, assets: Path = ASSETS, network: str = "best
     return about
 
 
-def _teacher(path: Path) -> dict[str, str | None]:
+def _file(address: str) -> dict[str, str | None]:
+    path = Path(parse_network(address)[0])
     return {"file": path.name, "sha256": sha256(path) if path.is_file() else None}
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from ferviz.data.dataset import Dataset
 from ferviz.errors import DataError, ModelError
+from ferviz.files import sha256
 from ferviz.models.load import load_model
 from ferviz.training.config import TrainConfig
 from ferviz.training.train import train
@@ -37,7 +38,17 @@ def run(stripes: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_bundled_network_and_what_it_says(run: Path, stripes: Dataset, tmp_path: Path) -> None:
-    about = bundle(run, stripes, tmp_path)
+    tuned = Path(shutil.copytree(run, tmp_path / "run"))
+    config = json.loads((tuned / "config.json").read_text())
+    first = run / "last.keras"
+    config |= {"init_from": str(first)}
+    config["config"] |= {"teachers": [f"{first}?labels=7", "lost.keras"], "drop_copies": True}
+    (tuned / "config.json").write_text(json.dumps(config))
+    about = bundle(tuned, stripes, tmp_path)
+    known = {"file": "last.keras", "sha256": sha256(first)}
+    assert about["init_from"] == known
+    assert about["teachers"] == [known, {"file": "lost.keras", "sha256": None}]
+    assert about["data"]["fitted"] == "FER2013 Training, without copies of PublicTest"
     model = load_model(tmp_path / "bundled.keras", engine="keras")
     judged = stripes.take(stripes.split == "PublicTest")
     assert about["measured"]["accuracy"] == pytest.approx(
