@@ -51,7 +51,7 @@ def main(data: str, minutes: float, out: Path, resume: bool) -> None:
     def say(p: TeachingProgress) -> None:
         click.echo(f"{p.stage}: {p.done:,} of {p.total:,} {p.note}", err=True)
 
-    config = TeachConfig(faces=27_138, width=64, epochs=28)
+    config = TeachConfig(faces=27_138, width=64, epochs=60)
     run = teach(load_model(), data, out=out, minutes=minutes, config=config, resume=resume, force=True, progress=say)
     bundle_explainer(run.path)
     click.echo(to_json(run.to_dict(), indent=2))

@@ -58,7 +58,7 @@ class TeachConfig:
     examined: int = 64
     region_pairs: int = 8
     patch_pairs: int = 8
-    epochs: int = 24
+    epochs: int = 60
     width: int = WIDTH
     fills: tuple[str, ...] = FILLS
     taps: tuple[str, ...] = ()
