@@ -24,7 +24,6 @@ from ferviz.training.run_folder import HISTORY
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSETS, IMAGES = ROOT / "ferviz" / "assets", ROOT / "docs" / "images"
-CHAPTERS = ("network", "explainer", "pictures", "figures")
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,8 @@ class Step:
 
     Attributes:
         name: its name, under which its output is kept.
-        chapter: one of CHAPTERS; a step is repeated where the file of the network that its chapter works on has changed.
+        chapter: network, explainer, pictures or figures; a step is repeated where the file of the network that its
+            chapter works on has changed.
         words: the arguments of Python.
     """
 
@@ -104,10 +104,10 @@ def take(step: Step, run: Path, work: Path) -> bool:
         work: the folder of the outputs.
     """
     done, output = work / f"{step.name}.done", work / f"{step.name}.txt"
-    if done.is_file() and done.read_text(encoding="utf-8") == mark_of(step, run):
+    mark, began = mark_of(step, run), time.monotonic()
+    if done.is_file() and done.read_text(encoding="utf-8") == mark:
         click.echo(f"{step.name}: done before")
         return True
-    mark, began = mark_of(step, run), time.monotonic()
     click.echo(f"{step.name}: {' '.join(step.words)}")
     with output.open("w", encoding="utf-8") as file:
         code = subprocess.run(

@@ -50,7 +50,7 @@ ROUNDED = {
 
 Gradients at the picture jump where a ReLU or a maximum on the way changes sides. The weights of gradcam++ and xgradcam have poles on
 maps that are negative somewhere: a quotient's lower part goes through 0. There a map may be as far from Keras' as Keras' own is from
-itself when its numbers move by the few rounding steps that lie between the engines (on one processor one, on another three);
+itself when its numbers move by the few rounding steps that lie between the engines (two to six on an AMD EPYC);
 everywhere else, and for all other methods, it is 1e-4 of the map's range."""
 STEPS = 1e-5 / np.finfo(np.float32).eps
 """Most rounding steps between the engines' maps and logits: both are within 1e-5 of the largest number."""
