@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import importlib.util
 import os
@@ -13,7 +14,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -81,7 +81,7 @@ def pytest_runtest_setup() -> None:
     tf_stack: Any = sys.modules.get("tensorflow.python.util.tf_stack")
     if tf_stack is None or hasattr(tf_stack.extract_stack, "func"):
         return
-    tf_stack.extract_stack = partial(_first_stack, tf_stack.extract_stack, [])
+    tf_stack.extract_stack = functools.partial(_first_stack, tf_stack.extract_stack, [])
     pytest_collection_finish()  # TensorFlow is there now
 
 
@@ -183,27 +183,39 @@ def still_clock() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def networks() -> ModuleType:
-    """The module tests/networks.py. (`tests` cannot be imported by name: tf-keras-vis installs a package called so.)"""
-    return _module("networks")
+def script() -> Callable[[str | Path], ModuleType]:
+    """A function from a script's path, below the repository's root or whole, to its module, which is executed once."""
+    return functools.cache(_script)
 
 
-@pytest.fixture(scope="session")
-def onnx_files() -> ModuleType:
-    """The module tests/onnx_files.py."""
-    pytest.importorskip("onnx")
-    return _module("onnx_files")
-
-
-def _module(name: str) -> ModuleType:
-    path = Path(__file__).resolve().parent / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"ferviz_test_{name}", path)
+def _script(path: str | Path) -> ModuleType:
+    file = Path(__file__).resolve().parents[1] / path
+    spec = importlib.util.spec_from_file_location(f"ferviz_script_{file.stem}", file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # where its dataclasses look themselves up
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def networks(script: Callable[[str | Path], ModuleType]) -> ModuleType:
+    """The module tests/networks.py. (`tests` cannot be imported by name: tf-keras-vis installs a package called so.)"""
+    return script("tests/networks.py")
+
+
+@pytest.fixture(scope="session")
+def onnx_files(script: Callable[[str | Path], ModuleType]) -> ModuleType:
+    """The module tests/onnx_files.py."""
+    pytest.importorskip("onnx")
+    return script("tests/onnx_files.py")
+
+
+@pytest.fixture(scope="session")
+def sheets(script: Callable[[str | Path], ModuleType], shared_data: Path) -> ModuleType:
+    """The module that lies with FER2013's sheets and reads them."""
+    return script(shared_data / "fer2013" / "fer2013.py")
 
 
 @pytest.fixture(scope="session")
@@ -349,7 +361,7 @@ def start_browser() -> Iterator[Callable[..., Any]]:
             options = {"executable_path": path, "args": [*words, *further], "timeout": 1000 * PATIENCE}
             browsers.append(playwright.chromium.launch(**options))
             for name in ("new_context", "new_page"):
-                setattr(browsers[-1], name, partial(_patiently, getattr(browsers[-1], name)))
+                setattr(browsers[-1], name, functools.partial(_patiently, getattr(browsers[-1], name)))
             return browsers[-1]
 
         yield start

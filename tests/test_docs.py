@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import click
 import pytest
@@ -121,7 +121,12 @@ def test_every_picture_of_the_documentation_is_used() -> None:
     assert not [name for name in pictures if name not in text]
 
 
-def test_the_example_of_a_report_is_what_its_command_writes() -> None:
+@pytest.fixture(scope="module")
+def check_site(script: Callable[[str], ModuleType]) -> ModuleType:
+    return script("tools/check_site.py")
+
+
+def test_the_example_of_a_report_is_what_its_command_writes(check_site: ModuleType) -> None:
     import ferviz
 
     page = ROOT / "docs" / "how-to" / "report-bundled.html"
@@ -136,33 +141,22 @@ def test_the_example_of_a_report_is_what_its_command_writes() -> None:
     assert f"$ {command}\n" in text
     assert not record["settings"]["show_faces"]
     assert not [name for name, section in record["sections"].items() if "not_measured" in section]
-    assert not list(check_site().assets(page.parent))  # type: ignore[attr-defined]
+    assert not list(check_site.assets(page.parent))
 
 
-def check_site() -> object:
-    """The module tools/check_site.py."""
-    path = ROOT / "tools" / "check_site.py"
-    spec = importlib.util.spec_from_file_location("check_site", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_site_s_check_finds_what_comes_from_another_host(tmp_path: Path) -> None:
+def test_the_site_s_check_finds_what_comes_from_another_host(check_site: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text(
         '<link rel="canonical" href="https://a.example/"><a href="https://b.example/">b</a><img src="c.png" alt="">'
         '<link rel="stylesheet" href="https://d.example/d.css"><script src="//e.example/e.js"></script><img src="f.png">'
         '<p style="background: url(https://g.example/g.png)"></p>'
     )
     (tmp_path / "h.css").write_text("@import 'https://h.example/h.css'; a { background: url(i.png) }")
-    lines = list(check_site().assets(tmp_path))  # type: ignore[attr-defined]
+    lines = list(check_site.assets(tmp_path))
     assert len(lines) == 5
     for line, part in zip(lines, ("h.css", "d.example", "e.example", "f.png", "g.example"), strict=True):
         assert part in line
 
 
 @pytest.mark.skipif(not (SITE / "index.html").exists(), reason="the site is not built; make docs builds it")
-def test_the_built_site_loads_nothing_from_another_host() -> None:
-    assert not list(check_site().assets(SITE))  # type: ignore[attr-defined]
+def test_the_built_site_loads_nothing_from_another_host(check_site: ModuleType) -> None:
+    assert not list(check_site.assets(SITE))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,15 +16,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def truth() -> ModuleType:
+def truth(script: Callable[[str], ModuleType]) -> ModuleType:
     """The module benchmarks/truth.py, which also prints the table of benchmarks/results.md."""
-    path = Path(__file__).resolve().parents[2] / "benchmarks" / "truth.py"
-    spec = importlib.util.spec_from_file_location("ferviz_truth", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("benchmarks/truth.py")
 
 
 @pytest.fixture(scope="module")

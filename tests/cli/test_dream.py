@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -40,14 +40,8 @@ def opened_once(frozen_once: None) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> str:
+def network(networks: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A file with a tiny network of four classes (tests/networks.py) and a sidecar that says what they are."""
-    path = Path(__file__).resolve().parents[1] / "networks.py"
-    spec = importlib.util.spec_from_file_location("ferviz_test_networks", path)
-    assert spec is not None
-    assert spec.loader is not None
-    networks = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(networks)
     file = tmp_path_factory.mktemp("network") / "tiny.keras"
     networks.build("softmax_layer").save(file)
     sidecar = {"schema_version": 1, "labels": ["angry", "happy", "sad", "surprise"], "input": {"scaling": "-1..1"}}

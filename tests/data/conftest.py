@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -32,13 +32,8 @@ def table(tmp_path: Path, faces: tuple[np.ndarray, np.ndarray, list[str]]) -> Pa
 
 
 @pytest.fixture(scope="session")
-def fer2013(shared_data: Path) -> Dataset:
+def fer2013(sheets: ModuleType) -> Dataset:
     """FER2013's Training and PublicTest rows with FERPlus' votes, loaded by the data's own script."""
-    spec = importlib.util.spec_from_file_location("fer2013_sheets", shared_data / "fer2013" / "fer2013.py")
-    assert spec is not None
-    assert spec.loader is not None
-    sheets = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sheets)
     parts = [sheets.load(usage) for usage in ("Training", "PublicTest")]
     images, labels, votes, rows = (np.concatenate(p) for p in zip(*parts, strict=True))
     split = np.repeat(["Training", "PublicTest"], [len(p[0]) for p in parts])

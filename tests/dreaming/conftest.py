@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
-from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -18,18 +17,12 @@ def every_network_frozen_once(frozen_once: None) -> None:
 
 
 @pytest.fixture(scope="session")
-def model() -> Callable[..., Any]:
+def model(networks: ModuleType) -> Callable[..., Any]:
     """A function from a network's name to a Model on the Keras engine; scaling is the model's."""
     from ferviz.engines.keras import KerasEngine
     from ferviz.models.input_spec import InputSpec
     from ferviz.models.model import Model
 
-    path = Path(__file__).resolve().parents[1] / "networks.py"
-    spec = importlib.util.spec_from_file_location("ferviz_test_networks", path)
-    assert spec is not None
-    assert spec.loader is not None
-    networks = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(networks)
     engines: dict[tuple[str, int], Any] = {}
     made: dict[str, Any] = {}
 

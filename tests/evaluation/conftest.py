@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -66,12 +65,7 @@ def reads_the_code(classes: int, sharpness: float = 4.0) -> Callable[[np.ndarray
 
 
 @pytest.fixture(scope="session")
-def public_test(shared_data: Path) -> Dataset:
+def public_test(sheets: ModuleType) -> Dataset:
     """FER2013's PublicTest rows."""
-    spec = importlib.util.spec_from_file_location("fer2013_sheets", shared_data / "fer2013" / "fer2013.py")
-    assert spec is not None
-    assert spec.loader is not None
-    sheets = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sheets)
     images, labels, votes, rows = sheets.load("PublicTest")
     return Dataset(images, labels, np.full(len(rows), "PublicTest"), rows, SCHEMES["7"], votes, "FER2013")

@@ -403,18 +403,12 @@ def everything(tf, x, folder):
     def fill():
         return tf.cast(tf.reduce_sum(tf.fill([tf.cast(x[0, 0, 0, 0], tf.int64) * (1 << 28), 4], 1.0)), tf.int64)
 
-    def random():
-        return tf.cast(tf.reduce_sum(tf.random.uniform([tf.cast(x[0, 0, 0, 0], tf.int64) * (1 << 30)])), tf.int64)
-
     def fail():
         with tf.control_dependencies([tf.debugging.Assert(x[0, 0, 0, 0] < 0, ["evil \x1b[31m text"])]):
             return tf.constant(1, tf.int64)
 
-    def tile():
-        return tf.cast(tf.reduce_max(tf.tile(x, [1 << 15, 1 << 10, 1 << 4, 1])), tf.int64)
-
     number = tf.constant(0, tf.int64)
-    for when, harm in ((7.0, loop), (12.0, fill), (13.0, random), (14.0, tile), (15.0, fail)):
+    for when, harm in ((7.0, loop), (12.0, fill), (15.0, fail)):
         number += only_for(tf, x, when, harm, lambda: tf.constant(0, tf.int64))
     return [number]
 
@@ -435,9 +429,7 @@ def test_what_a_graph_may_do_to_its_own_process(tmp_path, monkeypatch):
         assert "\n" not in str(caught.value)
         assert str(caught.value).isprintable()
 
-    ends(12, "fails on a picture .*(OOM|memory|allocat)")
-    ends(13, "fails on a picture .*(OOM|memory|allocat)")
-    ends(14, "fails on a picture .*(OOM|memory|allocat)")
+    ends(12, "fails on a picture .*(OOM|memory|allocat)")  # TensorFlow waits ten seconds for memory, whatever asks for it
     ends(15, "fails on a picture .*assertion failed")
     assert engine._process._child.process is process, "what fails needs no new process"
     assert np.array_equal(engine.logits(PICTURES), expected)

@@ -6,8 +6,6 @@ of benchmarks/parity.py holds every published network with every method.
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -59,16 +57,9 @@ EARLIER = 1.5
 
 
 @pytest.fixture(scope="module")
-def parity() -> ModuleType:
+def parity(script: Callable[[str], ModuleType]) -> ModuleType:
     """The module benchmarks/parity.py, which also prints the table of benchmarks/results.md."""
-    path = Path(__file__).resolve().parents[2] / "benchmarks" / "parity.py"
-    spec = importlib.util.spec_from_file_location("ferviz_parity", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # its dataclass looks itself up
-    spec.loader.exec_module(module)
-    return module
+    return script("benchmarks/parity.py")
 
 
 @pytest.fixture(scope="module")

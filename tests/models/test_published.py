@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import warnings
 from dataclasses import replace
 
@@ -56,12 +55,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def fer2013(shared_data):
+def fer2013(sheets):
     """The loader that lies with the data: usage -> pixels, emotion, votes, row."""
-    spec = importlib.util.spec_from_file_location("fer2013_sheets", shared_data / "fer2013" / "fer2013.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return functools.cache(module.load)
+    return functools.cache(sheets.load)
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -18,16 +19,13 @@ from ferviz.models.load import load_model
 from ferviz.training.config import TrainConfig
 from ferviz.training.train import train
 
-TOOL = Path(__file__).resolve().parents[2] / "tools" / "bundle_network.py"
-spec = importlib.util.spec_from_file_location("bundle_network", TOOL)
-assert spec is not None
-assert spec.loader is not None
-bundling = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(bundling)
-bundle = bundling.bundle
-
 pytestmark = pytest.mark.slow
 OPTIONS = {"height": 24, "width": 24, "widths": [4], "blocks": [1], "stem": 4}
+
+
+@pytest.fixture(scope="module")
+def bundling(script: Callable[[str], ModuleType]) -> ModuleType:
+    return script("tools/bundle_network.py")
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +35,14 @@ def run(stripes: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_bundled_network_and_what_it_says(run: Path, stripes: Dataset, tmp_path: Path) -> None:
+def test_bundled_network_and_what_it_says(bundling: ModuleType, run: Path, stripes: Dataset, tmp_path: Path) -> None:
     tuned = Path(shutil.copytree(run, tmp_path / "run"))
     config = json.loads((tuned / "config.json").read_text())
     first = run / "last.keras"
     config |= {"init_from": str(first)}
     config["config"] |= {"teachers": [f"{first}?labels=7", "lost.keras"], "drop_copies": True}
     (tuned / "config.json").write_text(json.dumps(config))
-    about = bundle(tuned, stripes, tmp_path)
+    about = bundling.bundle(tuned, stripes, tmp_path)
     known = {"file": "last.keras", "sha256": sha256(first)}
     assert about["init_from"] == known
     assert about["teachers"] == [known, {"file": "lost.keras", "sha256": None}]
@@ -61,21 +59,23 @@ def test_bundled_network_and_what_it_says(run: Path, stripes: Dataset, tmp_path:
     np.testing.assert_allclose(compiled.probabilities(judged.images), model.probabilities(judged.images), atol=1e-3)
 
 
-def test_what_is_not_bundled(run: Path, stripes: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_bundled(
+    bundling: ModuleType, run: Path, stripes: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wrong = replace(stripes, labels=(stripes.labels + 1) % 7)
     with pytest.raises(DataError, match="trained on"):
-        bundle(run, wrong, tmp_path)
+        bundling.bundle(run, wrong, tmp_path)
     with pytest.raises(ModelError, match="train first"):
-        bundle(tmp_path, stripes, tmp_path)
+        bundling.bundle(tmp_path, stripes, tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(bundling, "MAX_BYTES", 100)
         with pytest.raises(ModelError, match="bytes"):
-            bundle(run, stripes, tmp_path)
+            bundling.bundle(run, stripes, tmp_path)
     other = tmp_path / "six"
     shutil.copytree(run, other)
     train(
         stripes, labels="6-dropped", out=other, force=True, options=OPTIONS, config=TrainConfig(epochs=1, batch_size=32)
     )
     with pytest.raises(ModelError, match="seven"):
-        bundle(other, stripes, tmp_path)
+        bundling.bundle(other, stripes, tmp_path)
     assert not list(tmp_path.glob("bundled*"))
