@@ -41,6 +41,7 @@ from ferviz.dreaming.judging import judge
 from ferviz.dreaming.objectives import bind, odds
 from ferviz.dreaming.priors import prior
 from ferviz.engines.precision import has_bfloat16
+from ferviz.engines.protocols import KerasBacked, require
 from ferviz.models.load import load_model
 from ferviz.models.model import Model
 from ferviz.models.network_address import parse_network
@@ -88,7 +89,7 @@ def peer(model: Model) -> tuple[Any, Any]:
     from tf_keras_vis.utils.model_modifiers import ReplaceToLinear
     from tf_keras_vis.utils.scores import CategoricalScore
 
-    engine: Any = model.engine
+    engine = require(model.engine, KerasBacked, "this benchmark").keras_engine()
     low, high = (
         model.input.preprocess([np.full(model.input.size, v, np.uint8) for v in (0, 255)]).reshape(2, -1)[:, 0].tolist()
     )
@@ -145,7 +146,7 @@ def untrained(model: Model, seed: int = 0) -> Model:
     from ferviz.engines.keras import KerasEngine
 
     keras().utils.set_random_seed(seed)
-    engine: Any = model.engine
+    engine = require(model.engine, KerasBacked, "this benchmark").keras_engine()
     fresh = keras().models.clone_model(engine.network)
     return replace(model, name="untrained", sha256="", engine=KerasEngine(fresh, engine.channels_first))
 

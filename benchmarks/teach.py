@@ -115,13 +115,14 @@ def report(model: Model, faces: list[Face], exact: int, seed: int) -> RegionValu
     means = np.stack([maps[predicted == label].mean(0) for label in predicted])
     other = others(predicted, seed)
     print(f"\n{model.name}: {len(faces)} faces, taught with {model.explainer.lesson.faces:,}\n")
-    print("| map | better than a centre blob under all fills |\n|---|---|")
+    print("| map | better than a centre blob under all fills | faces that can be tested |\n|---|---|---|")
     for name, candidate in (
         ("fastshap", maps), ("adjusted-fastshap", adjusted.heatmaps[:, 0]), ("gradcam", gradcam.heatmaps[:, 0]),
         ("mean fastshap map of the class", means),
         ("fastshap map of another face", maps[other]),
     ):  # fmt: skip
-        print(f"| {name} | {share(better(model, faces, candidate, predicted))} |", flush=True)
+        hits = better(model, faces, candidate, predicted)
+        print(f"| {name} | {share(hits)} | {len(hits)} |", flush=True)
     few, rows = locate_landmarks(faces[:exact]), np.arange(min(exact, len(faces)))
     lesson = model.explainer.lesson
     held_out, fills = lesson.held_out, (lesson.held_out, *lesson.fills)

@@ -1,6 +1,6 @@
 """Which map to believe: every method at two layers, on faces that the networks have not seen, for one network or several.
 
-    python benchmarks/trust.py fer2013.csv [MODEL ...] [--rounds 5] [--size 20] [--methods a,b] [--work FOLDER] [--print]
+    python benchmarks/trust.py fer2013.csv [MODEL ...] [--rounds 5] [--first 3] [--size 20] [--methods a,b] [--work FOLDER] [--print]
 
 Without MODEL the bundled network; a MODEL may name its conventions, as everywhere (net.hdf5?scaling=-1..1), and `bundled` is the bundled
 one. Faces of PublicTest that are pixel-identical to a Training row, or to each other, are left out; the rest is chosen so that every
@@ -11,8 +11,9 @@ where they look (`place="measured"`); what that changes on the same faces stands
 
 It takes hours, so it goes in rounds of `--size` faces, in each of which all networks have their turn. What a method answered is kept in
 `--work`, and a run that was stopped goes on where it was; what another network of the same name answered, or one that was taught anew
-since then, is asked again. `--methods` in one run, all in the next, gives the cheap ones more faces than the dear ones: the table says for
-each how many it had. `--print` prints the tables of what is there.
+since then, or about other faces (which depend on `--rounds` and `--size`), is asked again. `--methods` in one run, all with `--first 3`
+in the next, gives the cheap ones more faces than the dear ones: the table says for each how many it had. `--print` prints the tables of
+what is there.
 
 `--cascade` prints something else: how the maps of the methods change on 64 faces when the weights are drawn anew, from the last layer to
 all, in three draws (the parameter randomisation test of `ferviz trust`).
@@ -25,7 +26,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -92,11 +93,11 @@ def kept(path: Path, network: str, compute: Callable[[], Arrays]) -> Arrays:
     return read(path)
 
 
-def identity(model: Model, method: str = "") -> str:
-    """Return what a kept answer is bound to: the network's hash, and its explainer's where the method asks that."""
+def identity(model: Model, faces: str, method: str = "") -> str:
+    """Return what a kept answer is bound to: the network's hash, its explainer's where the method asks that, and the faces' digest."""
     if not method or not METHODS[method].needs_explainer:
-        return model.sha256
-    return f"{model.sha256}+{hashlib.sha256(find_explainer(model).compiled.compiled.content).hexdigest()}"
+        return f"{model.sha256} {faces}"
+    return f"{model.sha256}+{hashlib.sha256(find_explainer(model).compiled.compiled.content).hexdigest()} {faces}"
 
 
 def jobs(model: Model, methods: Iterable[str] | None) -> list[tuple[str, str | None]]:
@@ -114,6 +115,7 @@ def run_round(
 ) -> None:
     """Answer for one round of faces whatever is not there yet; `places` keeps where a network's layers look."""
     predicted = model.logits(images).argmax(1)
+    same = partial(identity, model, hashlib.sha256(images.tobytes()).hexdigest())
 
     def areas(maps: np.ndarray) -> Arrays:
         deletion, insertion, gap = curve_areas(model, images, predicted, maps[:, None], STEPS, seed)
@@ -142,16 +144,16 @@ def run_round(
         maps = replace(job, places=places[key]).explain(faces).heatmaps[:, 0]
         return {"maps": maps, **areas(maps)}
 
-    kept(folder / "reference.npz", identity(model), reference)
+    kept(folder / "reference.npz", same(), reference)
     for number, (name, layer) in enumerate(jobs(model, methods)):
-        file, network = folder / f"{name}@{layer or ''}.npz", identity(model, name)
+        file, network = folder / f"{name}@{layer or ''}.npz", same(name)
         answer = kept(file, network, lambda name=name, layer=layer: method(name, layer))  # type: ignore[misc]
         print(f"{folder}: {name} {layer or ''}", flush=True)
         if number == 0:
-            run_controls(model, faces, folder, predicted, answer["maps"], areas, seed)
+            run_controls(model, faces, folder, predicted, answer["maps"], areas, same(), seed)
         if name == PLACED and layer:
-            file, same = folder / f"{name}@{layer}@measured.npz", {key: answer[key] for key in ("cost", "cells")}
-            kept(file, network, lambda layer=layer, same=same: same | placed(layer))  # type: ignore[misc]
+            file, cost = folder / f"{name}@{layer}@measured.npz", {key: answer[key] for key in ("cost", "cells")}
+            kept(file, network, lambda layer=layer, cost=cost: cost | placed(layer))  # type: ignore[misc]
 
 
 def run_controls(
@@ -161,29 +163,29 @@ def run_controls(
     predicted: np.ndarray,
     first: np.ndarray,
     areas: Callable[[np.ndarray], Arrays],
+    network: str,
     seed: int,
 ) -> None:
     """Test the maps that know nothing about the network; `first` are a method's, of which each face gets another one's."""
     if len(list(folder.glob("control-*.npz"))) == 5 and all(
-        str(read(file).get(NETWORK)) == identity(model) for file in folder.glob("control-*.npz")
+        str(read(file).get(NETWORK)) == network for file in folder.glob("control-*.npz")
     ):
         return
     controls = control_maps(faces, model.input.size, predicted, first, np.arange(len(faces)), seed)
     for control, maps in controls.items():
         free = {"maps": maps, "cost": np.zeros(3), "cells": np.zeros(2)}
-        kept(folder / f"control-{control}.npz", identity(model), lambda maps=maps, free=free: free | areas(maps))  # type: ignore[misc]
+        kept(folder / f"control-{control}.npz", network, lambda maps=maps, free=free: free | areas(maps))  # type: ignore[misc]
 
 
 def gathered(model: Model, rounds: list[Path], name: str) -> Arrays | None:
     """Return what a method answered in all rounds in which this very network was asked; None where it was in none."""
     parts = []
-    network = identity(model, name.split("@")[0] if "@" in name else "")
     for number, folder in enumerate(rounds):
-        file = folder / f"{name}.npz"
+        file, known = folder / f"{name}.npz", read(folder / "reference.npz")
         part = read(file) if file.exists() else {}
-        if str(part.get(NETWORK)) == network:
+        faces = str(known[NETWORK]).split()[-1]
+        if str(part.get(NETWORK)) == identity(model, faces, name.split("@")[0] if "@" in name else ""):
             n = len(part["maps"])
-            known = read(folder / "reference.npz")
             reference = RegionReference(known["values"], known["masks"], known["known"])
             agreement = region_agreement(reference, part["maps"])
             own = {"rank": agreement.rank, "top": agreement.top, "cost": np.tile(part["cost"], (n, 1))}
@@ -316,6 +318,7 @@ def main() -> None:
     parser.add_argument("data", help="FER2013 with its Training rows")
     parser.add_argument("models", nargs="*", metavar="MODEL", help="files of networks; none = the bundled one")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--first", type=int, help="so many of the rounds; default: all")
     parser.add_argument("--size", type=int, default=20, help="faces in a round")
     parser.add_argument("--methods", help="names with commas between; none = all")
     parser.add_argument("--seed", type=int, default=0)
@@ -340,7 +343,7 @@ def main() -> None:
             for model in models
         }
         places: Places = {}
-        for number in range(options.rounds):
+        for number in range(min(options.rounds, options.first or options.rounds)):
             for model in models:
                 order = np.random.default_rng(options.seed).permutation(len(chosen[model.name]))
                 part = chosen[model.name][order[number * options.size : (number + 1) * options.size]]

@@ -1,22 +1,21 @@
-"""Makes the pictures of the pages about faces and video: python tools/draw_docs_faces.py [--video CLIP] [--detector-model FILE]"""
+"""Makes the pictures of the pages about faces and video: python tools/draw_docs_faces.py [--detector-model FILE]"""
 
 import argparse
+import contextlib
 import runpy
 import shutil
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
+from tutorial.stand_ins import clip
 
 import ferviz
+from ferviz.cli import run
 from ferviz.images import write_image
 from ferviz.rendering.annotate import Mark, annotate
-from ferviz.video.history import TrackHistory
-from ferviz.video.pipeline import AnalysisOptions, FrameAnalyzer
-from ferviz.video.reading import Video
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "docs" / "images"
@@ -42,7 +41,6 @@ def group() -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--video", type=Path, help="the clip of timeline.png")
     parser.add_argument("--detector-model")
     options = parser.parse_args()
     model = ferviz.load_model()
@@ -60,17 +58,10 @@ def main() -> None:
         shutil.copy(f"{folder}/a_frame.png", HERE / "video-frame.png")
     Path("portrait.mp4").unlink(missing_ok=True)
 
-    if options.video:
-        history = TrackHistory(model.labels)
-        analyzer = FrameAnalyzer(model, AnalysisOptions(detector_model=options.detector_model))
-        with Video(options.video) as video:
-            for result in analyzer.run(video.frames()):
-                history.add(result)
-            summary = history.summary(str(options.video), model, video.rate)
-        tracks = tuple(
-            replace(track, thumbnail=None) for track in summary.tracks
-        )  # the clip's face may not be published
-        replace(summary, tracks=tracks).save(HERE / "timeline.png", force=True)
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        clip(Path("clip.mp4"))
+        code = run(["predict", "clip.mp4", "--timeline", str(HERE / "timeline.png"), "--force"])
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Make a run's network the bundled one, with all that follows from it: `python tools/replace_bundled.py RUN DATA WORK`.
+"""Make a run's network the bundled one, with all that follows from it: `python tools/replace_bundled.py RUN DATA VOTES WORK`.
 
 Trades the network, teaches its explainer, calibrates the verdicts, draws every picture of the documentation anew, and prints the
 figures of the model card and of benchmarks/results.md into the folder WORK, one file a step; the sentences around the figures are
@@ -24,6 +24,8 @@ from ferviz.training.run_folder import HISTORY
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSETS, IMAGES = ROOT / "ferviz" / "assets", ROOT / "docs" / "images"
+PANEL = "gradcam,layercam,hirescam,saliency,occlusion,rise,fastshap,regions"
+"""The methods of docs/images/trust-panel.png."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,13 @@ class Step:
     words: tuple[str, ...]
 
 
-def steps(run: Path, data: Path, work: Path, judges: Sequence[str]) -> list[Step]:
+def steps(run: Path, data: Path, votes: Path, work: Path, judges: Sequence[str]) -> list[Step]:
     """Return all steps in their order.
 
     Args:
         run: the run folder.
         data: fer2013.csv.
+        votes: fer2013new.csv, FERPlus' votes about the same faces.
         work: the folder of the outputs.
         judges: networks that caption the dreams.
     """
@@ -55,13 +58,14 @@ def steps(run: Path, data: Path, work: Path, judges: Sequence[str]) -> list[Step
     def tool(name: str, chapter: str, *words: object) -> Step:
         return Step(name, chapter, (str(ROOT / "tools" / f"{name}.py"), *map(str, words)))
 
-    def benchmark(name: str, *words: object) -> Step:
-        return Step(name, "figures", (str(ROOT / "benchmarks" / f"{name}.py"), str(data), *map(str, words)))
+    def benchmark(name: str, script: str, *words: object) -> Step:
+        return Step(name, "figures", (str(ROOT / "benchmarks" / f"{script}.py"), *map(str, words)))
 
-    def ferviz(name: str, *words: object) -> Step:
-        return Step(name, "figures", ("-m", "ferviz", *map(str, words)))
+    def ferviz(name: str, chapter: str, *words: object) -> Step:
+        return Step(name, chapter, ("-m", "ferviz", *map(str, words)))
 
     captions = [word for judge in judges for word in ("--judge", judge)]
+    trust = ("trust", data, "--rounds", 10, "--size", 10, "--work", work / "trust")
     return [
         tool("bundle_network", "network", run, data),
         tool("teach_bundled", "explainer", data, "--minutes", 600, "--resume", "--out", work / "bundled.ferviz"),
@@ -73,11 +77,16 @@ def steps(run: Path, data: Path, work: Path, judges: Sequence[str]) -> list[Step
         tool("draw_docs_faces", "pictures"),
         tool("draw_studio", "pictures", IMAGES),
         tool("draw_canvas", "pictures", IMAGES / "notebook-canvas.webp"),
-        ferviz("report", "report", data, "--quick", "--no-faces", "--out", work / "report-bundled.html", "--force"),
-        ferviz("evaluate", "evaluate", data, "--tta", "flip", "--occlude", "regions", "--out", work / "evaluate.png", "--force"),
-        benchmark("teach", "--faces", 1000, "--exact", 100),
-        benchmark("label_noise"),
-        benchmark("trust", "--rounds", 10, "--size", 10, "--work", work / "trust"),
+        ferviz("trust_panel", "pictures", "trust", data, "--faces", 30, "--method", PANEL, "--layer", "relu8,relu4",
+               "--out", IMAGES / "trust-panel.png", "--force"),
+        ferviz("report", "figures", "report", data, "--quick", "--no-faces", "--out", work / "report-bundled.html", "--force"),
+        ferviz("evaluate", "figures", "evaluate", data, "--tta", "flip", "--occlude", "regions", "--out", work / "evaluate.png", "--force"),
+        benchmark("teach", "teach", data, "--faces", 1000, "--exact", 100),
+        benchmark("label_noise", "label_noise", data, votes),
+        benchmark("dream", "dream", "--skip-peer", "--skip-speed", *captions),
+        benchmark("trust_of_the_taught", *trust, "--methods", "fastshap,adjusted-fastshap"),
+        benchmark("trust", *trust, "--first", 3),
+        benchmark("weights_drawn_anew", *trust, "--cascade"),
     ]  # fmt: skip
 
 
@@ -124,16 +133,19 @@ def take(step: Step, run: Path, work: Path) -> bool:
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.argument("data", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("votes", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.argument("work", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
     "--judge", "judges", multiple=True, help="A network that captions the dreams, FILE?scaling=-1..1; several: repeat."
 )
 @click.option("--only", multiple=True, help="A step's name; several: repeat.")
 @click.option("--list", "listed", is_flag=True, help="Print the steps and do nothing.")
-def main(run: Path, data: Path, work: Path, judges: tuple[str, ...], only: tuple[str, ...], listed: bool) -> None:
-    """Make RUN's network the bundled one, with DATA (fer2013.csv); WORK keeps what the steps print."""
-    run, data, work = (path.resolve() for path in (run, data, work))
-    ways = steps(run, data, work, judges)
+def main(
+    run: Path, data: Path, votes: Path, work: Path, judges: tuple[str, ...], only: tuple[str, ...], listed: bool
+) -> None:
+    """Make RUN's network the bundled one, with DATA (fer2013.csv) and VOTES (fer2013new.csv); WORK keeps what the steps print."""
+    run, data, votes, work = (path.resolve() for path in (run, data, votes, work))
+    ways = steps(run, data, votes, work, judges)
     unknown = set(only) - {step.name for step in ways}
     if unknown:
         raise click.UsageError(

@@ -117,7 +117,7 @@ def test_a_network_that_was_chosen_on_the_split_is_noticed(network, tmp_path: Pa
     assert selection.status == "doubtful"
     assert selection.figures == {"validation": "PublicTest", "epochs": 5, "gain": pytest.approx(0.02), "seed": 3}
     assert audit(trained, data, split="PrivateTest")["selection"].status == "fine"
-    assert "1 other networks and the FERPlus votes" in audit(trained, data)["supervision"].answer
+    assert "another network and the FERPlus votes" in audit(trained, data)["supervision"].answer
     assert audit(network, data)["selection"].status == "unknown"
 
 

@@ -429,7 +429,9 @@ def test_what_a_graph_may_do_to_its_own_process(tmp_path, monkeypatch):
         assert "\n" not in str(caught.value)
         assert str(caught.value).isprintable()
 
-    ends(12, "fails on a picture .*(OOM|memory|allocat)")  # TensorFlow waits ten seconds for memory, whatever asks for it
+    ends(
+        12, "fails on a picture .*(OOM|memory|allocat)"
+    )  # TensorFlow waits ten seconds for memory, whatever asks for it
     ends(15, "fails on a picture .*assertion failed")
     assert engine._process._child.process is process, "what fails needs no new process"
     assert np.array_equal(engine.logits(PICTURES), expected)

@@ -75,9 +75,9 @@ def test_of_several_faces_one_is_chosen(page: Any) -> None:
     page.until("document.querySelectorAll('#faces button').length === 2 && studio.shownMilliseconds")
     levels = []
     for face in (1, 0):
-        page.evaluate("studio.shownMilliseconds = 0")
+        page.evaluate("window.before = studio.face.picture")
         page.click(f"#faces button[data-face='{face}']")
-        page.until("studio.shownMilliseconds")
+        page.until("studio.face.picture !== window.before")
         assert page.get_attribute(f"#faces button[data-face='{face}']", "aria-pressed") == "true"
         assert page.get_attribute(f"#faces button[data-face='{1 - face}']", "aria-pressed") == "false"
         levels.append(page.evaluate("studio.face.picture.data.reduce((a, b) => a + b) / 2304"))

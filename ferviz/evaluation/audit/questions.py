@@ -213,7 +213,8 @@ def _selection(m: Measured) -> Question:
 def _supervision(m: Measured) -> Question | None:
     if m.run is None or not (m.run.teachers or m.run.ferplus):
         return None
-    sources = [f"{m.run.teachers} other networks"] if m.run.teachers else []
+    teachers = "another network" if m.run.teachers == 1 else f"{m.run.teachers} other networks"
+    sources = [teachers] if m.run.teachers else []
     sources += ["the FERPlus votes"] if m.run.ferplus else []
     answer = f"it also learned from {' and '.join(sources)}, which belongs beside the figure: what these saw counts as its data"
     return Question(
