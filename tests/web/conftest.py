@@ -153,6 +153,8 @@ def equipped_browser(start_browser: Callable[..., Any], tmp_path_factory: Any) -
     )  # fmt: skip
 
 
+REST = "() => { studio.engine.spread = async () => { throw new Error('cancelled'); }; }"
+"""Nothing of hundreds of passes begins by itself, until `delete studio.engine.spread`."""
 RECORDER = """addEventListener('DOMContentLoaded', () => {
   const box = document.getElementById('message');
   window.said = [];
@@ -185,6 +187,20 @@ def next_error(page: Any) -> str:
 def open_page(browser: Any, served: Served) -> Iterator[Callable[..., Any]]:
     """Open the page in a context of its own, in another browser if one is given: `page.until(condition)` waits, `page.next_error()` is the
     next error that it says, its requests and complaints are on `page.sent` and `page.complaints`."""
+    with pages_of(browser, served) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def engine_page(browser: Any, served: Served) -> Iterator[Any]:
+    """A page whose engine and modules are asked by several files of tests, none of which changes it."""
+    with pages_of(browser, served) as opened:
+        # The room of the network, which tests no map and measures no region by itself.
+        yield opened("#/network/relu8/5")
+
+
+@contextlib.contextmanager
+def pages_of(browser: Any, served: Served) -> Iterator[Callable[..., Any]]:
     contexts = []
 
     def opened(

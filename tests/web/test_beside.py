@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from .conftest import REST
+
 pytestmark = pytest.mark.slow
 
 DIFFERENCE = """async ([a, b]) => {
@@ -24,7 +26,9 @@ PAINTED = """async (places) => {
 @pytest.fixture(scope="module")
 def page(open_page: Any, served_data: Any) -> Any:
     """The page with a photograph, and the map of happy by a second network beside that of the first."""
-    page = open_page(server=served_data)
+    page = open_page("#/network/relu8/1", server=served_data)
+    page.evaluate(REST)
+    page.click("[data-room=face]")
     page.until("studio.map")
     page.evaluate("studio.target = { plus: 3, minus: null, follow: false }")
     page.select_option("#method", "gradcam")

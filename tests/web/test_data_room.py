@@ -17,6 +17,8 @@ import pytest
 import ferviz
 from ferviz.web.work.worker import MAX_WAITING
 
+from .conftest import REST
+
 pytestmark = pytest.mark.slow
 
 
@@ -43,10 +45,6 @@ def page(open_page: Any, served_data: Any) -> Any:
     assert ";" in page.inner_text("#data-summary"), "both networks were asked"
     page.evaluate(REST)
     return page
-
-
-REST = "() => { studio.engine.spread = async () => { throw new Error('cancelled'); }; }"
-"""Nothing of hundreds of passes begins by itself, until a test asks for it."""
 
 
 def shown(page: Any) -> str:

@@ -50,6 +50,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return calls
 
 
+@pytest.mark.usefixtures("frozen_once")
 def test_dreams_are_those_of_the_library(model: Any, tmp_path: Path) -> None:
     dreams = kept_dreams(model, "relu2", "network", tmp_path)
     count = len(dreams.files)

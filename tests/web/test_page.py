@@ -16,6 +16,8 @@ from ferviz.models.compiled.file import pack_compiled
 from ferviz.trust.verdict import judge
 from ferviz.web.page_data import _compiled
 
+from .conftest import REST
+
 pytestmark = pytest.mark.slow
 
 PORTRAIT = Path(__file__).parents[2] / "examples" / "astronaut.png"
@@ -26,7 +28,7 @@ def page(open_page: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     # Entered through the room of the network, in which no map is tested and no region measured by itself.
     page = open_page("#/network/relu8/1")
     page.until("said.some(({ text }) => text.startsWith('Channel 1 of relu8'))")
-    page.evaluate("() => { studio.engine.spread = async () => { throw new Error('cancelled'); }; }")
+    page.evaluate(REST)
     page.click("[data-room=face]")
     page.evaluate("() => { delete studio.engine.spread; }")
     # The helpers are there, too, however many the processor is good for.
@@ -235,7 +237,7 @@ def test_the_camera_asks_first_is_explained_and_stops(open_page: Any, equipped_b
     page.until("document.fullscreenElement && document.fullscreenElement.id === 'frame'")
     page.evaluate("document.exitFullscreen()")
     # The frozen face is not measured.
-    page.evaluate("() => { studio.engine.spread = async () => { throw new Error('cancelled'); }; }")
+    page.evaluate(REST)
     page.click("#freeze")
     page.until("studio.room === 'face' && studio.face && studio.map")
     assert page.evaluate("document.getElementById('video').srcObject === null"), "a frozen camera is off"

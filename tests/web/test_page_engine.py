@@ -35,14 +35,12 @@ def image() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def page(open_page: Any, image: np.ndarray) -> Any:
-    # The room of the network, which tests no map and measures no region by itself.
-    page = open_page("#/network/relu8/5")
-    page.evaluate(
+def page(engine_page: Any, image: np.ndarray) -> Any:
+    engine_page.evaluate(
         """values => { window.picture = { data: new Float32Array(values), width: 48, height: 48, channels: 1 }; }""",
         image.ravel().tolist(),
     )
-    return page
+    return engine_page
 
 
 def call(page: Any, code: str, *values: Any) -> Any:

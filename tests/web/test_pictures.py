@@ -23,11 +23,11 @@ from ferviz.models.compiled.file import pack_compiled
 from ferviz.web import network_store
 from ferviz.web.page_data import _compiled
 
+from .conftest import REST
+
 pytestmark = pytest.mark.slow
 
 PORTRAIT = Path(__file__).parents[2] / "examples" / "astronaut.png"
-REST = "() => { studio.engine.spread = async () => { throw new Error('cancelled'); }; }"
-"""Nothing of hundreds of passes is begun by itself."""
 
 
 @pytest.fixture(scope="module")

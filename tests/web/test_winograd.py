@@ -23,8 +23,8 @@ const pictures = lists.map((list) => Float32Array.from(list));
 
 
 @pytest.fixture(scope="module")
-def page(open_page: Any) -> Any:
-    return open_page("#/network/relu8/5")
+def page(engine_page: Any) -> Any:
+    return engine_page
 
 
 @pytest.fixture(scope="module")
