@@ -45,14 +45,28 @@ def choose_precision(precision: str) -> str:
     """
     if precision not in PRECISIONS:
         raise UnknownNameError("precision", precision, PRECISIONS)
-    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
-    if precision == "half" and limit in WITHOUT_BFLOAT16:
-        raise UsageError(
-            f"half precision needs AVX-512, which ONEDNN_MAX_CPU_ISA={limit} switches off; unset it, or use precision 'single'"
-        )
+    if precision == "half":
+        check_bfloat16("half", "single")
     if precision == "auto":
         return "half" if has_bfloat16() else "single"
     return precision
+
+
+def check_bfloat16(precision: str, other: str) -> None:
+    """Refuse a precision where TensorFlow would abort over it.
+
+    Args:
+        precision: the one that computes in bfloat16, as its user calls it.
+        other: the one that does not.
+
+    Raises:
+        UsageError: ONEDNN_MAX_CPU_ISA in the environment keeps TensorFlow from computing in bfloat16.
+    """
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
+    if limit in WITHOUT_BFLOAT16:
+        raise UsageError(
+            f"precision '{precision}' needs AVX-512, which ONEDNN_MAX_CPU_ISA={limit} switches off; unset it, or use '{other}'"
+        )
 
 
 @lru_cache(maxsize=8)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ferviz.data.dataset import Dataset
-from ferviz.engines.precision import has_bfloat16
+from ferviz.engines.precision import check_bfloat16, has_bfloat16
 from ferviz.errors import DataError, UsageError
 from ferviz.files import atomic, write_text
 from ferviz.manifests import to_json
@@ -35,15 +35,23 @@ def resolve_precision(precision: str) -> str:
     Args:
         precision: "float32", "bfloat16", "float16", or "auto" for bfloat16 where a GPU or the processor itself (AMX, AVX512-BF16)
             computes it and float32 elsewhere.
+
+    Raises:
+        UsageError: "bfloat16", where ONEDNN_MAX_CPU_ISA in the environment keeps TensorFlow from computing in it.
     """
-    if precision != "auto":
+    if precision in ("float32", "float16"):
         return precision
-    if load_keras().config.backend() == "tensorflow":
+    on_tensorflow = load_keras().config.backend() == "tensorflow"
+    if on_tensorflow:
         import tensorflow as tf
 
         if tf.config.list_physical_devices("GPU"):
             return "bfloat16"
-    return "bfloat16" if has_bfloat16() else "float32"
+    if precision == "auto":
+        return "bfloat16" if has_bfloat16() else "float32"
+    if on_tensorflow:
+        check_bfloat16("bfloat16", "float32")
+    return precision
 
 
 @contextlib.contextmanager

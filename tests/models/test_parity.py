@@ -113,6 +113,11 @@ def test_the_yardstick_is_no_longer_than_rounding(parity: ModuleType) -> None:
         assert 0 < np.abs(moved - still).max() < 1e-5 * np.abs(still).max()
 
 
+def test_a_peak_is_another_one_only_where_it_is_lower(parity: ModuleType) -> None:
+    maps = np.array([[0, 1, 1 - 1e-6, 0.5]] * 3, np.float32)
+    np.testing.assert_allclose(parity.lower_at(maps, np.array([1, 2, 3])), [0, 0, 0.5], atol=2e-6)
+
+
 @pytest.mark.parametrize(
     "name",
     [

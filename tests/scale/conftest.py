@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,17 @@ import pytest
 pytest.importorskip("pyarrow", reason="sharded runs need the extra ferviz[scale]")
 
 COUNT = 12
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nobody_measures() -> Iterator[Callable[..., float]]:
+    """A plan's seconds of a face, which are measured anew for each, are given; what measures them is handed on for its test."""
+    from ferviz.scale import planner
+
+    real = planner._face_seconds
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planner, "_face_seconds", lambda _: 0.01)
+        yield real
 
 
 @pytest.fixture(scope="session")

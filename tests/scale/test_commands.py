@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -129,3 +131,31 @@ def test_what_cannot_be_is_one_sentence(
     assert message in said
     assert "Traceback" not in said
     assert not Path("run").exists()
+
+
+@pytest.mark.parametrize(("alone", "expected"), [(0.5, 0.125), (2.0, 2.0)])
+def test_a_face_takes_its_share_of_a_batch_unless_it_is_slow_alone(
+    alone: float, expected: float, nobody_measures: Callable[..., float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opening the network does not count, nor does the first face, which warms it; where that takes a second, nothing more is asked."""
+    clock = [0.0]
+
+    def takes(seconds: float) -> None:
+        clock[0] += seconds
+
+    class Job:
+        model = SimpleNamespace(input=SimpleNamespace(size=(48, 48)))
+
+        def __call__(self, faces: list[Any]) -> None:
+            takes(alone * len(faces))
+
+        def explain(self, faces: list[Any]) -> None:
+            assert alone < 1
+            takes(alone * len(faces) / 4)
+
+    def opened() -> Job:
+        takes(7)
+        return Job()
+
+    monkeypatch.setattr("ferviz.scale.planner.time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    assert nobody_measures(SimpleNamespace(open=opened)) == pytest.approx(expected)
