@@ -5,8 +5,9 @@
 Without NETWORK: every network in the project's own workplace (../shared/data/models). Two tables are printed. The first says what
 compiled (--maps compiles the default layer only, which is much quicker, and leaves it out). The second holds, for each network and
 method, the largest difference between the two engines' maps as a share of the map's range (all classes for maps of a layer, else the
-predicted one); a star marks maps that peak at another pixel. Where it is above 1e-4, brackets hold how far Keras is from
-itself when the numbers it works on move by as many float32 rounding steps as lie between the two engines, at least one (see `Trembling`).
+predicted one); a star marks maps that peak at another pixel, lower by more than 1e-4. Where it is above 1e-4, brackets hold how far
+Keras is from itself when the numbers it works on move by as many float32 rounding steps as lie between the two engines, at least one
+(see `Trembling`).
 Score-CAM and Ablation-CAM get one face where the layer has more than 130 channels, and are left out above --channels.
 """
 

@@ -182,6 +182,18 @@ def still_clock() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def bfloat16() -> None:
+    """A processor on which TensorFlow computes in bfloat16."""
+    from ferviz.engines.precision import check_bfloat16
+    from ferviz.errors import UsageError
+
+    try:
+        check_bfloat16("bfloat16", "float32")
+    except UsageError as error:
+        pytest.skip(str(error))
+
+
 @pytest.fixture(scope="session")
 def script() -> Callable[[str | Path], ModuleType]:
     """A function from a script's path, below the repository's root or whole, to its module, which is executed once."""

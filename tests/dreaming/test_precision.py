@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 
 import ferviz
 from ferviz.dreaming.dream import DreamConfig
-from ferviz.engines.precision import OPTION, WITHOUT_BFLOAT16, choose_precision, convolution_precision, has_bfloat16
+from ferviz.engines.precision import OPTION, choose_precision, convolution_precision, has_bfloat16
 from ferviz.errors import UnknownNameError, UsageError
 from ferviz.files import PathLike
 
@@ -73,10 +72,7 @@ def test_nothing_outside_the_ascent_is_rounded() -> None:
     assert (exact(picture).numpy() == before).all()
 
 
-@pytest.mark.skipif(
-    os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in WITHOUT_BFLOAT16,
-    reason="ONEDNN_MAX_CPU_ISA switches AVX-512 off",
-)
+@pytest.mark.usefixtures("bfloat16")
 @pytest.mark.slow
 def test_a_dream_in_half_precision_is_the_same_dream(model: Get) -> None:
     options = {"steps": 48, "seed": 3}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,9 @@ import pytest
 from ferviz.data.dataset import Dataset
 from ferviz.emotions import FER2013
 from ferviz.engines.backend import keras
-from ferviz.engines.precision import WITHOUT_BFLOAT16
 from ferviz.errors import UsageError
 from ferviz.models.load import load_model
 from ferviz.training.losses import distillation
-
-ROUNDED = pytest.mark.skipif(
-    os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in WITHOUT_BFLOAT16,
-    reason="ONEDNN_MAX_CPU_ISA switches AVX-512 off",
-)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -50,7 +43,7 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@ROUNDED
+@pytest.mark.usefixtures("bfloat16")
 @pytest.mark.slow
 def test_bfloat16_answers_are_float32_answers_within_its_precision(stripes: Dataset, teacher: Path) -> None:
     pixels = stripes.images[:64, :, :, None].astype(np.float32)
@@ -61,11 +54,11 @@ def test_bfloat16_answers_are_float32_answers_within_its_precision(stripes: Data
     assert 0 < np.abs(softmax(fast) - softmax(exact)).max() < 0.02
 
 
-@pytest.mark.parametrize("precision", ["float32", pytest.param("bfloat16", marks=ROUNDED)])
-def test_answers_follow_the_students_order(stripes: Dataset, teacher: Path, precision: str) -> None:
+@pytest.mark.usefixtures("bfloat16")
+def test_answers_follow_the_students_order(stripes: Dataset, teacher: Path) -> None:
     pixels = stripes.images[:8, :, :, None].astype(np.float32)
-    usual = distillation.teacher_logits([str(teacher)], FER2013, precision)(pixels)
-    turned = distillation.teacher_logits([str(teacher)], FER2013[::-1], precision)(pixels)
+    usual = distillation.teacher_logits([str(teacher)], FER2013, "bfloat16")(pixels)
+    turned = distillation.teacher_logits([str(teacher)], FER2013[::-1], "bfloat16")(pixels)
     np.testing.assert_allclose(turned, usual[:, ::-1], rtol=1e-6)
 
 
